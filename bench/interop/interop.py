@@ -1,0 +1,176 @@
+"""Our files and tokenizers against independent readers: llama-cpp-python for files, HF tokenizers for ids.
+
+Run through `make interop`, which builds the commands and the scratch environment. Exit 1 when a check fails.
+    python interop.py BIN_DIR MODULE_ROOT WORK_DIR
+"""
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+
+from texts import strings
+
+BIN, ROOT, WORK = (os.path.abspath(p) for p in sys.argv[1:4])
+CONVERT = os.path.join(BIN, "qwq-convert")
+SHARED = os.path.join(os.path.dirname(ROOT), "shared")
+MARGIN = 0.05  # a greedy difference is accepted only where our own top-1 margin is below this
+failures = []
+
+
+def fail(text):
+    failures.append(text)
+    print("FAIL", text)
+
+
+def run(*args, **kw):
+    r = subprocess.run([str(a) for a in args], capture_output=True, **kw)
+    if r.returncode:
+        raise SystemExit("%s: exit %d: %s" % (" ".join(map(str, args))[:200], r.returncode, r.stderr.decode()[-300:]))
+    return r.stdout
+
+
+def quantize(src, typ, name):
+    out = os.path.join(WORK, "%s-%s.gguf" % (name, typ))
+    run(CONVERT, "quantize", src, "-o", out, "--type", typ, "--force")
+    return out
+
+
+def ours(gguf, ids, *flags):
+    out = os.path.join(WORK, "logits.npy")
+    run(CONVERT, "logits", gguf, "--ids", ",".join(map(str, ids)), "-o", out, *flags)
+    return np.load(out)
+
+
+def peer(gguf, n_ctx, f32kv):
+    from llama_cpp import Llama
+    kv = {"type_k": 0, "type_v": 0} if f32kv else {}
+    return Llama(model_path=gguf, n_ctx=n_ctx, n_batch=512, logits_all=True, n_threads=2, verbose=False, seed=1, **kv)
+
+
+def log_softmax(x):
+    x = x.astype(np.float64)
+    x -= x.max(-1, keepdims=True)
+    return x - np.log(np.exp(x).sum(-1, keepdims=True))
+
+
+def greedy(name, gguf, prompt):
+    """64 greedy tokens there, scored by us: every position must have the same argmax unless our margin is tiny."""
+    llm = peer(gguf, 256, True)
+    ids = list(prompt)
+    llm.reset()
+    llm.eval(ids)
+    for _ in range(64):
+        nxt = int(np.argmax(llm.scores[llm.n_tokens - 1]))
+        ids.append(nxt)
+        llm.eval([nxt])
+    mine = ours(gguf, ids[:-1], "--precise")[len(prompt) - 1:]
+    there, near = ids[len(prompt):], []
+    for i, (row, want) in enumerate(zip(mine, there)):
+        got = int(row.argmax())
+        if got == want:
+            continue
+        top = np.sort(row)[-2:]
+        near.append((i, want, got, float(top[1] - top[0])))
+    for i, want, got, margin in near:
+        text = "%s: greedy position %d: peer %d, ours %d, our margin %.4f" % (name, i, want, got, margin)
+        fail(text) if margin >= MARGIN else print("near tie", text)
+    print("greedy   %-28s 64 tokens, %d differ%s" % (name, len(near), "" if near else " (all equal)"))
+
+
+def divergence(name, gguf, ids):
+    llm = peer(gguf, 512, False)
+    llm.reset()
+    llm.eval(ids)
+    p, q = log_softmax(llm.scores[:len(ids)]), log_softmax(ours(gguf, ids))
+    kl = (np.exp(p) * (p - q)).sum(-1)
+    print("q8_0 KL  %-28s mean %.3g max %.3g over %d positions" % (name, kl.mean(), kl.max(), len(ids)))
+    if not kl.mean() < 1e-3:
+        fail("%s: mean KL to the peer's reading of our Q8_0 file is %.3g" % (name, kl.mean()))
+
+
+def models():
+    yield "tinystories", os.path.join(ROOT, "testdata", "tinystories-qwen2"), None
+    gold = os.path.join(SHARED, "goldens", "models")
+    for m in ("qwen2-tiny", "qwen2-untied-sharded-bf16", "qwen3-tiny", "llama-tiny"):
+        if os.path.isdir(gold):
+            yield m, os.path.join(gold, m, "checkpoint"), os.path.join(gold, m, "expected.json")
+    stories = os.path.join(SHARED, "data", "llm", "stories260K", "stories260K.gguf")
+    if os.path.exists(stories):
+        yield "stories260K", stories, None
+
+
+def files():
+    for name, src, expected in models():
+        f32, q8 = quantize(src, "f32", name), quantize(src, "q8_0", name)
+        text = "Once upon a time, there was a little girl named Lily. She liked to play in the park with her dog."
+        ids = json.loads(run(CONVERT, "tokenize", f32, text, "--add-special"))
+        if expected:
+            prompts = [p["input_ids"] for p in json.load(open(expected))["prompts"] if len(p["input_ids"]) < 128]
+        else:
+            prompts = [ids[:8]]
+        for i, p in enumerate(prompts):
+            greedy("%s p%d" % (name, i), f32, p)
+        divergence(name, q8, (prompts[0] if expected else ids)[:400])
+
+
+def hf_tokenizers():
+    from tokenizers import Tokenizer
+    gold = os.path.join(SHARED, "goldens", "tokenizer")
+    folders = [os.path.join(ROOT, "testdata", "tinystories-qwen2")]
+    if os.path.isdir(gold):
+        folders += [os.path.join(gold, d) for d in sorted(os.listdir(gold))]
+    extra = os.environ.get("QWQ_INTEROP_TOKENIZERS", "")
+    folders += [d for d in extra.split(os.pathsep) if d]
+    for d in folders:
+        path = os.path.join(d, "tokenizer.json")
+        if os.path.exists(path):
+            t = Tokenizer.from_file(path)
+            t.no_truncation()
+            t.no_padding()
+            yield os.path.basename(d), d, t
+    qwen = os.path.join(SHARED, "data", "tokenizers", "qwen2.5")
+    if os.path.isdir(qwen):
+        yield "qwen2.5", qwen, qwen_reference(qwen)
+
+
+def qwen_reference(folder):
+    """Qwen2.5's tokenizer from vocab.json, merges.txt and tokenizer_config.json, put together as transformers does."""
+    from tokenizers import AddedToken, Regex, Tokenizer, decoders, models as m, normalizers, pre_tokenizers
+    t = Tokenizer(m.BPE.from_file(os.path.join(folder, "vocab.json"), os.path.join(folder, "merges.txt")))
+    t.normalizer = normalizers.NFC()
+    pattern = (r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+")
+    t.pre_tokenizer = pre_tokenizers.Sequence([
+        pre_tokenizers.Split(Regex(pattern), "isolated"), pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)])
+    t.decoder = decoders.ByteLevel()
+    added = json.load(open(os.path.join(folder, "tokenizer_config.json")))["added_tokens_decoder"]
+    for _, a in sorted(added.items(), key=lambda kv: int(kv[0])):
+        tok = AddedToken(a["content"], lstrip=a["lstrip"], rstrip=a["rstrip"], single_word=a["single_word"],
+                         normalized=a["normalized"], special=a["special"])
+        (t.add_special_tokens if a["special"] else t.add_tokens)([tok])
+    return t
+
+
+def tokenizers():
+    texts = strings()
+    lines = "".join(json.dumps(s) + "\n" for s in texts).encode()
+    for name, folder, hf in hf_tokenizers():
+        r = subprocess.run([CONVERT, "tokenize", folder, "--stdin-json"], input=lines, capture_output=True)
+        if r.returncode:
+            fail("%s: %s" % (name, r.stderr.decode()[-200:].strip()))
+            continue
+        got = [json.loads(line) for line in r.stdout.decode().splitlines()]
+        want = [hf.encode(s, add_special_tokens=False).ids for s in texts]
+        bad = [i for i in range(len(texts)) if i >= len(got) or got[i] != want[i]]
+        print("tokenize %-28s %d strings, %d differ" % (name, len(texts), len(bad)))
+        for i in bad[:5]:
+            fail("%s: %r: HF %s ours %s" % (name, texts[i][:80], want[i][:20], (got[i] if i < len(got) else None)))
+
+
+if __name__ == "__main__":
+    os.makedirs(WORK, exist_ok=True)
+    tokenizers()
+    files()
+    print("interop: %d failures" % len(failures))
+    sys.exit(1 if failures else 0)
