@@ -1,0 +1,80 @@
+// Package kernel runs the operations of a transformer on the CPU: a pool of
+// locked OS threads, the choice of the kernel variant, and one method per
+// operation. It owns no model and no memory but its scratch; weights are used
+// in place from the mapping.
+//
+// Every result is bit-identical for any thread count, any batch and every
+// variant: threads split outputs, never sums, and arm/ref fixes the order of
+// every rounding. A Pool must not be called from inside its own Parallel.
+//
+//	p, err := kernel.New(kernel.Options{Threads: 2})
+//	defer p.Close()
+//	err = p.MatMul([]kernel.F32{y}, x, []quant.Matrix{w}, kernel.Fuse{})
+package kernel
+
+import "github.com/qwq-edge/qwq/quant"
+
+// F32 is a row-major float32 matrix: Data holds Rows*Cols values, contiguous.
+type F32 struct {
+	Rows, Cols int
+	Data       []float32
+}
+
+// Row views data as a matrix of one row.
+func Row(data []float32) F32 { return F32{Rows: 1, Cols: len(data), Data: data} }
+
+// At returns row i as a slice of the matrix.
+func (m F32) At(i int) []float32 { return m.Data[i*m.Cols : (i+1)*m.Cols : (i+1)*m.Cols] }
+
+// Options configures a Pool; the zero value works.
+type Options struct {
+	// Threads is the number of threads that compute, the caller's included;
+	// 0 means one per CPU.
+	Threads int
+	// Variant names the kernels to use: generic, neon, dotprod, i8mm, avx2 or
+	// avx512. Empty means QWQ_KERNEL from the environment, or where that is
+	// empty the best that this machine runs.
+	Variant string
+}
+
+// Act is an activation function.
+type Act int
+
+// The activation functions.
+const (
+	None     Act = iota // y = x
+	SiLU                // y = x / (1 + exp(-x))
+	GELU                // y = x · Φ(x), Φ the normal distribution (the erf form)
+	GELUTanh            // y = x / (1 + exp(-2·sqrt(2/π)·(x + 0.044715·x³)))
+)
+
+// Fuse says what MatMul does besides multiplying; the zero value is nothing.
+type Fuse struct {
+	// Bias is added to the outputs of the matrix with the same index; the
+	// slice or any entry may be nil. Bias[i] has w[i].Rows values.
+	Bias [][]float32
+	// GateUp set to an activation makes MatMul take exactly two matrices of
+	// one shape, gate and up, and write y[0] = act(x·gateᵀ) * (x·upᵀ).
+	GateUp Act
+	// Precise keeps the activations in float32 for quantized weights too: the
+	// weights are dequantized row by row. For evaluation; slow.
+	Precise bool
+}
+
+// KVPages is one sequence's paged keys and values in one layer. A page holds
+// 64 positions: for each KV head the 64 key rows, then the 64 value rows.
+type KVPages struct {
+	Type       quant.Type // F32, F16 or Q8_0
+	Heads, Dim int        // KV heads; head dimension of K and V
+	Table      [][]byte   // the layer's page store, by page id
+	Pages      []int32    // this sequence's page ids; entry i holds positions 64i to 64i+63
+	Start, N   int        // absolute position of the first row of this call; number of rows
+	Causal     bool       // row i sees positions up to Start+i; else all up to Start+N-1
+}
+
+// Mask describes the attention of a layer.
+type Mask struct {
+	Scale  float32 // factor on q·k, usually 1/sqrt(dim)
+	Window int     // a row sees this many positions up to its own; 0 means all
+	QHeads int     // query heads, a multiple of the KV heads
+}
