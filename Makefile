@@ -1,0 +1,108 @@
+# make, make deps, make demo, make test: see README.md. Only Go, make and git are
+# needed for deps, build, install, test, test-noasm, demo, bench and cross; a target that needs
+# more names the tool and its Debian package.
+
+GO        ?= go
+PREFIX    ?= /usr/local
+FUZZTIME  ?= 10s
+BENCHTIME ?= 1s
+LINT      ?= $(firstword $(shell command -v golangci-lint 2>/dev/null) $(wildcard $(shell $(GO) env GOPATH)/bin/golangci-lint))
+QEMU_ARM64 ?= $(firstword $(shell command -v qemu-aarch64-static qemu-aarch64 2>/dev/null))
+QEMU_ARM   ?= $(firstword $(shell command -v qemu-arm-static qemu-arm 2>/dev/null))
+
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+LDFLAGS := -s -w -X github.com/qwq-edge/qwq/cmd/internal/prog.version=$(VERSION)
+BUILD   := $(GO) build -trimpath -ldflags '$(LDFLAGS)'
+CMDS    := $(notdir $(patsubst %/main.go,%,$(wildcard cmd/*/main.go)))
+MODEL   := testdata/tinystories-qwen2
+
+export CGO_ENABLED = 0
+
+.PHONY: help deps build cross install check lint generated test test-noasm test-arm64 race fuzz bench interop demo clean
+.DEFAULT_GOAL := help
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+deps: ## download the Go modules; the only target that needs a network
+	$(GO) mod download
+
+build: ## build the commands into bin/
+	$(BUILD) -o bin/ $(addprefix ./cmd/,$(CMDS))
+
+cross: ## static binaries for linux/arm64, linux/arm (v7) and linux/amd64 into dist/
+	@set -e; for t in arm64 arm amd64; do \
+		echo "linux/$$t"; mkdir -p dist/linux-$$t; \
+		GOOS=linux GOARCH=$$t GOARM=7 $(BUILD) -o dist/linux-$$t/ $(addprefix ./cmd/,$(CMDS)); \
+	done
+	QWQ_DIST=$(CURDIR)/dist $(GO) test -count=1 -run TestStatic ./internal/deps
+	@ls -l dist/*/*
+
+install: build ## install the commands into $(PREFIX)/bin
+	install -d $(DESTDIR)$(PREFIX)/bin
+	install -m 755 $(addprefix bin/,$(CMDS)) $(DESTDIR)$(PREFIX)/bin
+
+check: lint generated ## format, vet, lint, import graph, generated files
+	@bad=$$(git ls-files '*.go' | xargs gofmt -s -l); if [ -n "$$bad" ]; then echo "gofmt -s would change:"; echo "$$bad"; exit 1; fi
+	@set -e; for arch in amd64 arm64 arm; do for tags in '' noasm; do \
+		echo "vet linux/$$arch $$tags"; GOOS=linux GOARCH=$$arch $(GO) vet -tags "$$tags" ./...; \
+	done; done
+	$(GO) test -count=1 ./internal/deps
+
+lint:
+	@if [ -z "$(LINT)" ]; then echo "make check: golangci-lint is missing (no Debian package): go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0"; exit 1; fi
+	$(LINT) run ./...
+
+generated: ## check that generated files are current
+	$(GO) test -count=1 ./internal/asmgen/...
+	@if [ -d internal/demo ]; then $(GO) test -count=1 -run TestModel ./internal/demo; fi
+
+test: ## all tests of this machine
+	$(GO) test ./...
+
+test-noasm: ## the kernels and all that stands on them in plain Go
+	$(GO) test -tags noasm ./arm/... ./internal/... ./quant/... ./runtime/...
+
+test-arm64: ## kernels and an engine golden on emulated ARM CPUs: Cortex-A72, A76, max, and 32-bit
+	@if [ -z "$(QEMU_ARM64)" ] || [ -z "$(QEMU_ARM)" ]; then echo "make test-arm64: qemu-aarch64 or qemu-arm is missing: apt-get install qemu-user-static"; exit 1; fi
+	@set -e; for c in cortex-a72:neon cortex-a76:neon,dotprod max:neon,dotprod,i8mm; do \
+		echo "== $${c%%:*} ($${c##*:})"; \
+		GOARCH=arm64 QWQ_REQUIRE_KERNEL=$${c##*:} $(GO) test -exec "$(QEMU_ARM64) -cpu $${c%%:*}" ./arm/... ./internal/cpu/... ./internal/kernel/...; \
+		GOARCH=arm64 $(GO) test -short -run '$(ARM_ENGINE)' -exec "$(QEMU_ARM64) -cpu $${c%%:*}" ./runtime/engine; \
+	done
+	GOARCH=arm GOARM=7 $(GO) test -short -exec "$(QEMU_ARM)" ./internal/mmap ./gguf/... ./quant
+
+race: ## tests under the race detector
+	@command -v gcc >/dev/null || { echo "make race: gcc is missing: apt-get install gcc libc6-dev"; exit 1; }
+	CGO_ENABLED=1 $(GO) test -race -short ./cmd/... ./convert/... ./gguf/... ./internal/... ./runtime/...
+
+fuzz: ## every fuzz target for FUZZTIME (10s)
+	@set -e; for p in $$($(GO) list -f '{{if or .TestGoFiles .XTestGoFiles}}{{.ImportPath}}{{end}}' ./...); do \
+		for f in $$($(GO) test -list '^Fuzz' $$p | grep '^Fuzz' || true); do \
+			echo "== $$p $$f"; $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) $$p; \
+		done; done
+
+bench: ## Go benchmarks of kernels, codecs and tokenizers
+	$(GO) test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) ./arm/... ./internal/kernel/... ./quant/... ./runtime/...
+
+interop: build ## our files and tokenizers against independent readers (scratch Python environment)
+	@python3 -c 'import venv, ensurepip' 2>/dev/null || { echo "make interop: python3 with venv is missing: apt-get install python3-venv"; exit 1; }
+	@command -v g++ >/dev/null || { echo "make interop: g++ is missing: apt-get install g++ cmake"; exit 1; }
+	@mkdir -p .scratch/interop
+	[ -x .scratch/venv/bin/python ] || python3 -m venv .scratch/venv
+	.scratch/venv/bin/pip install -q -r bench/interop/requirements.txt
+	.scratch/venv/bin/python bench/interop/interop.py bin . .scratch/interop
+
+demo: build ## the main job: quantize the trained model to int8, show its size, write three stories
+	@mkdir -p .scratch/demo
+	@echo '$$ qwq-convert quantize $(MODEL) -o tiny-int8.gguf --type int8'
+	@bin/qwq-convert quantize $(MODEL) -o .scratch/demo/tiny-int8.gguf --type int8 --force
+	@echo; echo '$$ qwq-convert inspect tiny-int8.gguf'
+	@bin/qwq-convert inspect .scratch/demo/tiny-int8.gguf
+	@for p in 'Once upon a time' 'The dog' 'Lily had'; do \
+		echo; echo "\$$ qwq generate -m tiny-int8.gguf -p '$$p' -n 120 --temp 0.6 --echo"; \
+		bin/qwq generate -m .scratch/demo/tiny-int8.gguf -p "$$p" -n 120 --temp 0.6 --echo || exit 1; \
+	done
+
+clean: ## remove what make made
+	rm -rf bin dist .scratch
