@@ -1,0 +1,135 @@
+package kvcache
+
+import (
+	"bufio"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+
+	"github.com/qwq-edge/qwq/quant"
+	"github.com/qwq-edge/qwq/runtime/backend"
+)
+
+// A snapshot, all numbers little-endian uint32:
+//
+//	 0  8  magic "qwqkv\x00\x01\n" (the last but one byte is the version)
+//	 8  4  type of the entries (ggml's number)
+//	12  4  layers
+//	16  4  KV heads
+//	20  4  head dimension
+//	24  4  positions of a page (64)
+//	28  4  positions n
+//	32  4  CRC-32C of bytes 0 to 31
+//	36     ceil(n/64) pages, each its bytes and their CRC-32C
+//
+// The bytes of positions that were never written are zero.
+const (
+	magic      = "qwqkv\x00\x01\n"
+	headerSize = 36
+)
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// ErrSnapshot is wrapped by the errors of Load that blame its input.
+var ErrSnapshot = errors.New("not a usable kv snapshot")
+
+func badSnapshot(format string, a ...any) error {
+	return fmt.Errorf("kvcache: %w: %s", ErrSnapshot, fmt.Sprintf(format, a...))
+}
+
+func (s *Seq) header() []byte {
+	spec, le := s.c.store.Spec(), binary.LittleEndian
+	h := append(make([]byte, 0, headerSize), magic...)
+	for _, v := range []int{int(spec.Type), spec.Layers, spec.Heads, spec.Dim, PagePositions, s.n} {
+		h = le.AppendUint32(h, uint32(v))
+	}
+	return le.AppendUint32(h, crc32.Checksum(h, castagnoli))
+}
+
+// Save writes the sequence's keys and values.
+func (s *Seq) Save(w io.Writer) error {
+	b := bufio.NewWriter(w)
+	b.Write(s.header()) // errors of a bufio.Writer stick until Flush
+	p := make([]byte, s.c.store.PageBytes())
+	for i := range pagesFor(s.n) {
+		if err := s.c.store.ReadPage(s.pages[i], p); err != nil {
+			return err
+		}
+		blank(p, s.c.store.Spec(), s.n-i*PagePositions)
+		b.Write(p)
+		b.Write(binary.LittleEndian.AppendUint32(nil, crc32.Checksum(p, castagnoli)))
+	}
+	return b.Flush()
+}
+
+// blank zeroes the positions from n on, in every run of 64 rows (keys, then
+// values, of each head of each layer): they may hold another sequence's.
+func blank(p []byte, spec backend.KVSpec, n int) {
+	row, _ := spec.Type.RowBytes(spec.Dim)
+	if n >= PagePositions || row == 0 {
+		return
+	}
+	for run := PagePositions * row; len(p) >= run; p = p[run:] {
+		clear(p[n*row : run])
+	}
+}
+
+// Load replaces the sequence by a snapshot that Save wrote for a model of the
+// same shape and KV type. It never takes more than the pages that are free,
+// nor a page before its header is checked; on an error the sequence is empty.
+func (s *Seq) Load(r io.Reader) error {
+	s.Release()
+	h := make([]byte, headerSize)
+	if _, err := io.ReadFull(r, h); err != nil {
+		return badSnapshot("header: %v", err)
+	}
+	le, spec := binary.LittleEndian, s.c.store.Spec()
+	if string(h[:8]) != magic {
+		return badSnapshot("magic %q", h[:8])
+	}
+	if got, want := le.Uint32(h[32:]), crc32.Checksum(h[:32], castagnoli); got != want {
+		return badSnapshot("header checksum %08x, want %08x", got, want)
+	}
+	for i, want := range []int{int(spec.Type), spec.Layers, spec.Heads, spec.Dim, PagePositions} {
+		if got := le.Uint32(h[8+4*i:]); got != uint32(want) {
+			name := []string{"type", "layers", "kv heads", "head dimension", "page positions"}[i]
+			if i == 0 {
+				return badSnapshot("%s %v, the cache has %v", name, quant.Type(got), spec.Type)
+			}
+			return badSnapshot("%s %d, the cache has %d", name, got, want)
+		}
+	}
+	n := uint64(le.Uint32(h[28:]))
+	if n > uint64(s.c.total)*PagePositions {
+		return badSnapshot("%d positions, the cache holds %d", n, s.c.total*PagePositions)
+	}
+	if err := s.load(r, int(n)); err != nil {
+		s.Release()
+		return err
+	}
+	return nil
+}
+
+func (s *Seq) load(r io.Reader, n int) error {
+	p := make([]byte, s.c.store.PageBytes()+4)
+	for at := 0; at < n; at += PagePositions {
+		end := min(at+PagePositions, n)
+		if _, err := io.ReadFull(r, p); err != nil {
+			return badSnapshot("page %d: %v", at/PagePositions, err)
+		}
+		page, sum := p[:len(p)-4], binary.LittleEndian.Uint32(p[len(p)-4:])
+		if got := crc32.Checksum(page, castagnoli); got != sum {
+			return badSnapshot("page %d: checksum %08x, want %08x", at/PagePositions, got, sum)
+		}
+		if err := s.Reserve(end); err != nil {
+			return err
+		}
+		if err := s.c.store.WritePage(s.pages[at/PagePositions], page); err != nil {
+			return err
+		}
+		s.Commit(end)
+	}
+	return nil
+}
