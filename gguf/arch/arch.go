@@ -1,0 +1,213 @@
+// Package arch holds one data table per architecture: the names its tensors
+// have in GGUF files and in Hugging Face checkpoints, and what each axis
+// means. Conversion, type plans and the loader's shape check all read it, so
+// that a new architecture is a new table. It must not know how to compute.
+//
+//	a, ok := arch.Lookup(f.Arch())
+//	h, err := arch.ReadHyper(f)
+//	err = a.CheckFile(f, h)
+package arch
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Axis is what a dimension of a tensor stands for.
+type Axis uint8
+
+// The axes. Their sizes come from Dims.
+const (
+	Hidden   Axis = iota + 1 // width of the residual stream
+	FFN                      // width inside the feed-forward block
+	QHeads                   // query heads times head dimension
+	KVHeads                  // key/value heads times head dimension
+	HeadDim                  // one head
+	RotHalf                  // half of the rotated dimensions of a head
+	Vocab                    // rows of the embedding, padding included
+	Experts                  // experts of a layer
+	One                      // a vector's only row
+	numAxes  = iota
+	axisText = "hidden ffn qheads kvheads headdim rothalf vocab experts one"
+)
+
+// String is the axis' name in lower case.
+func (a Axis) String() string {
+	if a == 0 || int(a) > numAxes {
+		return fmt.Sprintf("axis(%d)", uint8(a))
+	}
+	return strings.Fields(axisText)[a-1]
+}
+
+// Dims is the sizes of a model. Rot is the rotated dimensions of a head; 0 means
+// all of HeadDim.
+type Dims struct{ Hidden, FFN, Heads, KVHeads, HeadDim, Vocab, Layers, Experts, Rot int }
+
+// Size is the length of an axis.
+func (d Dims) Size(a Axis) int {
+	switch a {
+	case Hidden:
+		return d.Hidden
+	case FFN:
+		return d.FFN
+	case QHeads:
+		return d.Heads * d.HeadDim
+	case KVHeads:
+		return d.KVHeads * d.HeadDim
+	case HeadDim:
+		return d.HeadDim
+	case RotHalf:
+		if d.Rot != 0 {
+			return d.Rot / 2
+		}
+		return d.HeadDim / 2
+	case Vocab:
+		return d.Vocab
+	case Experts:
+		return d.Experts
+	case One:
+		return 1
+	}
+	return 0
+}
+
+// Tensor is one row of an architecture's table.
+type Tensor struct {
+	GGUF     string // "blk.%d.attn_q.weight"; %d is the layer
+	HF       string // "model.layers.%d.self_attn.q_proj.weight"; empty: not in a checkpoint, made by the converter
+	Axes     []Axis // rows first: {QHeads, Hidden}; one axis for a vector
+	PerLayer bool   // the names hold %d
+	Optional bool   // a file may lack it
+	Permute  bool   // GGUF stores each head's rows in interleaved pairs, a checkpoint as two halves
+	Vector   bool   // one dimension: norms and biases, kept in F32
+}
+
+// Arch is one architecture.
+type Arch struct {
+	Name    string   // general.architecture
+	HFTypes []string // model_type in config.json
+	NeoX    bool     // RoPE rotates i with i+rot/2; else 2i with 2i+1
+	Tensors []Tensor // in the order a forward pass reads them, the layers' ones together
+}
+
+// Named is a tensor of the table with its layer filled in.
+type Named struct {
+	*Tensor
+	Name   string // in GGUF
+	HFName string // in a checkpoint; empty if it has none
+	Layer  int    // -1 if not PerLayer
+}
+
+// Lookup is the architecture of a GGUF file; the table must not be changed.
+func Lookup(name string) (*Arch, bool) {
+	for _, a := range all {
+		if a.Name == name {
+			return a, true
+		}
+	}
+	return nil, false
+}
+
+// LookupHF is the architecture of a checkpoint's model_type.
+func LookupHF(modelType string) (*Arch, bool) {
+	for _, a := range all {
+		if slices.Contains(a.HFTypes, modelType) {
+			return a, true
+		}
+	}
+	return nil, false
+}
+
+// Names is every architecture's name, sorted.
+func Names() []string {
+	var s []string
+	for _, a := range all {
+		s = append(s, a.Name)
+	}
+	slices.Sort(s)
+	return s
+}
+
+// Expand is the whole table for a number of layers, in the order a forward pass
+// reads the tensors, which is the order of their data in a file.
+func (a *Arch) Expand(layers int) []Named {
+	var out []Named
+	for i := 0; i < len(a.Tensors); {
+		if !a.Tensors[i].PerLayer {
+			out = append(out, a.Tensors[i].named(-1))
+			i++
+			continue
+		}
+		j := i
+		for j < len(a.Tensors) && a.Tensors[j].PerLayer {
+			j++
+		}
+		for l := range layers {
+			for k := i; k < j; k++ {
+				out = append(out, a.Tensors[k].named(l))
+			}
+		}
+		i = j
+	}
+	return out
+}
+
+func (t *Tensor) named(layer int) Named {
+	n := Named{Tensor: t, Name: t.GGUF, HFName: t.HF, Layer: layer}
+	if t.PerLayer {
+		l := strconv.Itoa(layer)
+		n.Name, n.HFName = strings.Replace(t.GGUF, "%d", l, 1), strings.Replace(t.HF, "%d", l, 1)
+	}
+	return n
+}
+
+// Find is the table's row for a GGUF name, false if it is none of this
+// architecture's.
+func (a *Arch) Find(name string) (Named, bool) {
+	layer, general := -1, name
+	if rest, ok := strings.CutPrefix(name, "blk."); ok {
+		num, tail, _ := strings.Cut(rest, ".")
+		n, err := strconv.Atoi(num)
+		if err != nil || n < 0 || strconv.Itoa(n) != num {
+			return Named{}, false
+		}
+		layer, general = n, "blk.%d."+tail
+	}
+	for i := range a.Tensors {
+		if t := &a.Tensors[i]; t.GGUF == general && t.PerLayer == (layer >= 0) {
+			return t.named(layer), true
+		}
+	}
+	return Named{}, false
+}
+
+// Shape is the tensor's dimensions, rows first.
+func (t *Tensor) Shape(d Dims) []int {
+	s := make([]int, len(t.Axes))
+	for i, a := range t.Axes {
+		s[i] = d.Size(a)
+	}
+	return s
+}
+
+// Check compares the shape of a tensor, rows by columns (a vector is one row),
+// with the table.
+func (a *Arch) Check(d Dims, name string, rows, cols int) error {
+	n, ok := a.Find(name)
+	if !ok {
+		return fmt.Errorf("arch: tensor %q is none of %s's", name, a.Name)
+	}
+	if n.Layer >= d.Layers {
+		return fmt.Errorf("arch: tensor %q: layer %d of %d", name, n.Layer, d.Layers)
+	}
+	want := n.Shape(d)
+	if n.Vector {
+		want = []int{1, want[0]}
+	}
+	if rows != want[0] || cols != want[1] {
+		return fmt.Errorf("arch: tensor %q: shape [%d, %d], want [%d, %d] (%v)", name, rows, cols, want[0], want[1], n.Axes)
+	}
+	return nil
+}

@@ -1,0 +1,274 @@
+package arch
+
+import (
+	"fmt"
+	"math"
+	"strings"
+
+	"github.com/qwq-edge/qwq/gguf"
+)
+
+// Keys of the metadata as llama.cpp names them; %s is general.architecture, see
+// Key. Names without %s are used as they are.
+const (
+	KeyArch          = "general.architecture"                    // string
+	KeyName          = "general.name"                            // string
+	KeyVocab         = "%s.vocab_size"                           // uint32, rows of the embedding
+	KeyContext       = "%s.context_length"                       // uint32, trained
+	KeyHidden        = "%s.embedding_length"                     // uint32
+	KeyLayers        = "%s.block_count"                          // uint32
+	KeyFFN           = "%s.feed_forward_length"                  // uint32
+	KeyHeads         = "%s.attention.head_count"                 // uint32
+	KeyKVHeads       = "%s.attention.head_count_kv"              // uint32, default: as many as heads
+	KeyHeadDim       = "%s.attention.key_length"                 // uint32, default: hidden/heads
+	KeyValueDim      = "%s.attention.value_length"               // uint32, default: hidden/heads
+	KeyEps           = "%s.attention.layer_norm_rms_epsilon"     // float32
+	KeyWindow        = "%s.attention.sliding_window"             // uint32, 0: none
+	KeyRot           = "%s.rope.dimension_count"                 // uint32, default: the head dimension
+	KeyTheta         = "%s.rope.freq_base"                       // float32, default 10000
+	KeyScaleLinear   = "%s.rope.scale_linear"                    // float32, older files: linear scaling by that factor
+	KeyScaling       = "%s.rope.scaling.type"                    // none, linear, yarn
+	KeyFactor        = "%s.rope.scaling.factor"                  // float32
+	KeyOrigContext   = "%s.rope.scaling.original_context_length" // uint32
+	KeyAttnFactor    = "%s.rope.scaling.attn_factor"             // float32, default 1
+	KeyFinetuned     = "%s.rope.scaling.finetuned"               // bool
+	KeyYarnExt       = "%s.rope.scaling.yarn_ext_factor"         // float32, default 1
+	KeyYarnAttn      = "%s.rope.scaling.yarn_attn_factor"        // float32, default 1
+	KeyYarnBetaFast  = "%s.rope.scaling.yarn_beta_fast"          // float32, default 32
+	KeyYarnBetaSlow  = "%s.rope.scaling.yarn_beta_slow"          // float32, default 1
+	KeyExperts       = "%s.expert_count"                         // uint32
+	KeyExpertsUsed   = "%s.expert_used_count"                    // uint32
+	KeyFileType      = "general.file_type"                       // uint32, llama.cpp's ftype
+	KeyQuantVersion  = "general.quantization_version"            // uint32, 2
+	KeySplitCount    = "split.count"                             // of a split model; not of its copies
+	scalingNone      = "none"
+	maxWidth, maxIDs = 1 << 22, 1 << 26
+)
+
+// Key fills an architecture's name into one of the keys above.
+func Key(key, arch string) string { return strings.Replace(key, "%s", arch, 1) }
+
+// Rope is how positions are rotated in.
+type Rope struct {
+	Theta       float64 // base of the frequencies
+	Scaling     string  // "none", "linear", "yarn"; Llama 3's is the tensor rope_freqs.weight and "none" here
+	Factor      float64 // of "linear" and "yarn": how much longer than OrigContext; else 1
+	OrigContext int     // of "yarn": what the model was trained with before
+	AttnFactor  float64 // of "yarn": multiplies the attention magnitude, 1 by default
+	ExtFactor   float64 // of "yarn": 1 by default
+	BetaFast    float64 // of "yarn": 32 by default
+	BetaSlow    float64 // of "yarn": 1 by default
+}
+
+// Hyper is the sizes and constants of a decoder, read from a file's metadata
+// and checked for their ranges.
+type Hyper struct {
+	Arch    *Arch
+	Name    string // general.name, may be empty
+	Layers  int
+	Hidden  int
+	FFN     int
+	Heads   int
+	KVHeads int // divides Heads
+	HeadDim int // of K and V; even
+	Rot     int // rotated dimensions of a head, even, at most HeadDim
+	Vocab   int // rows of the embedding, padding included
+	Context int // trained length in tokens
+	Window  int // sliding window in tokens, 0 = none
+	Experts int // 0 for a dense model
+	Eps     float32
+	Tied    bool // no output matrix: the embedding serves
+	Rope    Rope
+}
+
+// Dims is the sizes for Arch.Check.
+func (h Hyper) Dims() Dims {
+	return Dims{Hidden: h.Hidden, FFN: h.FFN, Heads: h.Heads, KVHeads: h.KVHeads, HeadDim: h.HeadDim,
+		Vocab: h.Vocab, Layers: h.Layers, Experts: h.Experts, Rot: h.Rot}
+}
+
+// ReadHyper reads and checks the metadata of a decoder of a known
+// architecture. Errors about a key are *gguf.FormatError.
+func ReadHyper(f *gguf.File) (Hyper, error) {
+	name, ok := f.Str(KeyArch)
+	if !ok {
+		return Hyper{}, f.Errorf(KeyArch, "missing")
+	}
+	a, ok := Lookup(name)
+	if !ok {
+		return Hyper{}, f.Errorf(KeyArch, "architecture %q is not supported, these are: %s", name, strings.Join(Names(), ", "))
+	}
+	h := Hyper{Arch: a}
+	h.Name, _ = f.Str(KeyName)
+	r := &reader{f: f, arch: name}
+	h.sizes(r)
+	h.Rope = r.rope()
+	h.Eps = float32(r.float(KeyEps, math.NaN(), 0, 1))
+	h.embedding(r)
+	return h, r.err
+}
+
+// sizes reads the integers. A layer has at least one tensor, so their number
+// bounds the layers.
+func (h *Hyper) sizes(r *reader) {
+	h.Layers = r.int(KeyLayers, -1, 1, len(r.f.Tensors()))
+	h.Hidden = r.int(KeyHidden, -1, 1, maxWidth)
+	h.FFN = r.int(KeyFFN, -1, 1, maxWidth)
+	h.Heads = r.int(KeyHeads, -1, 1, maxWidth)
+	h.KVHeads = r.int(KeyKVHeads, h.Heads, 1, maxWidth)
+	h.Context = r.int(KeyContext, -1, 1, math.MaxInt32)
+	h.Window = r.int(KeyWindow, 0, 0, math.MaxInt32)
+	h.Experts = r.int(KeyExperts, 0, 0, maxWidth)
+	if r.err != nil {
+		return
+	}
+	even := -1 // no default where heads do not divide the width
+	if h.Hidden%h.Heads == 0 {
+		even = h.Hidden / h.Heads
+	}
+	h.HeadDim = r.int(KeyHeadDim, even, 2, 1<<16)
+	value := r.int(KeyValueDim, even, 2, 1<<16)
+	h.Rot = r.int(KeyRot, h.HeadDim, 2, max(2, h.HeadDim))
+	switch {
+	case r.err != nil:
+	case h.Heads%h.KVHeads != 0:
+		r.fail(KeyKVHeads, "%d key/value heads do not divide %d heads", h.KVHeads, h.Heads)
+	case value != h.HeadDim:
+		r.fail(KeyValueDim, "is %d, only the key length %d is supported", value, h.HeadDim)
+	case h.HeadDim%2 != 0:
+		r.fail(KeyHeadDim, "is %d, want an even number", h.HeadDim)
+	case h.Rot%2 != 0:
+		r.fail(KeyRot, "is %d, want an even number", h.Rot)
+	case h.Heads*h.HeadDim > maxWidth:
+		r.fail(KeyHeads, "%d heads of %d are wider than %d", h.Heads, h.HeadDim, maxWidth)
+	case h.Experts != 0:
+		r.fail(KeyExperts, "is %d, experts are not supported for %s", h.Experts, h.Arch.Name)
+	}
+}
+
+// embedding reads the rows of the embedding and whether the output has its own.
+func (h *Hyper) embedding(r *reader) {
+	if r.err != nil {
+		return
+	}
+	t := r.f.Tensor("token_embd.weight")
+	if t == nil {
+		r.err = fmt.Errorf("arch: %s: tensor %q is missing", r.f.Path(), "token_embd.weight")
+		return
+	}
+	if t.Rows() > maxIDs {
+		r.err = fmt.Errorf("arch: %s: tensor %q has %d rows, at most %d", r.f.Path(), t.Name, t.Rows(), maxIDs)
+		return
+	}
+	h.Vocab = int(t.Rows())
+	h.Tied = r.f.Tensor("output.weight") == nil
+	if n := r.int(KeyVocab, h.Vocab, 1, maxIDs); r.err == nil && n != h.Vocab {
+		r.fail(KeyVocab, "is %d, the embedding has %d rows", n, h.Vocab)
+	}
+}
+
+// rope reads the rotation's constants.
+func (r *reader) rope() Rope {
+	const most = 1e6
+	p := Rope{Scaling: scalingNone, Factor: 1}
+	p.Theta = r.float(KeyTheta, 10000, 1e-3, 1e30)
+	if s, ok := r.str(KeyScaling); ok {
+		p.Scaling = s
+	} else if _, ok := r.f.Get(Key(KeyScaleLinear, r.arch)); ok {
+		p.Scaling, p.Factor = "linear", r.float(KeyScaleLinear, 1, 1/most, most)
+	}
+	switch p.Scaling {
+	case scalingNone:
+		return p
+	case "linear", "yarn":
+	default:
+		r.fail(KeyScaling, "scaling %q is not supported, these are: none, linear, yarn", p.Scaling)
+		return p
+	}
+	p.Factor = r.float(KeyFactor, p.Factor, 1/most, most)
+	p.OrigContext = r.int(KeyOrigContext, 0, 0, math.MaxInt32)
+	if p.Scaling == "yarn" {
+		p.AttnFactor = r.float(KeyAttnFactor, 1, 0, most) * r.float(KeyYarnAttn, 1, 0, most)
+		p.ExtFactor = r.float(KeyYarnExt, 1, 0, most)
+		p.BetaFast = r.float(KeyYarnBetaFast, 32, 0, most)
+		p.BetaSlow = r.float(KeyYarnBetaSlow, 1, 0, most)
+		if p.OrigContext == 0 {
+			r.fail(KeyOrigContext, "missing, yarn needs it")
+		}
+	}
+	return p
+}
+
+// reader reads one architecture's keys; it keeps the first error.
+type reader struct {
+	f    *gguf.File
+	arch string
+	err  error
+}
+
+func (r *reader) fail(key, format string, args ...any) {
+	if r.err == nil {
+		r.err = r.f.Errorf(Key(key, r.arch), format, args...)
+	}
+}
+
+// int reads an integer in [lo, hi], or an array of equal ones (one per layer);
+// the default where the key is absent, if that is not negative.
+func (r *reader) int(key string, def, lo, hi int) int {
+	v, ok := r.f.Get(Key(key, r.arch))
+	if !ok {
+		if def < 0 {
+			r.fail(key, "missing")
+		}
+		return def
+	}
+	n, ok := v.Uint()
+	if ints, isArray := v.Ints(); isArray && len(ints) > 0 && ints[0] >= 0 {
+		n, ok = uint64(ints[0]), true
+		for _, x := range ints {
+			if x != ints[0] {
+				r.fail(key, "values that differ between layers are not supported")
+				return def
+			}
+		}
+	}
+	if !ok || n < uint64(lo) || n > uint64(hi) {
+		r.fail(key, "is %v, want an integer from %d to %d", v, lo, hi)
+		return def
+	}
+	return int(n)
+}
+
+// float reads a finite number in [lo, hi]; the default where the key is
+// absent, if that is a number.
+func (r *reader) float(key string, def, lo, hi float64) float64 {
+	v, ok := r.f.Get(Key(key, r.arch))
+	if !ok {
+		if math.IsNaN(def) {
+			r.fail(key, "missing")
+		}
+		return def
+	}
+	x, ok := v.Float()
+	if n, isInt := v.Int(); isInt {
+		x, ok = float64(n), true
+	}
+	if !ok || !(x >= lo && x <= hi) {
+		r.fail(key, "is %v, want a number from %g to %g", v, lo, hi)
+		return def
+	}
+	return x
+}
+
+// str reads a string; a key of another type is an error.
+func (r *reader) str(key string) (string, bool) {
+	v, ok := r.f.Get(Key(key, r.arch))
+	if !ok {
+		return "", false
+	}
+	s, ok := v.Str()
+	if !ok {
+		r.fail(key, "is %v, want a string", v.Type())
+	}
+	return s, ok
+}
