@@ -66,34 +66,6 @@ func (w *Wide) Widen(x []float32) {
 	w.Exp = MinExp(x)
 }
 
-// MinExp returns an e such that every value of x is a multiple of 2^(e-23): the
-// exponent of the smallest non-zero magnitude. Dot's fast path needs products
-// that are multiples of 2^-149, i.e. two exponents with a sum of -103 or more.
-func MinExp(x []float32) int {
-	m0, m1 := ^uint32(0), ^uint32(0)
-	for ; len(x) >= 4; x = x[4:] {
-		v := (*[4]float32)(x)
-		m0 = min(m0, math.Float32bits(v[0])<<1-1, math.Float32bits(v[1])<<1-1)
-		m1 = min(m1, math.Float32bits(v[2])<<1-1, math.Float32bits(v[3])<<1-1)
-	}
-	for _, v := range x {
-		m0 = min(m0, math.Float32bits(v)<<1-1)
-	}
-	return int(max((min(m0, m1)+1)>>24, 1)) - 127 + zeroExp(min(m0, m1))
-}
-
-// zeroExp lifts the exponent of a vector of zeros, which is a multiple of
-// everything.
-func zeroExp(m uint32) int {
-	if m == ^uint32(0) {
-		return 1 << 10
-	}
-	return 0
-}
-
-// ExpF16 is MinExp of any row of halves: they are multiples of 2^-24.
-const ExpF16 = -1
-
 const safeExp = 23*2 - 149 // of two exponents: products are multiples of 2^-149
 
 // Dot is the product of a float row with activations in the order of the
@@ -105,67 +77,98 @@ func Dot(w []float32, exp int, x *Wide) float32 {
 	}
 	var lanes [16]float64
 	n := len(w) &^ 15
-	dotLanes(&lanes, 0, w[:n], x.V[:n])
-	dotLanes(&lanes, 8, w[:n], x.V[:n])
+	dotBody(&lanes, w[:n], x.V[:n])
 	if n < len(w) {
 		var tail [16]float32
 		copy(tail[:], w[n:])
-		dotLanes(&lanes, 0, tail[:], x.V[n:])
-		dotLanes(&lanes, 8, tail[:], x.V[n:])
+		dotBody(&lanes, tail[:], x.V[n:])
 	}
 	return tree(&lanes)
 }
 
-// dotLanes adds to lanes h to h+7. Each accumulator is a float64 that holds a
-// float32; a sum that may round wrongly goes to halfway. Subnormal results are
-// exact because all products are multiples of 2^-149.
-func dotLanes(lanes *[16]float64, h int, w []float32, x []float64) {
-	l := (*[8]float64)(lanes[h:])
+// dotBody runs both halves of the lanes over whole steps of 16.
+func dotBody(lanes *[16]float64, w []float32, x []float64) {
+	for h := 0; h < 16 && h < len(w); h += 8 {
+		w, x := w[h:], x[h:] // the last step may end 8 short
+		for {
+			n, lane := dotLanes((*[8]float64)(lanes[h:]), w, x)
+			if lane == 8 {
+				break
+			}
+			for ; lane < 8; lane++ {
+				a := &lanes[h+lane]
+				*a = float64(FMA(w[n+lane], float32(x[n+lane]), float32(*a)))
+			}
+			if n+16 > len(w) {
+				break
+			}
+			w, x = w[n+16:], x[n+16:]
+		}
+	}
+}
+
+// dotLanes adds to 8 lanes, whose values are at the start of each step of 16.
+// An accumulator is a float64 that holds a float32. Where a sum may round
+// wrongly it stops and returns the step's index and the lane, to be finished by
+// FMA; else lane is 8. There is no call inside the loop: it would make the
+// compiler keep the accumulators in memory. Subnormal results are exact because
+// all products are multiples of 2^-149.
+func dotLanes(l *[8]float64, w []float32, x []float64) (n, lane int) {
+	const rare = 1 << 63 // of the last 29 bits: halfway between two float32
 	a0, a1, a2, a3, a4, a5, a6, a7 := l[0], l[1], l[2], l[3], l[4], l[5], l[6], l[7]
-	for ; len(w) >= 16 && len(x) >= 16; w, x = w[16:], x[16:] {
-		ww, xx := (*[8]float32)(w[h:]), (*[8]float64)(x[h:])
+	for lane = 8; n+8 <= len(w) && n+8 <= len(x); n += 16 {
+		ww, xx := (*[8]float32)(w[n:]), (*[8]float64)(x[n:])
 		s := a0 + float64(float64(ww[0])*xx[0])
-		if math.Float64bits(s)<<35 == 1<<63 {
-			s = halfway(ww[0], xx[0], a0, s)
+		if math.Float64bits(s)<<35 == rare {
+			lane = 0
+			break
 		}
 		a0 = float64(float32(s))
 		s = a1 + float64(float64(ww[1])*xx[1])
-		if math.Float64bits(s)<<35 == 1<<63 {
-			s = halfway(ww[1], xx[1], a1, s)
+		if math.Float64bits(s)<<35 == rare {
+			lane = 1
+			break
 		}
 		a1 = float64(float32(s))
 		s = a2 + float64(float64(ww[2])*xx[2])
-		if math.Float64bits(s)<<35 == 1<<63 {
-			s = halfway(ww[2], xx[2], a2, s)
+		if math.Float64bits(s)<<35 == rare {
+			lane = 2
+			break
 		}
 		a2 = float64(float32(s))
 		s = a3 + float64(float64(ww[3])*xx[3])
-		if math.Float64bits(s)<<35 == 1<<63 {
-			s = halfway(ww[3], xx[3], a3, s)
+		if math.Float64bits(s)<<35 == rare {
+			lane = 3
+			break
 		}
 		a3 = float64(float32(s))
 		s = a4 + float64(float64(ww[4])*xx[4])
-		if math.Float64bits(s)<<35 == 1<<63 {
-			s = halfway(ww[4], xx[4], a4, s)
+		if math.Float64bits(s)<<35 == rare {
+			lane = 4
+			break
 		}
 		a4 = float64(float32(s))
 		s = a5 + float64(float64(ww[5])*xx[5])
-		if math.Float64bits(s)<<35 == 1<<63 {
-			s = halfway(ww[5], xx[5], a5, s)
+		if math.Float64bits(s)<<35 == rare {
+			lane = 5
+			break
 		}
 		a5 = float64(float32(s))
 		s = a6 + float64(float64(ww[6])*xx[6])
-		if math.Float64bits(s)<<35 == 1<<63 {
-			s = halfway(ww[6], xx[6], a6, s)
+		if math.Float64bits(s)<<35 == rare {
+			lane = 6
+			break
 		}
 		a6 = float64(float32(s))
 		s = a7 + float64(float64(ww[7])*xx[7])
-		if math.Float64bits(s)<<35 == 1<<63 {
-			s = halfway(ww[7], xx[7], a7, s)
+		if math.Float64bits(s)<<35 == rare {
+			lane = 7
+			break
 		}
 		a7 = float64(float32(s))
 	}
 	l[0], l[1], l[2], l[3], l[4], l[5], l[6], l[7] = a0, a1, a2, a3, a4, a5, a6, a7
+	return n, lane
 }
 
 // dotAny is Dot for values of any size, one FMA at a time.

@@ -6,6 +6,8 @@ import (
 	"math/big"
 	"math/rand/v2"
 	"testing"
+
+	"github.com/qwq-edge/qwq/quant"
 )
 
 // bigFMA rounds the exact a·b+c to float32, by way of arbitrary precision.
@@ -211,11 +213,39 @@ func TestMinExp(t *testing.T) {
 		x    []float32
 		want int
 	}{
-		{nil, -126 + 1024}, {[]float32{0, 0, 0, 0, 0}, -126 + 1024}, {[]float32{1}, 0}, {[]float32{-4, 0, 2, 8, 3}, 1},
+		{nil, 1 << 10}, {[]float32{0, 0, 0, 0, 0}, 1 << 10}, {[]float32{1}, 0}, {[]float32{-4, 0, 2, 8, 3}, 1},
 		{[]float32{1, 2, 3, 4, 0x1p-140}, -126}, {[]float32{0, 0, 0, 0x1p-30, 5, 5, 5, 5}, -30},
 	} {
 		if got := MinExp(c.x); got != c.want {
 			t.Errorf("MinExp(%v): got %d, want %d", c.x, got, c.want)
+		}
+	}
+}
+
+// TestExponents: the bounds of raw rows hold for every length and smallest value.
+func TestExponents(t *testing.T) {
+	r := rand.New(rand.NewPCG(9, 9))
+	for range 3000 {
+		x := make([]float32, r.IntN(12))
+		for i := range x {
+			if x[i] = float32(math.Ldexp(1+r.Float64(), -r.IntN(150))); r.IntN(4) == 0 {
+				x[i] = 0
+			}
+		}
+		raw := make([]byte, 4*len(x))
+		if err := quant.Encode(quant.F32, raw, x); err != nil {
+			t.Fatal(err)
+		}
+		exact := MinExp(x)
+		if got := ExpF32(raw); got != exact && (got != -63 || exact < -63) {
+			t.Fatalf("ExpF32(%v): got %d, want %d", x, got, exact)
+		}
+		short := make([]byte, 2*len(x))
+		_ = quant.Encode(quant.BF16, short, x)
+		_ = quant.Decode(quant.BF16, x, short)
+		exact = MinExp(x)
+		if got := ExpBF16(short); got != exact+16 && (got != -63+16 || exact < -63) {
+			t.Fatalf("ExpBF16(%v): got %d, want %d", x, got, exact+16)
 		}
 	}
 }
@@ -230,8 +260,12 @@ func BenchmarkDot(b *testing.B) {
 			var wide Wide
 			wide.Widen(x)
 			b.SetBytes(int64(4 * k))
+			raw := make([]byte, 4*k)
+			if err := quant.Encode(quant.F32, raw, w); err != nil {
+				b.Fatal(err)
+			}
 			for b.Loop() {
-				sink = Dot(w, MinExp(w), &wide)
+				sink = Dot(w, ExpF32(raw), &wide)
 			}
 			b.ReportMetric(float64(k)*float64(b.N)/float64(b.Elapsed().Nanoseconds()), "GMAC/s")
 		})
