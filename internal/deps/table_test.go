@@ -31,7 +31,7 @@ const leaves = "runtime/chat runtime/sample runtime/grammar runtime/store runtim
 	"internal/cpu internal/mmap internal/shard internal/demo internal/asmgen quant"
 
 // testOnly packages are imported by tests and by each other, by nothing else.
-const testOnly = "internal/kerneltest internal/testdata"
+const testOnly = "internal/kerneltest internal/testdata cmd/internal/scripttest"
 
 // thirdParty says which of our packages may import a module. "*" is every package.
 var thirdParty = map[string]string{
@@ -47,6 +47,7 @@ var thirdParty = map[string]string{
 	"golang.org/x/term":                 "cmd",
 	"github.com/goccy/go-yaml":          "cmd",
 	"github.com/ebitengine/purego":      "runtime/cuda distill/mpi",
+	"github.com/rogpeppe/go-internal":   testOnly,
 }
 
 // tagged modules may be imported only by files that carry the tag.
