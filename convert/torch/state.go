@@ -14,46 +14,64 @@ import (
 // a small pickle an immense tree.
 const (
 	maxDepth = 32
-	maxNodes = 1 << 21
+	maxNodes = 1 << 20
+	maxPath  = 1024
 )
 
 // walk calls f for each tensor below v with its path: keys joined by dots.
 func walk(v value, f func(path string, t *tensor) error) error {
-	nodes := 0
-	var visit func(v value, path string, depth int) error
-	visit = func(v value, path string, depth int) error {
-		if nodes++; nodes > maxNodes || depth > maxDepth || len(path) > 4096 {
-			return fmt.Errorf("more than %d values, %d levels or 4096 bytes of name", maxNodes, maxDepth)
-		}
-		join := func(k string) string {
-			if path == "" {
-				return k
-			}
-			return path + "." + k
-		}
-		var items []value
-		switch v := v.(type) {
-		case *tensor:
-			return f(path, v)
-		case *dict:
-			for i, k := range v.keys {
-				if err := visit(v.vals[i], join(keyText(k)), depth+1); err != nil {
-					return err
-				}
-			}
-		case *list:
-			items = v.items
-		case tuple:
-			items = v
-		}
-		for i, it := range items {
-			if err := visit(it, join(strconv.Itoa(i)), depth+1); err != nil {
+	w := walker{f: f}
+	return w.visit(v, 0)
+}
+
+type walker struct {
+	f     func(path string, t *tensor) error
+	path  []byte
+	nodes int
+}
+
+func (w *walker) visit(v value, depth int) error {
+	if w.nodes++; w.nodes > maxNodes || depth > maxDepth || len(w.path) > maxPath {
+		return fmt.Errorf("more than %d values, %d levels or %d bytes of name", maxNodes, maxDepth, maxPath)
+	}
+	var items []value
+	switch v := v.(type) {
+	case *tensor:
+		return w.f(string(w.path), v)
+	case *dict:
+		for i, k := range v.keys {
+			if err := w.child(keyText(k), v.vals[i], depth); err != nil {
 				return err
 			}
 		}
+	case *list:
+		items = v.items
+	case tuple:
+		items = v
+	}
+	for i, it := range items {
+		if err := w.child(strconv.Itoa(i), it, depth); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// child visits v one key further down.
+func (w *walker) child(key string, v value, depth int) error {
+	switch v.(type) {
+	case *tensor, *dict, *list, tuple:
+	default:
 		return nil
 	}
-	return visit(v, "", 0)
+	n := len(w.path)
+	if n > 0 {
+		w.path = append(w.path, '.')
+	}
+	w.path = append(w.path, key...)
+	err := w.visit(v, depth+1)
+	w.path = w.path[:n]
+	return err
 }
 
 func keyText(k value) string {
