@@ -80,6 +80,9 @@ type Inputs struct {
 	// weight], host memory on every device. expert is -1 outside MoE. x is valid
 	// during the call only.
 	Observe func(weight string, expert int, x Tensor)
+	// Out is scratch: a graph appends its results to Out[:0] and leaves the grown
+	// slice here, so that the next step with these Inputs allocates nothing.
+	Out []Tensor
 }
 
 // KVView is one span of a step: N rows at positions Start to Start+N-1.
