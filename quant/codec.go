@@ -1,8 +1,10 @@
 package quant
 
 import (
+	"encoding/binary"
 	"fmt"
 	"math"
+	"unsafe"
 )
 
 // Encode writes the blocks of src to dst, byte-identical to ggml's reference.
@@ -49,20 +51,20 @@ func checkLen(op string, t Type, values, size int) error {
 
 // FirstNonFinite is the index of the first NaN or infinity in x, -1 if none.
 func FirstNonFinite(x []float32) int {
-	const exp = 0x7f800000
+	const exp, carry = 0x7f8000007f800000, 0x0080000000800000
 	i := 0
-	for ; i+8 <= len(x); i += 8 {
-		v := (*[8]float32)(x[i:])
-		var bad uint32 // carries into bit 31 where the exponent is all ones
-		for j := range v {
-			bad |= math.Float32bits(v[j])&exp + 1<<23
+	for ; i+16 <= len(x); i += 16 {
+		b := (*[64]byte)(unsafe.Pointer(unsafe.SliceData(x[i : i+16])))
+		var bad uint64 // two at a time: carries into the sign where the exponent is all ones
+		for j := 0; j < 64; j += 8 {
+			bad |= binary.NativeEndian.Uint64(b[j:])&exp + carry
 		}
-		if bad>>31 != 0 {
+		if bad&0x8000000080000000 != 0 {
 			break
 		}
 	}
 	for ; i < len(x); i++ {
-		if math.Float32bits(x[i])&exp == exp {
+		if math.Float32bits(x[i])&0x7f800000 == 0x7f800000 {
 			return i
 		}
 	}

@@ -56,3 +56,26 @@ func TestNaN(t *testing.T) {
 		}
 	}
 }
+
+// TestEncodeF16 compares the bulk path with the library at the edges of every
+// exponent and on a sweep of all float32.
+func TestEncodeF16(t *testing.T) {
+	b := make([]byte, 2)
+	check := func(u uint32) {
+		x := math.Float32frombits(u)
+		_ = quant.Encode(quant.F16, b, []float32{x})
+		if got, want := binary.LittleEndian.Uint16(b), quant.FloatToHalf(x); got != want {
+			t.Fatalf("%v (%08x): half %04x, want %04x", x, u, got, want)
+		}
+	}
+	for u := uint32(0); u < 0xffffffff-997; u += 997 {
+		check(u)
+	}
+	for e := range uint32(512) {
+		for m := range uint32(1 << 11) {
+			check(e<<23 | m<<12)
+			check(e<<23 | m<<12 | 1)
+			check(e<<23 | m<<12 | 0xfff)
+		}
+	}
+}
