@@ -79,7 +79,7 @@ func encodeF16(dst []byte, src []float32) {
 	dst = dst[:2*len(src)]
 	for i, v := range src {
 		u := math.Float32bits(v)
-		h := uint16(u>>16&0x8000 | (u&0x7fffffff+0xfff+u>>13&1)>>13 - 112<<10)
+		h := uint16(u>>16&0x8000 | ((u&0x7fffffff+0xfff+u>>13&1)>>13 - 112<<10))
 		if u>>23&0xff-113 > 141-113 {
 			h = FloatToHalf(v)
 		}
