@@ -1,0 +1,13 @@
+// Package asmgen writes the arm64 assembly of package arm. Go's assembler lacks
+// most NEON arithmetic, so those instructions are raw words; here each is a
+// method that also writes its mnemonic beside the word. Nobody types a word by
+// hand, and nothing in this package is linked into a program.
+//
+// `go test ./internal/asmgen` compares the files with what the package writes
+// and decodes every word with an independent disassembler; `-update` rewrites.
+package asmgen
+
+// Files is every generated file: its path from the module root and its text.
+func Files() map[string][]byte {
+	return map[string][]byte{"arm/f16_arm64.s": f16Arm64()}
+}
