@@ -1,0 +1,112 @@
+package tokenizer
+
+import (
+	"bytes"
+	"unicode/utf8"
+)
+
+// Stream turns ids into text one at a time and never emits half a character:
+// what Next and Flush return, joined, is what Decode returns for all ids.
+type Stream struct {
+	t       *Tokenizer
+	skip    bool
+	started bool   // a token has been decoded
+	wrote   bool   // text has been produced
+	pending []byte // bytes that may still become a character
+	run     []byte // sp: bytes of neighbouring byte tokens, which are judged as a whole
+	buf     []byte
+}
+
+// Stream returns a new stream. skipSpecial leaves special tokens out.
+func (t *Tokenizer) Stream(skipSpecial bool) *Stream { return &Stream{t: t, skip: skipSpecial} }
+
+// StreamAfter returns a stream for the text that follows prev, which has been
+// shown already: a space that only the start of a text loses is kept.
+func (t *Tokenizer) StreamAfter(prev []int32, skipSpecial bool) *Stream {
+	s := t.Stream(skipSpecial)
+	for _, id := range prev {
+		s.buf = s.append(s.buf[:0], id)
+	}
+	return s
+}
+
+// Next returns the text that id completes, which may be empty.
+func (s *Stream) Next(id int32) string {
+	s.buf = s.append(s.buf[:0], id)
+	return string(s.buf)
+}
+
+// Flush returns what is left at the end: U+FFFD for an unfinished character.
+func (s *Stream) Flush() string {
+	s.buf = s.flush(s.buf[:0])
+	return string(s.buf)
+}
+
+// append appends the text that id completes.
+func (s *Stream) append(dst []byte, id int32) []byte {
+	t := s.t
+	if id < 0 || int(id) >= t.Len() {
+		return dst
+	}
+	flags := t.vocab.flags[id]
+	if flags&typeMask == typeUnused || s.skip && flags&flagSpecial != 0 {
+		return dst
+	}
+	first := !s.started
+	s.started = true
+	switch t.cfg.Dec.Kind {
+	case "sp":
+		if flags&typeMask == typeByte {
+			s.run = append(s.run, t.Token(id)...)
+			return dst
+		}
+		return s.text(s.endRun(dst), t.Token(id))
+	}
+	_ = first
+	return s.text(dst, t.Token(id))
+}
+
+// endRun ends a run of byte tokens: text if all of it is UTF-8, else one U+FFFD
+// a byte.
+func (s *Stream) endRun(dst []byte) []byte {
+	if len(s.run) == 0 {
+		return dst
+	}
+	b := s.run
+	if !utf8.Valid(b) {
+		b = bytes.Repeat([]byte(replacement), len(b))
+	}
+	dst = s.text(dst, b)
+	s.run = s.run[:0]
+	return dst
+}
+
+// text appends b, as far as its characters are complete.
+func (s *Stream) text(dst, b []byte) []byte {
+	if !s.wrote && len(b) > 0 {
+		s.wrote = true
+		if s.t.cfg.Dec.Strip && b[0] == ' ' {
+			b = b[1:]
+		}
+	}
+	if len(s.pending) > 0 {
+		s.pending = append(s.pending, b...)
+		b = s.pending
+	}
+	dst, rest := appendLossy(dst, b, false)
+	n := copy(s.pending[:cap(s.pending)], b[len(b)-rest:]) // the parts may overlap
+	if n < rest {
+		s.pending = append(make([]byte, 0, 8), b[len(b)-rest:]...)
+	} else {
+		s.pending = s.pending[:n]
+	}
+	return dst
+}
+
+// flush appends what is left.
+func (s *Stream) flush(dst []byte) []byte {
+	dst = s.endRun(dst)
+	dst, _ = appendLossy(dst, s.pending, true)
+	s.pending = s.pending[:0]
+	return dst
+}
