@@ -98,8 +98,7 @@ func ggufConfig(f *gguf.File, n int) (config, error) {
 	return c, c.readIDs(f.Get, n)
 }
 
-// defaultIDs gives SentencePiece files without ids llama.cpp's: <unk> is the
-// token of that type, <s> and </s> are 1 and 2 where those are control tokens.
+// defaultIDs finds <unk> by its type where a SentencePiece file does not name it.
 func (s *source) defaultIDs() {
 	c := &s.cfg
 	if c.Model != "llama" {
