@@ -13,10 +13,24 @@ package convert
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"time"
+
+	"github.com/qwq-edge/qwq/convert/hf"
+	"github.com/qwq-edge/qwq/gguf"
 )
 
-// DefaultMaxMemory is the buffer limit used when Options.MaxMemory is 0.
-const DefaultMaxMemory = 512 << 20
+// DefaultMaxMemory is the buffer limit used when Options.MaxMemory is 0, and
+// MinMemory the least that is accepted.
+const (
+	DefaultMaxMemory = 512 << 20
+	MinMemory        = 8 << 20
+)
 
 // Options say what Quantize reads and writes. Source, Out and Type are needed,
 // every other field's zero value is its default.
@@ -25,7 +39,7 @@ type Options struct {
 	Out            string // path of the GGUF to write
 	Type           string // "q8_0", "f16", … in any case; aliases int8 and fp16
 	TensorTypes    []Rule // exceptions by tensor name; the last rule that matches wins
-	MaxMemory      int64  // bytes of buffers; 0 = DefaultMaxMemory, at least 8 MiB
+	MaxMemory      int64  // bytes of buffers; 0 = DefaultMaxMemory, at least MinMemory
 	Threads        int    // workers that quantize; 0 = runtime.NumCPU()
 	Force          bool   // replace Out if it exists
 	AllowNonFinite bool   // write NaN and Inf weights instead of refusing them
@@ -66,5 +80,126 @@ type TensorReport struct {
 // name only when it is complete; on an error, and when ctx ends, nothing is
 // left. The bytes written depend on the source, Type and TensorTypes alone.
 func Quantize(ctx context.Context, o Options) (*Report, error) {
-	return nil, errors.New("convert: not built yet")
+	start := time.Now()
+	p, err := o.check()
+	if err != nil {
+		return nil, err
+	}
+	src, err := openSource(o.Source, opening{ctx: ctx, spool: filepath.Dir(o.Out), limit: o.MaxMemory, note: o.Progress})
+	if err != nil {
+		return nil, err
+	}
+	defer src.Close()
+	r := &Report{Source: string(src.kind)}
+	items, kvs, err := src.describe(p, r)
+	if err != nil {
+		return nil, err
+	}
+	if err := p.unused(); err != nil {
+		return nil, err
+	}
+	r.fill(items)
+	if err := o.write(ctx, items, kvs, r); err != nil {
+		return nil, err
+	}
+	r.Seconds = time.Since(start).Seconds()
+	return r, nil
+}
+
+// check sets defaults and refuses what cannot work.
+func (o *Options) check() (*plan, error) {
+	if o.Source == "" || o.Out == "" {
+		return nil, errors.New("convert: no source or no output")
+	}
+	if o.MaxMemory == 0 {
+		o.MaxMemory = DefaultMaxMemory
+	}
+	if o.MaxMemory < MinMemory {
+		return nil, fmt.Errorf("convert: memory limit of %d bytes, the least is %d", o.MaxMemory, MinMemory)
+	}
+	if o.Threads < 0 || o.Threads > 1024 {
+		return nil, fmt.Errorf("convert: %d threads, want 1 to 1024", o.Threads)
+	}
+	if o.Threads == 0 {
+		o.Threads = runtime.NumCPU()
+	}
+	out, err := os.Stat(o.Out)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+	case err != nil:
+		return nil, fmt.Errorf("convert: %w", err)
+	case out.IsDir():
+		return nil, fmt.Errorf("convert: output %s is a folder", o.Out)
+	case !o.Force:
+		return nil, fmt.Errorf("convert: output %s: %w", o.Out, fs.ErrExist)
+	default:
+		if in, err := os.Stat(o.Source); err == nil && os.SameFile(in, out) {
+			return nil, fmt.Errorf("convert: %s is the source and the output", o.Out)
+		}
+	}
+	return newPlan(o.Type, o.TensorTypes)
+}
+
+// describe lists the tensors and the metadata of the file to write.
+func (s *source) describe(p *plan, r *Report) ([]*item, []gguf.KV, error) {
+	if s.kind == kindGGUF {
+		r.Arch = s.gguf.Arch()
+		items, err := fromGGUF(s.gguf, s.tensors, p)
+		return items, copiedKVs(s.gguf, p), err
+	}
+	m, err := hf.Load(s.dir)
+	if err != nil {
+		return nil, nil, err
+	}
+	r.Arch = m.Arch
+	items, warnings, err := fromHF(m, s.tensors, p)
+	if err != nil {
+		return nil, nil, err
+	}
+	kvs := append(fileKVs(m.Arch, s.modelName(), p), m.KVs...)
+	tok, more, err := tokenizerKVs(s.dir, m)
+	r.Warnings = slices.Concat(r.Warnings, m.Warnings, warnings, more)
+	return items, append(kvs, tok...), err
+}
+
+// fill lists what will be written.
+func (r *Report) fill(items []*item) {
+	for _, it := range items {
+		size := it.rows * it.cols / int64(it.info.Type.Block()) * int64(it.info.Type.BlockBytes())
+		t := TensorReport{Name: it.info.Name, From: "computed", To: it.info.Type.String(), Bytes: size}
+		for _, d := range slices.Backward(it.info.Dims) {
+			t.Shape = append(t.Shape, int(d))
+		}
+		if it.src != nil {
+			t.From = it.src.TypeName()
+			r.InBytes += it.src.Bytes()
+		}
+		if it.fallback != "" {
+			t.Fallback = fmt.Sprintf("row of %d is no multiple of %s's block", it.cols, it.fallback)
+		}
+		r.Tensors = append(r.Tensors, t)
+	}
+}
+
+// write makes the file.
+func (o *Options) write(ctx context.Context, items []*item, kvs []gguf.KV, r *Report) (err error) {
+	l := gguf.Layout{KVs: kvs}
+	for _, it := range items {
+		l.Tensors = append(l.Tensors, it.info)
+	}
+	w, err := gguf.Create(o.Out, l, o.Force)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, w.Abort())
+		}
+	}()
+	pl := &pipeline{items: items, w: w, anyValue: o.AllowNonFinite, progress: o.Progress, total: r.InBytes}
+	if err := pl.run(ctx, o.Threads, o.MaxMemory); err != nil {
+		return err
+	}
+	r.OutBytes = w.Size()
+	return w.Commit()
 }

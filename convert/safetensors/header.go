@@ -46,12 +46,15 @@ func Parse(header []byte, dataLen int64) ([]Entry, map[string]string, error) {
 
 // cover checks that sorted entries fill the data without holes and overlaps.
 func cover(es []Entry, dataLen, start int64) error {
+	for _, e := range es {
+		if e.End > dataLen {
+			return &FormatError{Offset: start + min(e.Begin, dataLen), Field: fmt.Sprintf("tensor %q", e.Name), Err: fmt.Errorf("data ends at %d, %d bytes are there", e.End, dataLen)}
+		}
+	}
 	at := int64(0)
 	for _, e := range es {
 		field := fmt.Sprintf("tensor %q", e.Name)
 		switch {
-		case e.End > dataLen:
-			return &FormatError{Offset: start + e.Begin, Field: field, Err: fmt.Errorf("data ends at %d, %d bytes are there", e.End, dataLen)}
 		case e.Begin < at:
 			return &FormatError{Offset: start + e.Begin, Field: field, Err: fmt.Errorf("data begins at %d, inside the tensor before, which ends at %d", e.Begin, at)}
 		case e.Begin > at:

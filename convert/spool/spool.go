@@ -100,3 +100,7 @@ func (f *File) Close() error {
 	f.f = nil
 	return err
 }
+
+// Path is a name under which the open file can be opened again while it is not
+// closed (Linux).
+func (f *File) Path() string { return fmt.Sprintf("/proc/self/fd/%d", f.f.Fd()) }
