@@ -1,0 +1,311 @@
+package kernel
+
+import (
+	"fmt"
+
+	"github.com/qwq-edge/qwq/arm/ref"
+	"github.com/qwq-edge/qwq/quant"
+)
+
+// panel is the number of weight rows unpacked together; all tokens of a call are
+// multiplied with a panel while its rows are in the cache.
+const panel = 8
+
+// scratch is what a pool keeps between calls, reused and never shrunk.
+type scratch struct {
+	act  []ref.Act  // per token: quantized activations
+	wide []ref.Wide // per token: float activations
+	bad  []int      // per token: column of the first non-finite value, or -1
+
+	y     []F32
+	x     F32
+	w     []quant.Matrix
+	fuse  Fuse
+	needs needs
+	total int // outputs per token
+
+	fnPrepare, fnRows func(worker, lo, hi int)
+}
+
+// needs says which forms of the activations a call's matrices multiply.
+type needs struct{ pairs, quads, wide bool }
+
+// local is one worker's scratch.
+type local struct {
+	rows     [panel]ref.Row
+	f32      []float32 // a row widened or decoded
+	gate, up []float32 // [tokens, panel]
+	attn     attnLocal
+}
+
+// MatMul computes y[i] = x·w[i]ᵀ (+ bias) for every weight matrix; with GateUp
+// y[0] alone, see Fuse. x: [tokens, k]; w[i]: [rows, k]; y[i]: [tokens, rows],
+// which must not overlap x. x is quantized once for all matrices of quantized
+// types; F32, F16 and BF16 matrices and all matrices in a Precise call are
+// multiplied in float32. A row of y does not depend on the other rows.
+//
+// Errors: shapes that do not match, a type without a decoder, an activation that
+// is infinite or NaN (naming row and column), memory that cannot be read.
+func (p *Pool) MatMul(y []F32, x F32, w []quant.Matrix, f Fuse) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if err := checkMatMul(y, x, w, f); err != nil {
+		return err
+	}
+	s := &p.act
+	s.y, s.x, s.w, s.fuse = y, x, w, f
+	defer s.release()
+	s.needs, s.total = needs{}, 0
+	for _, m := range w {
+		s.total += m.Rows
+		s.needs.add(m.Type, f.Precise)
+	}
+	if f.GateUp != None {
+		s.total = w[0].Rows
+	}
+	if err := p.prepare(); err != nil {
+		return err
+	}
+	return p.run(s.total, s.grain(), s.fnRows)
+}
+
+// release drops the references to the caller's memory.
+func (s *scratch) release() {
+	s.y, s.x, s.w, s.fuse = nil, F32{}, nil, Fuse{}
+}
+
+func (n *needs) add(t quant.Type, precise bool) {
+	integer, pairs := ref.Integer(t)
+	switch {
+	case precise || !integer:
+		n.wide = true
+	case pairs:
+		n.pairs = true
+	default:
+		n.quads = true
+	}
+}
+
+func checkMatMul(y []F32, x F32, w []quant.Matrix, f Fuse) error {
+	outs := len(w)
+	if f.GateUp != None {
+		if len(w) != 2 || w[0].Rows != w[1].Rows {
+			return fmt.Errorf("kernel: matmul: gate and up must be two matrices of one shape, got %d", len(w))
+		}
+		outs = 1
+	}
+	if len(y) != outs || len(f.Bias) != 0 && len(f.Bias) != len(w) {
+		return fmt.Errorf("kernel: matmul: %d matrices with %d outputs and %d biases", len(w), len(y), len(f.Bias))
+	}
+	if err := checkF32("x", x); err != nil {
+		return err
+	}
+	for i, m := range w {
+		n, ok := m.Type.RowBytes(m.Cols)
+		switch {
+		case !m.Type.CanDecode():
+			return fmt.Errorf("kernel: matmul: matrix %d has type %v, which cannot be computed with", i, m.Type)
+		case m.Cols != x.Cols:
+			return fmt.Errorf("kernel: matmul: matrix %d has %d columns, the activations %d", i, m.Cols, x.Cols)
+		case !ok || m.Rows < 0 || len(m.Data) != m.Rows*n:
+			return fmt.Errorf("kernel: matmul: matrix %d: %v [%d, %d] with %d bytes", i, m.Type, m.Rows, m.Cols, len(m.Data))
+		case len(f.Bias) != 0 && f.Bias[i] != nil && len(f.Bias[i]) != m.Rows:
+			return fmt.Errorf("kernel: matmul: matrix %d has %d rows, its bias %d values", i, m.Rows, len(f.Bias[i]))
+		}
+		if i < outs {
+			if y[i].Rows != x.Rows || y[i].Cols != m.Rows {
+				return fmt.Errorf("kernel: matmul: output %d is [%d, %d], want [%d, %d]", i, y[i].Rows, y[i].Cols, x.Rows, m.Rows)
+			}
+			if err := checkF32("y", y[i]); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func checkF32(what string, m F32) error {
+	if m.Rows < 0 || m.Cols < 0 || len(m.Data) != m.Rows*m.Cols {
+		return fmt.Errorf("kernel: %s is [%d, %d] with %d values", what, m.Rows, m.Cols, len(m.Data))
+	}
+	return nil
+}
+
+// prepare brings the activations into the forms that the matrices need.
+func (p *Pool) prepare() error {
+	s := &p.act
+	n := s.x.Rows
+	for len(s.act) < n {
+		s.act = append(s.act, ref.Act{})
+		s.wide = append(s.wide, ref.Wide{})
+		s.bad = append(s.bad, -1)
+	}
+	grain := 1
+	if n*s.x.Cols < 1<<13 {
+		grain = n
+	}
+	if err := p.run(n, grain, s.fnPrepare); err != nil {
+		return err
+	}
+	for t, col := range s.bad[:n] {
+		if col >= 0 {
+			return fmt.Errorf("kernel: matmul: activation row %d, column %d is %v", t, col, s.x.At(t)[col])
+		}
+	}
+	return nil
+}
+
+func (s *scratch) prepareTokens(_, lo, hi int) {
+	for t := lo; t < hi; t++ {
+		x := s.x.At(t)
+		s.bad[t] = -1
+		if s.needs.pairs || s.needs.quads {
+			s.bad[t] = s.act[t].Quantize(x)
+		} else if i := quant.FirstNonFinite(x); i >= 0 {
+			s.bad[t] = i
+		}
+		if s.needs.pairs {
+			s.act[t].Pairs()
+		}
+		if s.needs.quads {
+			s.act[t].Quads()
+		}
+		if s.needs.wide {
+			s.wide[t].Widen(x)
+		}
+	}
+}
+
+// grain is the number of outputs that a thread takes at a time: about 130,000
+// products, whole panels; everything where a dispatch costs more than it saves.
+func (s *scratch) grain() int {
+	work := s.x.Cols * s.x.Rows
+	if work*s.total < 1<<14 {
+		return s.total
+	}
+	g := (1 << 17) / max(work, 1)
+	return min(max(g&^15, 16), 256)
+}
+
+// compute is the job: outputs lo to hi, counted over all matrices.
+func (p *Pool) compute(worker, lo, hi int) {
+	s, w := &p.act, p.workers[worker]
+	if s.fuse.GateUp != None {
+		w.gateUp(lo, hi)
+		return
+	}
+	for i, m := range s.w {
+		if lo < m.Rows && hi > 0 {
+			w.rowRange(i, max(lo, 0), min(hi, m.Rows))
+		}
+		lo, hi = lo-m.Rows, hi-m.Rows
+	}
+}
+
+// rowRange computes rows lo to hi of matrix i for all tokens.
+func (w *worker) rowRange(i, lo, hi int) {
+	s := &w.pool.act
+	y := s.y[i]
+	for ; lo < hi; lo += panel {
+		n := min(panel, hi-lo)
+		w.panel(y.Data[lo:], y.Cols, i, lo, n)
+	}
+}
+
+// gateUp computes outputs lo to hi of act(x·gateᵀ) * (x·upᵀ).
+func (w *worker) gateUp(lo, hi int) {
+	s := &w.pool.act
+	tokens, y := s.x.Rows, s.y[0]
+	w.gate, w.up = grow(w.gate, tokens*panel), grow(w.up, tokens*panel)
+	for ; lo < hi; lo += panel {
+		n := min(panel, hi-lo)
+		w.panel(w.gate, panel, 0, lo, n)
+		w.panel(w.up, panel, 1, lo, n)
+		for t := range tokens {
+			dst := y.Data[t*y.Cols+lo:][:n]
+			up := w.up[t*panel:][:n]
+			activate(dst, w.gate[t*panel:][:n], s.fuse.GateUp)
+			for j := range dst {
+				dst[j] *= up[j]
+			}
+		}
+	}
+}
+
+// panel writes dst[t·stride+j] = x[t]·w[i][lo+j] (+ bias) for n rows.
+func (w *worker) panel(dst []float32, stride, i, lo, n int) {
+	s := &w.pool.act
+	m := s.w[i]
+	if integer, _ := ref.Integer(m.Type); integer && !s.fuse.Precise {
+		w.integers(dst, stride, m, lo, n)
+	} else {
+		w.floats(dst, stride, m, lo, n)
+	}
+	if len(s.fuse.Bias) == 0 || s.fuse.Bias[i] == nil {
+		return
+	}
+	bias := s.fuse.Bias[i][lo : lo+n]
+	for t := range s.x.Rows {
+		for j, b := range bias {
+			dst[t*stride+j] += b
+		}
+	}
+}
+
+func (w *worker) integers(dst []float32, stride int, m quant.Matrix, lo, n int) {
+	act := w.pool.act.act[:w.pool.act.x.Rows]
+	if m.Type == quant.Q8_0 && len(act) == 1 {
+		for j := range n {
+			dst[j] = ref.DotQ8_0(m.Row(lo+j), &act[0])
+		}
+		return
+	}
+	for j := range n {
+		w.rows[j].Unpack(m.Type, m.Row(lo+j))
+		w.rows[j].Spread()
+	}
+	for t := range act {
+		y := dst[t*stride:][:n]
+		for j := range y {
+			y[j] = w.rows[j].Dot(&act[t])
+		}
+	}
+}
+
+func (w *worker) floats(dst []float32, stride int, m quant.Matrix, lo, n int) {
+	s := &w.pool.act
+	w.f32 = grow(w.f32, m.Cols)
+	for j := range n {
+		exp := w.widen(w.f32, m.Type, m.Row(lo+j))
+		for t := range s.x.Rows {
+			dst[t*stride+j] = ref.Dot(w.f32, exp, &s.wide[t])
+		}
+	}
+}
+
+// widen writes a row's values and returns a lower bound of their exponents.
+func (w *worker) widen(dst []float32, t quant.Type, row []byte) int {
+	switch t {
+	case quant.F32:
+		copyF32(dst, row)
+		return ref.ExpF32(row)
+	case quant.F16:
+		w.pool.variant.f16(dst, row)
+		return ref.ExpF16
+	}
+	if err := quant.Decode(t, dst, row); err != nil {
+		panic(fmt.Sprintf("kernel: a row that was checked cannot be decoded: %v", err))
+	}
+	if t == quant.BF16 {
+		return ref.ExpBF16(row)
+	}
+	return ref.MinExp(dst)
+}
+
+// grow returns s with length n; its content is not kept.
+func grow[T any](s []T, n int) []T {
+	if cap(s) < n {
+		return make([]T, n)
+	}
+	return s[:n]
+}
