@@ -19,7 +19,7 @@ func reserve(f *os.File, size int64) error {
 	if syscall.Fstatfs(int(f.Fd()), &st) == nil {
 		free = int64(st.Bavail) * int64(st.Bsize)
 	}
-	if !errors.Is(err, errors.ErrUnsupported) && err != syscall.EINVAL {
+	if !errors.Is(err, errors.ErrUnsupported) && !errors.Is(err, syscall.EINVAL) {
 		return fmt.Errorf("%d bytes are free: %w", free, err)
 	}
 	if free >= 0 && free < size {
@@ -30,7 +30,7 @@ func reserve(f *os.File, size int64) error {
 
 func fallocate(f *os.File, size int64) error {
 	for {
-		if err := syscall.Fallocate(int(f.Fd()), 0, 0, size); err != syscall.EINTR {
+		if err := syscall.Fallocate(int(f.Fd()), 0, 0, size); !errors.Is(err, syscall.EINTR) {
 			return err
 		}
 	}

@@ -16,7 +16,7 @@ func decodeQ2_K(dst []float32, src []byte) {
 		d, dmin := half(b[80:]), half(b[82:])
 		for s := range 16 {
 			sc := b[s]
-			dl, ml := d*float32(sc&15), dmin*float32(sc>>4)
+			dl, ml := d*float32(sc&15), float32(dmin*float32(sc>>4))
 			q := (*[16]byte)(b[16+s>>3*32+s&1*16:])
 			y := (*[16]float32)(dst[s*16:])
 			shift := s & 7 &^ 1

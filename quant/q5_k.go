@@ -19,8 +19,8 @@ func decodeQ5_K(dst []float32, src []byte) {
 		for j := 0; j < 8; j += 2 {
 			sc0, m0 := scaleMin(s, j)
 			sc1, m1 := scaleMin(s, j+1)
-			d0, min0 := d*float32(sc0), dmin*float32(m0)
-			d1, min1 := d*float32(sc1), dmin*float32(m1)
+			d0, min0 := d*float32(sc0), float32(dmin*float32(m0))
+			d1, min1 := d*float32(sc1), float32(dmin*float32(m1))
 			q := (*[32]byte)(b[48+j*16:])
 			y := (*[64]float32)(dst[j*32:])
 			for l, v := range q {
