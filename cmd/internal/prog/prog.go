@@ -56,7 +56,7 @@ func Run(ctx context.Context, app *cli.App, args []string) int {
 		return 0
 	}
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
-		err = errors.New("interrupted, nothing was written")
+		err = errors.New("interrupted")
 	}
 	report(app.ErrWriter, app.Name, err)
 	var u *usageError

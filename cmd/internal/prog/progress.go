@@ -34,7 +34,16 @@ func NewProgress(w io.Writer, name string) *Progress {
 }
 
 // Bytes reports done of total bytes and what is being worked on.
-func (p *Progress) Bytes(done, total int64, what string) {
+func (p *Progress) Bytes(done, total int64, what string) { p.show(done, total, "", what) }
+
+// Items reports done of total things of one kind (unit: "windows") and what is
+// being worked on.
+func (p *Progress) Items(done, total int64, unit, what string) {
+	p.show(done, total, unit, what)
+}
+
+// show takes the unit "" for bytes.
+func (p *Progress) show(done, total int64, unit, what string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.start.IsZero() {
@@ -42,11 +51,15 @@ func (p *Progress) Bytes(done, total int64, what string) {
 		p.last = p.start
 	}
 	if !p.tty {
-		p.line(done, total, what)
+		p.line(done, total, unit, what)
 		return
 	}
 	if p.bar == nil {
-		p.bar = progressbar.NewOptions64(total, progressbar.OptionSetWriter(p.w), progressbar.OptionShowBytes(true),
+		rate := progressbar.OptionShowBytes(true)
+		if unit != "" {
+			rate = progressbar.OptionSetItsString(unit)
+		}
+		p.bar = progressbar.NewOptions64(total, progressbar.OptionSetWriter(p.w), rate, progressbar.OptionShowIts(),
 			progressbar.OptionSetPredictTime(true), progressbar.OptionThrottle(100*time.Millisecond),
 			progressbar.OptionFullWidth(), progressbar.OptionClearOnFinish(),
 			progressbar.OptionEnableColorCodes(os.Getenv("NO_COLOR") == ""))
@@ -56,7 +69,7 @@ func (p *Progress) Bytes(done, total int64, what string) {
 }
 
 // line prints where the job stands, at most once in p.every.
-func (p *Progress) line(done, total int64, what string) {
+func (p *Progress) line(done, total int64, unit, what string) {
 	now := p.now()
 	if now.Sub(p.last) < p.every || done >= total {
 		return
@@ -68,7 +81,11 @@ func (p *Progress) line(done, total int64, what string) {
 	if rate > 0 {
 		left = time.Duration(float64(total-done) / rate * float64(time.Second)).Round(time.Second).String()
 	}
-	fmt.Fprintf(p.w, "%s: %d %% of %s, %s/s, %s left, %s\n", p.prog, done*100/max(total, 1), Size(total), Size(int64(rate)), left, what)
+	size := Size
+	if unit != "" {
+		size = func(n int64) string { return fmt.Sprintf("%d %s", n, unit) }
+	}
+	fmt.Fprintf(p.w, "%s: %d %% of %s, %s/s, %s left, %s\n", p.prog, done*100/max(total, 1), size(total), size(int64(rate)), left, what)
 }
 
 // Done removes the bar from the terminal.
