@@ -114,7 +114,7 @@ func faultError(r any) error {
 		error
 		Addr() uintptr
 	}); ok {
-		return fmt.Errorf("backend: the model file could not be read at address %#x: %w", f.Addr(), error(f))
+		return fmt.Errorf("backend: memory at %#x cannot be read, the model file was truncated or its device failed: %w", f.Addr(), error(f))
 	}
 	panic(r)
 }

@@ -1,0 +1,253 @@
+package engine
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+
+	"github.com/qwq-edge/qwq/gguf"
+	"github.com/qwq-edge/qwq/gguf/arch"
+	"github.com/qwq-edge/qwq/quant"
+	"github.com/qwq-edge/qwq/runtime/backend"
+	"github.com/qwq-edge/qwq/runtime/kvcache"
+	"github.com/qwq-edge/qwq/runtime/model"
+	"github.com/qwq-edge/qwq/runtime/tokenizer"
+)
+
+// Options configures a Model; the zero value works.
+type Options struct {
+	Threads int    // that compute; 0: one per CPU
+	Kernel  string // kernel variant; "": QWQ_KERNEL, else the best of this machine
+	Precise bool   // float32 activations for quantized weights, and a float32 KV cache unless KV says otherwise; slow
+	// KV is the type of the KV cache: f32, f16, q8_0, or auto (and ""), which is
+	// f32 when Precise is set or every matrix of the model is F32, else f16.
+	KV string
+	// Context is the most positions of a sequence. 0 means the trained length,
+	// or less where the KV cache of one such sequence would take more than half
+	// of the memory that is available now (Info.Warnings says so).
+	Context int
+	// Sequences is how many sequences of full length the KV cache may hold; more
+	// fit when they are shorter or share prefixes. Memory is taken as it is
+	// needed. 0 means 4.
+	Sequences int
+	// Batch is the most prompt tokens of one step. 0 means 64.
+	Batch int
+	// Device computes; nil means a CPU that Close ends. Threads, Kernel and the
+	// activations' part of Precise are the device's own otherwise.
+	Device backend.Device
+}
+
+// ErrClosed is returned by a Model that was closed.
+var ErrClosed = errors.New("engine: model is closed")
+
+// Info describes an open model.
+type Info struct {
+	Architecture string
+	Name         string // general.name, may be empty
+	Parameters   uint64 // weights, those of a tied matrix once
+	Bytes        uint64 // of the model file
+	Layers       int
+	Hidden       int
+	Vocabulary   int // rows of the output matrix, padding included
+	Trained      int // context the model was trained with
+	Context      int // positions of a sequence here
+	KV           quant.Type
+	KVBytes      int64 // of one position
+	Threads      int
+	Kernel       string // variant; empty when the device is not the CPU
+	Precise      bool
+	Warnings     []string
+}
+
+// Model is an open model. Its methods may be called concurrently; steps run
+// one after the other.
+type Model struct {
+	file    *gguf.File // nil unless Open made it
+	dev     backend.Device
+	ownDev  bool
+	mdl     *model.Model
+	tok     *tokenizer.Tokenizer // nil: the file has none
+	cache   *kvcache.Cache
+	info    Info
+	context int
+	chunk   int
+
+	mu     sync.Mutex // held during a step and while its tensors are read
+	closed bool
+	batch  model.Batch
+	moving []*Seq // the sequences of batch that produce a token
+	row    []int32
+}
+
+// Open opens a GGUF file, maps it and makes it ready. Where the file fits the
+// available memory it is read in the background.
+func Open(path string, o Options) (*Model, error) {
+	f, err := gguf.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	m, err := New(f, o)
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	m.file = f
+	if avail, ok := memAvailable(); ok && f.FileSize() < avail {
+		f.Populate()
+	}
+	return m, nil
+}
+
+// New makes a model of a file that stays open and the caller's until Close.
+func New(f *gguf.File, o Options) (*Model, error) {
+	m := &Model{dev: o.Device, chunk: o.Batch}
+	if o.Context < 0 || o.Batch < 0 || o.Sequences < 0 || o.Threads < 0 {
+		return nil, fmt.Errorf("engine: negative option in %+v", o)
+	}
+	if m.chunk == 0 {
+		m.chunk = 64
+	}
+	if m.dev == nil {
+		cpu, err := backend.NewCPU(backend.CPUOptions{Threads: o.Threads, Kernel: o.Kernel, Precise: o.Precise})
+		if err != nil {
+			return nil, err
+		}
+		m.dev, m.ownDev = cpu, true
+		m.info.Threads, m.info.Kernel = cpu.Pool().Threads(), cpu.Pool().Variant()
+	}
+	if err := m.load(f, o); err != nil {
+		if m.ownDev {
+			m.dev.Close()
+		}
+		return nil, err
+	}
+	return m, nil
+}
+
+func (m *Model) load(f *gguf.File, o Options) (err error) {
+	if m.mdl, err = model.New(f, m.dev); err != nil {
+		return err
+	}
+	h := m.mdl.Hyper()
+	if _, ok := f.Get("tokenizer.ggml.model"); ok {
+		if m.tok, err = tokenizer.FromGGUF(f); err != nil {
+			return err
+		}
+		if m.tok.Len() > h.Vocab {
+			return f.Errorf("tokenizer.ggml.tokens", "%d tokens, the embedding has %d rows", m.tok.Len(), h.Vocab)
+		}
+	}
+	t, err := m.kvType(o)
+	if err != nil {
+		return err
+	}
+	return m.makeCache(f, h, o, t)
+}
+
+func (m *Model) kvType(o Options) (quant.Type, error) {
+	switch strings.ToLower(o.KV) {
+	case "", "auto":
+		if o.Precise || m.mdl.F32() {
+			return quant.F32, nil
+		}
+		return quant.F16, nil
+	case "f32":
+		return quant.F32, nil
+	case "f16":
+		return quant.F16, nil
+	case "q8_0":
+		return quant.Q8_0, nil
+	}
+	return 0, fmt.Errorf("engine: kv type %q is not auto, f32, f16 or q8_0", o.KV)
+}
+
+// makeCache decides the context and makes the KV cache.
+func (m *Model) makeCache(f *gguf.File, h arch.Hyper, o Options, t quant.Type) error {
+	spec, err := m.mdl.KVSpec(t, 1)
+	if err != nil {
+		return err
+	}
+	row, _ := t.RowBytes(h.HeadDim)
+	perPos := 2 * int64(row) * int64(h.KVHeads) * int64(h.Layers)
+	m.context = o.Context
+	switch {
+	case m.context > h.Context:
+		m.warn("context %d is beyond the %d positions that the model was trained with", m.context, h.Context)
+	case m.context == 0:
+		m.context = h.Context
+		if avail, ok := memAvailable(); ok {
+			m.context = fitContext(h.Context, perPos, avail)
+		}
+		if m.context < h.Context {
+			m.warn("context %d in place of the trained %d: the KV cache of one sequence may take half of the available memory", m.context, h.Context)
+		}
+	}
+	n := o.Sequences
+	if n == 0 {
+		n = 4
+	}
+	pages := (int64(m.context) + kvcache.PagePositions - 1) / kvcache.PagePositions * int64(n)
+	if pages > 1<<30 {
+		return fmt.Errorf("engine: context of %d positions for %d sequences is too large", m.context, n)
+	}
+	spec.Pages = int(pages)
+	store, err := m.dev.KV(spec)
+	if err != nil {
+		return err
+	}
+	if m.cache, err = kvcache.New(store); err != nil {
+		return err
+	}
+	m.describe(f, h, o, t, perPos)
+	return nil
+}
+
+func (m *Model) describe(f *gguf.File, h arch.Hyper, o Options, t quant.Type, perPos int64) {
+	i := &m.info
+	i.Architecture, i.Name, i.Bytes = h.Arch.Name, h.Name, f.FileSize()
+	i.Layers, i.Hidden, i.Vocabulary = h.Layers, h.Hidden, h.Vocab
+	i.Trained, i.Context, i.KV, i.KVBytes, i.Precise = h.Context, m.context, t, perPos, o.Precise
+	for _, x := range f.Tensors() {
+		i.Parameters += x.Elements()
+	}
+}
+
+func (m *Model) warn(format string, a ...any) {
+	m.info.Warnings = append(m.info.Warnings, fmt.Sprintf(format, a...))
+}
+
+// Info describes the model.
+func (m *Model) Info() Info { return m.info }
+
+// Tokenizer is the model's tokenizer; nil when the file has none.
+func (m *Model) Tokenizer() *tokenizer.Tokenizer { return m.tok }
+
+// Context is the most positions of a sequence, prompt included.
+func (m *Model) Context() int { return m.context }
+
+// Vocabulary is the length of a row of logits; the tokenizer may have fewer
+// ids.
+func (m *Model) Vocabulary() int { return m.info.Vocabulary }
+
+// Pages returns how many KV pages are in use and how many there can be.
+func (m *Model) Pages() (used, total int) { return m.cache.Pages() }
+
+// Close waits for the running step, ends the worker threads and unmaps the
+// file. It is idempotent; everything else returns ErrClosed afterwards.
+func (m *Model) Close() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.closed {
+		return nil
+	}
+	m.closed = true
+	var errs []error
+	if m.ownDev {
+		errs = append(errs, m.dev.Close())
+	}
+	if m.file != nil {
+		errs = append(errs, m.file.Close())
+	}
+	return errors.Join(errs...)
+}

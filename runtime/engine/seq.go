@@ -1,0 +1,247 @@
+package engine
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/qwq-edge/qwq/runtime/kvcache"
+	"github.com/qwq-edge/qwq/runtime/sample"
+	"github.com/qwq-edge/qwq/runtime/tokenizer"
+)
+
+// Request says what to generate.
+type Request struct {
+	Prompt    string         // tokenized as the model says: BOS/EOS added, special tokens recognised
+	IDs       []int32        // taken as they are, in place of Prompt, when not nil
+	MaxTokens int            // most tokens to generate; 0: until the context is full
+	Sampling  sample.Options // the zero value is greedy
+	Stop      []string       // texts that end the generation and are not part of it
+	IgnoreEOS bool           // end tokens are sampled and appended like any other
+	Special   bool           // special tokens show in the text
+	Mask      Mask           // restricts what may be sampled; nil: nothing does
+	Logprobs  int            // overrides Sampling.Logprobs unless 0
+}
+
+// Mask restricts sampling, a grammar for example.
+type Mask interface {
+	// Allowed is a bitset by token id (see sample.Sampler.Next), nil for all.
+	Allowed() []uint64
+	// Accept tells which id was sampled.
+	Accept(id int32)
+}
+
+// Reasons why a generation ended.
+const (
+	FinishStop   = "stop"   // an end token or a stop text
+	FinishLength = "length" // MaxTokens, or the context is full
+)
+
+// Token is one generated token.
+type Token struct {
+	ID      int32
+	Text    string               // that became final; may be empty, or longer than the token
+	Logprob float32              // under the raw logits; 0 unless asked for
+	Top     []sample.Alternative // the likeliest tokens, when asked for; valid until the next step
+	Finish  string               // FinishStop or FinishLength on the last token, else empty
+	Timings *Timings             // on the last token
+}
+
+// Timings says where the time of a sequence went.
+type Timings struct {
+	CachedTokens    int           // of the prompt that were not computed again
+	PromptTokens    int           // of the prompt, cached ones included
+	Prompt          time.Duration // from the first step to the first token
+	GeneratedTokens int
+	Generate        time.Duration // from the first token to the last
+}
+
+// Seq is one sequence: its KV cache, sampler, stop texts and detokenizer. It
+// is for one goroutine at a time. Release must be called.
+type Seq struct {
+	m       *Model
+	r       Request
+	kv      *kvcache.Seq
+	ids     []int32 // prompt and generated
+	prompt  int     // length of the prompt
+	sampler *sample.Sampler
+	text    stops
+	stream  *tokenizer.Stream // nil without a tokenizer
+
+	token    Token
+	produced bool // by the last step
+	finish   string
+	t        Timings
+	start    time.Time
+	first    time.Time
+}
+
+// NewSeq prepares a sequence. Nothing is computed until Step.
+func (m *Model) NewSeq(r Request) (*Seq, error) { return m.NewSeqFrom(nil, r) }
+
+// NewSeqFrom prepares a sequence that shares the KV cache of the longest
+// common prefix with base, which stays as it is. Its tokens are the same as
+// without.
+func (m *Model) NewSeqFrom(base *Seq, r Request) (*Seq, error) {
+	if r.Logprobs != 0 {
+		r.Sampling.Logprobs = r.Logprobs
+	}
+	if err := r.Sampling.Check(); err != nil {
+		return nil, err
+	}
+	if r.MaxTokens < 0 {
+		return nil, fmt.Errorf("engine: %d tokens to generate", r.MaxTokens)
+	}
+	ids, err := m.promptIDs(r)
+	if err != nil {
+		return nil, err
+	}
+	s := &Seq{m: m, r: r, prompt: len(ids), sampler: sample.New(r.Sampling), text: newStops(r.Stop)}
+	room := len(ids) + r.MaxTokens
+	if r.MaxTokens == 0 || room > m.context {
+		room = len(ids) + 256
+	}
+	s.ids = append(make([]int32, 0, room), ids...)
+	for _, id := range ids {
+		s.sampler.Accept(id)
+	}
+	if m.tok != nil {
+		s.stream = m.tok.StreamAfter(ids, !r.Special)
+	}
+	s.kv = m.cache.New()
+	if base != nil && base.m == m {
+		if n := min(commonPrefix(base.ids, ids), base.kv.Len(), len(ids)-1); n > 0 {
+			s.kv = base.kv.Fork()
+			s.kv.Truncate(n)
+			s.t.CachedTokens = n
+		}
+	}
+	s.t.PromptTokens = len(ids)
+	return s, nil
+}
+
+func commonPrefix(a, b []int32) int {
+	n := 0
+	for n < len(a) && n < len(b) && a[n] == b[n] {
+		n++
+	}
+	return n
+}
+
+// promptIDs are the ids of a request, checked.
+func (m *Model) promptIDs(r Request) ([]int32, error) {
+	ids := r.IDs
+	if ids == nil {
+		if m.tok == nil {
+			return nil, fmt.Errorf("engine: the model file has no tokenizer: the prompt must be ids")
+		}
+		ids = m.tok.Encode(r.Prompt, tokenizer.EncodeOptions{AddSpecial: true})
+	}
+	if len(ids) == 0 {
+		return nil, fmt.Errorf("engine: the prompt has no tokens")
+	}
+	return ids, m.checkIDs(ids)
+}
+
+func (m *Model) checkIDs(ids []int32) error {
+	if len(ids) > m.context {
+		return fmt.Errorf("engine: prompt of %d tokens, the context holds %d", len(ids), m.context)
+	}
+	for i, id := range ids {
+		if id < 0 || int(id) >= m.info.Vocabulary {
+			return fmt.Errorf("engine: id %d at position %d is not in 0 to %d", id, i, m.info.Vocabulary-1)
+		}
+	}
+	return nil
+}
+
+// IDs is the prompt and everything generated so far, read-only until the next
+// step.
+func (s *Seq) IDs() []int32 { return s.ids }
+
+// Prompt is the number of tokens of the prompt.
+func (s *Seq) Prompt() int { return s.prompt }
+
+// Pending is the number of tokens that the next steps must still compute
+// before one is sampled; 1 between two generated tokens, 0 when finished.
+func (s *Seq) Pending() int {
+	if s.finish != "" {
+		return 0
+	}
+	return len(s.ids) - s.kv.Len()
+}
+
+// Token is what the last Step generated for this sequence; false while the
+// prompt is still being read.
+func (s *Seq) Token() (Token, bool) { return s.token, s.produced }
+
+// Finish is why the sequence ended, empty while it has not.
+func (s *Seq) Finish() string { return s.finish }
+
+// Timings says where the time went so far.
+func (s *Seq) Timings() Timings { return s.t }
+
+// Release gives the KV cache back. It is idempotent. The sequence can still
+// be read but not stepped.
+func (s *Seq) Release() {
+	if s.finish == "" {
+		s.finish = FinishLength
+	}
+	s.kv.Release()
+}
+
+// advance samples from a row of logits and appends the token.
+func (s *Seq) advance(logits []float32, now time.Time) error {
+	var allowed []uint64
+	if s.r.Mask != nil {
+		allowed = s.r.Mask.Allowed()
+	}
+	c := s.sampler.Next(logits, allowed)
+	if c.ID < 0 {
+		return fmt.Errorf("engine: no token is allowed after position %d", len(s.ids)-1)
+	}
+	s.sampler.Accept(c.ID)
+	if s.r.Mask != nil {
+		s.r.Mask.Accept(c.ID)
+	}
+	s.ids = append(s.ids, c.ID)
+	if s.t.GeneratedTokens == 0 {
+		s.first, s.t.Prompt = now, now.Sub(s.start)
+	}
+	s.t.GeneratedTokens++
+	s.t.Generate = now.Sub(s.first)
+	s.token = Token{ID: c.ID, Logprob: c.Logprob, Top: c.Top}
+	s.produced = true
+	s.end(c.ID)
+	return nil
+}
+
+// end turns the new id into text and decides whether it was the last.
+func (s *Seq) end(id int32) {
+	eog := s.m.tok != nil && !s.r.IgnoreEOS && s.m.tok.EOG(id)
+	if s.stream != nil && !eog {
+		var hit bool
+		if s.token.Text, hit = s.text.push(s.stream.Next(id)); hit {
+			s.finish = FinishStop
+		}
+	}
+	switch {
+	case s.finish != "":
+	case eog:
+		s.finish = FinishStop
+	case s.r.MaxTokens > 0 && s.t.GeneratedTokens >= s.r.MaxTokens, len(s.ids) >= s.m.context:
+		s.finish = FinishLength
+	default:
+		return
+	}
+	if !s.text.hit && s.stream != nil {
+		rest, _ := s.text.push(s.stream.Flush())
+		s.token.Text += rest
+		if !s.text.hit {
+			s.token.Text += s.text.flush()
+		} else {
+			s.finish = FinishStop
+		}
+	}
+	t := s.t
+	s.token.Finish, s.token.Timings = s.finish, &t
+}
