@@ -96,33 +96,40 @@ func (t *Tensor) readInner(dst []byte, base, n, cols int64, scratch []byte) erro
 	return nil
 }
 
+// tileCols is how many columns of a transposed view are gathered before they
+// are written side by side: a cache line of 16-bit elements.
+const tileCols = 32
+
 // readColumns reads a transposed block: column c is the run of n elements at
-// base+c*cs. Runs that lie side by side are read together.
+// base+c*cs. Runs that lie side by side are one read.
 func (t *Tensor) readColumns(dst []byte, base, n, cols, cs int64, scratch []byte) error {
 	es := int64(t.DType.Bytes())
-	group := int64(1) // columns per read
-	if n == cs {
-		group = max(1, int64(len(scratch))/(n*es))
-	}
-	step := min(n, int64(len(scratch))/es)
-	for c := int64(0); c < cols; c += group {
-		g := min(group, cols-c)
-		if g > 1 {
-			buf := scratch[:g*n*es]
-			if err := t.readAt(buf, t.Off+(base+c*cs)*es); err != nil {
+	room := int64(len(scratch)) / es
+	k := min(cols, tileCols, room)
+	step := min(n, room/k)
+	for i := int64(0); i < n; i += step {
+		m := min(step, n-i)
+		for c := int64(0); c < cols; c += k {
+			g := min(k, cols-c)
+			buf := scratch[:g*m*es]
+			if err := t.readRuns(buf, base+c*cs+i, m, g, cs); err != nil {
 				return err
 			}
-			for j := range g {
-				scatter(dst[(c+j)*es:], buf[j*n*es:(j+1)*n*es], cols*es, es)
-			}
-			continue
+			transpose(dst[(i*cols+c)*es:], buf, m, g, cols, es)
 		}
-		for i := int64(0); i < n; i += step {
-			buf := scratch[:min(step, n-i)*es]
-			if err := t.readAt(buf, t.Off+(base+c*cs+i)*es); err != nil {
-				return err
-			}
-			scatter(dst[(i*cols+c)*es:], buf, cols*es, es)
+	}
+	return nil
+}
+
+// readRuns reads g runs of m elements, cs apart.
+func (t *Tensor) readRuns(buf []byte, base, m, g, cs int64) error {
+	es := int64(t.DType.Bytes())
+	if m == cs {
+		return t.readAt(buf, t.Off+base*es)
+	}
+	for j := range g {
+		if err := t.readAt(buf[j*m*es:(j+1)*m*es], t.Off+(base+j*cs)*es); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -152,16 +159,23 @@ func (t *Tensor) readStrided(dst []byte, base, cols, cs int64, scratch []byte) e
 	return nil
 }
 
-// scatter copies the elements of src to dst, pitch bytes apart.
-func scatter(dst, src []byte, pitch, es int64) {
-	switch es {
-	case 2:
-		for i, o := 0, int64(0); i+2 <= len(src); i, o = i+2, o+pitch {
-			dst[o], dst[o+1] = src[i], src[i+1]
-		}
-	default:
-		for i, o := int64(0), int64(0); i+es <= int64(len(src)); i, o = i+es, o+pitch {
-			copy(dst[o:o+es], src[i:i+es])
+// transpose writes src [g, m] as dst [m, g] with rows of cols elements.
+func transpose(dst, src []byte, m, g, cols, es int64) {
+	for r := range m {
+		d, s := dst[r*cols*es:][:g*es], src[r*es:]
+		switch es {
+		case 2:
+			for j, o := int64(0), int64(0); j < 2*g; j, o = j+2, o+2*m {
+				d[j], d[j+1] = s[o], s[o+1]
+			}
+		case 4:
+			for j, o := int64(0), int64(0); j < 4*g; j, o = j+4, o+4*m {
+				*(*[4]byte)(d[j:]) = *(*[4]byte)(s[o:])
+			}
+		default:
+			for j := range g {
+				copy(d[j*es:(j+1)*es], s[j*m*es:])
+			}
 		}
 	}
 }
