@@ -1,6 +1,7 @@
 package kernel
 
 import (
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"strings"
@@ -233,52 +234,51 @@ func TestMatMulGuarded(t *testing.T) {
 	})
 }
 
+// TestMatMulGolden compares with products of the dequantized operands summed in
+// float64. The golden's activations are Q8_0 blocks; decoded and quantized again
+// they keep codes and scale, because each block has a code of 127.
 func TestMatMulGolden(t *testing.T) {
 	g := testdata.NPZ(t, testdata.Shared(t, "goldens", "quant", "matmul.npz"))
 	p := newPool(t, 2, "")
-	w, x := g["W"], g["X"]
-	rows, cols, tokens := w.Shape[0], w.Shape[1], x.Shape[0]
 	compared := 0
-	for _, typ := range types {
-		deq := g[typ.String()+".y_deq"]
-		if deq == nil || !typ.CanEncode() {
-			continue
-		}
-		n, _ := typ.RowBytes(cols)
-		data := make([]byte, rows*n)
-		if err := quant.Encode(typ, data, w.F32); err != nil {
+	for c := 0; g[fmt.Sprintf("m%d.W", c)] != nil; c++ {
+		get := func(name string) *testdata.Array { return g[fmt.Sprintf("m%d.%s", c, name)] }
+		x := F32{get("X").Shape[0], get("X").Shape[1], get("X").F32}
+		rows := get("W").Shape[0]
+		x8 := newF32(x.Rows, x.Cols)
+		if err := quant.Decode(quant.Q8_0, x8.Data, get("X_Q8_0").U8); err != nil {
 			t.Fatal(err)
 		}
-		m, err := quant.NewMatrix(typ, rows, cols, data)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for name, f := range map[string]Fuse{"y_deq": {Precise: true}, "y_q8act": {}} {
-			want := g[typ.String()+"."+name]
-			if want == nil {
-				continue
-			}
-			y := newF32(tokens, rows)
-			if err := p.MatMul([]F32{y}, F32{tokens, cols, x.F32}, []quant.Matrix{m}, f); err != nil {
+		for _, typ := range []quant.Type{quant.Q8_0, quant.Q4_0, quant.F16} {
+			m, err := quant.NewMatrix(typ, rows, x.Cols, get(typ.String()+".bytes").U8)
+			if err != nil {
 				t.Fatal(err)
 			}
-			worst, size := 0.0, 0.0
-			for i, v := range want.F32 {
-				worst = max(worst, math.Abs(float64(y.Data[i]-v)))
-				size = max(size, math.Abs(float64(v)))
+			for _, v := range []struct {
+				name string
+				x    F32
+				f    Fuse
+			}{{"y_deq", x, Fuse{Precise: true}}, {"y_q8act", x8, Fuse{}}} {
+				want := get(typ.String() + "." + v.name)
+				if want == nil {
+					continue
+				}
+				y := newF32(x.Rows, rows)
+				if err := p.MatMul([]F32{y}, v.x, []quant.Matrix{m}, v.f); err != nil {
+					t.Fatal(err)
+				}
+				worst := 0.0
+				for i, w := range want.F32 {
+					worst = max(worst, math.Abs(float64(y.Data[i]-w)))
+				}
+				if worst > 1e-5 {
+					t.Errorf("m%d %v %s: error %g, want at most 1e-5", c, typ, v.name, worst)
+				}
+				compared++
 			}
-			limit := 1e-5
-			if name == "y_q8act" { // there d is a half and rounding is away from zero
-				limit = 2e-3 * size
-			}
-			t.Logf("%v %s: largest error %.2g of values up to %.3g", typ, name, worst, size)
-			if worst > limit {
-				t.Errorf("%v %s: error %g, want at most %g", typ, name, worst, limit)
-			}
-			compared++
 		}
 	}
-	if compared < 6 {
-		t.Errorf("%d comparisons only", compared)
+	if compared != 15 {
+		t.Errorf("%d comparisons, want 15", compared)
 	}
 }
