@@ -87,6 +87,7 @@ func TestMalformed(t *testing.T) {
 		{"offset + size wraps", one(0, huge-63, 32), `tensor "w"`, "beyond the file size"},
 		{"misaligned", one(0, 4, 4), `tensor "w"`, "offset 4 is no multiple of the alignment 32"},
 		{"data cut", tiny(3)[:len(tiny(3))-1], `tensor "b.weight"`, "beyond the file size"},
+		{"padding cut", newFile(3, 1, 1).kv("general.alignment", 4).u32(64).tensor("w", 0, 0, 8).pad(64).zeros(63).b, `tensor "w"`, "beyond the file size"},
 		{"overlap", two(32), `tensor "b"`, `overlaps tensor "a"`},
 		{"same offset", two(0), `tensor "b"`, `overlaps tensor "a"`},
 		{"duplicate tensor", newFile(3, 2, 0).tensor("w", 0, 0, 8).tensor("w", 0, 32, 8).pad(32).zeros(64).b, `tensor "w"`, "duplicate tensor"},
