@@ -15,6 +15,7 @@ func (m *Model) dense(f *fields, fam family) {
 	m.KVHeads = int(f.int("num_key_value_heads", 1, 1<<14, int64(m.Heads)))
 	m.Vocab = int(f.int("vocab_size", 1, 1<<24, -1))
 	context := f.int("max_position_embeddings", 1, 1<<30, -1)
+	m.Context = int(context)
 	eps := f.float("rms_norm_eps", 1e-12, 1, 1e-6)
 	m.HeadDim = int(f.int("head_dim", 1, 1<<14, int64(fam.headDim)))
 	if *f.err != nil {

@@ -41,6 +41,7 @@ type Model struct {
 	HeadDim   int
 	Vocab     int // rows of the embedding
 	Layers    int
+	Context   int       // trained length in tokens
 	Tied      bool      // the output matrix is the embedding
 	AttnBias  Bias      // of q, k, v
 	OutBias   Bias      // of the attention output
