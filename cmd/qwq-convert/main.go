@@ -1,0 +1,27 @@
+// Command qwq-convert is the toolkit: it turns checkpoints into GGUF files and
+// looks into them. Every command here is flags, wiring and messages; the work
+// is done by the packages it calls.
+package main
+
+import (
+	"github.com/urfave/cli/v2"
+
+	"github.com/qwq-edge/qwq/cmd/internal/prog"
+)
+
+func app() *cli.App {
+	return &cli.App{
+		Name:  "qwq-convert",
+		Usage: "turn language-model checkpoints into compact GGUF files",
+		Commands: []*cli.Command{
+			quantizeCommand(),
+			inspectCommand(),
+			logitsCommand(),
+			tokenizeCommand(),
+			detokenizeCommand(),
+			evalCommand(),
+		},
+	}
+}
+
+func main() { prog.Main(app()) }
