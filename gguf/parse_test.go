@@ -268,7 +268,7 @@ func TestStrsFast(t *testing.T) {
 		best = min(best, time.Since(start))
 	}
 	t.Logf("152000 strings in %v", best)
-	if best > 100*time.Millisecond { // a few ms here; emulators are slow
+	if best > time.Second { // 5 ms here; emulators and loaded machines are slow
 		t.Errorf("152000 strings took %v", best)
 	}
 }
