@@ -33,6 +33,7 @@ type bpe struct {
 	self         []atomic.Uint32 // two bits a token: 0 not known, 1 merges to itself, 2 does not
 	cutBefore    [256]bool       // characters: no token holds this byte before U+2581
 	cuts         bool
+	blocks       bool // long words may be merged in blocks
 }
 
 // maxShort is the most symbols that the quadratic loop merges.
@@ -101,15 +102,27 @@ func (b *bpe) selfMade(sc *scratch, id int32, w string) bool {
 
 // merge appends the ids of w, always by merging.
 func (b *bpe) merge(dst []int32, sc *scratch, w string) []int32 {
+	if len(w) > 2*blockSize && b.blocks && b.mergeBlocks(sc, w) {
+		return b.appendSymbols(dst, sc, w)
+	}
 	b.symbols(sc, w)
+	b.mergeAll(sc, w)
+	return b.appendSymbols(dst, sc, w)
+}
+
+// mergeAll merges sc.ids and sc.start in place, in one go.
+func (b *bpe) mergeAll(sc *scratch, w string) {
 	switch n := len(sc.ids); {
-	case n == 0:
-		return dst
+	case n < 2:
 	case n <= maxShort:
 		b.mergeShort(sc, w)
 	default:
 		b.mergeLong(sc, w)
 	}
+}
+
+// appendSymbols appends the ids of the symbols that are left.
+func (b *bpe) appendSymbols(dst []int32, sc *scratch, w string) []int32 {
 	for i, id := range sc.ids {
 		if id < 0 && !b.bytesOnly {
 			dst = b.appendUnknown(dst, sc, w[sc.start[i]:sc.start[i+1]])

@@ -1,6 +1,13 @@
 package tokenizer
 
-import "slices"
+import (
+	"math"
+	"slices"
+)
+
+// maxHeap is the most symbols for which a heap, which stays in the first-level
+// cache then, is faster than the lists.
+const maxHeap = 1024
 
 // mergeLong merges words of any length in O(n log n). A plain heap of pairs
 // takes a cache miss per level, which for a megabyte of one letter is slower
@@ -21,14 +28,20 @@ type waitNode struct{ pos, next int32 }
 // mergeLong merges sc.ids and sc.start in place.
 func (b *bpe) mergeLong(sc *scratch, w string) {
 	n := len(sc.ids)
+	if n < 2 {
+		return
+	}
 	ls := &sc.long
 	ls.next, ls.prev = grow(ls.next, n), grow(ls.prev, n)
 	sc.rank, sc.made = grow(sc.rank, n), grow(sc.made, n)
-	if len(ls.list) < b.ranks {
+	if n > maxHeap && len(ls.list) < b.ranks {
 		ls.list = make([]int32, b.ranks)
 	}
 	ls.nodes, ls.ranks, ls.early = ls.nodes[:0], ls.ranks[:0], ls.early[:0]
 	working := int64(-1) // ranks up to this one go through the heap
+	if n <= maxHeap {
+		working = math.MaxUint32
+	}
 	// see finds the pair at symbol i and lets it wait.
 	see := func(i int32) {
 		sc.rank[i] = noRank

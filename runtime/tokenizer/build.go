@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strings"
 	"sync/atomic"
-	"unsafe"
 )
 
 // source is what a loader read: everything a Tokenizer is built from.
@@ -192,15 +191,17 @@ func (s *source) newBPE(t *Tokenizer) (*bpe, error) {
 	for i := range b.ascii {
 		b.ascii[i] = v.find(string(rune(i)))
 	}
+	set := s.setMerges
 	if s.merge == nil && s.pairs == nil {
-		return b, s.setScores(b)
+		set = s.setScores
 	}
-	if err := s.setMerges(b); err != nil {
+	if err := set(b); err != nil {
 		return nil, err
 	}
 	if !v.byteLevel {
 		b.findCuts()
 	}
+	b.blocks = b.findBlocks()
 	return b, nil
 }
 
@@ -208,60 +209,6 @@ func (s *source) newBPE(t *Tokenizer) (*bpe, error) {
 func byteSpelling(b byte) string {
 	const hex = "0123456789ABCDEF"
 	return "<0x" + string(hex[b>>4]) + string(hex[b&15]) + ">"
-}
-
-// setMerges fills the table of merges.
-func (s *source) setMerges(b *bpe) error {
-	n := s.merges
-	if s.pairs != nil {
-		n = len(s.pairs) / 2
-	}
-	b.merges, b.ranks = newMergeTable(n), n
-	made := int32(-1)
-	var buf [256]byte
-	for i := range n {
-		var l, r int32
-		if s.pairs != nil {
-			l, r = s.pairs[2*i], s.pairs[2*i+1]
-			if l < 0 || r < 0 || int(l) >= b.vocab.len() || int(r) >= b.vocab.len() {
-				return fieldErr(s.mergeField(i), "ids %d and %d are not both below %d", l, r, b.vocab.len())
-			}
-		} else {
-			left, right, err := s.merge(i)
-			if err != nil {
-				return fieldErr(s.mergeField(i), "%w", err)
-			}
-			if l = b.vocab.findSpelled(left, buf[:]); l < 0 {
-				return fieldErr(s.mergeField(i), "%.40q is no token", left)
-			}
-			if r = b.vocab.findSpelled(right, buf[:]); r < 0 {
-				return fieldErr(s.mergeField(i), "%.40q is no token", right)
-			}
-		}
-		if made = b.vocab.joined(l, r, made+1, buf[:0]); made < 0 {
-			return fieldErr(s.mergeField(i), "%.40q and %.40q do not make a token", b.vocab.spelling(l), b.vocab.spelling(r))
-		}
-		b.merges.put(l, r, uint32(i), made)
-	}
-	return nil
-}
-
-func (s *source) mergeField(i int) string { return s.fields.merges + "[" + itoa(i) + "]" }
-
-// joined returns the token that l and r make together, -1 = none. guess is
-// tried first: merges are mostly in the order of the ids they make.
-func (v *vocab) joined(l, r, guess int32, buf []byte) int32 {
-	if v.byteLevel && (v.flags[l]|v.flags[r])&flagLiteral != 0 {
-		return v.findSpelled(v.spelling(l)+v.spelling(r), nil)
-	}
-	kl, kr := v.key(l), v.key(r)
-	if int(guess) < v.len() && v.flags[guess]&flagLiteral == 0 {
-		if k := v.key(guess); len(k) == len(kl)+len(kr) && string(k[:len(kl)]) == string(kl) && string(k[len(kl):]) == string(kr) {
-			return guess
-		}
-	}
-	buf = append(append(buf, kl...), kr...)
-	return v.find(unsafe.String(unsafe.SliceData(buf), len(buf))) // buf is not kept
 }
 
 // setScores ranks the tokens by score: merging by the text of both.
@@ -298,7 +245,6 @@ func (s *source) setScores(b *bpe) error {
 		b.prio[id] = uint32(b.ranks)
 	}
 	b.ranks++
-	b.findCuts()
 	return nil
 }
 

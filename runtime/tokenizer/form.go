@@ -17,6 +17,9 @@ type form struct{ f norm.Form }
 const maxMarks = 12
 
 func (f form) apply(s string) string {
+	if f.f.QuickSpanString(s) == len(s) {
+		return s
+	}
 	if !longMarks(s) {
 		return f.f.String(s)
 	}

@@ -7,6 +7,7 @@ type scratch struct {
 	rank    []uint32 // [symbols] rank of the pair (i, i+1)
 	made    []int32  // [symbols] what that pair becomes
 	long    longScratch
+	block   *scratch // what mergeBlocks merges one block in
 	cache   wordCache
 	pieces  []string
 	pieces2 []string
@@ -21,7 +22,7 @@ const maxKeptSymbols = 1 << 16
 func (sc *scratch) trim() {
 	if cap(sc.ids) > maxKeptSymbols {
 		cache := sc.cache
-		*sc = scratch{cache: cache}
+		*sc = scratch{cache: cache, block: sc.block}
 	}
 	clear(sc.pieces)
 	clear(sc.pieces2)

@@ -87,7 +87,7 @@ func (t *Tokenizer) modelKVs(rows int, add func(string, gguf.Value)) {
 	}
 	var pairs []int32
 	if b.merges != nil {
-		pairs = b.merges.ordered(b.ranks)
+		pairs = b.merges.ordered()
 	}
 	if t.cfg.Model == "gpt2" {
 		if text, ok := t.mergeTexts(pairs); ok {
@@ -126,23 +126,6 @@ func (t *Tokenizer) mergeTexts(pairs []int32) (text []string, ok bool) {
 		text[i] = l + " " + r
 	}
 	return text, true
-}
-
-// ordered returns the pairs by rank.
-func (t *mergeTable) ordered(ranks int) []int32 {
-	all := make([]uint64, ranks)
-	for _, e := range t.entries {
-		if e.key != 0 {
-			all[e.rank] = e.key
-		}
-	}
-	pairs := make([]int32, 0, 2*ranks)
-	for _, key := range all {
-		if key != 0 {
-			pairs = append(pairs, int32((key-1)>>32), int32(uint32(key-1)))
-		}
-	}
-	return pairs
 }
 
 // idKVs adds the special ids and what goes around a text.

@@ -15,7 +15,7 @@ type Tokenizer struct {
 	pre      preTokenizer
 	scores   []float32 // by id, SentencePiece only; nil = none
 	template string
-	eog      []int32 // ids that end a generation
+	eog      []int32   // ids that end a generation
 	pool     sync.Pool // *scratch
 }
 

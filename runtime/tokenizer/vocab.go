@@ -4,6 +4,7 @@ import (
 	"hash/maphash"
 	"math"
 	"strings"
+	"unsafe"
 )
 
 // Token types as GGUF numbers them (tokenizer.ggml.token_type).
@@ -53,8 +54,8 @@ func (v *vocab) len() int { return len(v.flags) }
 
 // add appends a token by its spelling; the id is the place.
 func (v *vocab) add(spelling string, typ uint8) error {
-	if len(v.arena)+len(spelling) > math.MaxUint32 || len(v.flags) >= math.MaxInt32 {
-		return fieldErr("", "vocabulary too large")
+	if len(v.arena)+len(spelling) > math.MaxInt32 || len(v.flags) >= maxTokens {
+		return fieldErr("", "a vocabulary of more than %d tokens or 2 GiB is not supported", maxTokens)
 	}
 	ok := false
 	if v.byteLevel {
@@ -75,7 +76,7 @@ func (v *vocab) add(spelling string, typ uint8) error {
 // -1 when all differ.
 func (v *vocab) index() (first, second int32) {
 	size := 16
-	for size < 2*v.len() {
+	for size < v.len()+v.len()/2 {
 		size *= 2
 	}
 	v.table = make([]uint64, size)
@@ -134,7 +135,7 @@ func (v *vocab) findSpelled(s string, buf []byte) int32 {
 		return v.find(s)
 	}
 	if raw, ok := appendUnspelled(buf[:0], s); ok {
-		return v.probe(string(raw), maphash.Bytes(v.seed, raw), 0)
+		return v.probe(unsafe.String(unsafe.SliceData(raw), len(raw)), maphash.Bytes(v.seed, raw), 0) // raw is not kept
 	}
 	return v.probe(s, maphash.String(v.seed, s)^literalSalt, flagLiteral)
 }
