@@ -192,24 +192,13 @@ type concatExpr struct {
 }
 
 func (e *concatExpr) eval(m *machine) (any, error) {
-	vals := make([]any, len(e.parts))
-	marked := false
-	for i, x := range e.parts {
+	var out []byte
+	for _, x := range e.parts {
 		v, err := m.eval(x)
 		if err != nil {
 			return nil, err
 		}
-		vals[i] = v
-		_, mark := v.(markup)
-		marked = marked || mark
-	}
-	if marked {
-		return m.joinMarkup(vals)
-	}
-	var out []byte
-	for _, v := range vals {
 		n := len(out)
-		var err error
 		if out, err = m.appendStr(out, v); err != nil {
 			return nil, err
 		}

@@ -5,9 +5,18 @@ import (
 	"fmt"
 )
 
+// iterateTrue is iterate, but whatever is false has no elements: these filters
+// take None for an empty list.
+func (m *machine) iterateTrue(v any) ([]any, error) {
+	if !truth(v) {
+		return nil, nil
+	}
+	return m.iterate(v)
+}
+
 // filterMap is map('filter', args…) or map(attribute='path', default=x).
 func filterMap(m *machine, v any, a *args) (any, error) {
-	items, err := m.iterate(v)
+	items, err := m.iterateTrue(v)
 	if err != nil {
 		return nil, err
 	}
@@ -65,7 +74,7 @@ func (a *args) tail(n int) *args {
 // attribute); without a test the value's truth decides.
 func selector(keep, byAttr bool) filterFunc {
 	return func(m *machine, v any, a *args) (any, error) {
-		items, err := m.iterate(v)
+		items, err := m.iterateTrue(v)
 		if err != nil {
 			return nil, err
 		}

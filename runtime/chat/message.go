@@ -74,6 +74,7 @@ type form struct {
 	emptyNull  bool // "" in place of None
 	flatParts  bool // text parts joined to one text
 	wrapText   bool // text as a list of one part
+	noNone     bool // tools and documents undefined in place of None
 }
 
 func (m Message) dict(f form) *Dict {

@@ -27,24 +27,26 @@ type RenderOptions struct {
 }
 
 // Chat renders a conversation. Values take the form that the template is able
-// to read, see Caps; where it cannot print a missing content it gets an empty
-// one.
+// to read, see Caps. Where a template stumbles over a content or over tools
+// that are None, it gets an empty text and no variable tools.
 func (t *Template) Chat(messages []Message, o RenderOptions) (string, error) {
 	c := t.Caps()
 	f := form{stringArgs: c.StringArguments, flatParts: !c.Parts, wrapText: c.OnlyParts}
-	out, err := t.chat(messages, o, f)
-	if err == nil || errors.Is(err, ErrLimit) || !hasNull(messages) {
-		return out, err
-	}
+	out, first := t.chat(messages, o, f)
 	var raised *RaiseError
-	if errors.As(err, &raised) {
-		return "", err
+	if first == nil || errors.Is(first, ErrLimit) || errors.As(first, &raised) {
+		return out, first
 	}
-	f.emptyNull = true
-	if out, again := t.chat(messages, o, f); again == nil {
-		return out, nil
+	for _, again := range []form{{emptyNull: true}, {noNone: true}, {emptyNull: true, noNone: true}} {
+		if again.emptyNull && !hasNull(messages) || again.noNone && o.Tools != nil && o.Documents != nil {
+			continue
+		}
+		f.emptyNull, f.noNone = again.emptyNull, again.noNone
+		if out, err := t.chat(messages, o, f); err == nil {
+			return out, nil
+		}
 	}
-	return "", err
+	return "", first
 }
 
 func hasNull(messages []Message) bool {
@@ -63,11 +65,14 @@ func (t *Template) chat(messages []Message, o RenderOptions, f form) (string, er
 	}
 	ctx := Context{
 		"messages":              list,
-		"tools":                 rawList(o.Tools),
-		"documents":             rawList(o.Documents),
 		"add_generation_prompt": o.AddGenerationPrompt,
 		"bos_token":             o.BOS,
 		"eos_token":             o.EOS,
+	}
+	for name, raw := range map[string][]json.RawMessage{"tools": o.Tools, "documents": o.Documents} {
+		if raw != nil || !f.noNone {
+			ctx[name] = rawList(raw)
+		}
 	}
 	for k, v := range o.Vars {
 		ctx[k] = v

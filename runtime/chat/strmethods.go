@@ -20,7 +20,7 @@ var strMethods = map[string]methodFunc{
 	"endswith":     affix(strings.HasSuffix),
 	"replace":      strReplace,
 	"join":         strJoin,
-	"upper":        mapText(strings.ToUpper),
+	"upper":        mapText(upper),
 	"lower":        mapText(strings.ToLower),
 	"casefold":     mapText(strings.ToLower),
 	"title":        mapText(titleCase),

@@ -276,6 +276,16 @@ func (m *machine) joinEscaped(items []any, sep any) (any, error) {
 	return m.joinMarkup(parts)
 }
 
+// wideUpper are the common letters whose capital is two letters.
+var wideUpper = strings.NewReplacer("ß", "SS", "ﬀ", "FF", "ﬁ", "FI", "ﬂ", "FL", "ﬃ", "FFI", "ﬄ", "FFL", "ﬅ", "ST", "ﬆ", "ST")
+
+func upper(s string) string {
+	if isASCII(s) {
+		return strings.ToUpper(s)
+	}
+	return wideUpper.Replace(strings.ToUpper(s))
+}
+
 // titleCase is str.title: the first letter after a character without case is
 // large, the others small.
 func titleCase(s string) string {

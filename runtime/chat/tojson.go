@@ -94,9 +94,7 @@ func (w *jsonWriter) value(b []byte, v any, level int) ([]byte, error) {
 	case markup:
 		return w.str(b, string(x)), w.m.scan(len(x))
 	case *List:
-		if x.kind != kindGenerator {
-			return w.list(b, x, level)
-		}
+		return w.list(b, x, level) // a generator too, which Python refuses
 	case *Dict:
 		return w.dict(b, x, level)
 	case *undefined:
