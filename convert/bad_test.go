@@ -103,7 +103,7 @@ func TestBadInput(t *testing.T) {
 		{"activation", config("hidden_act", "gelu"), `field "hidden_act": "gelu"`},
 		{"hidden 0", config("hidden_size", 0), `field "hidden_size"`},
 		{"hidden a string", config("hidden_size", "64"), `field "hidden_size"`},
-		{"heads 2^40", config("num_attention_heads", 1<<40), `field "num_attention_heads"`},
+		{"heads 2^40", config("num_attention_heads", int64(1)<<40), `field "num_attention_heads"`},
 		{"heads not divisible", config("num_key_value_heads", 3), `field "num_key_value_heads"`},
 		{"layers 4000", config("num_hidden_layers", 4000), `field "num_hidden_layers"`},
 		{"rope type", config("rope_scaling", map[string]any{"rope_type": "longrope", "factor": 2}), `"longrope"`},
