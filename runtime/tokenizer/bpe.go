@@ -252,35 +252,39 @@ func (b *bpe) pair(w string, l, r int32, from, end int32) (uint32, int32) {
 // mergeShort merges in place by looking for the lowest rank again and again.
 func (b *bpe) mergeShort(sc *scratch, w string) {
 	n := len(sc.ids)
-	if cap(sc.rank) < maxShort {
-		sc.rank, sc.made = make([]uint32, maxShort), make([]int32, maxShort)
+	syms := sc.short[:n+1]
+	syms[n].start = sc.start[n]
+	for i, id := range sc.ids {
+		syms[i].id, syms[i].start = id, sc.start[i]
 	}
-	ids, start, rank, made := sc.ids, sc.start, sc.rank[:n], sc.made[:n]
 	for i := range n - 1 {
-		rank[i], made[i] = b.pair(w, ids[i], ids[i+1], start[i], start[i+2])
+		syms[i].rank, syms[i].made = b.pair(w, syms[i].id, syms[i+1].id, syms[i].start, syms[i+2].start)
 	}
 	for n > 1 {
 		best, at := noRank, -1
-		for i, r := range rank[:n-1] {
-			if r < best {
+		for i := range syms[:n-1] {
+			if r := syms[i].rank; r < best {
 				best, at = r, i
 			}
 		}
 		if at < 0 {
 			break
 		}
-		ids[at] = made[at]
-		copy(ids[at+1:n-1], ids[at+2:n])
-		copy(start[at+1:n], start[at+2:n+1])
-		copy(rank[at+1:n-1], rank[at+2:n])
-		copy(made[at+1:n-1], made[at+2:n])
+		syms[at].id = syms[at].made
+		copy(syms[at+1:n], syms[at+2:n+1])
 		n--
 		if at > 0 {
-			rank[at-1], made[at-1] = b.pair(w, ids[at-1], ids[at], start[at-1], start[at+1])
+			s := &syms[at-1]
+			s.rank, s.made = b.pair(w, s.id, syms[at].id, s.start, syms[at+1].start)
 		}
 		if at+1 < n {
-			rank[at], made[at] = b.pair(w, ids[at], ids[at+1], start[at], start[at+2])
+			s := &syms[at]
+			s.rank, s.made = b.pair(w, s.id, syms[at+1].id, s.start, syms[at+2].start)
 		}
 	}
-	sc.ids, sc.start = ids[:n], start[:n+1]
+	sc.ids, sc.start = sc.ids[:n], sc.start[:n+1]
+	for i := range n {
+		sc.ids[i], sc.start[i] = syms[i].id, syms[i].start
+	}
+	sc.start[n] = syms[n].start
 }

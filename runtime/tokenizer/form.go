@@ -124,5 +124,5 @@ func composePair(a, b rune) (rune, bool) {
 	p := utf8.AppendRune(utf8.AppendRune(buf[:0], a), b)
 	s := norm.NFC.Bytes(p)
 	r, n := utf8.DecodeRune(s)
-	return r, n == len(s) && n < len(p)
+	return r, n == len(s)
 }

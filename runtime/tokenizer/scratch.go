@@ -6,12 +6,21 @@ type scratch struct {
 	start   []int32  // [symbols+1] offsets into the word
 	rank    []uint32 // [symbols] rank of the pair (i, i+1)
 	made    []int32  // [symbols] what that pair becomes
+	short   [maxShort + 1]symbol
 	long    longScratch
 	block   *scratch // what mergeBlocks merges one block in
 	cache   wordCache
 	pieces  []string
 	pieces2 []string
 	lastUnk bool // the last id appended is a fused unknown
+}
+
+// symbol is what mergeShort works on, 16 bytes.
+type symbol struct {
+	rank  uint32 // of the pair with the symbol after it
+	made  int32  // what that pair becomes
+	id    int32
+	start int32 // offset into the word
 }
 
 // maxKeptSymbols is the longest word whose working memory is kept for the next
