@@ -14,6 +14,8 @@ import (
 	"testing"
 
 	"github.com/klauspost/compress/zstd"
+
+	"github.com/qwq-edge/qwq/internal/testdata"
 )
 
 // TestBadInput: every class of damage is a one-line error that says what and
@@ -129,6 +131,18 @@ func TestBadInput(t *testing.T) {
 			}
 			return d
 		}, `"model-00002-of-00003.safetensors" is missing`},
+		{"one shard", func(t *testing.T) string {
+			return filepath.Join(tinyLlama(20).shards(t, "F32"), "model-00001-of-00003.safetensors")
+		}, "one shard of a checkpoint"},
+		{"more ids than rows", func(t *testing.T) string {
+			d := tinyLlama(20).write(t, "F32")
+			b, err := os.ReadFile(testdata.Shared(t, "goldens", "models", "qwen2-tiny", "checkpoint", "tokenizer.json"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			good.put(t, d, "tokenizer.json", b)
+			return d
+		}, "20"},
 		{"index names an unknown tensor", index("model.ghost", "model-00001-of-00003.safetensors"), `"model.ghost" is not in shard`},
 		{"index leaves the folder", index(q, "../x.safetensors"), "no plain name"},
 		{"gzip cut", file("model.safetensors.gz", gz(t, st)[:200]), "unexpected EOF"},

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/qwq-edge/qwq/convert/checkpoint"
 	"github.com/qwq-edge/qwq/gguf"
 	"github.com/qwq-edge/qwq/gguf/arch"
 	"github.com/qwq-edge/qwq/quant"
@@ -122,7 +123,7 @@ func TestTypes(t *testing.T) {
 func TestSameBytes(t *testing.T) {
 	c := tinyLlama(9000) // an embedding of 576,000 weights: several chunks
 	dir := c.write(t, "BF16")
-	for _, typ := range []string{"q8_0", "bf16", "f32", "q4_0"} {
+	for _, typ := range []string{"q8_0", "bf16"} {
 		want, _ := run(t, Options{Source: dir, Type: typ, Threads: 1})
 		for _, threads := range []int{2, 5} {
 			for _, limit := range []int64{MinMemory, 64 << 20} {
@@ -147,6 +148,45 @@ func TestSameBytes(t *testing.T) {
 					if got, _ := run(t, Options{Source: d, Type: typ, MaxMemory: limit}); !bytes.Equal(got, want) {
 						t.Errorf("%s from a %s torch file (zip method %d, limit %d) differs", typ, name, method, limit)
 					}
+				}
+			}
+		}
+	}
+}
+
+// TestLargerThanLimit: an embedding of 9 MB, stored either way, under a limit of 8 MiB.
+func TestLargerThanLimit(t *testing.T) {
+	c := tinyLlama(70000)
+	dir := c.write(t, "BF16")
+	want, r := run(t, Options{Source: dir, Type: "q8_0", MaxMemory: MinMemory})
+	if size := int64(2 * 70000 * 64); size <= MinMemory || r.InBytes < 2*size {
+		t.Fatalf("the embedding has %d bytes, the source %d", size, r.InBytes)
+	}
+	d := filepath.Join(t.TempDir(), "tiny-llama")
+	c.put(t, d, "config.json", c.configJSON())
+	c.put(t, d, "pytorch_model.bin", c.torch(t, zip.Store, func(string) bool { return true }))
+	for _, threads := range []int{1, 4} {
+		if got, _ := run(t, Options{Source: d, Type: "q8_0", MaxMemory: MinMemory, Threads: threads}); !bytes.Equal(got, want) {
+			t.Errorf("transposed, %d threads: differs", threads)
+		}
+	}
+}
+
+// TestBuffers: what run would allocate stays below the limit, whatever the shapes.
+func TestBuffers(t *testing.T) {
+	for _, cols := range []int64{32, 1 << 10, 1 << 20, 1 << 30} {
+		for _, strided := range []bool{false, true} {
+			src := &checkpoint.Tensor{DType: checkpoint.F32, Shape: []int64{64, cols}}
+			if strided {
+				src.Strides = []int64{1, 64}
+			}
+			it := &item{src: src, rows: 64, cols: cols}
+			it.info.Type = quant.F32
+			p := &pipeline{items: []*item{it}}
+			for _, limit := range []int64{MinMemory, 512 << 20} {
+				in, out := p.size(limit, 3)
+				if fits := 3*(in+out) <= limit; fits != (!strided || cols < limit/64) {
+					t.Errorf("%d columns, strided %v, limit %d: buffers of %d and %d", cols, strided, limit, in, out)
 				}
 			}
 		}

@@ -9,6 +9,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -67,6 +68,9 @@ func openSource(path string, o opening) (*source, error) {
 			return nil, err
 		}
 	} else {
+		if oneShard.MatchString(s.name) {
+			return nil, fmt.Errorf("convert: %s is one shard of a checkpoint: name the folder or its index", path)
+		}
 		s.name = stem(s.name)
 	}
 	if err := s.open(path, o); err != nil {
@@ -79,11 +83,14 @@ func openSource(path string, o opening) (*source, error) {
 // stem drops the extensions of a weights file; a file with a general name is
 // called after its folder by modelName.
 func stem(name string) string {
-	for _, ext := range []string{".gz", ".zst", ".zstd", ".gguf", ".safetensors", ".bin", ".pt", ".pth"} {
+	for _, ext := range []string{".index.json", ".gz", ".zst", ".zstd", ".gguf", ".safetensors", ".bin", ".pt", ".pth"} {
 		name = strings.TrimSuffix(name, ext)
 	}
 	return name
 }
+
+// oneShard matches the name of a part of a checkpoint.
+var oneShard = regexp.MustCompile(`-[0-9]{5}-of-[0-9]{5}\.(safetensors|bin)$`)
 
 // generic are file names that say nothing about the model.
 var generic = []string{"model", "pytorch_model", "consolidated", "checkpoint"}
