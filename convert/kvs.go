@@ -63,7 +63,7 @@ var (
 )
 
 // tokenizerKVs reads the folder's tokenizer. A folder without any trace of one
-// gives a model for token ids only, with a warning; one whose vocabulary alone
+// gives a model for token ids only, without tokenizer.ggml.model, and a warning; one whose vocabulary alone
 // is missing is incomplete, an error.
 func tokenizerKVs(dir string, m *hf.Model) ([]gguf.KV, []string, error) {
 	have := func(names []string) (string, error) {
@@ -88,13 +88,13 @@ func tokenizerKVs(dir string, m *hf.Model) ([]gguf.KV, []string, error) {
 		if trace != "" {
 			return nil, nil, fmt.Errorf("convert: %s: has %s but none of tokenizer.json, tokenizer.model and vocab.json: the tokenizer is incomplete", dir, trace)
 		}
-		kvs := withIDs([]gguf.KV{{Key: "tokenizer.ggml.model", Value: gguf.String("none")}}, m)
-		return kvs, []string{dir + " has no tokenizer files: the model takes and gives token ids only"}, nil
+		return withIDs(nil, m), []string{dir + " has no tokenizer files: the model takes and gives token ids only"}, nil
 	}
 	t, err := tokenizer.Load(dir)
 	if err != nil {
 		return nil, nil, fmt.Errorf("convert: %w", err)
 	}
+	t.SetEOG(m.EOSIDs...)
 	kvs, err := t.KVs(m.Vocab)
 	if err != nil {
 		return nil, nil, fmt.Errorf("convert: %w", err)

@@ -6,9 +6,9 @@
 //	m, err := hf.Load(dir)
 //	… m.Arch, m.KVs, m.Dims, m.Tied, m.RopeFreqs
 //
-// Besides llama.cpp's keys it writes general.sampling.{temp,top_k,top_p,min_p,
-// penalty_repeat} from generation_config.json (float32, top_k int32) and
-// qwq.generation.eos_token_ids, an int32 array with every id that ends a text.
+// Besides the architecture's keys it writes general.sampling.{temp,top_k,top_p,
+// min_p,penalty_repeat} from generation_config.json (float32, top_k int32). The
+// ids that end a text are the tokenizer's keys; EOSIDs is for those.
 package hf
 
 import (
@@ -23,9 +23,6 @@ import (
 	"github.com/qwq-edge/qwq/gguf"
 	"github.com/qwq-edge/qwq/gguf/arch"
 )
-
-// KeyEOSIDs holds every id that ends a text, an int32 array.
-const KeyEOSIDs = "qwq.generation.eos_token_ids"
 
 // maxConfig bounds the JSON files that are read whole.
 const maxConfig = 4 << 20
@@ -48,7 +45,7 @@ type Model struct {
 	MLPBias   Bias      // of gate, up and down
 	RopeFreqs []float32 // [HeadDim/2] divisors of the RoPE frequencies, nil = none
 	BOS, EOS  int32     // of config.json, -1 = none
-	EOSIDs    []int32   // all that end a text
+	EOSIDs    []int32   // all that end a text, of both files, ascending
 	Warnings  []string
 }
 
@@ -131,9 +128,7 @@ func Parse(config, generation []byte) (*Model, error) {
 		}
 	}
 	slices.Sort(eos)
-	if m.EOSIDs = slices.Compact(eos); len(m.EOSIDs) > 0 {
-		m.add(KeyEOSIDs, gguf.Int32s(m.EOSIDs))
-	}
+	m.EOSIDs = slices.Compact(eos)
 	return m, nil
 }
 
