@@ -67,9 +67,10 @@ func printInfo(w io.Writer, in *convert.Info, tensors bool) error {
 	if in.Fit.OK {
 		verdict = "fits"
 	}
-	line("this machine", "%s: %s needed, %s available", verdict, prog.Size(in.Fit.Needed), prog.Size(in.Fit.Available))
-	if in.Fit.Reason != "" {
-		line("", "%s", in.Fit.Reason)
+	if in.Fit.Available > 0 {
+		line("this machine", "%s: %s needed, %s available", verdict, prog.Size(in.Fit.Needed), prog.Size(in.Fit.Available))
+	} else {
+		line("this machine", "%s: %s", verdict, in.Fit.Reason)
 	}
 	if tensors {
 		for _, t := range in.Tensors {
