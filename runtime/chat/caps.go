@@ -15,7 +15,8 @@ type Caps struct {
 	OnlyParts       bool // content must be such a list
 	ToolCalls       bool // an assistant's tool calls appear
 	StringArguments bool // their arguments are wanted as JSON text, not as an object
-	OpensThink      bool // the generation prompt opens <think> for the model
+	OpensThink      bool // with enable_thinking the generation prompt opens <think> for the model
+	ThinkSwitch     bool // the variable enable_thinking changes the prompt
 }
 
 type capsOnce struct {
@@ -23,7 +24,7 @@ type capsOnce struct {
 	caps Caps
 }
 
-// Caps examines the template; the first call renders it about seven times.
+// Caps examines the template; the first call renders it about nine times.
 func (t *Template) Caps() Caps {
 	t.caps.once.Do(func() { t.caps.caps = t.probe() })
 	return t.caps.caps
@@ -59,7 +60,11 @@ func (t *Template) probe() Caps {
 	tool := json.RawMessage(`{"type": "function", "function": {"name": "` + needle + `", "description": "d", "parameters": {"type": "object", "properties": {"a": {"type": "string", "description": "d"}}, "required": ["a"]}}}`)
 	o := RenderOptions{AddGenerationPrompt: true, Tools: []json.RawMessage{tool}}
 	c.Tools = strings.Contains(render(f, o, hello), needle)
-	c.OpensThink = ThinkOpen(render(f, open, hello))
+	on, off := open, open
+	on.Vars, off.Vars = map[string]any{"enable_thinking": true}, map[string]any{"enable_thinking": false}
+	thinking := render(f, on, hello)
+	c.OpensThink = ThinkOpen(thinking)
+	c.ThinkSwitch = thinking != render(f, off, hello)
 	c.probeCalls(f, func(f form) string {
 		call := ToolCall{ID: "abcdef123", Name: "tool", Arguments: json.RawMessage(`{"` + needle + `": "value"}`)}
 		return render(f, RenderOptions{Tools: o.Tools}, hello,

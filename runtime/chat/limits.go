@@ -12,7 +12,7 @@ type Limits struct {
 	// Depth counts nested macro calls, loops and values; default 200.
 	Depth int
 	// Memory counts bytes of strings and lists made during the rendering,
-	// freed ones too; default 64 MiB + 64 per input byte.
+	// freed ones too; default 32 MiB + 64 per input byte.
 	Memory int64
 	// Output is the greatest length of the result in bytes; default
 	// 16 MiB + 16 per input byte.
@@ -32,7 +32,7 @@ func (l Limits) withDefaults(input int64) Limits {
 		l.Depth = 200
 	}
 	if l.Memory <= 0 {
-		l.Memory = 64<<20 + 64*input
+		l.Memory = 32<<20 + 64*input
 	}
 	if l.Output <= 0 {
 		l.Output = 16<<20 + 16*input

@@ -1,6 +1,9 @@
 package chat
 
-import "fmt"
+import (
+	"errors"
+	"fmt"
+)
 
 type param struct {
 	name string
@@ -37,6 +40,10 @@ func (f *macro) call(m *machine, a *args) (any, error) {
 		return nil, err
 	}
 	if err := f.bind(m, a); err != nil {
+		var placed *Error
+		if errors.As(err, &placed) { // a default's own error
+			return nil, err
+		}
 		return nil, fmt.Errorf("macro %q: %w", f.def.name, err)
 	}
 	s, _, err := m.capture(f.def.body)
