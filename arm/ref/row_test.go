@@ -106,6 +106,10 @@ func TestDotIsSpec(t *testing.T) {
 			if math.Float32bits(got) != math.Float32bits(want) && !(got != got && want != want) {
 				t.Fatalf("%v trial %d: got %v, want %v", typ, trial, got, want)
 			}
+			u.Spread()
+			if got := u.Dot(&a); math.Float32bits(got) != math.Float32bits(want) && !(got != got && want != want) {
+				t.Fatalf("%v trial %d, spread: got %v, want %v", typ, trial, got, want)
+			}
 			if typ == quant.Q8_0 {
 				if got := DotQ8_0(row, &a); math.Float32bits(got) != math.Float32bits(want) && !(got != got && want != want) {
 					t.Fatalf("DotQ8_0: got %v, want %v", got, want)

@@ -21,7 +21,7 @@ func term(sum int32, scale, dx float32) float32 {
 	return float32(float32(float32(sum)*scale) * dx)
 }
 
-// Spread fills W from the codes of an 8-bit type, which makes Dot faster when a
+// Spread fills W from the codes of an 8-bit type, which makes Dot faster where a
 // row is used for several tokens. Other types do without.
 func (r *Row) Spread() {
 	if !r.f.wide {
@@ -52,9 +52,26 @@ func DotQ8_0(row []byte, a *Act) float32 {
 	return acc
 }
 
+// dotBytes is Dot for codes of 8 bits as bytes.
+func dotBytes(r *Row, a *Act) float32 {
+	acc := float32(0)
+	sums, scales := a.Sum[:2*len(a.D)], r.Scale[:len(a.D)]
+	for b, dx := range a.D {
+		q, x := (*[32]byte)(r.Q[b*32:]), (*[16]uint64)(a.P[b*16:])
+		v0, v1, v2, v3 := le.Uint64(q[0:]), le.Uint64(q[8:]), le.Uint64(q[16:]), le.Uint64(q[24:])
+		s := (v0&pairMask)*x[0] + (v0>>8&pairMask)*x[1] + (v0>>16&pairMask)*x[2] + (v0>>24&pairMask)*x[3]
+		t := (v1&pairMask)*x[4] + (v1>>8&pairMask)*x[5] + (v1>>16&pairMask)*x[6] + (v1>>24&pairMask)*x[7]
+		s += (v2&pairMask)*x[8] + (v2>>8&pairMask)*x[9] + (v2>>16&pairMask)*x[10] + (v2>>24&pairMask)*x[11]
+		t += (v3&pairMask)*x[12] + (v3>>8&pairMask)*x[13] + (v3>>16&pairMask)*x[14] + (v3>>24&pairMask)*x[15]
+		sum := pairSum(s+t) - 128*(int32(sums[2*b])+int32(sums[2*b+1]))
+		acc += term(sum, scales[b], dx)
+	}
+	return acc
+}
+
 func dotPairs(r *Row, a *Act) float32 {
 	if len(r.W) == 0 {
-		r.Spread()
+		return dotBytes(r, a)
 	}
 	acc := float32(0)
 	sums, scales := a.Sum[:2*len(a.D)], r.Scale[:len(a.D)]

@@ -262,7 +262,9 @@ func (w *worker) integers(dst []float32, stride int, m quant.Matrix, lo, n int) 
 	}
 	for j := range n {
 		w.rows[j].Unpack(m.Type, m.Row(lo+j))
-		w.rows[j].Spread()
+		if len(act) > 1 {
+			w.rows[j].Spread()
+		}
 	}
 	for t := range act {
 		y := dst[t*stride:][:n]
