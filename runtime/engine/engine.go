@@ -162,6 +162,9 @@ func (m *Model) kvType(o Options) (quant.Type, error) {
 	return 0, fmt.Errorf("engine: kv type %q is not auto, f32, f16 or q8_0", o.KV)
 }
 
+// maxContext keeps page counts in range; no model is trained with that much.
+const maxContext = 1 << 30
+
 // makeCache decides the context and makes the KV cache.
 func (m *Model) makeCache(f *gguf.File, h arch.Hyper, o Options, t quant.Type) error {
 	spec, err := m.mdl.KVSpec(t, 1)
@@ -186,6 +189,9 @@ func (m *Model) makeCache(f *gguf.File, h arch.Hyper, o Options, t quant.Type) e
 	n := o.Sequences
 	if n == 0 {
 		n = 4
+	}
+	if m.context > maxContext || n > maxContext {
+		return fmt.Errorf("engine: context of %d positions for %d sequences is too large", m.context, n)
 	}
 	pages := (int64(m.context) + kvcache.PagePositions - 1) / kvcache.PagePositions * int64(n)
 	if pages > 1<<30 {

@@ -56,7 +56,7 @@ func rampBounds(r arch.Rope, rot int) (lo, hi float64) {
 	pair := func(turns float64) float64 {
 		return float64(rot) * math.Log(float64(r.OrigContext)/(turns*2*math.Pi)) / (2 * math.Log(r.Theta))
 	}
-	lo = max(math.Floor(pair(r.BetaFast)), 0)
+	lo = min(max(math.Floor(pair(r.BetaFast)), 0), float64(rot-1))
 	hi = min(math.Ceil(pair(r.BetaSlow)), float64(rot-1))
 	if !(hi-lo > 0.001) {
 		hi = lo + 0.001
