@@ -55,17 +55,20 @@ func (p *Progress) show(done, total int64, unit, what string) {
 		return
 	}
 	if p.bar == nil {
-		rate := progressbar.OptionShowBytes(true)
-		if unit != "" {
-			rate = progressbar.OptionSetItsString(unit)
-		}
-		p.bar = progressbar.NewOptions64(total, progressbar.OptionSetWriter(p.w), rate, progressbar.OptionShowIts(),
-			progressbar.OptionSetPredictTime(true), progressbar.OptionThrottle(100*time.Millisecond),
-			progressbar.OptionFullWidth(), progressbar.OptionClearOnFinish(),
-			progressbar.OptionEnableColorCodes(os.Getenv("NO_COLOR") == ""))
+		p.bar = progressbar.NewOptions64(total, barOptions(p.w, unit)...)
 	}
 	p.bar.Describe(what)
 	_ = p.bar.Set64(done) // a terminal that cannot be written to ends the bar, not the job
+}
+
+func barOptions(w io.Writer, unit string) []progressbar.Option {
+	rate := []progressbar.Option{progressbar.OptionShowBytes(true)}
+	if unit != "" {
+		rate = []progressbar.Option{progressbar.OptionShowIts(), progressbar.OptionShowCount(), progressbar.OptionSetItsString(unit)}
+	}
+	return append(rate, progressbar.OptionSetWriter(w), progressbar.OptionSetPredictTime(true),
+		progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionFullWidth(), progressbar.OptionClearOnFinish(),
+		progressbar.OptionEnableColorCodes(os.Getenv("NO_COLOR") == ""))
 }
 
 // line prints where the job stands, at most once in p.every.
