@@ -7,6 +7,7 @@ import (
 
 	"github.com/qwq-edge/qwq/gguf"
 	"github.com/qwq-edge/qwq/quant"
+	"github.com/qwq-edge/qwq/runtime/backend"
 	"github.com/qwq-edge/qwq/runtime/model/modeltest"
 )
 
@@ -27,13 +28,18 @@ func FuzzModel(f *testing.F) {
 		}
 		f.Add(b)
 	}
+	dev, err := backend.NewCPU(backend.CPUOptions{Threads: 1})
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Cleanup(func() { dev.Close() })
 	f.Fuzz(func(t *testing.T, b []byte) {
 		file, err := gguf.Parse(b)
 		if err != nil {
 			return
 		}
 		defer file.Close()
-		m, err := New(file, Options{Threads: 1})
+		m, err := New(file, Options{Device: dev})
 		if err != nil {
 			return
 		}
