@@ -43,7 +43,7 @@ install: build ## install the commands into $(PREFIX)/bin
 	install -m 755 $(addprefix bin/,$(CMDS)) $(DESTDIR)$(PREFIX)/bin
 
 check: lint generated ## format, vet, lint, import graph, generated files
-	@bad=$$(git ls-files '*.go' | xargs gofmt -s -l); if [ -n "$$bad" ]; then echo "gofmt -s would change:"; echo "$$bad"; exit 1; fi
+	@bad=$$(gofmt -s -l .); if [ -n "$$bad" ]; then echo "gofmt -s would change:"; echo "$$bad"; exit 1; fi
 	@set -e; for arch in amd64 arm64 arm; do for tags in '' noasm; do \
 		echo "vet linux/$$arch $$tags"; GOOS=linux GOARCH=$$arch $(GO) vet -tags "$$tags" ./...; \
 	done; done
