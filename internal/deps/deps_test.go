@@ -137,7 +137,7 @@ func closure() (names []string, allowed map[string]map[string]bool) {
 
 // verdict says why an import is refused, "" when it is allowed.
 func verdict(e edge, names []string, allowed map[string]map[string]bool) string {
-	inCmd := e.from == "cmd" || strings.HasPrefix(e.from, "cmd/")
+	inCmd := covers("cmd bench", e.from) // commands and the measuring programs: everything is below them
 	if rel, ok := strings.CutPrefix(e.to, module+"/"); ok {
 		return ours(e, rel, inCmd, names, allowed)
 	}
