@@ -118,7 +118,7 @@ func TestMergeExact(t *testing.T) {
 // TestMergeTrained compares blocks with the whole on trained vocabularies.
 func TestMergeTrained(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(3, 4))
-	for _, name := range goldenNames {
+	for _, name := range bpeNames {
 		b := load(t, filepath.Join("testdata", name)).model.(*bpe)
 		for i, alphabet := range []string{"abcdefghijklmnopqrstuvwxyz", "e", "etaoin ", "0123456789", "éà中文🙂ab", " \n\t"} {
 			chars := []rune(alphabet)

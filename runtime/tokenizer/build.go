@@ -161,9 +161,16 @@ func (t *Tokenizer) setDecoder() error {
 	switch d := t.cfg.Dec; d.Kind {
 	case "bytes":
 		return nil
-	case "sp":
+	case "sp", "metaspace":
 		t.raw = makeRaw(t.vocab, d.A)
 		return nil
+	case "wordpiece":
+		t.raw = makeWords(t.vocab, d)
+		return nil
+	case "clip":
+		if d.A != "" {
+			return nil
+		}
 	}
 	return fieldErr("decoder", "%q is not supported", t.cfg.Dec.Kind)
 }
@@ -173,6 +180,10 @@ func (s *source) model(t *Tokenizer) (model, error) {
 	switch t.cfg.Model {
 	case "gpt2", "llama":
 		return s.newBPE(t)
+	case "bert":
+		return s.newWordpiece(t)
+	case "t5":
+		return s.newUnigram(t)
 	}
 	return nil, fieldErr(s.fields.tokens, "model %q is not supported", t.cfg.Model)
 }

@@ -63,7 +63,7 @@ type step struct {
 //	           become one U+FFFD each; Strip: without the text's first space
 //	metaspace  tokens in which A is a space, not at the start of the first token
 //	wordpiece  words joined by a space, A before a continuation; Clean
-//	words      the tokens, in which A is a space, but not at the end of the text
+//	clip       as bytes, then A is a space and white space at the ends goes
 type decodeSpec struct {
 	Kind  string `json:"kind"`
 	A     string `json:"a,omitempty"`

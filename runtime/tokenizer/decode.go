@@ -31,6 +31,26 @@ func makeRaw(v *vocab, space string) *rawTokens {
 	return r
 }
 
+// makeWords fills in the raw tokens of WordPiece: a continuation without its
+// prefix, any other token with a space before it.
+func makeWords(v *vocab, d decodeSpec) *rawTokens {
+	r := &rawTokens{arena: make([]byte, 0, len(v.arena)+v.len()), off: make([]uint32, 1, v.len()+1)}
+	for id := range int32(v.len()) {
+		s := string(v.key(id))
+		if d.A != "" && strings.HasPrefix(s, d.A) {
+			s = s[len(d.A):]
+		} else {
+			s = " " + s
+		}
+		if d.Clean {
+			s = bertCleanup(s)
+		}
+		r.arena = append(r.arena, s...)
+		r.off = append(r.off, uint32(len(r.arena)))
+	}
+	return r
+}
+
 // Decode returns the text of ids. Ids outside [0, Len) and padding are nothing;
 // skipSpecial leaves special tokens out. Bytes that are no UTF-8 become U+FFFD.
 func (t *Tokenizer) Decode(ids []int32, skipSpecial bool) string {

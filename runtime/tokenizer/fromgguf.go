@@ -38,6 +38,9 @@ func ggufSource(f *gguf.File) (*source, error) {
 	if s.cfg, err = ggufConfig(f, len(s.tokens)); err != nil {
 		return nil, err
 	}
+	if s.cfg.Model == "bert" {
+		s.plainWords()
+	}
 	s.defaultIDs()
 	if err := s.ggufAdded(); err != nil {
 		return nil, err
@@ -95,13 +98,20 @@ func ggufConfig(f *gguf.File, n int) (config, error) {
 	if c.Model != model {
 		return c, fieldErr(keyOwnConfig, "is for model %.20q, the file says %.20q", c.Model, model)
 	}
+	if model == "t5" {
+		std, err := standardConfig(f.Get, n)
+		if err != nil {
+			return c, err
+		}
+		c.Charsmap = std.Charsmap
+	}
 	return c, c.readIDs(f.Get, n)
 }
 
 // defaultIDs finds <unk> by its type where a SentencePiece file does not name it.
 func (s *source) defaultIDs() {
 	c := &s.cfg
-	if c.Model != "llama" {
+	if c.Model != "llama" && c.Model != "t5" {
 		return
 	}
 	for id, typ := range s.types {
@@ -154,6 +164,9 @@ func (s *source) ggufMerges(f *gguf.File) error {
 			s.pairs[i] = int32(id)
 		}
 		return nil
+	}
+	if s.cfg.Model == "t5" && s.scores == nil {
+		return fieldErr(keyScores, "missing, or no numbers")
 	}
 	if s.cfg.Model != "gpt2" {
 		return nil

@@ -150,6 +150,16 @@ func TestVocabGPT2(t *testing.T) {
 	checkVocabTest(t, load(t, base), base, EncodeOptions{})
 }
 
+func TestVocabBERT(t *testing.T) {
+	base := testdata.Shared(t, "data", "tokenizers", "llama.cpp-vocab", "ggml-vocab-bert-bge.gguf")
+	tok := load(t, base)
+	checkVocabTest(t, tok, base, EncodeOptions{})
+	checkVocabTest(t, viaGGUF(t, tok, tok.Len()), base, EncodeOptions{})
+	if got := tok.Encode("hello", EncodeOptions{AddSpecial: true}); !slices.Equal(got, []int32{101, 7592, 102}) {
+		t.Errorf("with special tokens: got %v", got)
+	}
+}
+
 func TestStories260K(t *testing.T) {
 	tok := load(t, testdata.Shared(t, "data", "llm", "stories260K", "stories260K.gguf"))
 	if tok.Len() != 512 || tok.BOS() != 1 || tok.EOS() != 2 || !tok.AddBOS() || tok.Pad() != -1 {

@@ -58,7 +58,10 @@ func load(t testing.TB, path string) *Tokenizer {
 	return tok
 }
 
-var goldenNames = []string{"qwen_A", "llama3_A", "spm_A"}
+// bpeNames are those whose text comes back as it was.
+var bpeNames = []string{"qwen_A", "llama3_A", "spm_A"}
+
+var goldenNames = []string{"qwen_A", "llama3_A", "spm_A", "bert_A", "clip_A", "unigram_A"}
 
 func TestGolden(t *testing.T) {
 	for _, name := range goldenNames {

@@ -38,7 +38,6 @@ type hfNode struct {
 	Split          *bool   `json:"split"`
 	Individual     bool    `json:"individual_digits"`
 	Prefix         string  `json:"prefix"`
-	Suffix         string  `json:"suffix"`
 	Cleanup        *bool   `json:"cleanup"`
 	Start          int     `json:"start"`
 	Stop           int     `json:"stop"`
@@ -247,8 +246,6 @@ func (n *hfNode) decode() (decodeSpec, error) {
 		return decodeSpec{Kind: "metaspace", A: n.Replacement}, nil
 	case "WordPiece":
 		return decodeSpec{Kind: "wordpiece", A: n.Prefix, Clean: orTrue(n.Cleanup)}, nil
-	case "BPEDecoder":
-		return decodeSpec{Kind: "words", A: n.Suffix}, nil
 	case "Sequence":
 		d := decodeSpec{Kind: "sp"}
 		for _, m := range n.Decoders {

@@ -214,6 +214,20 @@ func (f *hfFile) setModel(s *source, byteLevel bool) error {
 		}
 		c.WordSuffix, c.IgnoreMerges, c.ByteFallback, c.FuseUnk = f.wordSuffix, f.ignoreMerges, f.fallback, f.fuse
 		s.merges, s.merge = len(f.merges)/2, f.mergeFunc()
+		if f.wordSuffix != "" && c.Model == "gpt2" { // transformers' CLIP tokenizer does this to what the file says
+			c.Dec = decodeSpec{Kind: "clip", A: f.wordSuffix}
+		}
+	case "WordPiece":
+		c.Model, c.WordPrefix, c.MaxWordChars = "bert", f.wordPrefix, f.maxWordChars
+	case "Unigram":
+		c.Model, c.ByteFallback = "t5", f.fallback
+		s.scores = f.scores
+		if f.unkID >= 0 {
+			if int(f.unkID) >= len(f.ids) {
+				return fieldErr("model.unk_id", "%d is outside the %d tokens", f.unkID, len(f.ids))
+			}
+			c.Unk = f.unkID
+		}
 	default:
 		return fieldErr("model.type", "%q is not supported", kind)
 	}

@@ -1,6 +1,7 @@
 package tokenizer
 
 import (
+	"cmp"
 	"encoding/json"
 
 	"github.com/qwq-edge/qwq/gguf"
@@ -32,6 +33,8 @@ const (
 	keyAddBOS    = "tokenizer.ggml.add_bos_token"
 	keyAddEOS    = "tokenizer.ggml.add_eos_token"
 	keyAddSpace  = "tokenizer.ggml.add_space_prefix"
+	keyCharsmap  = "tokenizer.ggml.precompiled_charsmap"
+	keyExtra     = "tokenizer.ggml.remove_extra_whitespaces"
 	keyTemplate  = "tokenizer.chat_template"
 	keyOwnConfig = "qwq.tokenizer.config"
 	keyOwnSplit  = "qwq.tokenizer.pattern"
@@ -137,6 +140,11 @@ func standardConfig(get lookup, n int) (config, error) {
 		c.spaces(get.flag(keyAddSpace, true), false)
 		c.around(get.flag(keyAddBOS, true), get.flag(keyAddEOS, false))
 		return c, nil
+	case "bert":
+		c.standardBERT()
+		return c, nil
+	case "t5":
+		return c, c.standardT5(get)
 	}
 	return c, fieldErr(keyModel, "%q is not supported", name)
 }
@@ -177,6 +185,49 @@ func (c *config) standardGPT2(get lookup) error {
 		}
 	}
 	return fieldErr(keyPre, "%.60q is not a pre-tokenizer known here", name)
+}
+
+// standardBERT sets WordPiece as uncased models have it.
+func (c *config) standardBERT() {
+	c.Norm = []step{{Op: "bert", A: "chla"}}
+	c.Pre = []step{{Op: "bert_words"}}
+	c.Dec = decodeSpec{Kind: "wordpiece", A: "##", Clean: true}
+	c.WordPrefix, c.MaxWordChars = "##", 100
+	if first := cmp.Or(c.Cls+1, c.BOS+1) - 1; first >= 0 {
+		c.Prefix = []int32{first}
+	}
+	if last := cmp.Or(c.Sep+1, c.EOS+1) - 1; last >= 0 {
+		c.Suffix = []int32{last}
+	}
+}
+
+// standardT5 sets Unigram with SentencePiece's normalizer.
+func (c *config) standardT5(get lookup) error {
+	if v, ok := get(keyCharsmap); ok {
+		m, ok := v.Ints()
+		if !ok {
+			return fieldErr(keyCharsmap, "no bytes")
+		}
+		for _, b := range m {
+			if b < -128 || b > 255 {
+				return fieldErr(keyCharsmap, "%d is no byte", b)
+			}
+			c.Charsmap = append(c.Charsmap, byte(b))
+		}
+	}
+	if len(c.Charsmap) > 0 {
+		c.Norm = append(c.Norm, step{Op: "charsmap"})
+	}
+	if get.flag(keyExtra, true) {
+		c.Norm = append(c.Norm, step{Op: "strip", Left: true, Right: true}, step{Op: "replace", A: " {2,}", Regex: true, B: " "})
+	}
+	c.Pre = []step{{Op: "metaspace", A: metaspace, B: "never", Split: true}}
+	c.Dec = decodeSpec{Kind: "sp", A: metaspace}
+	if get.flag(keyAddSpace, true) {
+		c.Pre[0].B, c.Dec.Kind = "always", "metaspace"
+	}
+	c.around(get.flag(keyAddBOS, false), get.flag(keyAddEOS, true))
+	return nil
 }
 
 // json returns the configuration as qwq.tokenizer.config holds it.

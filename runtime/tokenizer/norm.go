@@ -56,6 +56,14 @@ func compileNormStep(s step, charsmap []byte) (func(string) string, error) {
 		return compileReplace(s)
 	case "strip":
 		return func(t string) string { return stripSpace(t, s.Left, s.Right) }, nil
+	case "bert":
+		return bertNorm(s.A), nil
+	case "charsmap":
+		m, err := parseCharsmap(charsmap)
+		if err != nil {
+			return nil, err
+		}
+		return m.apply, nil
 	case "strip_accents":
 		return stripAccents, nil
 	}

@@ -61,6 +61,8 @@ func compileStage(s step) (preStage, error) {
 		return metaspaceStage(s)
 	case "split":
 		return splitStage(s)
+	case "bert_words":
+		return bertWords, nil
 	case "digits":
 		return classStage(func(c uint8) bool { return c&classN != 0 }, "isolated"), nil
 	case "whitespace":

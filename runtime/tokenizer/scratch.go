@@ -6,6 +6,7 @@ type scratch struct {
 	start   []int32  // [symbols+1] offsets into the word
 	rank    []uint32 // [symbols] rank of the pair (i, i+1)
 	made    []int32  // [symbols] what that pair becomes
+	lattice lattice
 	short   [maxShort + 1]symbol
 	long    longScratch
 	block   *scratch // what mergeBlocks merges one block in

@@ -2,6 +2,7 @@ package tokenizer
 
 import (
 	"bytes"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -10,10 +11,11 @@ import (
 type Stream struct {
 	t       *Tokenizer
 	skip    bool
-	started bool   // a token has been decoded
-	wrote   bool   // text has been produced
-	pending []byte // bytes that may still become a character
-	run     []byte // sp: bytes of neighbouring byte tokens, which are judged as a whole
+	started bool     // a token has been decoded
+	wrote   bool     // text has been produced
+	pending []byte   // bytes that may still become a character
+	run     []byte   // sp: bytes of neighbouring byte tokens, which are judged as a whole
+	ends    *endings // clip
 	buf     []byte
 }
 
@@ -61,8 +63,20 @@ func (s *Stream) append(dst []byte, id int32) []byte {
 			return dst
 		}
 		return s.text(s.endRun(dst), t.Token(id))
+	case "metaspace":
+		if first { // no space at the start of a text
+			return s.text(dst, []byte(strings.ReplaceAll(string(t.vocab.key(id)), t.cfg.Dec.A, "")))
+		}
+	case "wordpiece":
+		if first {
+			return s.text(dst, t.firstWord(id))
+		}
+	case "clip":
+		if s.ends == nil {
+			s.ends = &endings{mark: t.cfg.Dec.A}
+		}
+		return s.ends.append(dst, s.text(nil, t.Token(id)))
 	}
-	_ = first
 	return s.text(dst, t.Token(id))
 }
 
@@ -106,7 +120,20 @@ func (s *Stream) text(dst, b []byte) []byte {
 // flush appends what is left.
 func (s *Stream) flush(dst []byte) []byte {
 	dst = s.endRun(dst)
+	if s.ends != nil {
+		last, _ := appendLossy(nil, s.pending, true)
+		s.pending = s.pending[:0]
+		return s.ends.flush(s.ends.append(dst, last))
+	}
 	dst, _ = appendLossy(dst, s.pending, true)
 	s.pending = s.pending[:0]
 	return dst
+}
+
+// firstWord returns a WordPiece token as it begins a text.
+func (t *Tokenizer) firstWord(id int32) []byte {
+	if t.cfg.Dec.Clean {
+		return []byte(bertCleanup(string(t.vocab.key(id))))
+	}
+	return t.vocab.key(id)
 }

@@ -2,6 +2,7 @@ package tokenizer
 
 import (
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -58,7 +59,7 @@ func TestStreamEqualsDecode(t *testing.T) {
 			if got, want := b.String(), tok.Decode(ids, skip); got != want {
 				t.Fatalf("stream %q, decode %q", got, want)
 			}
-			if want := plainDecode(tok, ids); !skip && b.String() != want {
+			if want := plainDecode(tok, ids); !skip && slices.Contains(bpeNames, name) && b.String() != want {
 				t.Fatalf("stream %q, by the rule %q", b.String(), want)
 			}
 		}))

@@ -68,6 +68,9 @@ func (t *Tokenizer) padded(n, rows int) ([]string, []int32) {
 	for id := range rows {
 		if id < n {
 			tokens[id], types[id] = t.vocab.spelling(int32(id)), int32(t.vocab.flags[id]&typeMask)
+			if t.cfg.Model == "bert" {
+				tokens[id] = phantom(tokens[id], uint8(types[id]))
+			}
 			continue
 		}
 		name := padToken(id)
@@ -81,6 +84,12 @@ func (t *Tokenizer) padded(n, rows int) ([]string, []int32) {
 
 // modelKVs adds merges and scores.
 func (t *Tokenizer) modelKVs(rows int, add func(string, gguf.Value)) {
+	if t.cfg.Model == "t5" {
+		add(keyScores, gguf.Float32s(append(slices.Clone(t.scores), make([]float32, max(0, rows-len(t.scores)))...)[:rows]))
+		if len(t.cfg.Charsmap) > 0 {
+			add(keyCharsmap, gguf.Bytes(t.cfg.Charsmap))
+		}
+	}
 	b, ok := t.model.(*bpe)
 	if !ok {
 		return
@@ -153,8 +162,12 @@ func (t *Tokenizer) idKVs(add func(string, gguf.Value)) {
 	}
 	add(keyAddBOS, gguf.Bool(t.AddBOS()))
 	add(keyAddEOS, gguf.Bool(t.AddEOS()))
-	if c.Model == "llama" {
+	switch c.Model {
+	case "llama":
 		add(keyAddSpace, gguf.Bool(c.Dec.Strip))
+	case "t5":
+		add(keyAddSpace, gguf.Bool(c.Dec.Kind == "metaspace"))
+		add(keyExtra, gguf.Bool(true))
 	}
 	for _, id := range t.eog {
 		if !all[id] {
