@@ -51,7 +51,7 @@ def main():
             mark = "E"
         cells[f.name, name] = mark
         if have is not None:
-            times.append(ans["ns"])
+            times.append((ans["ns"], f.name, name))
         if mark in "xE+" or opt.diff and mark == ".":
             notes.append((f.name, name, mark, problem, ans.get("error"), want, have))
 
@@ -66,7 +66,8 @@ def main():
     print(f"{count['=']} of {renderable} renderable cases the same; {whole} of {len(files)} templates fully; {count}")
     times.sort()
     if times:
-        print(f"render: median {times[len(times) // 2] / 1e3:.0f} us, greatest {times[-1] / 1e3:.0f} us")
+        slow = ", ".join(f"{t / 1e3:.0f} us {f} {n}" for t, f, n in times[:-4:-1])
+        print(f"render: median {times[len(times) // 2][0] / 1e3:.0f} us; slowest: {slow}")
     for name, conv, mark, problem, error, want, have in notes:
         print(f"-- {mark} {name} {conv}: python: {problem or 'ok'}; here: {error or 'ok'}")
         if opt.diff and want is not None and have is not None:

@@ -17,6 +17,20 @@
 //		for _, d := range p.Write(text) { ... }
 //	}
 //
+// Where it differs from Python on purpose:
+//
+//   - A template may change lists and dicts that it made itself (append,
+//     update, …); the sandbox of transformers refuses that. What the caller
+//     passed in cannot be changed in either.
+//   - A generator (the result of map, select, …) can be counted, sliced and
+//     given to tojson.
+//   - str.replace takes count by name, as from Python 3.13 on.
+//   - Integers are 64 bits; larger ones, from JSON only, are printed and
+//     compared but not computed with.
+//   - Unknown filters and tests are errors when they are reached, not before.
+//   - include, import, extends, block, random, urlize, wordwrap,
+//     filesizeformat and sorting by several attributes are refused.
+//
 // The package uses the standard library only and works without the rest of
 // the module.
 package chat

@@ -12,10 +12,11 @@ type Limits struct {
 	// Depth counts nested macro calls, loops and values; default 200.
 	Depth int
 	// Memory counts bytes of strings and lists made during the rendering,
-	// freed ones too; default 32 MiB + 64 per input byte.
+	// freed ones too; default 32 MiB + 64 per input byte,
+	// at most 1 GiB.
 	Memory int64
 	// Output is the greatest length of the result in bytes; default
-	// 16 MiB + 16 per input byte.
+	// 16 MiB + 16 per input byte, at most 512 MiB.
 	Output int64
 }
 
@@ -32,10 +33,10 @@ func (l Limits) withDefaults(input int64) Limits {
 		l.Depth = 200
 	}
 	if l.Memory <= 0 {
-		l.Memory = 32<<20 + 64*input
+		l.Memory = min(32<<20+64*input, 1<<30)
 	}
 	if l.Output <= 0 {
-		l.Output = 16<<20 + 16*input
+		l.Output = min(16<<20+16*input, 1<<29)
 	}
 	return l
 }

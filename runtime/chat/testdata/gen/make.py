@@ -8,8 +8,9 @@ import json
 import pathlib
 import sys
 
-import cases
-import reference
+sys.dont_write_bytecode = True
+import cases  # noqa: E402
+import reference  # noqa: E402
 
 OUT = pathlib.Path(__file__).resolve().parent.parent
 
