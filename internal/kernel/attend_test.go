@@ -34,8 +34,7 @@ func newSequence(t testing.TB, p *Pool, r *rand.Rand, typ quant.Type, heads, dim
 		}
 		s.Table = append(s.Table, page)
 	}
-	for i, id := range r.Perm(len(s.Table))[:pages] {
-		_ = i
+	for _, id := range r.Perm(len(s.Table))[:pages] {
 		s.Pages = append(s.Pages, int32(id))
 	}
 	for at := 0; at < n; at += chunk {

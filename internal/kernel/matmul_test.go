@@ -106,13 +106,12 @@ func TestMatMulIsSpec(t *testing.T) {
 				x, m := randomF32(r, shape[0], cols), randomMatrix(t, r, typ, shape[1], cols)
 				for _, precise := range []bool{false, true} {
 					want := specMatMul(t, x, m, precise)
-					for i, p := range pools {
+					for _, p := range pools {
 						y := newF32(x.Rows, m.Rows)
 						if err := p.MatMul([]F32{y}, x, []quant.Matrix{m}, Fuse{Precise: precise}); err != nil {
 							t.Fatal(err)
 						}
 						equalBits(t, typ.String(), y.Data, want.Data)
-						_ = i
 					}
 				}
 			}

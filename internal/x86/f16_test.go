@@ -3,6 +3,7 @@ package x86
 import (
 	"encoding/binary"
 	"math"
+	"runtime"
 	"testing"
 
 	"github.com/qwq-edge/qwq/arm/ref"
@@ -11,9 +12,10 @@ import (
 	"github.com/qwq-edge/qwq/quant"
 )
 
-// kernels are the variants of this build on this machine.
+// kernels are the variants of this build on this machine. On another kind of
+// processor they are the machine's, all of which forward to ref.
 func kernels() []string {
-	if Assembly {
+	if Assembly || runtime.GOARCH != "amd64" {
 		return cpu.Kernels()
 	}
 	return nil
