@@ -2,7 +2,6 @@ package chat
 
 import (
 	"errors"
-	"fmt"
 	"unicode/utf8"
 )
 
@@ -71,20 +70,6 @@ func (m *machine) attribute(v any, name string, key any) (any, error) {
 	return missing(v, key), nil
 }
 
-func missing(v, key any) *undefined {
-	if v == nil {
-		return &undefined{hint: fmt.Sprintf("'None' has no attribute %v", quoteKey(key))}
-	}
-	return &undefined{hint: fmt.Sprintf("'%s object' has no attribute %v", typeName(v), quoteKey(key))}
-}
-
-func quoteKey(k any) string {
-	if s, ok := text(k); ok {
-		return fmt.Sprintf("'%.60s'", s)
-	}
-	return fmt.Sprintf("%.60v", k)
-}
-
 // itemExpr is e[key]: a key or index first, then an attribute.
 type itemExpr struct {
 	span
@@ -119,6 +104,11 @@ func (m *machine) item(v, k any) (any, error) {
 			return val, nil
 		}
 	default:
+		if s, ok := text(v); ok {
+			if err := m.scan(len(s)); err != nil {
+				return nil, err
+			}
+		}
 		if n, ok := integer(k); ok {
 			if val, ok := m.index(v, n); ok {
 				return val, nil
@@ -126,7 +116,7 @@ func (m *machine) item(v, k any) (any, error) {
 			return missing(v, k), nil
 		}
 	}
-	if name, ok := text(k); ok {
+	if name, ok := text(k); ok && len(name) < maxWord {
 		return m.attribute(v, name, name)
 	}
 	return missing(v, k), nil

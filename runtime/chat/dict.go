@@ -21,13 +21,21 @@ type Dict struct {
 // NewDict returns an empty Dict.
 func NewDict() *Dict { return &Dict{} }
 
+// maxKey is the longest string that can be a key, in bytes: a lookup reads the
+// whole key, and steps are counted by the lookup.
+const maxKey = 16 << 10
+
 // hashKey folds keys that Python holds equal (1, 1.0, True) into one.
 func hashKey(k any) (any, error) {
 	switch x := k.(type) {
-	case string, int64, nil, bigInt, *undefined:
+	case int64, nil, bigInt, *undefined:
 		return k, nil
-	case markup:
-		return string(x), nil
+	case string, markup:
+		s, _ := text(k)
+		if len(s) > maxKey {
+			return nil, fmt.Errorf("key of %d bytes: %w", len(s), ErrLimit)
+		}
+		return s, nil
 	case bool:
 		n, _ := integer(x)
 		return n, nil
@@ -58,6 +66,9 @@ func tupleKey(t *List) (any, error) {
 		k, err := hashKey(v)
 		if err != nil {
 			return nil, err
+		}
+		if part, ok := k.(string); ok && len(part) > maxKey/16 {
+			return nil, fmt.Errorf("key of %d bytes inside a tuple: %w", len(part), ErrLimit)
 		}
 		s += fmt.Sprintf("%T:%v\x00", k, k)
 	}
@@ -90,6 +101,9 @@ func (d *Dict) find(k any) int {
 }
 
 func (d *Dict) findString(s string) int {
+	if len(s) > maxKey {
+		return -1
+	}
 	for i := range d.entries {
 		switch k := d.entries[i].key.(type) {
 		case string:

@@ -24,12 +24,16 @@ func filterAbs(_ *machine, v any, a *args) (any, error) {
 	return nil, fmt.Errorf("bad operand type: %q", typeName(v))
 }
 
+// maxNumber is the longest text read as a number, Python's own bound for
+// integers.
+const maxNumber = 4300
+
 // toInt is Python's int(v) or int(float(v)).
 func toInt(v any, base int64) (int64, bool) {
 	if n, ok := integer(v); ok {
 		return n, true
 	}
-	if s, ok := text(v); ok {
+	if s, ok := text(v); ok && len(s) <= maxNumber {
 		s = strings.TrimFunc(s, isSpace)
 		if n, err := strconv.ParseInt(strings.ReplaceAll(trimBase(s, base), "_", ""), int(base), 64); err == nil {
 			return n, true
@@ -56,7 +60,7 @@ func toFloat(v any) (float64, bool) {
 		return f, true
 	}
 	s, ok := text(v)
-	if !ok {
+	if !ok || len(s) > maxNumber {
 		return 0, false
 	}
 	s = strings.TrimFunc(s, isSpace)

@@ -52,9 +52,12 @@ func (m *machine) mapper(a *args) (func(any) (any, error), error) {
 		return m.getter(attr, fallback)
 	}
 	name, _ := text(a.pos[0])
-	f := m.filters[name]
+	var f filterFunc
+	if len(name) <= maxWord {
+		f = m.filters[name]
+	}
 	if f == nil {
-		return nil, fmt.Errorf("no filter named %q", name)
+		return nil, fmt.Errorf("no filter named %.60q", name)
 	}
 	return func(v any) (any, error) {
 		if err := m.enter(); err != nil {
@@ -91,8 +94,11 @@ func selector(keep, byAttr bool) filterFunc {
 		var test testFunc
 		if len(a.pos) > n {
 			name, _ := text(a.pos[n])
-			if test = m.tests[name]; test == nil {
-				return nil, fmt.Errorf("no test named %q", name)
+			if len(name) <= maxWord {
+				test = m.tests[name]
+			}
+			if test == nil {
+				return nil, fmt.Errorf("no test named %.60q", name)
 			}
 			n++
 		}

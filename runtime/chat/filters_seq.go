@@ -45,6 +45,9 @@ func (m *machine) getter(attr any, fallback *any) (func(any) (any, error), error
 		if !ok {
 			return nil, fmt.Errorf("attribute must be a string or an integer, not %s", typeName(attr))
 		}
+		if len(s) > maxWord {
+			return nil, fmt.Errorf("attribute path of %d bytes: %w", len(s), ErrLimit)
+		}
 		for _, part := range strings.Split(s, ".") {
 			if n, ok := toInt(part, 10); ok && digits(part, isDigitOrUnderscore) == len(part) {
 				path = append(path, n)

@@ -218,6 +218,9 @@ func filterTruncate(m *machine, v any, a *args) (any, error) {
 	if room < 0 || leeway < 0 {
 		return nil, fmt.Errorf("expected length >= %d, got %d", utf8.RuneCountInString(end), length)
 	}
+	if err := m.scan(len(s)); err != nil {
+		return nil, err
+	}
 	if int64(utf8.RuneCountInString(s)) <= length+leeway {
 		return s, nil
 	}

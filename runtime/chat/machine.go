@@ -34,8 +34,7 @@ var machines = sync.Pool{New: func() any { return new(machine) }}
 
 // Context holds a template's variables by name. Values may be nil, bools,
 // integers, floats, strings, json.RawMessage, slices, maps with string keys
-// (sorted, since Go maps have no order), *Dict, *List, Message, Func and
-// time.Time-free structures of these.
+// (sorted, since Go maps have no order), *Dict, *List, Message and Func.
 type Context map[string]any
 
 // Func is a function that a template may call. kwargs is nil when the call
@@ -161,5 +160,5 @@ func (m *machine) lookup(n *nameExpr) any {
 	if m.t.dialect == HuggingFaceJS && n.name == "null" {
 		return nil
 	}
-	return &undefined{hint: fmt.Sprintf("%q is undefined", n.name)}
+	return &undefined{name: n.name}
 }

@@ -42,8 +42,8 @@ var strMethods = map[string]methodFunc{
 	"isalpha":      each(unicode.IsLetter),
 	"isalnum":      each(func(r rune) bool { return unicode.IsLetter(r) || unicode.IsNumber(r) }),
 	"isspace":      each(isSpace),
-	"isupper":      func(_ *machine, r any, a *args) (any, error) { return isUpper(str0(r)), noArgs(a) },
-	"islower":      func(_ *machine, r any, a *args) (any, error) { return isLower(str0(r)), noArgs(a) },
+	"isupper":      cased(isUpper),
+	"islower":      cased(isLower),
 	"zfill":        strZFill,
 	"ljust":        justify(0),
 	"rjust":        justify(2),
@@ -109,6 +109,9 @@ func affix(has func(s, part string) bool) methodFunc {
 		if err != nil {
 			return nil, err
 		}
+		if err := m.scan(len(s)); err != nil {
+			return nil, err
+		}
 		options := []any{v[0]}
 		if t, ok := v[0].(*List); ok && t.kind == kindTuple {
 			options = t.items
@@ -122,7 +125,7 @@ func affix(has func(s, part string) bool) methodFunc {
 				return true, nil
 			}
 		}
-		return false, m.scan(len(s) + len(options))
+		return false, m.step(len(options))
 	}
 }
 
@@ -227,9 +230,12 @@ func partition(find func(s, sub string) int, first bool) methodFunc {
 }
 
 func remover(trim func(s, part string) string) methodFunc {
-	return func(_ *machine, recv any, a *args) (any, error) {
+	return func(m *machine, recv any, a *args) (any, error) {
 		v, err := a.bind(1, "affix")
 		if err != nil {
+			return nil, err
+		}
+		if err := m.scan(len(str0(recv))); err != nil {
 			return nil, err
 		}
 		return like(recv, trim(str0(recv), str0(v[0]))), nil
@@ -240,15 +246,25 @@ func remover(trim func(s, part string) string) methodFunc {
 func each(is func(rune) bool) methodFunc {
 	return func(m *machine, recv any, a *args) (any, error) {
 		s := str0(recv)
+		if err := m.scan(len(s)); err != nil {
+			return nil, err
+		}
 		for _, r := range s {
 			if !is(r) {
 				return false, noArgs(a)
 			}
 		}
+		return s != "", noArgs(a)
+	}
+}
+
+func cased(is func(string) bool) methodFunc {
+	return func(m *machine, recv any, a *args) (any, error) {
+		s := str0(recv)
 		if err := m.scan(len(s)); err != nil {
 			return nil, err
 		}
-		return s != "", noArgs(a)
+		return is(s), noArgs(a)
 	}
 }
 
@@ -262,6 +278,9 @@ func strZFill(m *machine, recv any, a *args) (any, error) {
 		return nil, errors.New("width must be an integer")
 	}
 	s := str0(recv)
+	if err := m.grow(int64(len(s))); err != nil {
+		return nil, err
+	}
 	pad, err := m.repeatText("0", max(0, n-int64(utf8.RuneCountInString(s))))
 	if err != nil {
 		return nil, err

@@ -1,6 +1,7 @@
 package chat
 
 import (
+	"fmt"
 	"math"
 	"strconv"
 )
@@ -22,16 +23,40 @@ type bigInt string
 
 type markup string
 
-// undefined remembers why a value is missing, for the error text.
+// undefined remembers why a value is missing, for the error text: a hint, the
+// name of a variable, or the owner's type and the key it lacks.
 type undefined struct {
-	hint string
+	hint  string
+	name  string
+	owner string
+	key   any
 }
 
 func (u *undefined) reason() string {
-	if u.hint == "" {
-		return "value is undefined"
+	switch {
+	case u.hint != "":
+		return u.hint
+	case u.owner != "":
+		return fmt.Sprintf("%s has no attribute %s", u.owner, quoteKey(u.key))
 	}
-	return u.hint
+	return fmt.Sprintf("%.80q is undefined", u.name)
+}
+
+func missing(v, key any) *undefined {
+	if v == nil {
+		return &undefined{owner: "None", key: key}
+	}
+	return &undefined{owner: typeName(v) + " object", key: key}
+}
+
+func quoteKey(k any) string {
+	switch x := k.(type) {
+	case string:
+		return fmt.Sprintf("'%.60s'", x)
+	case int64, float64, bool:
+		return fmt.Sprint(x)
+	}
+	return "of type " + typeName(k)
 }
 
 // namespace is the only object whose attributes a template may set.
