@@ -1,8 +1,9 @@
 package tokenizer
 
 import (
+	"slices"
 	"strings"
-	"unicode"
+	"sync"
 	"unicode/utf8"
 
 	"golang.org/x/text/unicode/norm"
@@ -18,7 +19,7 @@ func bertNorm(flags string) func(string) string {
 			s = bertClean(s, clean, han)
 		}
 		if accents && !isASCII(s) {
-			s = stripAccents(form{norm.NFD}.apply(s))
+			s = dropClass(bertClasses(), form{norm.NFD}.apply(s), classA)
 		}
 		if lowercase {
 			s = lower(s)
@@ -39,13 +40,13 @@ func isASCII(s string) bool {
 // bertClean removes controls, makes all white space a space (clean), and puts
 // spaces around Han characters (han).
 func bertClean(s string, clean, han bool) string {
-	t := classes()
+	t := bertClasses()
 	var b strings.Builder
 	b.Grow(len(s) + len(s)/8)
 	for _, r := range s {
 		space := r == '\t' || r == '\n' || r == '\r'
 		switch {
-		case clean && !space && (r == 0 || r == utf8.RuneError || t.of(r)&classC != 0 && assigned(r)):
+		case clean && !space && (r == 0 || r == utf8.RuneError || t.of(r)&classC != 0):
 		case clean && (space || t.of(r)&classS != 0):
 			b.WriteByte(' ')
 		case han && isHan(r):
@@ -59,9 +60,31 @@ func bertClean(s string, clean, han bool) string {
 	return b.String()
 }
 
-// assigned reports whether a character of \p{C} is a control, format or private
-// one: unassigned code points are kept.
-func assigned(r rune) bool { return unicode.In(r, unicode.Cc, unicode.Cf, unicode.Co) }
+// bertClasses is the class table as BERT's reference sees it: unassigned code
+// points are no controls, and see bertRuns.
+var bertClasses = sync.OnceValue(func() *classTable {
+	t := &classTable{block: classes().block, class: slices.Clone(classes().class)}
+	own := make(map[uint16]bool) // blocks that no other part of the table shares
+	set := func(lo, hi rune, class uint8) {
+		for c := lo; c <= hi; c++ {
+			n := t.block[c>>8]
+			if !own[n] {
+				t.class = append(t.class, t.class[int(n)<<8:int(n)<<8+256]...)
+				n = uint16(len(t.class)>>8 - 1)
+				own[n], t.block[c>>8] = true, n
+			}
+			at := int(n)<<8 | int(c&0xff)
+			t.class[at] = t.class[at]&^(classA|classP|classC) | class
+		}
+	}
+	for _, r := range unassigned() {
+		set(r[0], r[1], 0)
+	}
+	for _, r := range bertRuns {
+		set(r.lo, r.hi, r.class)
+	}
+	return t
+})
 
 // isHan reports whether r is in the blocks that BERT splits into characters.
 func isHan(r rune) bool {
@@ -79,7 +102,7 @@ func isHan(r rune) bool {
 
 // bertWords cuts at white space, which goes, and around punctuation.
 func bertWords(out []string, piece string, _ bool) []string {
-	t := classes()
+	t := bertClasses()
 	from := 0
 	flush := func(to int) {
 		if to > from {

@@ -57,23 +57,10 @@ func (t *classTable) of(r rune) uint8 {
 var classes = sync.OnceValue(makeClasses)
 
 func makeClasses() *classTable {
-	runs, err := base64.StdEncoding.DecodeString(categoryRuns)
-	if err != nil {
-		panic("tokenizer: the generated class table is damaged: " + err.Error())
-	}
 	t := &classTable{class: make([]uint8, 0, 64<<10)}
 	var uniform [256]int // class -> 1 + block that holds nothing else
-	cp := 0
-	for i := 0; i < len(runs); {
-		class, n, shift := categoryClass[runs[i]], 0, 0
-		for i++; ; i++ {
-			n |= int(runs[i]&0x7f) << shift
-			shift += 7
-			if runs[i] < 0x80 {
-				i++
-				break
-			}
-		}
+	eachRun(func(category uint8, cp, n int) {
+		class := categoryClass[category]
 		for n > 0 {
 			if cp&0xff == 0 && n >= 256 && uniform[class] != 0 {
 				t.block[cp>>8] = uint16(uniform[class] - 1)
@@ -94,11 +81,43 @@ func makeClasses() *classTable {
 			}
 			cp, n = cp+k, n-k
 		}
-	}
+	})
 	for _, r := range classRanges {
 		for c := r.lo; c <= r.hi; c++ {
 			t.class[int(t.block[c>>8])<<8|int(c&0xff)] |= r.class
 		}
 	}
 	return t
+}
+
+// eachRun calls f for every run of n code points from cp that have a category.
+func eachRun(f func(category uint8, cp, n int)) {
+	runs, err := base64.StdEncoding.DecodeString(categoryRuns)
+	if err != nil {
+		panic("tokenizer: the generated class table is damaged: " + err.Error())
+	}
+	cp := 0
+	for i := 0; i < len(runs); {
+		category, n, shift := runs[i], 0, 0
+		for i++; ; i++ {
+			n |= int(runs[i]&0x7f) << shift
+			shift += 7
+			if runs[i] < 0x80 {
+				i++
+				break
+			}
+		}
+		f(category, cp, n)
+		cp += n
+	}
+}
+
+// unassigned returns the runs of unassigned code points.
+func unassigned() (out [][2]rune) {
+	eachRun(func(category uint8, cp, n int) {
+		if int(category) == len(categoryClass)-1 {
+			out = append(out, [2]rune{rune(cp), rune(cp + n - 1)})
+		}
+	})
+	return out
 }

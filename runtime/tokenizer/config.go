@@ -38,7 +38,7 @@ type config struct {
 //	prepend                          A goes before the text, unless that is empty
 //	replace                          A (a string; Regex: a pattern) becomes B
 //	strip                            white space goes, Left, Right
-//	strip_accents                    marks of the category Mn go
+//	strip_accents                    marks, category M, go
 //	bert                             BERT's cleaning: A holds c(lean) h(an) l(ower) a(ccents)
 //	charsmap                         SentencePiece's precompiled map
 //	prefix_space                     a space goes before a piece that begins with none

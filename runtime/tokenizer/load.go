@@ -17,7 +17,7 @@ const maxTokenizerFile = 512 << 20
 
 // Load reads a tokenizer from a GGUF file, a Hugging Face folder, or one of a
 // folder's tokenizer files: tokenizer.json, tokenizer.model, vocab.json beside
-// merges.txt. The small files beside it (tokenizer_config.json and so on) are
+// merges.txt, vocab.txt. The small files beside it (tokenizer_config.json and so on) are
 // read where they exist. Errors are *FormatError, or from the file system.
 func Load(path string) (*Tokenizer, error) {
 	info, err := os.Stat(path)
@@ -35,6 +35,8 @@ func Load(path string) (*Tokenizer, error) {
 		return loadSPM(path, dir)
 	case name == "merges.txt" || name == "vocab.json" && exists(filepath.Join(dir, "merges.txt")):
 		return loadMerges(dir)
+	case name == "vocab.txt":
+		return loadVocabText(path, dir)
 	case strings.HasSuffix(name, ".json"):
 		return loadHF(path, dir)
 	}
@@ -77,12 +79,13 @@ func loadFolder(dir string) (*Tokenizer, error) {
 		{"tokenizer.json", loadHF},
 		{"tokenizer.model", loadSPM},
 		{"merges.txt", func(_, dir string) (*Tokenizer, error) { return loadMerges(dir) }},
+		{"vocab.txt", loadVocabText},
 	} {
 		if path := filepath.Join(dir, l.name); exists(path) {
 			return l.load(path, dir)
 		}
 	}
-	return nil, &FormatError{File: dir, Offset: -1, Err: errors.New("no tokenizer.json, tokenizer.model or vocab.json with merges.txt")}
+	return nil, &FormatError{File: dir, Offset: -1, Err: errors.New("no tokenizer.json, tokenizer.model, vocab.json with merges.txt, or vocab.txt")}
 }
 
 func loadGGUF(path string) (*Tokenizer, error) {

@@ -65,7 +65,7 @@ func compileNormStep(s step, charsmap []byte) (func(string) string, error) {
 		}
 		return m.apply, nil
 	case "strip_accents":
-		return stripAccents, nil
+		return func(t string) string { return dropClass(classes(), t, classM) }, nil
 	}
 	return nil, fieldErr("normalizer", "%q is not supported", s.Op)
 }
@@ -74,10 +74,29 @@ func compileNormStep(s step, charsmap []byte) (func(string) string, error) {
 func lower(s string) string {
 	for i := range len(s) {
 		if c := s[i]; c >= utf8.RuneSelf || c >= 'A' && c <= 'Z' {
-			return strings.Map(unicode.ToLower, strings.ReplaceAll(s, "\u0130", "i\u0307"))
+			return strings.Map(lowerRune, strings.ReplaceAll(s, "\u0130", "i\u0307"))
 		}
 	}
 	return s
+}
+
+// lowerRune adds the capital letters that are newer than Go's tables (up to
+// Unicode 17, which the reference has).
+func lowerRune(r rune) rune {
+	switch {
+	case r < 0x1c89:
+	case r == 0xa7cb:
+		return 0x264
+	case r == 0xa7dc:
+		return 0x19b
+	case r == 0x1c89, r == 0xa7cc, r == 0xa7ce, r == 0xa7d2, r == 0xa7d4, r == 0xa7da:
+		return r + 1
+	case r >= 0x10d50 && r <= 0x10d65:
+		return r + 0x20
+	case r >= 0x16ea0 && r <= 0x16eb8:
+		return r + 0x1b
+	}
+	return unicode.ToLower(r)
 }
 
 func compileReplace(s step) (func(string) string, error) {
@@ -115,11 +134,10 @@ func stripSpace(s string, left, right bool) string {
 	return s
 }
 
-// stripAccents removes every character of the category Mn.
-func stripAccents(s string) string {
-	t := classes()
+// dropClass removes every character that has the class.
+func dropClass(t *classTable, s string, class uint8) string {
 	return strings.Map(func(r rune) rune {
-		if t.of(r)&classA != 0 {
+		if t.of(r)&class != 0 {
 			return -1
 		}
 		return r

@@ -1,5 +1,7 @@
 package tokenizer
 
+import "strings"
+
 // spModel is a SentencePiece tokenizer.model: the fields of ModelProto that
 // decide ids. Field numbers are those of sentencepiece_model.proto.
 type spModel struct {
@@ -139,6 +141,8 @@ func (m *spModel) source(cfg *hfConfig) (*source, error) {
 	s.cfg = newConfig("llama")
 	c := &s.cfg
 	switch {
+	case m.kind == 1:
+		return m.unigram(s, cfg)
 	case m.kind != 2:
 		return nil, fieldErr("trainer_spec.model_type", "%d is not supported", m.kind)
 	case m.wsSuffix:
@@ -161,6 +165,46 @@ func (m *spModel) source(cfg *hfConfig) (*source, error) {
 	}
 	c.spaces(prefix, first)
 	c.ByteFallback, c.FuseUnk = m.byteFallback, true
+	m.fill(s)
+	addBOS, addEOS := true, false
+	if cfg != nil && cfg.AddBOS != nil {
+		addBOS = *cfg.AddBOS
+	}
+	if cfg != nil && cfg.AddEOS != nil {
+		addEOS = *cfg.AddEOS
+	}
+	c.around(addBOS, addEOS)
+	return s, nil
+}
+
+// unigram is source for Unigram models, as T5 uses them: </s> after a text.
+func (m *spModel) unigram(s *source, cfg *hfConfig) (*source, error) {
+	switch {
+	case m.wsSuffix || m.denormalizers || !m.escapeSpaces:
+		return nil, fieldErr("normalizer_spec", "spaces as suffix, unescaped, or a denormalizer are not supported for unigram")
+	case cfg != nil && cfg.Class != "" && !strings.HasPrefix(cfg.Class, "T5"):
+		return nil, fieldErr("tokenizer_class", "%q needs a tokenizer.json", cfg.Class)
+	}
+	s.cfg.Model, s.cfg.ByteFallback, s.cfg.Charsmap = "t5", m.byteFallback, m.charsmap
+	if len(m.charsmap) > 0 {
+		s.cfg.Norm = append(s.cfg.Norm, step{Op: "charsmap"})
+	}
+	if m.removeExtra {
+		s.cfg.Norm = append(s.cfg.Norm, step{Op: "strip", Right: true}, step{Op: "replace", A: " {2,}", Regex: true, B: metaspace})
+	}
+	s.cfg.Pre = []step{{Op: "metaspace", A: metaspace, B: "never", Split: true}}
+	s.cfg.Dec = decodeSpec{Kind: "sp", A: metaspace}
+	if m.dummyPrefix {
+		s.cfg.Pre[0].B, s.cfg.Dec.Kind = "always", "metaspace"
+	}
+	m.fill(s)
+	s.cfg.around(false, true)
+	return s, nil
+}
+
+// fill gives the source the pieces and the special ids.
+func (m *spModel) fill(s *source) {
+	c := &s.cfg
 	s.tokens, s.types, s.scores = m.pieces, m.types, m.scores
 	n := int32(len(s.tokens))
 	for _, id := range []struct {
@@ -176,15 +220,6 @@ func (m *spModel) source(cfg *hfConfig) (*source, error) {
 			s.added = append(s.added, f)
 		}
 	}
-	addBOS, addEOS := true, false
-	if cfg != nil && cfg.AddBOS != nil {
-		addBOS = *cfg.AddBOS
-	}
-	if cfg != nil && cfg.AddEOS != nil {
-		addEOS = *cfg.AddEOS
-	}
-	c.around(addBOS, addEOS)
-	return s, nil
 }
 
 // spaces sets SentencePiece's handling of spaces: prefix puts one before every

@@ -83,6 +83,10 @@ func (c *hfConfig) class(s *source) error {
 		if c.AddPrefixSpace != nil && *c.AddPrefixSpace {
 			s.cfg.Pre = append(s.cfg.Pre, step{Op: "prefix_space"})
 		}
+	case "CLIPTokenizer":
+		split.A, split.B, split.Invert = patternCLIP, "removed", true
+		s.cfg.Norm = []step{{Op: "nfc"}, {Op: "replace", A: `\s+`, Regex: true, B: " "}, {Op: "lower"}}
+		s.cfg.WordSuffix, s.cfg.Dec = "</w>", decodeSpec{Kind: "clip", A: "</w>"}
 	case "Qwen2Tokenizer":
 		split.A = patternQwen
 		s.cfg.Norm = []step{{Op: "nfc"}}
@@ -95,5 +99,6 @@ func (c *hfConfig) class(s *source) error {
 
 // classAround puts BOS before a text where the class does so.
 func (c *hfConfig) classAround(s *source) {
-	s.cfg.around(c.AddBOS != nil && *c.AddBOS, false)
+	clip := strings.HasPrefix(c.Class, "CLIP")
+	s.cfg.around(clip || c.AddBOS != nil && *c.AddBOS, clip)
 }
