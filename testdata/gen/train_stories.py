@@ -55,7 +55,7 @@ def rotate(x, cos, sin):
 def attention(q, k, v, chunks=4):
     """Causal attention in bands of queries, each against the keys up to its own end only.
 
-    Five times faster than torch 2.6's CPU flash kernel here, whose backward pass is slow at head size 64.
+    Measured forward and backward, [4, 4, 512, 64] on one core: 35 ms, torch 2.6's CPU flash kernel 152 ms.
     q, k, v: [batch, heads, time, head_dim].
     """
     t, out = q.shape[2], []
