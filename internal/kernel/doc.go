@@ -10,6 +10,50 @@
 //	p, err := kernel.New(kernel.Options{Threads: 2})
 //	defer p.Close()
 //	err = p.MatMul([]kernel.F32{y}, x, []quant.Matrix{w}, kernel.Fuse{})
+//
+// # Kernels
+//
+// Packages x86 and arm export the same functions, one per operation. The first
+// argument is a Level, a rung of their ladder, chosen once when the pool is
+// made; internal/kernel calls them through the switches of dispatch.go, once per
+// range of rows, never per block. A function gives arm/ref's bits for any
+// length, or returns false and has written nothing: there is no kernel for this
+// type on this rung and the caller runs arm/ref. So each function may come when
+// it is ready. Slices are checked by the exported function; assembly gets whole
+// blocks, reads nothing beyond them, and returns within 200 µs.
+//
+//	type Level uint8 // 0 none; x86: AVX2, AVX512; arm: NEON, DotProd, I8MM
+//
+//	// Activations of all tokens, as ref.Act.Quantize makes them, row after row.
+//	type Acts struct {
+//		Tokens, Blocks int // blocks of 32 per token
+//		Q   []int8         // [Tokens, Blocks, 32]
+//		D   []float32      // [Tokens, Blocks]
+//		Sum []int16        // [Tokens, Blocks, 2]
+//	}
+//	// One token's; x is any length, q, d and sum are whole blocks. bad is the
+//	// first value that is not finite, or -1.
+//	func Quantize(l Level, q []int8, d []float32, sum []int16, x []float32) (bad int, ok bool)
+//
+//	// y[token·stride+r] = row r · token for rows adjacent rows of w, in place in
+//	// the mapping. The package decides between multiplying the rows as they are
+//	// and packing panels of them into scratch for all tokens; ScratchBytes is at
+//	// most 1 MiB (0: none wanted).
+//	func Integers(l Level, y []float32, stride int, t quant.Type, w []byte, rows int, a Acts, scratch []byte) bool
+//	// The same for F32, F16 and BF16 rows; x: [tokens, k] float32.
+//	func Floats(l Level, y []float32, stride int, t quant.Type, w []byte, rows int, x []float32, tokens int, scratch []byte) bool
+//	func ScratchBytes(l Level, t quant.Type, k, tokens int) int
+//	func Dequantize(l Level, y []float32, t quant.Type, row []byte) bool // y[i] = weight i, quant.Decode's bits
+//
+//	// Attention over one page, widened: q [queries, dim], k and v [n, dim].
+//	func Scores(l Level, s []float32, stride int, q, k []float32, dim int, scale float32) bool // s[i·stride+j] = (q[i]·k[j])·scale, ref.Dot
+//	func ExpSum(l Level, s []float32, first int, m float32) (sum float32, ok bool) // s[i] = e^(s[i]-m); 16 lanes (first+i)%16, ref.Tree
+//	func Weigh(l Level, o, p, v []float32) bool                                    // o[d] = FMA(p[i], v[i][d], o[d]), i ascending
+//
+//	func RMSNorm(l Level, y, x, w []float32, eps float32) bool
+//	func Rotate(l Level, x, cos, sin []float32, neox bool) bool
+//	func Softmax(l Level, x []float32) bool
+//	func SiLU(l Level, y, x []float32) bool // y may be x
 package kernel
 
 import "github.com/qwq-edge/qwq/quant"
