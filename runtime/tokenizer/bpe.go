@@ -183,7 +183,7 @@ func (b *bpe) suffixed(sc *scratch, w string) {
 
 // character appends the symbols of the character w[i:i+n].
 func (b *bpe) character(sc *scratch, w string, i, n int) {
-	id := int32(-1)
+	var id int32
 	if w[i] < utf8.RuneSelf {
 		id = b.ascii[w[i]]
 	} else {

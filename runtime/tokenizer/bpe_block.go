@@ -37,7 +37,7 @@ func (b *bpe) mergeBlocks(sc *scratch, w string) bool {
 		b.mergeAll(bs, part)
 		keep := len(bs.ids)
 		if end < len(w) {
-			keep -= blockTail
+			keep = max(keep-blockTail, keep/2)
 			for keep > 0 && !b.boundary(part, int(bs.start[keep])) {
 				keep--
 			}

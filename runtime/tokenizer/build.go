@@ -14,6 +14,7 @@ type source struct {
 	types    []uint8                              // by id
 	added    []addedFlag                          // every added token with its flags
 	merges   int                                  // number of merges
+	ready    func()                               // waits until merge may be called; nil = at once
 	merge    func(i int) (l, r string, err error) // the i-th merge
 	pairs    []int32                              // merges as pairs of ids, instead
 	scores   []float32                            // by id; nil = none

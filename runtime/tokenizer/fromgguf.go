@@ -13,50 +13,54 @@ const maxConfig = 16 << 20
 // FromGGUF reads the tokenizer of a GGUF file. It keeps no reference to f.
 // Errors are *FormatError naming the key.
 func FromGGUF(f *gguf.File) (*Tokenizer, error) {
-	s, err := ggufSource(f)
-	if err != nil {
+	s := &source{fields: fieldNames{tokens: keyTokens, merges: keyMerges, scores: keyScores, ids: "tokenizer.ggml"}}
+	defer func() {
+		if s.ready != nil {
+			s.ready() // nothing reads f when this returns
+		}
+	}()
+	if err := s.readGGUF(f); err != nil {
 		return nil, inFile(f.Path(), err)
 	}
 	t, err := s.build()
 	return t, inFile(f.Path(), err)
 }
 
-// ggufSource reads the keys.
-func ggufSource(f *gguf.File) (*source, error) {
-	s := &source{fields: fieldNames{tokens: keyTokens, merges: keyMerges, scores: keyScores, ids: "tokenizer.ggml"}}
+// readGGUF reads the keys.
+func (s *source) readGGUF(f *gguf.File) error {
 	var ok bool
 	if _, has := f.Get(keyModel); !has {
-		return nil, fieldErr(keyModel, "missing: the file holds no tokenizer")
+		return fieldErr(keyModel, "missing: the file holds no tokenizer")
 	}
 	if s.tokens, ok = f.Strs(keyTokens); !ok {
-		return nil, fieldErr(keyTokens, "missing, or no strings")
+		return fieldErr(keyTokens, "missing, or no strings")
 	}
 	if err := s.ggufTypes(f); err != nil {
-		return nil, err
+		return err
 	}
 	var err error
 	if s.cfg, err = ggufConfig(f, len(s.tokens)); err != nil {
-		return nil, err
+		return err
 	}
 	if s.cfg.Model == "bert" {
 		s.plainWords()
 	}
 	s.defaultIDs()
 	if err := s.ggufAdded(); err != nil {
-		return nil, err
+		return err
 	}
 	if err := s.ggufMerges(f); err != nil {
-		return nil, err
+		return err
 	}
 	s.template, _ = f.Str(keyTemplate)
 	ids, _ := f.Ints(keyOwnEOG)
 	for _, id := range ids {
 		if id < 0 || id >= int64(len(s.tokens)) {
-			return nil, fieldErr(keyOwnEOG, "id %d is outside the %d tokens", id, len(s.tokens))
+			return fieldErr(keyOwnEOG, "id %d is outside the %d tokens", id, len(s.tokens))
 		}
 		s.eog = append(s.eog, int32(id))
 	}
-	return s, nil
+	return nil
 }
 
 // ggufTypes reads the token types; without them every token is a normal one.
@@ -171,11 +175,19 @@ func (s *source) ggufMerges(f *gguf.File) error {
 	if s.cfg.Model != "gpt2" {
 		return nil
 	}
-	merges, ok := f.Strs(keyMerges)
-	if !ok {
+	v, _ := f.Get(keyMerges)
+	if v.Type() != gguf.TypeArray || v.Elem() != gguf.TypeString {
 		return fieldErr(keyMerges, "missing, or no strings")
 	}
-	s.merges = len(merges)
+	// The strings are read while the vocabulary is built.
+	var merges []string
+	done := make(chan struct{})
+	go func() {
+		merges, _ = v.Strs()
+		close(done)
+	}()
+	s.ready = func() { <-done }
+	s.merges = v.Len()
 	s.merge = func(i int) (string, string, error) { return cutMerge(merges[i]) }
 	return nil
 }

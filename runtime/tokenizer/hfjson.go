@@ -89,13 +89,15 @@ func (r *jsonReader) readMerges(h *hfTokens) {
 	})
 }
 
+var errMerge = errors.New("want two tokens with a space between them")
+
 // cutMerge splits "left right".
 func cutMerge(s string) (left, right string, err error) {
-	left, right, ok := strings.Cut(s, " ")
-	if !ok || left == "" || right == "" || strings.Contains(right, " ") {
-		return "", "", errors.New("want two tokens with a space between them")
+	i := strings.IndexByte(s, ' ')
+	if i <= 0 || i == len(s)-1 || strings.IndexByte(s[i+1:], ' ') >= 0 {
+		return "", "", errMerge
 	}
-	return left, right, nil
+	return s[:i], s[i+1:], nil
 }
 
 // readUnigram reads a list of [token, score]; the id is the place.
