@@ -2,6 +2,7 @@ package convert
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -30,7 +31,7 @@ func (s *source) openCompressed(path string, f *os.File, size int64, k kind, o o
 	defer stop()
 	br := bufio.NewReaderSize(r, 64<<10)
 	head, err := br.Peek(sniffLen)
-	if err != nil && err != io.EOF {
+	if err != nil && !errors.Is(err, io.EOF) {
 		return wrap(err)
 	}
 	inner, err := sniff(head, -1)

@@ -140,7 +140,7 @@ func (p *pipeline) inspect(w *worker, it *item, b []byte, at int64) error {
 	if p.anyValue || it.src.DType == checkpoint.Packed && !it.src.Block.CanDecode() {
 		return nil
 	}
-	i, step := -1, 0
+	var i, step int
 	switch it.src.DType {
 	case checkpoint.F16:
 		i, step = infHalf(b, 2, 0, 0x7c00), 2

@@ -173,7 +173,7 @@ func (s *source) open(path string, o opening) error {
 	}
 	head := make([]byte, sniffLen)
 	n, err := f.ReadAt(head, 0)
-	if err != nil && err != io.EOF {
+	if err != nil && !errors.Is(err, io.EOF) {
 		return fmt.Errorf("convert: %s: %w", path, err)
 	}
 	k, err := sniff(head[:n], st.Size())

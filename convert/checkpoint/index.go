@@ -90,7 +90,7 @@ func (x *Index) weightMap(d *json.Decoder) error {
 }
 
 func indexErr(err error) error {
-	if err == io.EOF || errors.Is(err, io.ErrUnexpectedEOF) {
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		return errors.New("index ends early")
 	}
 	return err

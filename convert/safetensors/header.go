@@ -258,7 +258,7 @@ func orBad(err error, format string, a ...any) error {
 	switch {
 	case err == nil:
 		return fmt.Errorf(format, a...)
-	case err == io.EOF || errors.Is(err, io.ErrUnexpectedEOF):
+	case errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF):
 		return errors.New("the header's JSON ends early")
 	}
 	return err

@@ -93,7 +93,7 @@ func (in *input) line() (string, error) {
 }
 
 func early(err error) error {
-	if err == io.EOF || errors.Is(err, io.ErrUnexpectedEOF) {
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		return errors.New("pickle ends early")
 	}
 	return err

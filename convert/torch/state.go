@@ -201,19 +201,19 @@ func OpenIndex(path string, o Options) ([]*checkpoint.Tensor, func() error, erro
 	for _, name := range x.Files() {
 		f, err := Open(filepath.Join(filepath.Dir(path), name), o)
 		if err != nil {
-			closeAll()
+			_ = closeAll() // the first error is the one to tell
 			return nil, nil, err
 		}
 		files = append(files, f)
 		ts, err := f.StateDict()
 		if err != nil {
-			closeAll()
+			_ = closeAll() // the first error is the one to tell
 			return nil, nil, err
 		}
 		all = append(all, ts...)
 	}
 	if err := x.Check(all); err != nil {
-		closeAll()
+		_ = closeAll()
 		return nil, nil, fmt.Errorf("torch: %s: %w", path, err)
 	}
 	return all, closeAll, nil

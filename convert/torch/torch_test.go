@@ -292,7 +292,9 @@ func renameMember(t *testing.T, path, from, to string) string {
 		r, _ := m.Open()
 		b, _ := io.ReadAll(r)
 		mw, _ := w.CreateHeader(&zip.FileHeader{Name: strings.Replace(m.Name, from, to, 1), Method: zip.Store})
-		mw.Write(b)
+		if _, err := mw.Write(b); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if err := w.Close(); err != nil {
 		t.Fatal(err)

@@ -147,7 +147,6 @@ type meter struct {
 	tokens, agree int
 	nll           float64
 	kl            []float64
-	p             []float64 // scratch: log probabilities of the reference
 }
 
 var errStop = errors.New("eval: stop")

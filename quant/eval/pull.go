@@ -2,6 +2,7 @@ package eval
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 )
@@ -18,7 +19,7 @@ func pull(ctx context.Context, ref Scorer, w window) (next func() ([]float32, er
 			}
 			return nil
 		})
-		if err != nil && err != errStop {
+		if err != nil && !errors.Is(err, errStop) {
 			failed = err
 		}
 	})
