@@ -1,7 +1,6 @@
 package tokenizer
 
 import (
-	"hash/maphash"
 	"strings"
 	"sync/atomic"
 	"unicode/utf8"
@@ -60,7 +59,7 @@ func (b *bpe) appendWord(dst []int32, sc *scratch, w string) []int32 {
 	if b.suffix != "" || len(w) > max(b.vocab.maxLen, maxCachedWord) {
 		return b.merge(dst, sc, w)
 	}
-	h := maphash.String(b.vocab.seed, w)
+	h := b.vocab.seed.hash(w)
 	id := b.vocab.probe(w, h, 0)
 	if id >= 0 && b.vocab.flags[id]&flagAdded == 0 && (b.ignoreMerges || b.selfMade(sc, id, w)) {
 		sc.lastUnk = false

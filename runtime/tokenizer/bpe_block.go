@@ -2,11 +2,13 @@ package tokenizer
 
 import "unicode/utf8"
 
-// blockSize is how many bytes of a long word mergeBlocks merges at once, and
-// blockTail how many tokens at a block's end it does not trust.
+// blockSize is how many bytes of a long word mergeBlocks merges at once, maxBlock
+// the same where tokens are long, and blockTail how many tokens at a block's end
+// it does not trust.
 const (
 	blockSize = 256
 	blockTail = 6
+	maxBlock  = 16 * blockSize
 )
 
 // mergeBlocks merges a long word block by block, so that everything stays in
@@ -27,8 +29,9 @@ func (b *bpe) mergeBlocks(sc *scratch, w string) bool {
 	bs := sc.block
 	sc.ids, sc.start = sc.ids[:0], sc.start[:0]
 	tries := 16 + len(w)/blockSize/4
+	size := blockSize
 	for at := 0; at < len(w); {
-		end := min(at+blockSize, len(w))
+		end := min(at+size, len(w))
 		for end < len(w) && !b.boundary(w, end) {
 			end++
 		}
@@ -37,6 +40,9 @@ func (b *bpe) mergeBlocks(sc *scratch, w string) bool {
 		b.mergeAll(bs, part)
 		keep := len(bs.ids)
 		if end < len(w) {
+			if keep < 4*blockTail && size < maxBlock { // long tokens
+				size *= 2
+			}
 			keep = max(keep-blockTail, keep/2)
 			for keep > 0 && !b.boundary(part, int(bs.start[keep])) {
 				keep--

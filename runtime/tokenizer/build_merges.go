@@ -1,7 +1,6 @@
 package tokenizer
 
 import (
-	"hash/maphash"
 	"runtime"
 	"sync"
 	"unsafe"
@@ -129,7 +128,8 @@ func (f *batchFinder) ask(name string) {
 		f.raw = append(f.raw, name...)
 	}
 	a.hi = uint32(len(f.raw))
-	a.hash = maphash.Bytes(f.v.seed, f.raw[a.lo:a.hi])
+	key := f.raw[a.lo:a.hi]
+	a.hash = f.v.seed.hash(unsafe.String(unsafe.SliceData(key), len(key))) // key is not kept
 	if f.v.byteLevel && !ok {
 		a.literal = flagLiteral
 		a.hash ^= literalSalt

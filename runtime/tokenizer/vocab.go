@@ -1,7 +1,6 @@
 package tokenizer
 
 import (
-	"hash/maphash"
 	"math"
 	"strings"
 	"unsafe"
@@ -33,7 +32,7 @@ const literalSalt = 0x9e3779b97f4a7c15
 // no spelling), its text for all others.
 type vocab struct {
 	byteLevel bool
-	seed      maphash.Seed
+	seed      hashSeed
 	arena     []byte
 	off       []uint32 // [n+1]
 	flags     []uint8  // [n]
@@ -43,7 +42,7 @@ type vocab struct {
 
 // newVocab makes an empty vocabulary with room for n tokens of size bytes.
 func newVocab(byteLevel bool, n, size int) *vocab {
-	v := &vocab{byteLevel: byteLevel, seed: maphash.MakeSeed()}
+	v := &vocab{byteLevel: byteLevel, seed: newHashSeed()}
 	v.arena = make([]byte, 0, size)
 	v.off = make([]uint32, 1, n+1)
 	v.flags = make([]uint8, 0, n)
@@ -84,7 +83,7 @@ func (v *vocab) index() (first, second int32) {
 	for id := range v.flags {
 		k := v.key(int32(id))
 		v.maxLen = max(v.maxLen, len(k))
-		h := maphash.Bytes(v.seed, k)
+		h := v.seed.hash(unsafe.String(unsafe.SliceData(k), len(k)))
 		if v.flags[id]&flagLiteral != 0 {
 			h ^= literalSalt
 		}
@@ -108,7 +107,7 @@ func (v *vocab) key(id int32) []byte {
 }
 
 // find returns the id of the token whose key is k, or -1.
-func (v *vocab) find(k string) int32 { return v.probe(k, maphash.String(v.seed, k), 0) }
+func (v *vocab) find(k string) int32 { return v.probe(k, v.seed.hash(k), 0) }
 
 func (v *vocab) probe(k string, h uint64, literal uint8) int32 {
 	if len(k) > v.maxLen {
@@ -135,9 +134,9 @@ func (v *vocab) findSpelled(s string, buf []byte) int32 {
 		return v.find(s)
 	}
 	if raw, ok := appendUnspelled(buf[:0], s); ok {
-		return v.probe(unsafe.String(unsafe.SliceData(raw), len(raw)), maphash.Bytes(v.seed, raw), 0) // raw is not kept
+		return v.find(unsafe.String(unsafe.SliceData(raw), len(raw))) // raw is not kept
 	}
-	return v.probe(s, maphash.String(v.seed, s)^literalSalt, flagLiteral)
+	return v.probe(s, v.seed.hash(s)^literalSalt, flagLiteral)
 }
 
 // spelling returns the token as the vocabulary file writes it.
