@@ -140,7 +140,7 @@ def hf_tokenizers():
             t = Tokenizer.from_file(path)
             t.no_truncation()
             t.no_padding()
-            yield os.path.basename(d), d, t
+            yield "/".join(d.rstrip("/").split("/")[-2:]), d, t
     qwen = os.path.join(SHARED, "data", "tokenizers", "qwen2.5")
     if os.path.isdir(qwen):
         yield "qwen2.5", qwen, qwen_reference(qwen)
@@ -174,7 +174,7 @@ def tokenizers():
         got = [json.loads(line) for line in r.stdout.decode().splitlines()]
         want = [hf.encode(s, add_special_tokens=False).ids for s in texts]
         bad = [i for i in range(len(texts)) if i >= len(got) or got[i] != want[i]]
-        print("tokenize %-28s %d strings, %d differ" % (name, len(texts), len(bad)))
+        print("tokenize %-32s %d strings, %d differ" % (name, len(texts), len(bad)))
         for i in bad[:5]:
             fail("%s: %r: HF %s ours %s" % (name, texts[i][:80], want[i][:20], (got[i] if i < len(got) else None)))
 
