@@ -1,6 +1,7 @@
-// Package cpu says what the processor offers: instruction set extensions that
-// kernels need, cores, clusters and caches. It reads x/sys/cpu and, on Linux,
-// /sys; it must never run a test instruction or fail: what is unknown is zero.
+// Package cpu says what the machine offers: instruction set extensions that
+// kernels need, cores, clusters and caches, and how much memory is free. It
+// reads x/sys/cpu and, on Linux, /sys and /proc; it must never run a test
+// instruction or fail: what is unknown is zero.
 //
 //	info := cpu.Detect()
 //	fmt.Println(info.Features, info.Physical, info.L2)

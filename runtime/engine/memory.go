@@ -1,36 +1,12 @@
 package engine
 
-import (
-	"bytes"
-	"os"
-	"strconv"
-)
+import "github.com/qwq-edge/qwq/internal/cpu"
 
-// memAvailable is what the system says a new program can have, in bytes; false
-// where it does not say.
+// memAvailable is what the machine and this process's control group leave for a
+// new program, in bytes; false where the system does not say.
 func memAvailable() (uint64, bool) {
-	b, err := os.ReadFile("/proc/meminfo")
-	if err != nil {
-		return 0, false
-	}
-	return parseAvailable(b)
-}
-
-// parseAvailable finds the line "MemAvailable:   123 kB".
-func parseAvailable(b []byte) (uint64, bool) {
-	for line := range bytes.Lines(b) {
-		rest, ok := bytes.CutPrefix(line, []byte("MemAvailable:"))
-		if !ok {
-			continue
-		}
-		f := bytes.Fields(rest)
-		if len(f) != 2 || string(f[1]) != "kB" {
-			return 0, false
-		}
-		n, err := strconv.ParseUint(string(f[0]), 10, 50)
-		return n << 10, err == nil
-	}
-	return 0, false
+	m := cpu.HostMemory()
+	return m.Free(), m.Known()
 }
 
 // minContext is what fitContext never goes below.

@@ -18,6 +18,8 @@ import (
 	"strings"
 
 	"periph.io/x/conn/v3/physic"
+
+	"github.com/qwq-edge/qwq/internal/cpu"
 )
 
 // Sensor is one temperature sensor; periph's thermal sensors are.
@@ -53,7 +55,7 @@ type Snapshot struct {
 	Temperatures []Temperature
 	Frequencies  []Frequency // one per online CPU that reports a clock
 	Throttle     *Throttle   // nil: not available
-	Memory       Memory
+	Memory       cpu.Memory
 }
 
 // Read takes a snapshot. A reading that fails is left out.
@@ -61,7 +63,7 @@ func Read(s Source) Snapshot {
 	out := Snapshot{Board: s.Board, Temperatures: temperatures(s.Sensors)}
 	if s.Root != nil {
 		out.Frequencies = frequencies(s.Root)
-		out.Memory = readMemory(s.Root)
+		out.Memory = cpu.ReadMemory(s.Root)
 	}
 	if s.Firmware != nil {
 		if w, err := s.Firmware(); err == nil {

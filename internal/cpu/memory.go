@@ -1,9 +1,8 @@
-package telemetry
+package cpu
 
 import (
-	"bufio"
-	"bytes"
 	"io/fs"
+	"os"
 	"path"
 	"strconv"
 	"strings"
@@ -18,8 +17,11 @@ type Memory struct {
 	Used      uint64 // what that group uses, reclaimable page cache not counted
 }
 
+// Known reports whether the system says anything about what is free.
+func (m Memory) Known() bool { return m.Available > 0 || m.Limit > 0 }
+
 // Free is what a new program can have: MemAvailable, or less where a control
-// group allows less.
+// group allows less; 0 where that is not Known.
 func (m Memory) Free() uint64 {
 	if m.Limit == 0 {
 		return m.Available
@@ -31,7 +33,12 @@ func (m Memory) Free() uint64 {
 	return min(m.Available, left)
 }
 
-func readMemory(root fs.FS) Memory {
+// HostMemory is the Memory of the machine this runs on.
+func HostMemory() Memory { return ReadMemory(os.DirFS("/")) }
+
+// ReadMemory reads proc/ and sys/ of a root file system. What cannot be read is
+// unknown.
+func ReadMemory(root fs.FS) Memory {
 	info := fields(root, "proc/meminfo")
 	m := Memory{Total: info["MemTotal"] << 10, Available: info["MemAvailable"] << 10}
 	b, err := fs.ReadFile(root, "proc/self/cgroup")
@@ -45,9 +52,9 @@ func readMemory(root fs.FS) Memory {
 		}
 		switch {
 		case p[0] == "0" && p[1] == "":
-			m.tighten(root, "sys/fs/cgroup", p[2], "memory.max", "memory.current", "inactive_file")
+			m.tighten(root, "sys/fs/cgroup", p[2], "memory.max", "memory.current", "")
 		case strings.Contains(","+p[1]+",", ",memory,"):
-			m.tighten(root, "sys/fs/cgroup/memory", p[2], "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
+			m.tighten(root, "sys/fs/cgroup/memory", p[2], "memory.limit_in_bytes", "memory.usage_in_bytes", "total_")
 		}
 	}
 	return m
@@ -55,13 +62,15 @@ func readMemory(root fs.FS) Memory {
 
 // tighten walks from the process's group up to the root of the hierarchy and
 // keeps the group with the least room. Inside a container the path may be the
-// host's; the groups that are not visible are passed over.
-func (m *Memory) tighten(root fs.FS, base, group, limitFile, usedFile, cache string) {
+// host's; the groups that are not visible are passed over. Version 1 counts a
+// group's children under the prefix total_.
+func (m *Memory) tighten(root fs.FS, base, group, limitFile, usedFile, prefix string) {
 	for dir := path.Clean("/" + group); ; dir = path.Dir(dir) {
 		at := path.Join(base, dir)
 		if limit, ok := readUint(root, path.Join(at, limitFile)); ok && limit < 1<<60 { // "max" and v1's huge number: none
 			used, _ := readUint(root, path.Join(at, usedFile)) // unreadable: counted as unused
-			used -= min(used, fields(root, path.Join(at, "memory.stat"))[cache])
+			stat := fields(root, path.Join(at, "memory.stat"))
+			used -= min(used, stat[prefix+"inactive_file"]+stat[prefix+"active_file"]) // page cache is given back
 			if m.Limit == 0 || limit-min(used, limit) < m.Limit-min(m.Used, m.Limit) {
 				m.Limit, m.Used = limit, used
 			}
@@ -79,8 +88,8 @@ func fields(root fs.FS, name string) map[string]uint64 {
 	if err != nil {
 		return out
 	}
-	for s := bufio.NewScanner(bytes.NewReader(b)); s.Scan(); {
-		f := strings.Fields(s.Text())
+	for line := range strings.Lines(string(b)) {
+		f := strings.Fields(line)
 		if len(f) < 2 {
 			continue
 		}
@@ -89,4 +98,14 @@ func fields(root fs.FS, name string) map[string]uint64 {
 		}
 	}
 	return out
+}
+
+// readUint reads a file that holds one decimal number below 2^62.
+func readUint(root fs.FS, name string) (uint64, bool) {
+	b, err := fs.ReadFile(root, name)
+	if err != nil {
+		return 0, false
+	}
+	v, err := strconv.ParseUint(strings.TrimSpace(string(b)), 10, 62)
+	return v, err == nil
 }
