@@ -6,7 +6,7 @@ GO        ?= go
 PREFIX    ?= /usr/local
 FUZZTIME  ?= 10s
 BENCHTIME ?= 1s
-LINT      ?= $(firstword $(shell command -v golangci-lint 2>/dev/null) $(wildcard $(shell $(GO) env GOPATH)/bin/golangci-lint))
+GOLINT    ?= $(firstword $(shell command -v golangci-lint 2>/dev/null) $(wildcard $(shell $(GO) env GOPATH)/bin/golangci-lint))
 QEMU_ARM64 ?= $(firstword $(shell command -v qemu-aarch64-static qemu-aarch64 2>/dev/null))
 QEMU_ARM   ?= $(firstword $(shell command -v qemu-arm-static qemu-arm 2>/dev/null))
 
@@ -50,8 +50,8 @@ check: lint generated ## format, vet, lint, import graph, generated files
 	$(GO) test -count=1 ./internal/deps
 
 lint:
-	@if [ -z "$(LINT)" ]; then echo "make check: golangci-lint is missing (no Debian package): go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0"; exit 1; fi
-	$(LINT) run ./...
+	@if [ -z "$(GOLINT)" ]; then echo "make check: golangci-lint is missing (no Debian package): go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0"; exit 1; fi
+	$(GOLINT) run ./...
 
 generated: ## check that generated files are current and that every emitted word disassembles to its mnemonic
 	@command -v llvm-mc >/dev/null || { echo "make check: llvm-mc is missing: apt-get install llvm"; exit 1; }
