@@ -300,7 +300,7 @@ func TestErrors(t *testing.T) {
 		}
 	}
 	boom := errors.New("boom")
-	if err := m.Logits(context.Background(), []int32{1, 2}, func(int, []float32) error { return boom }); err != boom {
+	if err := m.Logits(context.Background(), []int32{1, 2}, func(int, []float32) error { return boom }); !errors.Is(err, boom) {
 		t.Errorf("callback's error: %v", err)
 	}
 	if err := m.Logits(context.Background(), long, nil); err == nil {
@@ -318,7 +318,10 @@ func TestErrors(t *testing.T) {
 	if n != 4 || !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled after 3: %d results, %v", n, err)
 	}
-	for _, err = range m.Generate(context.Background(), Request{Prompt: "a", IgnoreEOS: true}) {
+	for _, err := range m.Generate(context.Background(), Request{Prompt: "a", IgnoreEOS: true}) {
+		if err != nil {
+			t.Error(err)
+		}
 		break // leaving early must give the pages back, see load
 	}
 }
