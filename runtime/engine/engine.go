@@ -57,6 +57,7 @@ type Info struct {
 	Threads      int
 	Kernel       string // variant; empty when the device is not the CPU
 	Precise      bool
+	Defaults     Defaults // sampling settings that the file recommends
 	Warnings     []string
 }
 
@@ -176,7 +177,9 @@ func (m *Model) makeCache(f *gguf.File, h arch.Hyper, o Options, t quant.Type) e
 	m.context = o.Context
 	switch {
 	case m.context > h.Context:
-		m.warn("context %d is beyond the %d positions that the model was trained with", m.context, h.Context)
+		if err := m.beyond(h); err != nil {
+			return err
+		}
 	case m.context == 0:
 		m.context = h.Context
 		if avail, ok := memAvailable(); ok {
@@ -209,10 +212,38 @@ func (m *Model) makeCache(f *gguf.File, h arch.Hyper, o Options, t quant.Type) e
 	return nil
 }
 
+// mostBeyond is how many times longer than its model's reach a context may be.
+const mostBeyond = 8
+
+// beyond says what to expect of a context that is longer than the trained one:
+// positions are scaled where the file says how (rope.scaling.*), always and
+// with the file's own factor, whatever the context.
+func (m *Model) beyond(h arch.Hyper) error {
+	reach, how := h.Context, ""
+	if h.Rope.Scaling != "none" {
+		how = fmt.Sprintf(" (%s scaling by %g, as the file says)", h.Rope.Scaling, h.Rope.Factor)
+		base := h.Rope.OrigContext
+		if base == 0 {
+			base = h.Context
+		}
+		reach = max(reach, int(min(float64(base)*h.Rope.Factor, maxContext)))
+	}
+	switch {
+	case m.context/mostBeyond > reach:
+		return fmt.Errorf("engine: context %d is more than %d times the %d positions that the model can be used with%s", m.context, mostBeyond, reach, how)
+	case m.context > reach:
+		m.warn("context %d is beyond the %d positions that the model can be used with%s: expect worse text after them", m.context, reach, how)
+	default:
+		m.warn("context %d is beyond the %d positions that the model was trained with: positions are scaled%s", m.context, h.Context, how)
+	}
+	return nil
+}
+
 func (m *Model) describe(f *gguf.File, h arch.Hyper, o Options, t quant.Type, perPos int64) {
 	i := &m.info
 	i.Architecture, i.Name, i.Bytes = h.Arch.Name, h.Name, f.FileSize()
 	i.Layers, i.Hidden, i.Vocabulary = h.Layers, h.Hidden, h.Vocab
+	i.Defaults = readDefaults(f)
 	i.Trained, i.Context, i.KV, i.KVBytes, i.Precise = h.Context, m.context, t, perPos, o.Precise
 	for _, x := range f.Tensors() {
 		i.Parameters += x.Elements()

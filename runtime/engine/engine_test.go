@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"path/filepath"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"testing"
@@ -13,6 +15,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/qwq-edge/qwq/gguf"
+	"github.com/qwq-edge/qwq/internal/mmap"
 	"github.com/qwq-edge/qwq/internal/testdata"
 	"github.com/qwq-edge/qwq/quant"
 	"github.com/qwq-edge/qwq/runtime/kvcache"
@@ -418,9 +421,39 @@ func TestClose(t *testing.T) {
 	}
 }
 
+// needFaultAddress skips where an emulator does not say which address faulted:
+// Go then takes the fault for a nil pointer.
+func needFaultAddress(t *testing.T) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "empty")
+	if err := os.WriteFile(path, make([]byte, 1<<16), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	m, err := mmap.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	b, err := m.Region(0, 1<<16)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Truncate(path, 0); err != nil {
+		t.Fatal(err)
+	}
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		if _, ok := recover().(interface{ Addr() uintptr }); !ok {
+			t.Skip("a fault carries no address here (an emulator)")
+		}
+	}()
+	copy(make([]byte, 1), b)
+}
+
 // TestTruncated: a file that shrinks under a running model fails the request
 // and nothing else.
 func TestTruncated(t *testing.T) {
+	needFaultAddress(t)
 	path := modeltest.Write(t, modeltest.Spec{Tokenizer: true, Layers: 4, FFN: 1024, Hidden: 256})
 	good := random(t, Options{})
 	m := load(t, path, Options{Threads: 2})

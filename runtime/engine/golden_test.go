@@ -54,6 +54,9 @@ func TestGreedy(t *testing.T) {
 // TestQ8Quality: int8 against F32 on text that the F32 model wrote. The whole
 // proof takes 20 kB (QWQ_LONG=1); 1.5 kB are enough to see a mistake.
 func TestQ8Quality(t *testing.T) {
+	if testing.Short() {
+		t.Skip("-short")
+	}
 	size := 1500
 	if os.Getenv("QWQ_LONG") == "1" {
 		size = 20000

@@ -3,6 +3,7 @@ package model
 import (
 	"fmt"
 	"math/bits"
+	"slices"
 
 	"github.com/qwq-edge/qwq/runtime/backend"
 	"github.com/qwq-edge/qwq/runtime/kvcache"
@@ -107,6 +108,8 @@ func (m *Model) checkRows(b *Batch) (rows int, err error) {
 			return 0, fmt.Errorf("model: span %d starts at %d without a KV cache", i, s.Start)
 		case s.KV != nil && s.Start != s.KV.Len():
 			return 0, fmt.Errorf("model: span %d starts at %d, its KV cache holds %d positions", i, s.Start, s.KV.Len())
+		case s.KV != nil && slices.ContainsFunc(b.Seqs[:i], func(o Span) bool { return o.KV == s.KV }):
+			return 0, fmt.Errorf("model: span %d has the KV cache of another", i)
 		case s.Start > maxContext-s.N:
 			return 0, fmt.Errorf("model: span %d ends beyond position %d", i, maxContext)
 		}

@@ -113,6 +113,9 @@ func (g *dense) block(o backend.Ops, i int, x backend.Tensor) backend.Tensor {
 }
 
 func (g *dense) forward(o backend.Ops, in *backend.Inputs) ([]backend.Tensor, error) {
+	if in.Want&backend.Pooled != 0 {
+		return nil, errNotPooled
+	}
 	var x backend.Tensor
 	if in.IDs != nil {
 		x = o.Embed(g.embed, in.IDs)
@@ -136,9 +139,6 @@ func (g *dense) forward(o backend.Ops, in *backend.Inputs) ([]backend.Tensor, er
 		}
 	}
 	in.Out = out
-	if in.Want&backend.Pooled != 0 {
-		return nil, errNotPooled
-	}
 	return out, g.results(o, in, x, out)
 }
 
