@@ -42,7 +42,8 @@
 //	func Integers(l Level, y []float32, stride int, t quant.Type, w []byte, rows int, a Acts, scratch []byte) bool
 //	// The same for F32, F16 and BF16 rows; x: [tokens, k] float32.
 //	func Floats(l Level, y []float32, stride int, t quant.Type, w []byte, rows int, x []float32, tokens int, scratch []byte) bool
-//	func ScratchBytes(l Level, t quant.Type, k, tokens int) int
+//	func Can(l Level, t quant.Type, k int) bool // Integers or Floats has a kernel for rows of k weights
+//	func ScratchBytes(l Level, t quant.Type, k int) int
 //	func Dequantize(l Level, y []float32, t quant.Type, row []byte) bool // y[i] = weight i, quant.Decode's bits
 //
 //	// Attention over one page, widened: q [queries, dim], k and v [n, dim].

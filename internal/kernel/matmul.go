@@ -7,13 +7,26 @@ import (
 	"github.com/qwq-edge/qwq/quant"
 )
 
-// panel is the number of weight rows unpacked together; all tokens of a call are
-// multiplied with a panel while its rows are in the cache.
-const panel = 8
+// panel is the number of weight rows that arm/ref unpacks together; all tokens of
+// a call are multiplied with a panel while its rows are in the cache. gatePanel is
+// the number of rows whose gate and up are computed before they are joined.
+const (
+	panel     = 8
+	gatePanel = 64
+)
+
+// acts are the quantized activations of all tokens, row after row.
+type acts struct {
+	Tokens, Blocks int       // blocks of 32 per token
+	Q              []int8    // [Tokens, Blocks, 32]
+	D              []float32 // [Tokens, Blocks]
+	Sum            []int16   // [Tokens, Blocks, 2]
+}
 
 // scratch is what a pool keeps between calls, reused and never shrunk.
 type scratch struct {
-	act  []ref.Act  // per token: quantized activations
+	acts acts       // quantized activations
+	act  []ref.Act  // per token: views of acts, and what arm/ref multiplies with
 	wide []ref.Wide // per token: float activations
 	bad  []int      // per token: column of the first non-finite value, or -1
 
@@ -28,13 +41,14 @@ type scratch struct {
 }
 
 // needs says which forms of the activations a call's matrices multiply.
-type needs struct{ pairs, quads, wide bool }
+type needs struct{ codes, pairs, quads, wide bool }
 
 // local is one worker's scratch.
 type local struct {
 	rows     [panel]ref.Row
 	f32      []float32 // a row widened or decoded
-	gate, up []float32 // [tokens, panel]
+	packed   []byte    // of scratch
+	gate, up []float32 // [tokens, gatePanel]
 	attn     attnLocal
 }
 
@@ -58,7 +72,7 @@ func (p *Pool) MatMul(y []F32, x F32, w []quant.Matrix, f Fuse) error {
 	s.needs, s.total = needs{}, 0
 	for _, m := range w {
 		s.total += m.Rows
-		s.needs.add(m.Type, f.Precise)
+		s.needs.add(p.variant, m, f.Precise)
 	}
 	if f.GateUp != None {
 		s.total = w[0].Rows
@@ -66,7 +80,7 @@ func (p *Pool) MatMul(y []F32, x F32, w []quant.Matrix, f Fuse) error {
 	if err := p.prepare(); err != nil {
 		return err
 	}
-	return p.run(s.total, s.grain(), s.fnRows)
+	return p.run(s.total, s.grain(len(p.workers)), s.fnRows)
 }
 
 // release drops the references to the caller's memory.
@@ -74,16 +88,19 @@ func (s *scratch) release() {
 	s.y, s.x, s.w, s.fuse = nil, F32{}, nil, Fuse{}
 }
 
-func (n *needs) add(t quant.Type, precise bool) {
-	integer, pairs := ref.Integer(t)
+func (n *needs) add(v variant, m quant.Matrix, precise bool) {
+	integer, pairs := ref.Integer(m.Type)
 	switch {
 	case precise || !integer:
 		n.wide = true
+		return
+	case v.can(m.Type, m.Cols):
 	case pairs:
 		n.pairs = true
 	default:
 		n.quads = true
 	}
+	n.codes = true
 }
 
 func checkMatMul(y []F32, x F32, w []quant.Matrix, f Fuse) error {
@@ -140,6 +157,9 @@ func (p *Pool) prepare() error {
 		s.wide = append(s.wide, ref.Wide{})
 		s.bad = append(s.bad, -1)
 	}
+	if s.needs.codes {
+		s.view((s.x.Cols + 31) / 32)
+	}
 	grain := 1
 	if n*s.x.Cols < 1<<13 {
 		grain = n
@@ -155,11 +175,22 @@ func (p *Pool) prepare() error {
 	return nil
 }
 
+// view makes room for the codes of all tokens in one piece each.
+func (s *scratch) view(blocks int) {
+	a, n := &s.acts, s.x.Rows*blocks
+	a.Tokens, a.Blocks = s.x.Rows, blocks
+	a.Q, a.D, a.Sum = grow(a.Q, 32*n), grow(a.D, n), grow(a.Sum, 2*n)
+	for t := range s.x.Rows {
+		lo, hi := t*blocks, (t+1)*blocks
+		s.act[t].Q, s.act[t].D, s.act[t].Sum = a.Q[32*lo:32*hi:32*hi], a.D[lo:hi:hi], a.Sum[2*lo:2*hi:2*hi]
+	}
+}
+
 func (s *scratch) prepareTokens(_, lo, hi int) {
 	for t := lo; t < hi; t++ {
 		x := s.x.At(t)
 		s.bad[t] = -1
-		if s.needs.pairs || s.needs.quads {
+		if s.needs.codes {
 			s.bad[t] = s.act[t].Quantize(x)
 		} else if i := quant.FirstNonFinite(x); i >= 0 {
 			s.bad[t] = i
@@ -176,15 +207,18 @@ func (s *scratch) prepareTokens(_, lo, hi int) {
 	}
 }
 
-// grain is the number of outputs that a thread takes at a time: about 130,000
-// products, whole panels; everything where a dispatch costs more than it saves.
-func (s *scratch) grain() int {
-	work := s.x.Cols * s.x.Rows
+// grain is the number of outputs that a thread takes at a time: about two million
+// products (130,000 of arm/ref's), but four ranges per thread where the rows are
+// enough; everything where a dispatch costs more than it saves.
+func (s *scratch) grain(threads int) int {
+	work := max(s.x.Cols*s.x.Rows, 1)
 	if work*s.total < 1<<14 {
 		return s.total
 	}
-	g := (1 << 17) / max(work, 1)
-	return min(max(g&^15, 16), 256)
+	if s.needs.pairs || s.needs.quads || s.needs.wide {
+		return min(max((1<<17)/work&^15, 16), 256)
+	}
+	return max(min((1<<21)/work, s.total/(4*threads))&^31, 32)
 }
 
 // compute is the job: outputs lo to hi, counted over all matrices.
@@ -204,27 +238,23 @@ func (p *Pool) compute(worker, lo, hi int) {
 
 // rowRange computes rows lo to hi of matrix i for all tokens.
 func (w *worker) rowRange(i, lo, hi int) {
-	s := &w.pool.act
-	y := s.y[i]
-	for ; lo < hi; lo += panel {
-		n := min(panel, hi-lo)
-		w.panel(y.Data[lo:], y.Cols, i, lo, n)
-	}
+	y := w.pool.act.y[i]
+	w.product(y.Data[lo:], y.Cols, i, lo, hi-lo)
 }
 
 // gateUp computes outputs lo to hi of act(x·gateᵀ) * (x·upᵀ).
 func (w *worker) gateUp(lo, hi int) {
 	s := &w.pool.act
 	tokens, y := s.x.Rows, s.y[0]
-	w.gate, w.up = grow(w.gate, tokens*panel), grow(w.up, tokens*panel)
-	for ; lo < hi; lo += panel {
-		n := min(panel, hi-lo)
-		w.panel(w.gate, panel, 0, lo, n)
-		w.panel(w.up, panel, 1, lo, n)
+	w.gate, w.up = grow(w.gate, tokens*gatePanel), grow(w.up, tokens*gatePanel)
+	for ; lo < hi; lo += gatePanel {
+		n := min(gatePanel, hi-lo)
+		w.product(w.gate, gatePanel, 0, lo, n)
+		w.product(w.up, gatePanel, 1, lo, n)
 		for t := range tokens {
 			dst := y.Data[t*y.Cols+lo:][:n]
-			up := w.up[t*panel:][:n]
-			activate(dst, w.gate[t*panel:][:n], s.fuse.GateUp)
+			up := w.up[t*gatePanel:][:n]
+			activate(dst, w.gate[t*gatePanel:][:n], s.fuse.GateUp)
 			for j := range dst {
 				dst[j] *= up[j]
 			}
@@ -232,13 +262,19 @@ func (w *worker) gateUp(lo, hi int) {
 	}
 }
 
-// panel writes dst[t·stride+j] = x[t]·w[i][lo+j] (+ bias) for n rows.
-func (w *worker) panel(dst []float32, stride, i, lo, n int) {
+// product writes dst[t·stride+j] = x[t]·w[i][lo+j] (+ bias) for n rows.
+func (w *worker) product(dst []float32, stride, i, lo, n int) {
 	s := &w.pool.act
 	m := s.w[i]
-	if integer, _ := ref.Integer(m.Type); integer && !s.fuse.Precise {
-		w.integers(dst, stride, m, lo, n)
-	} else {
+	integer, _ := ref.Integer(m.Type)
+	switch row := m.RowBytes(); {
+	case integer && !s.fuse.Precise && w.pool.variant.can(m.Type, m.Cols):
+		w.integers(dst, stride, m.Type, m.Data[lo*row:(lo+n)*row], n, s.acts)
+	case integer && !s.fuse.Precise:
+		for j := 0; j < n; j += panel {
+			w.refIntegers(dst[j:], stride, m, lo+j, min(panel, n-j))
+		}
+	default:
 		w.floats(dst, stride, m, lo, n)
 	}
 	if len(s.fuse.Bias) == 0 || s.fuse.Bias[i] == nil {
@@ -252,7 +288,8 @@ func (w *worker) panel(dst []float32, stride, i, lo, n int) {
 	}
 }
 
-func (w *worker) integers(dst []float32, stride int, m quant.Matrix, lo, n int) {
+// refIntegers multiplies up to panel rows by arm/ref.
+func (w *worker) refIntegers(dst []float32, stride int, m quant.Matrix, lo, n int) {
 	act := w.pool.act.act[:w.pool.act.x.Rows]
 	if m.Type == quant.Q8_0 && len(act) == 1 {
 		for j := range n {

@@ -8,37 +8,17 @@ import (
 	"strings"
 
 	"github.com/qwq-edge/qwq/arm"
-	"github.com/qwq-edge/qwq/arm/ref"
 	"github.com/qwq-edge/qwq/internal/cpu"
 	"github.com/qwq-edge/qwq/internal/x86"
 )
 
-// variant is a rung of the ladder and what it does differently. All rungs give
-// the same bits; those without a kernel of their own use the one below.
+// variant is a rung of the ladder. All rungs give the same bits; those without a
+// kernel of their own use the one below. x86 or arm is set,
+// or neither.
 type variant struct {
 	name string
-	isa  isa
-}
-
-// isa says which package's kernels a variant calls.
-type isa int
-
-const (
-	generic isa = iota
-	neon
-	avx2
-)
-
-// f16 widens a row of halves.
-func (v variant) f16(dst []float32, src []byte) {
-	switch v.isa {
-	case neon:
-		arm.F16ToF32(dst, src)
-	case avx2:
-		x86.F16ToF32(dst, src)
-	default:
-		ref.F16ToF32(dst, src)
-	}
+	x86  x86.Level
+	arm  bool
 }
 
 // Variants lists the variants that this machine and this build can run, the best
@@ -66,14 +46,16 @@ func chooseVariant(name string) (variant, error) {
 	case !slices.Contains(have, name):
 		return variant{}, fmt.Errorf("kernel: %s %q is not available here, only %s", what, name, strings.Join(have, ", "))
 	}
-	switch {
-	case name == "generic":
-		return variant{name, generic}, nil
-	case strings.HasPrefix(name, "avx"):
-		return variant{name, avx2}, nil
-	default:
-		return variant{name, neon}, nil
+	v := variant{name: name}
+	switch name {
+	case "avx2":
+		v.x86 = x86.AVX2
+	case "avx512":
+		v.x86 = x86.AVX512
+	case "neon", "dotprod", "i8mm":
+		v.arm = true
 	}
+	return v, nil
 }
 
 // raiseProcs raises GOMAXPROCS to n where the user did not set it.

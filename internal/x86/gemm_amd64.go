@@ -1,0 +1,117 @@
+//go:build !noasm
+
+package x86
+
+import (
+	"unsafe"
+
+	"github.com/qwq-edge/qwq/quant"
+)
+
+// panelRows is the number of rows that are packed together.
+const panelRows = 32
+
+// tile is what the tile's assembly reads: a packed panel of 32 rows and the
+// activations of the first token; rows0 and rows1 mask its rows in the output.
+type tile struct {
+	codes              unsafe.Pointer // [k/4][32][4]
+	scales, mins       unsafe.Pointer // [sub-block][32]
+	q, d, sum          unsafe.Pointer
+	qStride, dStride   uintptr // bytes from token to token; of sum as of d
+	y                  unsafe.Pointer
+	yStride            uintptr
+	blocks             int
+	kind               int    // 0 sub-blocks of 32, 1 with mins, 2 of 16, 3 with mins
+	bias0, bias1       uint32 // two int16 that multiply the sums of 16: of a block, or its first and second sub-block
+	ones0, ones1       uint32
+	rows0, rows1, _, _ uint16
+}
+
+//go:noescape
+func transpose16AVX512(dst *byte, dstStride int, src *byte, n int)
+
+//go:noescape
+func tile6AVX512(a *tile)
+
+//go:noescape
+func tile4AVX512(a *tile)
+
+//go:noescape
+func tile2AVX512(a *tile)
+
+//go:noescape
+func tile1AVX512(a *tile)
+
+// panelBytes is the size of a packed panel: codes, scales, mins, each to the end
+// of the last chunk.
+func panelBytes(f format, k int) int {
+	codes, scales := panelParts(f, k)
+	return codes + 2*scales
+}
+
+func panelParts(f format, k int) (codes, scales int) {
+	chunks := (k + f.chunk - 1) / f.chunk
+	return chunks * f.chunk * panelRows, chunks * 16 * panelRows * 4
+}
+
+// pack packs n rows of row bytes from w into panel.
+func pack(panel []byte, l *lines, t quant.Type, f format, w []byte, row, n, k int) {
+	codes, scales := panelParts(f, k)
+	for at := 0; at < k; at += f.chunk {
+		blocks := min(f.chunk, k-at) / t.Block()
+		for half := 0; half < n; half += 16 {
+			l.unpack(t, &w[half*row+at/t.Block()*t.BlockBytes()], row, min(16, n-half), blocks)
+			transpose16AVX512(&panel[at*panelRows+half*4], panelRows*4, &l[0].q[0], (blocks*t.Block()+63)/64)
+			dst := panel[codes+at/f.chunk*16*panelRows*4+half*4:]
+			transpose16AVX512(&dst[0], panelRows*4, (*byte)(unsafe.Pointer(&l[0].scale)), 1)
+			if f.min {
+				transpose16AVX512(&dst[scales], panelRows*4, (*byte)(unsafe.Pointer(&l[0].min)), 1)
+			}
+		}
+	}
+}
+
+func gemmAVX512(y []float32, stride int, t quant.Type, f format, w []byte, rows int, a Acts, scratch []byte) {
+	k, row := a.Blocks*32, len(w)/rows
+	l := (*lines)(unsafe.Pointer(&scratch[0]))
+	panel := scratch[unsafe.Sizeof(*l):]
+	codes, scales := panelParts(f, k)
+	arg := tile{
+		codes: unsafe.Pointer(&panel[0]), scales: unsafe.Pointer(&panel[codes]), mins: unsafe.Pointer(&panel[codes+scales]),
+		qStride: uintptr(k), dStride: uintptr(4 * a.Blocks), yStride: uintptr(4 * stride), blocks: a.Blocks,
+	}
+	bias := uint32(uint16(-f.bias))
+	if f.sub == 32 {
+		arg.bias0, arg.ones0 = bias|bias<<16, 1|1<<16
+	} else {
+		arg.kind = 2
+		arg.bias0, arg.ones0, arg.bias1, arg.ones1 = bias, 1, bias<<16, 1<<16
+	}
+	if f.min {
+		arg.kind++
+	}
+	for r := 0; r < rows; r += panelRows {
+		n := min(panelRows, rows-r)
+		pack(panel, l, t, f, w[r*row:], row, n, k)
+		mask := uint32(1<<n - 1)
+		arg.rows0, arg.rows1 = uint16(mask), uint16(mask>>16)
+		for tok := 0; tok < a.Tokens; {
+			arg.q, arg.d, arg.sum = unsafe.Pointer(&a.Q[tok*k]), unsafe.Pointer(&a.D[tok*a.Blocks]), unsafe.Pointer(&a.Sum[2*tok*a.Blocks])
+			arg.y = unsafe.Pointer(&y[tok*stride+r])
+			switch left := a.Tokens - tok; {
+			case left >= 6:
+				tile6AVX512(&arg)
+				tok += 6
+			case left >= 4:
+				tile4AVX512(&arg)
+				tok += 4
+			case left >= 2:
+				tile2AVX512(&arg)
+				tok += 2
+			default:
+				tile1AVX512(&arg)
+				tok++
+			}
+		}
+	}
+}

@@ -1,0 +1,280 @@
+//go:build !noasm
+
+#include "go_asm.h"
+#include "textflag.h"
+
+// The tile on integer codes: 32 weight rows x 6, 4, 2 or 1 tokens, packed as
+// [k/4][32 rows][4] unsigned codes with scales (and mins) [sub-block][32 rows].
+//
+//	func tileT·AVX512(a *tile), T = 6, 4, 2, 1
+//	kind 0: sub-blocks of 32     kind 1: of 32 with mins
+//	kind 2: sub-blocks of 16     kind 3: of 16 with mins
+//
+//	SI codes  R8 scales  R9 mins  AX blocks left
+//	BX q of token 0, R10 of token 3, DX stride     CX d of token 0, R11 of token 3, DI stride
+//	R12 sums of token 0, R13 of token 3
+//	Z0-Z11 int32 sums of (token, half of the rows)   Z12-Z23 float sums   Z24-Z25 codes
+//	Z26-Z27 temporary   Z28-Z29 bias and ones of the second sub-block   Z30-Z31 of the first
+//
+//	for each block of 32 (of 16: twice, 4 steps each) {
+//		i = -bias·Σx                                    // one for all rows
+//		for 8 steps of 4 codes { i += codes·x }         // VPDPBUSD
+//		acc += float32(i)·scale·dx                      // each rounded
+//		acc -= float32(Σx)·min·dx
+//	}
+
+
+#define DOT(x, i0, i1) \
+	VPBROADCASTD x, Z26 \
+	VPDPBUSD     Z26, Z24, i0 \
+	VPDPBUSD     Z26, Z25, i1
+
+#define CODES(o) \
+	VMOVDQU32 (32*(o))(SI), Z24 \
+	VMOVDQU32 (32*(o)+64)(SI), Z25
+
+#define STEP1(o) \
+	CODES(o) \
+	DOT((o)(BX), Z0, Z1)
+
+#define STEP2(o) \
+	STEP1(o) \
+	DOT((o)(BX)(DX*1), Z2, Z3)
+
+#define STEP4(o) \
+	STEP2(o) \
+	DOT((o)(BX)(DX*2), Z4, Z5) \
+	DOT((o)(R10), Z6, Z7)
+
+#define STEP6(o) \
+	STEP4(o) \
+	DOT((o)(R10)(DX*1), Z8, Z9) \
+	DOT((o)(R10)(DX*2), Z10, Z11)
+
+	// i = bias·(sums of 16)
+#define INIT(sums, bias, i0, i1) \
+	VPBROADCASTD sums, Z26 \
+	VPMADDWD     bias, Z26, i0 \
+	VMOVDQA64    i0, i1
+
+#define INIT1(bias) INIT((R12), bias, Z0, Z1)
+#define INIT2(bias) \
+	INIT1(bias) \
+	INIT((R12)(DI*1), bias, Z2, Z3)
+#define INIT4(bias) \
+	INIT2(bias) \
+	INIT((R12)(DI*2), bias, Z4, Z5) \
+	INIT((R13), bias, Z6, Z7)
+#define INIT6(bias) \
+	INIT4(bias) \
+	INIT((R13)(DI*1), bias, Z8, Z9) \
+	INIT((R13)(DI*2), bias, Z10, Z11)
+
+	// acc += float32(i)·scale·dx
+#define TERM(s, dx, i0, i1, f0, f1) \
+	VCVTDQ2PS   i0, i0 \
+	VCVTDQ2PS   i1, i1 \
+	VMULPS      (s)(R8), i0, i0 \
+	VMULPS      (s+64)(R8), i1, i1 \
+	VMULPS.BCST dx, i0, i0 \
+	VMULPS.BCST dx, i1, i1 \
+	VADDPS      i0, f0, f0 \
+	VADDPS      i1, f1, f1
+
+#define TERM1(s) TERM(s, (CX), Z0, Z1, Z12, Z13)
+#define TERM2(s) \
+	TERM1(s) \
+	TERM(s, (CX)(DI*1), Z2, Z3, Z14, Z15)
+#define TERM4(s) \
+	TERM2(s) \
+	TERM(s, (CX)(DI*2), Z4, Z5, Z16, Z17) \
+	TERM(s, (R11), Z6, Z7, Z18, Z19)
+#define TERM6(s) \
+	TERM4(s) \
+	TERM(s, (R11)(DI*1), Z8, Z9, Z20, Z21) \
+	TERM(s, (R11)(DI*2), Z10, Z11, Z22, Z23)
+
+	// acc -= float32(Σx)·min·dx
+#define MIN(s, sums, ones, dx, f0, f1) \
+	VPBROADCASTD sums, Z26 \
+	VPMADDWD     ones, Z26, Z26 \
+	VCVTDQ2PS    Z26, Z26 \
+	VMULPS       (s)(R9), Z26, Z24 \
+	VMULPS       (s+64)(R9), Z26, Z25 \
+	VMULPS.BCST  dx, Z24, Z24 \
+	VMULPS.BCST  dx, Z25, Z25 \
+	VSUBPS       Z24, f0, f0 \
+	VSUBPS       Z25, f1, f1
+
+#define MIN1(s, ones) MIN(s, (R12), ones, (CX), Z12, Z13)
+#define MIN2(s, ones) \
+	MIN1(s, ones) \
+	MIN(s, (R12)(DI*1), ones, (CX)(DI*1), Z14, Z15)
+#define MIN4(s, ones) \
+	MIN2(s, ones) \
+	MIN(s, (R12)(DI*2), ones, (CX)(DI*2), Z16, Z17) \
+	MIN(s, (R13), ones, (R11), Z18, Z19)
+#define MIN6(s, ones) \
+	MIN4(s, ones) \
+	MIN(s, (R13)(DI*1), ones, (R11)(DI*1), Z20, Z21) \
+	MIN(s, (R13)(DI*2), ones, (R11)(DI*2), Z22, Z23)
+
+#define LOAD \
+	MOVQ         a+0(FP), AX \
+	MOVQ         tile_codes(AX), SI \
+	MOVQ         tile_scales(AX), R8 \
+	MOVQ         tile_mins(AX), R9 \
+	MOVQ         tile_q(AX), BX \
+	MOVQ         tile_qStride(AX), DX \
+	MOVQ         tile_d(AX), CX \
+	MOVQ         tile_sum(AX), R12 \
+	MOVQ         tile_dStride(AX), DI \
+	LEAQ         (BX)(DX*2), R10 \
+	ADDQ         DX, R10 \
+	LEAQ         (CX)(DI*2), R11 \
+	ADDQ         DI, R11 \
+	LEAQ         (R12)(DI*2), R13 \
+	ADDQ         DI, R13 \
+	VPBROADCASTD tile_bias0(AX), Z30 \
+	VPBROADCASTD tile_ones0(AX), Z31 \
+	VPBROADCASTD tile_bias1(AX), Z28 \
+	VPBROADCASTD tile_ones1(AX), Z29 \
+	KMOVW        tile_rows0(AX), K1 \
+	KMOVW        tile_rows1(AX), K2 \
+	VPXORD       Z12, Z12, Z12 \
+	VPXORD       Z13, Z13, Z13 \
+	VPXORD       Z14, Z14, Z14 \
+	VPXORD       Z15, Z15, Z15 \
+	VPXORD       Z16, Z16, Z16 \
+	VPXORD       Z17, Z17, Z17 \
+	VPXORD       Z18, Z18, Z18 \
+	VPXORD       Z19, Z19, Z19 \
+	VPXORD       Z20, Z20, Z20 \
+	VPXORD       Z21, Z21, Z21 \
+	VPXORD       Z22, Z22, Z22 \
+	VPXORD       Z23, Z23, Z23 \
+	MOVQ         tile_kind(AX), R15 \
+	MOVQ         tile_blocks(AX), AX
+
+	// the next block: subs is 1 or 2 sub-blocks
+#define NEXT(subs, loop) \
+	ADDQ $1024, SI \
+	ADDQ $(subs*128), R8 \
+	ADDQ $(subs*128), R9 \
+	ADDQ $32, BX \
+	ADDQ $32, R10 \
+	ADDQ $4, CX \
+	ADDQ $4, R11 \
+	ADDQ $4, R12 \
+	ADDQ $4, R13 \
+	DECQ AX \
+	JNZ  loop
+
+#define STORE(f0, f1) \
+	VMOVUPS f0, K1, (SI) \
+	VMOVUPS f1, K2, 64(SI) \
+	ADDQ    R8, SI
+
+#define STORE1 \
+	MOVQ a+0(FP), AX \
+	MOVQ tile_y(AX), SI \
+	MOVQ tile_yStride(AX), R8 \
+	STORE(Z12, Z13)
+#define STORE2 \
+	STORE1 \
+	STORE(Z14, Z15)
+#define STORE4 \
+	STORE2 \
+	STORE(Z16, Z17) \
+	STORE(Z18, Z19)
+#define STORE6 \
+	STORE4 \
+	STORE(Z20, Z21) \
+	STORE(Z22, Z23)
+
+#define TILE(INIT, STEP, TERM, MIN, STORE) \
+	LOAD        \
+	CMPQ R15, $1 \
+	JLT  plain32 \
+	JEQ  min32 \
+	CMPQ R15, $2 \
+	JEQ  plain16 \
+	JMP  min16 \
+plain32: \
+	INIT(Z30) \
+	STEP(0) \
+	STEP(4) \
+	STEP(8) \
+	STEP(12) \
+	STEP(16) \
+	STEP(20) \
+	STEP(24) \
+	STEP(28) \
+	TERM(0) \
+	NEXT(1, plain32) \
+	JMP  done \
+min32: \
+	INIT(Z30) \
+	STEP(0) \
+	STEP(4) \
+	STEP(8) \
+	STEP(12) \
+	STEP(16) \
+	STEP(20) \
+	STEP(24) \
+	STEP(28) \
+	TERM(0) \
+	MIN(0, Z31) \
+	NEXT(1, min32) \
+	JMP  done \
+plain16: \
+	INIT(Z30) \
+	STEP(0) \
+	STEP(4) \
+	STEP(8) \
+	STEP(12) \
+	TERM(0) \
+	INIT(Z28) \
+	STEP(16) \
+	STEP(20) \
+	STEP(24) \
+	STEP(28) \
+	TERM(128) \
+	NEXT(2, plain16) \
+	JMP  done \
+min16: \
+	INIT(Z30) \
+	STEP(0) \
+	STEP(4) \
+	STEP(8) \
+	STEP(12) \
+	TERM(0) \
+	MIN(0, Z31) \
+	INIT(Z28) \
+	STEP(16) \
+	STEP(20) \
+	STEP(24) \
+	STEP(28) \
+	TERM(128) \
+	MIN(128, Z29) \
+	NEXT(2, min16) \
+done: \
+	STORE \
+	VZEROUPPER \
+	RET
+
+// func tile6AVX512(a *tile)
+TEXT ·tile6AVX512(SB), NOSPLIT, $0-8
+	TILE(INIT6, STEP6, TERM6, MIN6, STORE6)
+
+// func tile4AVX512(a *tile)
+TEXT ·tile4AVX512(SB), NOSPLIT, $0-8
+	TILE(INIT4, STEP4, TERM4, MIN4, STORE4)
+
+// func tile2AVX512(a *tile)
+TEXT ·tile2AVX512(SB), NOSPLIT, $0-8
+	TILE(INIT2, STEP2, TERM2, MIN2, STORE2)
+
+// func tile1AVX512(a *tile)
+TEXT ·tile1AVX512(SB), NOSPLIT, $0-8
+	TILE(INIT1, STEP1, TERM1, MIN1, STORE1)
