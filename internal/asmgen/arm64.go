@@ -32,6 +32,19 @@ func (a *Arm64) Func(prototype, doc string, args int) {
 	a.raw("TEXT ·%s(SB), NOSPLIT, $0-%d\n", name, args)
 }
 
+// Table writes read-only bytes under a file-local name.
+func (a *Arm64) Table(name string, data []byte) {
+	a.raw("\n")
+	for i := 0; i < len(data); i += 8 {
+		v := uint64(0)
+		for j := 7; j >= 0; j-- {
+			v = v<<8 | uint64(data[i+j])
+		}
+		a.raw("DATA %s<>+%d(SB)/8, $%#016x\n", name, i, v)
+	}
+	a.raw("GLOBL %s<>(SB), RODATA|NOPTR, $%d\n", name, len(data))
+}
+
 // Bytes is the file written so far.
 func (a *Arm64) Bytes() []byte { return a.buf.Bytes() }
 
@@ -50,24 +63,89 @@ func (a *Arm64) Label(name string) { a.raw("\n%s:\n", name) }
 // Arg loads an argument: MOVD name+off(FP), r.
 func (a *Arm64) Arg(name string, off int, r R) { a.op("MOVD %s+%d(FP), R%d", name, off, r) }
 
+// Address loads the address of a table.
+func (a *Arm64) Address(name string, r R) { a.op("MOVD $%s<>(SB), R%d", name, r) }
+
+// MOV copies a register, MOVImm sets it.
+func (a *Arm64) MOV(src, dst R)        { a.op("MOVD R%d, R%d", src, dst) }
+func (a *Arm64) MOVImm(imm int, dst R) { a.op("MOVD $%d, R%d", imm, dst) }
+
 // SUBS subtracts a constant and sets the flags.
 func (a *Arm64) SUBS(imm int, src, dst R) { a.op("SUBS $%d, R%d, R%d", imm, src, dst) }
 
 // ADDS adds a constant and sets the flags.
 func (a *Arm64) ADDS(imm int, src, dst R) { a.op("ADDS $%d, R%d, R%d", imm, src, dst) }
 
-// B, BLT and BEQ branch: always, if negative, if zero.
+// ADDImm and ADDReg add without flags; ADDLsl adds x<<by to n.
+func (a *Arm64) ADDImm(imm int, src, dst R)   { a.op("ADD $%d, R%d, R%d", imm, src, dst) }
+func (a *Arm64) ADDReg(x, n, dst R)           { a.op("ADD R%d, R%d, R%d", x, n, dst) }
+func (a *Arm64) ADDLsl(x R, by int, n, dst R) { a.op("ADD R%d<<%d, R%d, R%d", x, by, n, dst) }
+
+// SUBReg is dst = n - x. LSL shifts left.
+func (a *Arm64) SUBReg(x, n, dst R)         { a.op("SUB R%d, R%d, R%d", x, n, dst) }
+func (a *Arm64) LSL(by int, src, dst R)     { a.op("LSL $%d, R%d, R%d", by, src, dst) }
+func (a *Arm64) CMPImm(imm int, r R)        { a.op("CMP $%d, R%d", imm, r) }
+func (a *Arm64) CMP(x, n R)                 { a.op("CMP R%d, R%d", x, n) }
+func (a *Arm64) FMOVtoR(v V, r R)           { a.op("FMOVS F%d, R%d", v, r) }
+func (a *Arm64) VMOVfromR(r R, v V)         { a.op("VDUP R%d, V%d.S4", r, v) }
+func (a *Arm64) FMOVQ(r R, off int, v V)    { a.op("FMOVQ %d(R%d), F%d", off, r, v) }
+func (a *Arm64) FMOVS(r R, off int, v V)    { a.op("FMOVS %d(R%d), F%d", off, r, v) }
+func (a *Arm64) StoreS(v V, r R, off int)   { a.op("FMOVS F%d, %d(R%d)", v, off, r) }
+func (a *Arm64) StoreQ(v V, r R, off int)   { a.op("FMOVQ F%d, %d(R%d)", v, off, r) }
+func (a *Arm64) StoreW(src, r R, off int)   { a.op("MOVW R%d, %d(R%d)", src, off, r) }
+func (a *Arm64) StoreR(src, r R, off int)   { a.op("MOVD R%d, %d(R%d)", src, off, r) }
+func (a *Arm64) LoadR(r R, off int, dst R)  { a.op("MOVD %d(R%d), R%d", off, r, dst) }
+func (a *Arm64) Prefetch(r R, off int)      { a.op("PRFM %d(R%d), PLDL2KEEP", off, r) }
+func (a *Arm64) FMOVQP(r R, step int, v V)  { a.op("FMOVQ.P %d(R%d), F%d", step, r, v) }
+func (a *Arm64) FMOVSP(r R, step int, v V)  { a.op("FMOVS.P %d(R%d), F%d", step, r, v) }
+func (a *Arm64) StoreSP(v V, r R, step int) { a.op("FMOVS.P F%d, %d(R%d)", v, step, r) }
+func (a *Arm64) StoreQP(v V, r R, step int) { a.op("FMOVQ.P F%d, %d(R%d)", v, step, r) }
+
+// B, BLT, BLE, BEQ, BNE, BGE, BGT, BHS and BLO branch: always, and on the flags.
 func (a *Arm64) B(label string)   { a.op("B %s", label) }
 func (a *Arm64) BLT(label string) { a.op("BLT %s", label) }
+func (a *Arm64) BLE(label string) { a.op("BLE %s", label) }
 func (a *Arm64) BEQ(label string) { a.op("BEQ %s", label) }
+func (a *Arm64) BNE(label string) { a.op("BNE %s", label) }
+func (a *Arm64) BGE(label string) { a.op("BGE %s", label) }
+func (a *Arm64) BGT(label string) { a.op("BGT %s", label) }
+func (a *Arm64) BHS(label string) { a.op("BHS %s", label) }
+func (a *Arm64) BLO(label string) { a.op("BLO %s", label) }
 
 // RET returns.
 func (a *Arm64) RET() { a.op("RET") }
+
+// LoadPair loads two vectors and moves r on by step (0: it stays).
+func (a *Arm64) LoadPair(r R, step int, v, w V) {
+	if step == 0 {
+		a.op("FLDPQ (R%d), (F%d, F%d)", r, v, w)
+		return
+	}
+	a.op("FLDPQ.P %d(R%d), (F%d, F%d)", step, r, v, w)
+}
+
+// LoadPairAt loads two vectors at an offset, a multiple of 16.
+func (a *Arm64) LoadPairAt(r R, off int, v, w V) { a.op("FLDPQ %d(R%d), (F%d, F%d)", off, r, v, w) }
+
+// StorePair stores two vectors and moves r on.
+func (a *Arm64) StorePair(r R, step int, v, w V) { a.op("FSTPQ.P (F%d, F%d), %d(R%d)", v, w, step, r) }
+
+// LoadB16 loads 16 bytes into each register and moves r on; any alignment.
+func (a *Arm64) LoadB16(r R, regs ...V) {
+	a.op("VLD1.P %d(R%d), [%s]", 16*len(regs), r, list(regs, "B16"))
+}
 
 // LoadH8 loads 8 halves into each register and moves r on.
 func (a *Arm64) LoadH8(r R, regs ...V) {
 	a.op("VLD1.P %d(R%d), [%s]", 16*len(regs), r, list(regs, "H8"))
 }
+
+// LoadLaneH and LoadLaneS load one lane and move r on.
+func (a *Arm64) LoadLaneH(r R, v V, lane int) { a.op("VLD1.P 2(R%d), V%d.H[%d]", r, v, lane) }
+func (a *Arm64) LoadLaneS(r R, v V, lane int) { a.op("VLD1.P 4(R%d), V%d.S[%d]", r, v, lane) }
+
+// LoadDupS loads a word into all lanes and moves r on.
+func (a *Arm64) LoadDupS(r R, v V) { a.op("VLD1R.P 4(R%d), [V%d.S4]", r, v) }
 
 // StoreS4 stores 4 floats of each register and moves r on.
 func (a *Arm64) StoreS4(r R, regs ...V) {
@@ -80,14 +158,4 @@ func list(regs []V, arrangement string) string {
 		names = append(names, fmt.Sprintf("V%d.%s", v, arrangement))
 	}
 	return strings.Join(names, ", ")
-}
-
-// FCVTL widens the four lower halves of n into the floats of d.
-func (a *Arm64) FCVTL(d, n V) {
-	a.word(0x0e217800|uint32(n)<<5|uint32(d), "fcvtl v%d.4s, v%d.4h", d, n)
-}
-
-// FCVTL2 widens the four upper halves of n into the floats of d.
-func (a *Arm64) FCVTL2(d, n V) {
-	a.word(0x4e217800|uint32(n)<<5|uint32(d), "fcvtl2 v%d.4s, v%d.8h", d, n)
 }

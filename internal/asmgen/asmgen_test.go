@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"strings"
 	"testing"
@@ -37,13 +38,28 @@ func TestFilesAreCurrent(t *testing.T) {
 	}
 }
 
-// every writes all methods that emit raw words with registers at the ends of the
-// range, so that no encoding is only tested with the registers some kernel uses.
+// every calls all methods that take only registers and numbers, with registers
+// at the ends of the range, so that no encoding is tested with those alone that
+// some kernel uses.
 func every() []byte {
 	var a Arm64
-	for _, r := range []V{0, 1, 15, 30, 31} {
-		a.FCVTL(r, 31-r)
-		a.FCVTL2(r, 31-r)
+	v := reflect.ValueOf(&a)
+	for i := range v.NumMethod() {
+		m := v.Method(i)
+		for _, first := range []int{0, 1, 15, 30, 31} {
+			var args []reflect.Value
+			for j := range m.Type().NumIn() {
+				switch m.Type().In(j) {
+				case reflect.TypeFor[V]():
+					args = append(args, reflect.ValueOf(V((first+7*j)%32)))
+				case reflect.TypeFor[int]():
+					args = append(args, reflect.ValueOf(1+first%3))
+				}
+			}
+			if len(args) > 0 && len(args) == m.Type().NumIn() && !m.Type().IsVariadic() {
+				m.Call(args)
+			}
+		}
 	}
 	return a.Bytes()
 }

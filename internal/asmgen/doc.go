@@ -9,5 +9,8 @@ package asmgen
 
 // Files is every generated file: its path from the module root and its text.
 func Files() map[string][]byte {
-	return map[string][]byte{"arm/f16_arm64.s": f16Arm64()}
+	return map[string][]byte{
+		"arm/f16_arm64.s":  f16Arm64(),
+		"arm/gemv_arm64.s": gemvArm64(),
+	}
 }

@@ -1,0 +1,104 @@
+//go:build !noasm
+
+package arm
+
+import "github.com/qwq-edge/qwq/quant"
+
+// gemvWeights bounds the weights of one call into assembly, which cannot be
+// preempted: well under 200 µs on a Cortex-A53.
+const gemvWeights = 1 << 17
+
+// gemv is one token's product with the rows of w, as many as dst has values.
+func gemv(l Level, dst []float32, t quant.Type, w []byte, stride int, x Acts) {
+	rows := len(dst)
+	if rows < 8 {
+		for i := range dst {
+			var y [8]float32 // one row, eight times
+			gemvCall(l, t, &y[0], &w[i*stride], x, 0, 1)
+			dst[i] = y[0]
+		}
+		return
+	}
+	step := max(1, gemvWeights/(8*32*x.Blocks))
+	for g := 0; g < rows/8; g += step {
+		gemvCall(l, t, &dst[8*g], &w[8*g*stride], x, stride, min(step, rows/8-g))
+	}
+	if rows%8 != 0 {
+		i := rows - 8
+		gemvCall(l, t, &dst[i], &w[i*stride], x, stride, 1)
+	}
+}
+
+func gemvCall(l Level, t quant.Type, dst *float32, w *byte, x Acts, stride, groups int) {
+	q, d, sum, blocks := &x.Q[0], &x.D[0], &x.Sum[0], x.Blocks
+	if l == NEON {
+		switch t {
+		case quant.Q8_0:
+			gemvQ8_0NEON(dst, w, q, d, sum, blocks, stride, groups)
+		case quant.Q4_0:
+			gemvQ4_0NEON(dst, w, q, d, sum, blocks, stride, groups)
+		case quant.Q4_1:
+			gemvQ4_1NEON(dst, w, q, d, sum, blocks, stride, groups)
+		case quant.Q5_0:
+			gemvQ5_0NEON(dst, w, q, d, sum, blocks, stride, groups)
+		case quant.Q5_1:
+			gemvQ5_1NEON(dst, w, q, d, sum, blocks, stride, groups)
+		case quant.IQ4_NL:
+			gemvIQ4_NLNEON(dst, w, q, d, sum, blocks, stride, groups)
+		}
+		return
+	}
+	switch t {
+	case quant.Q8_0:
+		gemvQ8_0DotProd(dst, w, q, d, sum, blocks, stride, groups)
+	case quant.Q4_0:
+		gemvQ4_0DotProd(dst, w, q, d, sum, blocks, stride, groups)
+	case quant.Q4_1:
+		gemvQ4_1DotProd(dst, w, q, d, sum, blocks, stride, groups)
+	case quant.Q5_0:
+		gemvQ5_0DotProd(dst, w, q, d, sum, blocks, stride, groups)
+	case quant.Q5_1:
+		gemvQ5_1DotProd(dst, w, q, d, sum, blocks, stride, groups)
+	case quant.IQ4_NL:
+		gemvIQ4_NLDotProd(dst, w, q, d, sum, blocks, stride, groups)
+	}
+}
+
+// The products of 8·groups rows, stride bytes apart, with blocks·32 activations;
+// groups and blocks are positive.
+
+//go:noescape
+func gemvQ8_0NEON(dst *float32, w *byte, q *int8, d *float32, sum *int16, blocks, stride, groups int)
+
+//go:noescape
+func gemvQ4_0NEON(dst *float32, w *byte, q *int8, d *float32, sum *int16, blocks, stride, groups int)
+
+//go:noescape
+func gemvQ4_1NEON(dst *float32, w *byte, q *int8, d *float32, sum *int16, blocks, stride, groups int)
+
+//go:noescape
+func gemvQ5_0NEON(dst *float32, w *byte, q *int8, d *float32, sum *int16, blocks, stride, groups int)
+
+//go:noescape
+func gemvQ5_1NEON(dst *float32, w *byte, q *int8, d *float32, sum *int16, blocks, stride, groups int)
+
+//go:noescape
+func gemvIQ4_NLNEON(dst *float32, w *byte, q *int8, d *float32, sum *int16, blocks, stride, groups int)
+
+//go:noescape
+func gemvQ8_0DotProd(dst *float32, w *byte, q *int8, d *float32, sum *int16, blocks, stride, groups int)
+
+//go:noescape
+func gemvQ4_0DotProd(dst *float32, w *byte, q *int8, d *float32, sum *int16, blocks, stride, groups int)
+
+//go:noescape
+func gemvQ4_1DotProd(dst *float32, w *byte, q *int8, d *float32, sum *int16, blocks, stride, groups int)
+
+//go:noescape
+func gemvQ5_0DotProd(dst *float32, w *byte, q *int8, d *float32, sum *int16, blocks, stride, groups int)
+
+//go:noescape
+func gemvQ5_1DotProd(dst *float32, w *byte, q *int8, d *float32, sum *int16, blocks, stride, groups int)
+
+//go:noescape
+func gemvIQ4_NLDotProd(dst *float32, w *byte, q *int8, d *float32, sum *int16, blocks, stride, groups int)
