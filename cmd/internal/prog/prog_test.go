@@ -252,8 +252,11 @@ func TestProgressLines(t *testing.T) {
 	at = at.Add(time.Second)
 	p.Bytes(2e8, 1e9, "second")
 	p.Bytes(1e9, 1e9, "last")
+	at = at.Add(2 * time.Second)
+	p.Items(1, 9, "windows", "nll 2.1")
 	p.Done()
-	if want := "sample: 20 % of 1.0 GB, 100 MB/s, 8s left, second\n"; b.String() != want {
+	const want = "sample: 20 % of 1.0 GB, 100 MB/s, 8s left, second\n" + "sample: 11 % of 9 windows, 0.25 windows/s, 32s left, nll 2.1\n"
+	if b.String() != want {
 		t.Errorf("got %q, want %q", &b, want)
 	}
 }

@@ -84,11 +84,11 @@ func (p *Progress) line(done, total int64, unit, what string) {
 	if rate > 0 {
 		left = time.Duration(float64(total-done) / rate * float64(time.Second)).Round(time.Second).String()
 	}
-	size := Size
+	size := func(n float64) string { return Size(int64(n)) }
 	if unit != "" {
-		size = func(n int64) string { return fmt.Sprintf("%d %s", n, unit) }
+		size = func(n float64) string { return fmt.Sprintf("%.3g %s", n, unit) }
 	}
-	fmt.Fprintf(p.w, "%s: %d %% of %s, %s/s, %s left, %s\n", p.prog, done*100/max(total, 1), size(total), size(int64(rate)), left, what)
+	fmt.Fprintf(p.w, "%s: %d %% of %s, %s/s, %s left, %s\n", p.prog, done*100/max(total, 1), size(float64(total)), size(rate), left, what)
 }
 
 // Done removes the bar from the terminal.
