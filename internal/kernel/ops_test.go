@@ -159,9 +159,13 @@ func TestNoAllocations(t *testing.T) {
 		"act":     func() { p.Act(o, x, GELU) },
 		"embed":   func() { _ = p.EmbedRows(o, w[0], ids) },
 	} {
-		f()
-		f()
-		if n := testing.AllocsPerRun(20, f); n != 0 {
+		// A worker takes its scratch when it first gets a share, which on a busy
+		// machine may be late: what must be zero is the steady state.
+		n := testing.AllocsPerRun(20, f)
+		for try := 0; n != 0 && try < 10; try++ {
+			n = testing.AllocsPerRun(20, f)
+		}
+		if n != 0 {
 			t.Errorf("%s: %v allocations per call", name, n)
 		}
 	}
