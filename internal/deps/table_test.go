@@ -31,7 +31,7 @@ const leaves = "runtime/chat runtime/sample runtime/grammar runtime/store runtim
 	"internal/cpu internal/mmap internal/shard internal/demo internal/asmgen quant"
 
 // testOnly packages are imported by tests and by each other, by nothing else.
-const testOnly = "internal/kerneltest internal/testdata cmd/internal/scripttest"
+const testOnly = "internal/kerneltest internal/testdata cmd/internal/scripttest runtime/model/modeltest"
 
 // thirdParty says which of our packages may import a module. "*" is every package.
 var thirdParty = map[string]string{
