@@ -18,7 +18,7 @@ func compilePattern(expr string) (*pattern, error) {
 	if len(expr) > maxPatternLen {
 		return nil, fieldErr("", "pattern of %d bytes, more than %d", len(expr), maxPatternLen)
 	}
-	re, err := regexp2.Compile(expr)
+	re, err := regexp2.Compile(writeClasses(expr))
 	if err != nil {
 		return nil, err
 	}
