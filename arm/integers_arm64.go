@@ -12,10 +12,32 @@ func can(t quant.Type, k int) bool {
 	return false
 }
 
-// ScratchBytes is the scratch that Integers wants for rows of k weights.
-func ScratchBytes(l Level, t quant.Type, k int) int { return 0 }
+// Scratch: panels are packed into about half a MiB, which a second-level cache
+// holds, and never more than one.
+const (
+	scratchGoal = 512 << 10
+	scratchMost = 1 << 20
+)
+
+// ScratchBytes is the scratch that Integers wants for rows of k weights: four
+// tokens and some panels; 0 where only rows in place are multiplied.
+func ScratchBytes(l Level, t quant.Type, k int) int {
+	if !Can(l, t, k) {
+		return 0
+	}
+	p := packedOf(t)
+	x, panel := p.tokens(l)*(k/32), p.panel(l)*(k/32)
+	if x+panel > scratchMost {
+		return 0
+	}
+	return x + panel*min(64, max(1, (scratchGoal-x)/panel))
+}
 
 func integers(l Level, y []float32, stride int, t quant.Type, w []byte, rowBytes, rows int, a Acts, scratch []byte) {
+	if a.Tokens > 2 && rows > 2 && len(scratch) > 0 {
+		gemm(l, y, stride, t, w, rowBytes, rows, a, scratch)
+		return
+	}
 	for i := range a.Tokens {
 		gemv(l, y[i*stride:i*stride+rows], t, w, rowBytes, a.token(i))
 	}

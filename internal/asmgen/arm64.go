@@ -127,6 +127,9 @@ func (a *Arm64) LoadPair(r R, step int, v, w V) {
 // LoadPairAt loads two vectors at an offset, a multiple of 16.
 func (a *Arm64) LoadPairAt(r R, off int, v, w V) { a.op("FLDPQ %d(R%d), (F%d, F%d)", off, r, v, w) }
 
+// StorePairAt stores two vectors at an offset, a multiple of 16.
+func (a *Arm64) StorePairAt(r R, off int, v, w V) { a.op("FSTPQ (F%d, F%d), %d(R%d)", v, w, off, r) }
+
 // StorePair stores two vectors and moves r on.
 func (a *Arm64) StorePair(r R, step int, v, w V) { a.op("FSTPQ.P (F%d, F%d), %d(R%d)", v, w, step, r) }
 

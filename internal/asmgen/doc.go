@@ -10,7 +10,10 @@ package asmgen
 // Files is every generated file: its path from the module root and its text.
 func Files() map[string][]byte {
 	return map[string][]byte{
-		"arm/f16_arm64.s":  f16Arm64(),
-		"arm/gemv_arm64.s": gemvArm64(),
+		"arm/f16_arm64.s":    f16Arm64(),
+		"arm/gemv_arm64.s":   gemvArm64(),
+		"arm/pack_arm64.s":   packArm64(),
+		"arm/tokens_arm64.s": tokensArm64(),
+		"arm/tile_arm64.s":   tileArm64(),
 	}
 }

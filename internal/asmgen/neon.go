@@ -79,6 +79,18 @@ func (a *Arm64) TBL(d, n, m V) {
 	a.word(0x4e000000|uint32(m)<<16|uint32(n)<<5|uint32(d), "tbl v%d.16b, { v%d.16b }, v%d.16b", d, n, m)
 }
 
+// SUBB subtracts bytes.
+func (a *Arm64) SUBB(d, n, m V) { a.v3(0x6e208400, "sub", "16b", "16b", d, n, m) }
+
+// SSHR shifts int32 right.
+func (a *Arm64) SSHR(d, n V, by int) {
+	a.word(0x4f000400|uint32(64-by)<<16|uint32(n)<<5|uint32(d), "sshr v%d.4s, v%d.4s, #%d", d, n, by)
+}
+
+// UZP1S and UZP2S keep the even and the odd 32-bit lanes of n, then of m.
+func (a *Arm64) UZP1S(d, n, m V) { a.v3(0x4e801800, "uzp1", "4s", "4s", d, n, m) }
+func (a *Arm64) UZP2S(d, n, m V) { a.v3(0x4e805800, "uzp2", "4s", "4s", d, n, m) }
+
 // UZP1H and UZP1B keep the even int16 or int8 of n, then of m.
 func (a *Arm64) UZP1H(d, n, m V) { a.v3(0x4e401800, "uzp1", "8h", "8h", d, n, m) }
 func (a *Arm64) UZP1B(d, n, m V) { a.v3(0x4e001800, "uzp1", "16b", "16b", d, n, m) }
