@@ -18,7 +18,7 @@ import (
 type variant struct {
 	name string
 	x86  x86.Level
-	arm  bool
+	arm  arm.Level
 }
 
 // Variants lists the variants that this machine and this build can run, the best
@@ -53,7 +53,7 @@ func chooseVariant(name string) (variant, error) {
 	case "avx512":
 		v.x86 = x86.AVX512
 	case "neon", "dotprod", "i8mm":
-		v.arm = true
+		v.arm = arm.LevelOf(name)
 	}
 	return v, nil
 }
