@@ -76,3 +76,23 @@ func TestForm(t *testing.T) {
 		t.Errorf("40 marks below and 40 above: got %+q", got)
 	}
 }
+
+// TestFormInert holds what the reference does with characters newer than its
+// forms' tables; the answers are its own.
+func TestFormInert(t *testing.T) {
+	for _, c := range []struct {
+		f        norm.Form
+		in, want string
+	}{
+		{norm.NFC, "\U00011935\U00011930", "\U00011935\U00011930"}, // x/text: U+11938
+		{norm.NFD, "\U00011938", "\U00011938"},
+		{norm.NFC, "a\u0323\u0898\u0323\u0301", "\u1ea1\u0898\u0323\u0301"},
+		{norm.NFD, "a\u0323\u0eba\u0323\u0301", "a\u0323\u0eba\u0323\u0301"},
+		{norm.NFKC, "\u32ff\ufb01", "\u32fffi"},
+		{norm.NFC, "e\u0301\u0897", "\u00e9\u0897"},
+	} {
+		if got := (form{c.f}).apply(c.in); got != c.want {
+			t.Errorf("form %d of %+q: got %+q, want %+q", c.f, c.in, got, c.want)
+		}
+	}
+}

@@ -9,7 +9,9 @@ import (
 
 // form is a Unicode normalization form. x/text's is made safe for streams: it
 // puts U+034F after 30 marks in a row, which no tokenizer does; so text with
-// such runs is normalized here, slowly.
+// such runs is normalized here, slowly. The reference's forms are of an older
+// Unicode than x/text's: a character they do not know stays as it is and keeps
+// apart what is around it.
 type form struct{ f norm.Form }
 
 // maxMarks is the longest run of marks that x/text leaves as it is; a character
@@ -18,8 +20,39 @@ const maxMarks = 12
 
 func (f form) apply(s string) string {
 	if f.f.QuickSpanString(s) == len(s) {
-		return s
+		return s // and then so are the parts between unknown characters
 	}
+	var out []byte
+	from := 0
+	for i, r := range s {
+		if r >= formInert[0].lo && inertForm(r) {
+			out = append(out, f.known(s[from:i])...)
+			out = utf8.AppendRune(out, r)
+			from = i + utf8.RuneLen(r)
+		}
+	}
+	if out == nil {
+		return f.known(s)
+	}
+	return string(append(out, f.known(s[from:])...))
+}
+
+// inertForm reports whether the reference's forms do not know r.
+func inertForm(r rune) bool {
+	_, ok := slices.BinarySearchFunc(formInert[:], r, func(in runeRange, r rune) int {
+		switch {
+		case in.hi < r:
+			return -1
+		case in.lo > r:
+			return 1
+		}
+		return 0
+	})
+	return ok
+}
+
+// known normalizes text without unknown characters.
+func (f form) known(s string) string {
 	if !longMarks(s) {
 		return f.f.String(s)
 	}
