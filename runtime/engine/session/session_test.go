@@ -187,7 +187,10 @@ func TestAgainAndInterrupt(t *testing.T) {
 	if listen(s.Ask(ctx, "late")); len(s.Messages()) != 4 {
 		t.Errorf("a message that got no answer stayed: %d messages", len(s.Messages()))
 	}
-	for range s.Ask(t.Context(), "the end") {
+	for _, err := range s.Ask(t.Context(), "the end") {
+		if err != nil {
+			t.Fatal(err)
+		}
 		break
 	}
 	if len(s.Messages()) != 6 {
