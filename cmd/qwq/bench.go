@@ -66,7 +66,7 @@ func bench(c *cli.Context) error {
 	free := telemetry.Read(telemetry.Host()).Memory.Free()
 	out := []result{}
 	for _, t := range threads {
-		m, err := openModel(c, engine.Options{Threads: t, Context: max(pp, tg) + 1, KV: c.String("kv"), Sequences: 1, Batch: chunk})
+		m, err := openModel(c, engine.Options{Threads: t, Context: max(pp, tg), KV: c.String("kv"), Sequences: 1, Batch: chunk})
 		if err != nil {
 			return err
 		}
