@@ -18,7 +18,7 @@ MODEL   := testdata/tinystories-qwen2
 
 export CGO_ENABLED = 0
 
-.PHONY: help deps build cross install check lint generated test test-noasm test-arm64 race fuzz bench interop demo clean
+.PHONY: help deps build cross install check lint generated test test-noasm test-arm64 race fuzz bench interop proof-stream proof-memory demo clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -86,13 +86,26 @@ fuzz: ## every fuzz target for FUZZTIME (10s); minimising would eat that time, s
 bench: ## Go benchmarks of kernels, codecs and tokenizers
 	$(GO) test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) ./arm/... ./internal/kernel/... ./quant/... ./runtime/...
 
-interop: build ## our files and tokenizers against independent readers (scratch Python environment)
+INTEROP ?= tokenizers files
+interop: build ## our files and tokenizers against independent readers (scratch Python environment); INTEROP=tokenizers for these alone
 	@python3 -c 'import venv, ensurepip' 2>/dev/null || { echo "make interop: python3 with venv is missing: apt-get install python3-venv"; exit 1; }
-	@command -v g++ >/dev/null || { echo "make interop: g++ is missing: apt-get install g++ cmake"; exit 1; }
+	@case "$(INTEROP)" in *files*) command -v g++ >/dev/null || { echo "make interop: g++ is missing: apt-get install g++ cmake"; exit 1; };; esac
 	@mkdir -p .scratch/interop
 	[ -x .scratch/venv/bin/python ] || python3 -m venv .scratch/venv
-	.scratch/venv/bin/pip install -q -r bench/interop/requirements.txt
-	.scratch/venv/bin/python bench/interop/interop.py bin . .scratch/interop
+	@set -e; for part in $(INTEROP); do .scratch/venv/bin/pip install -q -r bench/interop/requirements-$$part.txt; done
+	.scratch/venv/bin/python bench/interop/interop.py bin . .scratch/interop $(INTEROP)
+
+PRESET ?= 3gb
+proof-stream: build ## quantize a synthetic checkpoint (PRESET=3gb, min) under two memory limits: peak RSS, rate beside cp
+	@[ -x /usr/bin/time ] || { echo "make proof-stream: /usr/bin/time is missing: apt-get install time"; exit 1; }
+	bench/stream/run.sh bin .scratch/stream $(PRESET)
+
+proof-memory: build ## open and run a Q8_0 file of 531 MB (PROOF=0.5b) or 13 MB (PROOF=min): anonymous memory
+	@mkdir -p .scratch/memory
+	$(GO) run ./bench/synth -preset $(or $(PROOF),0.5b) -o .scratch/memory/src
+	bin/qwq-convert quantize .scratch/memory/src -o .scratch/memory/m.gguf --type q8_0 --force
+	QWQ_BENCH_MODEL=$(CURDIR)/.scratch/memory/m.gguf $(GO) test -count=1 -v -run TestOpenMemory ./runtime/engine
+	rm -rf .scratch/memory
 
 demo: build ## the main job: quantize the trained model to int8, show its size, write three stories
 	@mkdir -p .scratch/demo
