@@ -1,0 +1,283 @@
+//go:build !noasm
+
+#include "textflag.h"
+
+#define VEC(name, v) \
+	DATA name<>+0(SB)/4, v \
+	DATA name<>+4(SB)/4, v \
+	DATA name<>+8(SB)/4, v \
+	DATA name<>+12(SB)/4, v \
+	DATA name<>+16(SB)/4, v \
+	DATA name<>+20(SB)/4, v \
+	DATA name<>+24(SB)/4, v \
+	DATA name<>+28(SB)/4, v \
+	GLOBL name<>(SB), RODATA|NOPTR, $32
+
+VEC(xlog2e, $0x3fb8aa3b) // log2 e
+VEC(xmagic, $0x4b400000) // 1.5·2^23: the sum holds the rounded integer
+VEC(xln2hi, $0x3f318000) // ln 2, 9 bits
+VEC(xln2lo, $0xb95e8083) // the rest
+VEC(xc5, $0x3950a8d4)
+VEC(xc4, $0x3ab6a1a9)
+VEC(xc3, $0x3c088863)
+VEC(xc2, $0x3d2aaa74)
+VEC(xc1, $0x3e2aaaab)
+VEC(xc0, $0x3f000000)
+VEC(xone, $0x3f800000) // 1
+VEC(x127, $0x0000007f) // exponent bias
+VEC(xmax, $0x42b17217) // above: infinite
+VEC(xmin, $0xc2aeac4f) // below: 0
+VEC(xinf, $0x7f800000) // +Inf
+VEC(xsign, $0x80000000) // sign
+
+	// Y0 = e^Y0 by ref.Exp's operations; Y1 to Y5 are lost
+#define EXP \
+	VMULPS    xlog2e<>(SB), Y0, Y1 \
+	VADDPS    xmagic<>(SB), Y1, Y1 \
+	VPSUBD    xmagic<>(SB), Y1, Y2 \
+	VSUBPS    xmagic<>(SB), Y1, Y1 \
+	VMULPS    xln2hi<>(SB), Y1, Y3 \
+	VSUBPS    Y3, Y0, Y3 \
+	VMULPS    xln2lo<>(SB), Y1, Y4 \
+	VSUBPS    Y4, Y3, Y3 \
+	VMULPS    xc5<>(SB), Y3, Y4 \
+	VADDPS    xc4<>(SB), Y4, Y4 \
+	VMULPS    Y3, Y4, Y4 \
+	VADDPS    xc3<>(SB), Y4, Y4 \
+	VMULPS    Y3, Y4, Y4 \
+	VADDPS    xc2<>(SB), Y4, Y4 \
+	VMULPS    Y3, Y4, Y4 \
+	VADDPS    xc1<>(SB), Y4, Y4 \
+	VMULPS    Y3, Y4, Y4 \
+	VADDPS    xc0<>(SB), Y4, Y4 \
+	VMULPS    Y3, Y3, Y5 \
+	VMULPS    Y4, Y5, Y5 \
+	VADDPS    Y3, Y5, Y5 \
+	VADDPS    xone<>(SB), Y5, Y5 \
+	VPSRAD    $1, Y2, Y4 \
+	VPSUBD    Y4, Y2, Y2 \
+	VPADDD    x127<>(SB), Y4, Y4 \
+	VPADDD    x127<>(SB), Y2, Y2 \
+	VPSLLD    $23, Y4, Y4 \
+	VPSLLD    $23, Y2, Y2 \
+	VMULPS    Y4, Y5, Y5 \
+	VMULPS    Y2, Y5, Y5 \
+	VCMPPS    $0x11, xmin<>(SB), Y0, Y1 \
+	VANDNPS   Y5, Y1, Y5 \
+	VCMPPS    $0x1e, xmax<>(SB), Y0, Y1 \
+	VBLENDVPS Y1, xinf<>(SB), Y5, Y5 \
+	VCMPPS    $3, Y0, Y0, Y1 \
+	VBLENDVPS Y1, Y0, Y5, Y0
+
+	// X0 = the sum of 16 lanes in Y6 and Y7: l + l+8, + l+4, + l+2, + l+1
+#define TREE \
+	VADDPS       Y7, Y6, Y0 \
+	VEXTRACTF128 $1, Y0, X1 \
+	VADDPS       X1, X0, X0 \
+	VPSHUFD      $0x4e, X0, X1 \
+	VADDPS       X1, X0, X0 \
+	VPSHUFD      $0xb1, X0, X1 \
+	VADDPS       X1, X0, X0
+
+// func expSumAVX2(s *float32, n int, m float32) float32
+//
+// s[i] = e^(s[i]-m); the sum has 16 lanes, i mod 16. n is a multiple of 16.
+//
+//	SI s   CX n   Y6 Y7 lanes   Y8 m
+TEXT ·expSumAVX2(SB), NOSPLIT, $0-28
+	MOVQ         s+0(FP), SI
+	MOVQ         n+8(FP), CX
+	VBROADCASTSS m+16(FP), Y8
+	VXORPS       Y6, Y6, Y6
+	VXORPS       Y7, Y7, Y7
+
+step:
+	VMOVUPS (SI), Y0
+	VSUBPS  Y8, Y0, Y0
+	EXP
+	VMOVUPS Y0, (SI)
+	VADDPS  Y0, Y6, Y6
+	VMOVUPS 32(SI), Y0
+	VSUBPS  Y8, Y0, Y0
+	EXP
+	VMOVUPS Y0, 32(SI)
+	VADDPS  Y0, Y7, Y7
+	ADDQ    $64, SI
+	SUBQ    $16, CX
+	JNZ     step
+	TREE
+	VMOVSS  X0, ret+24(FP)
+	VZEROUPPER
+	RET
+
+// func siluAVX2(y, x, u *float32, n int)
+//
+// y = x/(1+e^-x)·u; without the product where u is nil. n is a multiple of 8.
+//
+//	DI y   SI x   DX u   CX n
+TEXT ·siluAVX2(SB), NOSPLIT, $0-32
+	MOVQ y+0(FP), DI
+	MOVQ x+8(FP), SI
+	MOVQ u+16(FP), DX
+	MOVQ n+24(FP), CX
+
+step:
+	VMOVUPS (SI), Y6
+	VXORPS  xsign<>(SB), Y6, Y0
+	EXP
+	VADDPS  xone<>(SB), Y0, Y0
+	VDIVPS  Y0, Y6, Y0
+	TESTQ   DX, DX
+	JZ      store
+	VMULPS  (DX), Y0, Y0
+	ADDQ    $32, DX
+
+store:
+	VMOVUPS Y0, (DI)
+	ADDQ    $32, SI
+	ADDQ    $32, DI
+	SUBQ    $8, CX
+	JNZ     step
+	VZEROUPPER
+	RET
+
+// func sumSquaresAVX2(lanes *[16]float32, x *float32, n int)
+//
+// lanes[i mod 16] = Σ x[i]², products rounded. n is a multiple of 16.
+//
+//	DI lanes   SI x   CX n   Y6 Y7 lanes
+TEXT ·sumSquaresAVX2(SB), NOSPLIT, $0-24
+	MOVQ   lanes+0(FP), DI
+	MOVQ   x+8(FP), SI
+	MOVQ   n+16(FP), CX
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+
+step:
+	VMOVUPS (SI), Y0
+	VMOVUPS 32(SI), Y1
+	VMULPS  Y0, Y0, Y0
+	VMULPS  Y1, Y1, Y1
+	VADDPS  Y0, Y6, Y6
+	VADDPS  Y1, Y7, Y7
+	ADDQ    $64, SI
+	SUBQ    $16, CX
+	JNZ     step
+	VMOVUPS Y6, (DI)
+	VMOVUPS Y7, 32(DI)
+	VZEROUPPER
+	RET
+
+// func scaleAVX2(y, x, w *float32, s float32, n int)
+//
+// y = (x·s)·w, each product rounded. n is a multiple of 8.
+//
+//	DI y   SI x   DX w   CX n   Y8 s
+TEXT ·scaleAVX2(SB), NOSPLIT, $0-40
+	MOVQ         y+0(FP), DI
+	MOVQ         x+8(FP), SI
+	MOVQ         w+16(FP), DX
+	VBROADCASTSS s+24(FP), Y8
+	MOVQ         n+32(FP), CX
+
+step:
+	VMULPS  (SI), Y8, Y0
+	VMULPS  (DX), Y0, Y0
+	VMOVUPS Y0, (DI)
+	ADDQ    $32, SI
+	ADDQ    $32, DI
+	ADDQ    $32, DX
+	SUBQ    $8, CX
+	JNZ     step
+	VZEROUPPER
+	RET
+
+// func addAVX2(y, x *float32, n int)
+//
+// y += x. n is a multiple of 8.
+TEXT ·addAVX2(SB), NOSPLIT, $0-24
+	MOVQ y+0(FP), DI
+	MOVQ x+8(FP), SI
+	MOVQ n+16(FP), CX
+
+step:
+	VMOVUPS (DI), Y0
+	VADDPS  (SI), Y0, Y0
+	VMOVUPS Y0, (DI)
+	ADDQ    $32, SI
+	ADDQ    $32, DI
+	SUBQ    $8, CX
+	JNZ     step
+	VZEROUPPER
+	RET
+
+// func rotateHalvesAVX2(a, b, cos, sin *float32, n int)
+//
+// a, b = a·cos - b·sin, a·sin + b·cos, each product rounded. n is a multiple of 8.
+//
+//	DI a   SI b   DX cos   BX sin   CX n
+TEXT ·rotateHalvesAVX2(SB), NOSPLIT, $0-40
+	MOVQ a+0(FP), DI
+	MOVQ b+8(FP), SI
+	MOVQ cos+16(FP), DX
+	MOVQ sin+24(FP), BX
+	MOVQ n+32(FP), CX
+
+step:
+	VMOVUPS (DI), Y0
+	VMOVUPS (SI), Y1
+	VMOVUPS (DX), Y2
+	VMOVUPS (BX), Y3
+	VMULPS  Y2, Y0, Y4
+	VMULPS  Y3, Y1, Y5
+	VSUBPS  Y5, Y4, Y4
+	VMULPS  Y3, Y0, Y0
+	VMULPS  Y2, Y1, Y1
+	VADDPS  Y1, Y0, Y0
+	VMOVUPS Y4, (DI)
+	VMOVUPS Y0, (SI)
+	ADDQ    $32, DI
+	ADDQ    $32, SI
+	ADDQ    $32, DX
+	ADDQ    $32, BX
+	SUBQ    $8, CX
+	JNZ     step
+	VZEROUPPER
+	RET
+
+DATA xdup<>+0(SB)/8, $0x0000000000000000
+DATA xdup<>+8(SB)/8, $0x0000000100000001
+DATA xdup<>+16(SB)/8, $0x0000000200000002
+DATA xdup<>+24(SB)/8, $0x0000000300000003
+GLOBL xdup<>(SB), RODATA|NOPTR, $32
+
+// func rotatePairsAVX2(x, cos, sin *float32, n int)
+//
+// The same for neighbours: a = x[2i], b = x[2i+1]; n pairs, a multiple of 4.
+//
+//	DI x   DX cos   BX sin   CX n   Y8 index that doubles
+TEXT ·rotatePairsAVX2(SB), NOSPLIT, $0-32
+	MOVQ    x+0(FP), DI
+	MOVQ    cos+8(FP), DX
+	MOVQ    sin+16(FP), BX
+	MOVQ    n+24(FP), CX
+	VMOVDQU xdup<>(SB), Y8
+
+step:
+	VMOVUPS   (DI), Y0
+	VMOVUPS   (DX), X2
+	VMOVUPS   (BX), X3
+	VPERMPS   Y2, Y8, Y2
+	VPERMPS   Y3, Y8, Y3
+	VPERMILPS $0xb1, Y0, Y1
+	VMULPS    Y2, Y0, Y0
+	VMULPS    Y3, Y1, Y1
+	VADDSUBPS Y1, Y0, Y0
+	VMOVUPS   Y0, (DI)
+	ADDQ      $32, DI
+	ADDQ      $16, DX
+	ADDQ      $16, BX
+	SUBQ      $4, CX
+	JNZ       step
+	VZEROUPPER
+	RET
