@@ -19,9 +19,13 @@ const (
 	scratchMost = 1 << 20
 )
 
-// ScratchBytes is the scratch that Integers wants for rows of k weights: four
-// tokens and some panels; 0 where only rows in place are multiplied.
+// ScratchBytes is the scratch that Integers and Floats want for rows of k weights:
+// four tokens and some panels, or eight rows; 0 where only rows in place are
+// multiplied.
 func ScratchBytes(l Level, t quant.Type, k int) int {
+	if CanFloats(l, t, k) {
+		return floatScratch(t, k)
+	}
 	if !Can(l, t, k) {
 		return 0
 	}

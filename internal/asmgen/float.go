@@ -50,3 +50,15 @@ func (a *Arm64) SHLL(d, n V) {
 func (a *Arm64) SHLL2(d, n V) {
 	a.word(0x6e613800|uint32(n)<<5|uint32(d), "shll2 v%d.4s, v%d.8h, #16", d, n)
 }
+
+// FCMGT and FCMEQ give all ones in lanes where n > m, n == m, else zeros.
+func (a *Arm64) FCMGT(d, n, m V) { a.v3(0x6ea0e400, "fcmgt", "4s", "4s", d, n, m) }
+func (a *Arm64) FCMEQ(d, n, m V) { a.v3(0x4e20e400, "fcmeq", "4s", "4s", d, n, m) }
+
+// BIC clears the bits of m, BIT takes n's bits where m has ones, BIF where it has zeros.
+func (a *Arm64) BIC(d, n, m V) { a.v3(0x4e601c00, "bic", "16b", "16b", d, n, m) }
+func (a *Arm64) BIT(d, n, m V) { a.v3(0x6ea01c00, "bit", "16b", "16b", d, n, m) }
+func (a *Arm64) BIF(d, n, m V) { a.v3(0x6ee01c00, "bif", "16b", "16b", d, n, m) }
+
+// FDIVS is the scalar d = n/m.
+func (a *Arm64) FDIVS(d, n, m V) { a.op("FDIVS F%d, F%d, F%d", m, n, d) }
