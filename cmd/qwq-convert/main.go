@@ -20,6 +20,10 @@ func app() *cli.App {
 			tokenizeCommand(),
 			detokenizeCommand(),
 			evalCommand(),
+			renderCommand(),
+			prog.ConfigCommand(),
+			prog.CompletionCommand(),
+			prog.ManCommand(),
 		},
 	}
 }

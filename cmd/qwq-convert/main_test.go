@@ -5,6 +5,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/qwq-edge/qwq/cmd/internal/prog"
 	"github.com/qwq-edge/qwq/cmd/internal/scripttest"
 )
 
@@ -13,3 +14,10 @@ func TestMain(m *testing.M) {
 }
 
 func TestScripts(t *testing.T) { scripttest.Run(t) }
+
+// TestKeys: the configuration files know exactly the program's flags.
+func TestKeys(t *testing.T) {
+	if wrong := prog.CheckKeys(app()); wrong != nil {
+		t.Error(wrong)
+	}
+}

@@ -24,6 +24,7 @@ func benchCommand() *cli.Command {
 			"Example:\n  qwq bench -m qwen-int8.gguf -p 512 -n 64 -t 1,2 -r 5",
 		Flags: []cli.Flag{
 			modelFlag(),
+			prog.ModelsFlag(),
 			&cli.IntFlag{Name: "prompt-tokens", Aliases: []string{"p"}, Value: 512, Usage: "`N` tokens to read; 0: leave the test out"},
 			&cli.IntFlag{Name: "gen-tokens", Aliases: []string{"n"}, Value: 64, Usage: "`N` tokens to write; 0: leave the test out"},
 			&cli.StringFlag{Name: "threads", Aliases: []string{"t"}, Value: "0", Usage: "thread counts between commas (0: one per core)"},

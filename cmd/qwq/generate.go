@@ -27,6 +27,7 @@ func generateCommand() *cli.Command {
 			"Example:\n  qwq generate -m qwen-int8.gguf -p 'Once upon a time' -n 100",
 		Flags: []cli.Flag{
 			modelFlag(),
+			prog.ModelsFlag(),
 			&cli.StringFlag{Name: "prompt", Aliases: []string{"p"}, Usage: "`TEXT` to continue; - reads it from stdin"},
 			&cli.StringFlag{Name: "file", Aliases: []string{"f"}, Usage: "`FILE` that holds the text to continue"},
 			&cli.StringFlag{Name: "prompt-ids", Usage: "token `IDS` between commas, taken as they are"},

@@ -1,4 +1,4 @@
-// Command qwq runs a model on this machine: it writes text, measures speed and
+// Command qwq runs a model on this machine: it writes text, talks, measures speed and
 // says what the machine can do. Every command here is flags, wiring and
 // messages; the work is done by the packages it calls.
 package main
@@ -11,9 +11,18 @@ import (
 
 func app() *cli.App {
 	return &cli.App{
-		Name:     "qwq",
-		Usage:    "run compact language models on small machines",
-		Commands: []*cli.Command{generateCommand(), benchCommand(), infoCommand()},
+		Name:  "qwq",
+		Usage: "run compact language models on small machines",
+		Commands: []*cli.Command{
+			generateCommand(),
+			chatCommand(),
+			listCommand(),
+			benchCommand(),
+			infoCommand(),
+			prog.ConfigCommand(),
+			prog.CompletionCommand(),
+			prog.ManCommand(),
+		},
 	}
 }
 

@@ -22,7 +22,7 @@ func modelFlag() cli.Flag {
 func openModel(c *cli.Context, o engine.Options) (m *engine.Model, err error) {
 	if name := c.String("model"); name != "" {
 		var path string
-		if path, err = prog.FindModel(name); err == nil {
+		if path, err = prog.FindModel(name, prog.ModelDirs(c.String("models"))); err == nil {
 			m, err = engine.Open(path, o)
 		}
 	} else {
@@ -64,7 +64,7 @@ func openFile(c *cli.Context) (*gguf.File, error) {
 	if name == "" {
 		return gguf.Parse(demo.Model())
 	}
-	path, err := prog.FindModel(name)
+	path, err := prog.FindModel(name, prog.ModelDirs(c.String("models")))
 	if err != nil {
 		return nil, err
 	}

@@ -9,14 +9,19 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/urfave/cli/v2"
 )
 
-// ModelDirs are the folders that -m NAME looks in, in order.
-func ModelDirs() []string {
-	var dirs []string
-	if d := os.Getenv("QWQ_MODELS"); d != "" {
-		dirs = append(dirs, filepath.SplitList(d)...)
-	}
+// ModelsFlag is --models: the folders that names are looked up in first.
+func ModelsFlag() cli.Flag {
+	return &cli.StringFlag{Name: "models", Usage: "`FOLDERS` with models, between colons, that are looked in first"}
+}
+
+// ModelDirs are the folders that -m NAME looks in, in order; first are those of
+// ModelsFlag.
+func ModelDirs(first string) []string {
+	dirs := filepath.SplitList(first)
 	if home, err := os.UserHomeDir(); err == nil {
 		dirs = append(dirs, filepath.Join(home, ".local", "share", "qwq", "models"))
 	}
@@ -58,9 +63,9 @@ func Models(dirs []string) []Model {
 }
 
 // FindModel resolves what -m was given: a path that exists, or NAME[:TAG] in
-// ModelDirs. NAME:TAG is also found as NAME-TAG.gguf, and NAME alone when it
+// dirs. NAME:TAG is also found as NAME-TAG.gguf, and NAME alone when it
 // has a single tag.
-func FindModel(name string) (string, error) {
+func FindModel(name string, dirs []string) (string, error) {
 	switch _, err := os.Stat(name); {
 	case err == nil:
 		return name, nil
@@ -69,7 +74,6 @@ func FindModel(name string) (string, error) {
 	case strings.ContainsRune(name, filepath.Separator) || strings.HasSuffix(name, ".gguf"):
 		return "", fmt.Errorf("model file %q does not exist", name)
 	}
-	dirs := ModelDirs()
 	found := Models(dirs)
 	var tags []Model
 	for _, m := range found {
@@ -86,7 +90,7 @@ func FindModel(name string) (string, error) {
 	if len(tags) > 1 {
 		return "", Hint(fmt.Errorf("model %q has several tags", name), "take one of %s", list(tags))
 	}
-	err := fmt.Errorf("no model %q in %s", name, strings.Join(dirs, ", "))
+	err := fmt.Errorf("no model %q in %s", name, Dirs(dirs))
 	if len(found) == 0 {
 		return "", Hint(err, "there are no models there; -m takes the path of a .gguf file too")
 	}
@@ -100,3 +104,6 @@ func list(models []Model) string {
 	}
 	return strings.Join(names, ", ")
 }
+
+// Dirs writes a list of folders for people.
+func Dirs(dirs []string) string { return strings.Join(dirs, ", ") }

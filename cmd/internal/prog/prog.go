@@ -1,6 +1,6 @@
 // Package prog is the frame around every command of the module: it parses the
 // command line in any order, turns errors into one line and a hint, gives each
-// flag its environment variable, and ends with exit code 0, 1 (failure) or 2
+// flag its environment variable and its key in the configuration files, and ends with exit code 0, 1 (failure) or 2
 // (usage). It knows nothing of models; the commands bring the wiring.
 //
 //	func main() { prog.Main(&cli.App{Name: "qwq", Commands: []*cli.Command{info()}}) }
@@ -101,12 +101,28 @@ func (f *frame) prepare() {
 		c.HideHelpCommand = true
 		c.OnUsageError = f.usage
 		bindEnv(c.Flags)
+		c.Description = strings.ReplaceAll(c.Description, "{{prog}}", a.Name)
 		action := c.Action
 		c.Action = func(ctx *cli.Context) error {
 			f.started = true
+			if err := configure(ctx); err != nil {
+				return err
+			}
 			return action(ctx)
 		}
 	}
+}
+
+// configure sets the flags that only a configuration file sets.
+func configure(c *cli.Context) error {
+	if len(c.Command.Flags) == 0 {
+		return nil
+	}
+	cfg, err := LoadConfig(ConfigFiles())
+	if err != nil {
+		return err
+	}
+	return cfg.apply(c)
 }
 
 func (f *frame) run(ctx context.Context, args []string) (err error) {
@@ -141,7 +157,7 @@ func (f *frame) usage(c *cli.Context, err error, _ bool) error {
 	if name, ok := strings.CutPrefix(err.Error(), undefined); ok {
 		name = strings.TrimLeft(name, "-")
 		u = Usagef("unknown flag %q", dashed(name))
-		if near := nearest(name, flagNames(c.Command.Flags)); near != "" {
+		if near := Nearest(name, flagNames(c.Command.Flags)); near != "" {
 			return u.Hintf("did you mean %s?", dashed(near))
 		}
 	}

@@ -224,18 +224,18 @@ func TestFindModel(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	t.Setenv("QWQ_MODELS", dir)
 	t.Setenv("HOME", t.TempDir())
+	dirs := ModelDirs(dir)
 	for name, want := range map[string]string{
 		"story": "story.gguf", "big:q4": "big-q4.gguf", "qwen:q8": "qwen/q8.gguf", "qwen": "qwen/q8.gguf",
 		"long": "long-00001-of-00002.gguf", "two:b": "two/b.gguf", filepath.Join(dir, "story.gguf"): "story.gguf",
 	} {
-		if got, err := FindModel(name); err != nil || got != filepath.Join(dir, want) {
+		if got, err := FindModel(name, dirs); err != nil || got != filepath.Join(dir, want) {
 			t.Errorf("FindModel(%q) = %q, %v", name, got, err)
 		}
 	}
 	for name, want := range map[string]string{"two": "take one of two:a, two:b", "none": "there are: big-q4, long, story", "x/none.gguf": ""} {
-		if got, err := FindModel(name); err == nil || !strings.Contains(hintOf(err), want) {
+		if got, err := FindModel(name, dirs); err == nil || !strings.Contains(hintOf(err), want) {
 			t.Errorf("FindModel(%q) = %q, %v, hint %q, want %q", name, got, err, hintOf(err), want)
 		}
 	}

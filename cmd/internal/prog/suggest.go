@@ -14,7 +14,7 @@ func unknownCommand(app *cli.App, name string) error {
 		names = append(names, c.Names()...)
 	}
 	u := Usagef("unknown command %q", name)
-	if near := nearest(name, names); near != "" {
+	if near := Nearest(name, names); near != "" {
 		return u.Hintf("did you mean %q?", app.Name+" "+near)
 	}
 	return u.Hintf("the commands are %s", strings.Join(names, ", "))
@@ -36,9 +36,9 @@ func dashed(name string) string {
 	return "--" + name
 }
 
-// nearest is the name with the smallest edit distance, "" when even that one
+// Nearest is the name with the smallest edit distance, "" when even that one
 // differs in more than half of its letters.
-func nearest(name string, names []string) string {
+func Nearest(name string, names []string) string {
 	best, at := "", 0
 	for _, n := range names {
 		if len(n) < 2 {

@@ -1,0 +1,91 @@
+package prog
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+)
+
+// keys are the keys of the configuration files, each with the programs that
+// have a flag of that name: the programs share the files, so each must know the
+// other's keys to tell a mistake from a setting that is not for it. A test of
+// every program compares them with its flags.
+var keys = map[string]string{
+	"add-special":          "qwq-convert",
+	"allow-nonfinite":      "qwq-convert",
+	"ctx":                  "qwq qwq-convert",
+	"data":                 "qwq-convert",
+	"echo":                 "qwq",
+	"file":                 "qwq",
+	"force":                "qwq-convert",
+	"gen-tokens":           "qwq",
+	"ids":                  "qwq-convert",
+	"ids-file":             "qwq-convert",
+	"ignore-eos":           "qwq",
+	"json":                 "qwq qwq-convert",
+	"kv":                   "qwq qwq-convert",
+	"logit-bias":           "qwq",
+	"max-memory":           "qwq-convert",
+	"max-tokens":           "qwq",
+	"messages":             "qwq-convert",
+	"method":               "qwq-convert",
+	"min-p":                "qwq",
+	"model":                "qwq",
+	"models":               "qwq",
+	"no-generation-prompt": "qwq-convert",
+	"no-parse-special":     "qwq-convert",
+	"no-think":             "qwq",
+	"out":                  "qwq-convert",
+	"plain":                "qwq",
+	"precise":              "qwq qwq-convert",
+	"prompt":               "qwq qwq-convert",
+	"prompt-ids":           "qwq",
+	"prompt-tokens":        "qwq",
+	"quiet":                "qwq",
+	"reference":            "qwq-convert",
+	"repeat":               "qwq",
+	"repeat-penalty":       "qwq",
+	"seed":                 "qwq",
+	"set":                  "qwq qwq-convert",
+	"skip-special":         "qwq-convert",
+	"stdin":                "qwq-convert",
+	"stdin-json":           "qwq-convert",
+	"stop":                 "qwq",
+	"stride":               "qwq-convert",
+	"system":               "qwq",
+	"temp":                 "qwq",
+	"tensors":              "qwq-convert",
+	"tensor-type":          "qwq-convert",
+	"think":                "qwq",
+	"threads":              "qwq qwq-convert",
+	"tools":                "qwq qwq-convert",
+	"top-k":                "qwq",
+	"top-p":                "qwq",
+	"type":                 "qwq-convert",
+}
+
+// CheckKeys compares the table of configuration keys with the flags of a
+// program, and returns what differs.
+func CheckKeys(app *cli.App) (wrong []string) {
+	var has []string
+	for _, c := range app.Commands {
+		for _, f := range c.Flags {
+			if name := f.Names()[0]; name != "help" {
+				has = append(has, name)
+			}
+		}
+	}
+	for _, name := range has {
+		if !slices.Contains(strings.Fields(keys[name]), app.Name) {
+			wrong = append(wrong, "missing: "+name)
+		}
+	}
+	for name, programs := range keys {
+		if slices.Contains(strings.Fields(programs), app.Name) && !slices.Contains(has, name) {
+			wrong = append(wrong, "no flag: "+name)
+		}
+	}
+	slices.Sort(wrong)
+	return slices.Compact(wrong)
+}
