@@ -33,3 +33,11 @@ func putF32(dst []byte, src []float32) {
 		copy(dst, unsafe.Slice((*byte)(unsafe.Pointer(&src[0])), 4*len(src)))
 	}
 }
+
+// bytesOf views float32 values as bytes, on a little-endian machine.
+func bytesOf(x []float32) []byte {
+	if len(x) == 0 {
+		return nil
+	}
+	return unsafe.Slice((*byte)(unsafe.Pointer(&x[0])), 4*len(x))
+}

@@ -1,6 +1,7 @@
 package kernel
 
 import (
+	"math"
 	"unsafe"
 
 	"github.com/qwq-edge/qwq/arm"
@@ -8,6 +9,8 @@ import (
 	"github.com/qwq-edge/qwq/internal/x86"
 	"github.com/qwq-edge/qwq/quant"
 )
+
+var negInf = float32(math.Inf(-1))
 
 // The switches between the ladders, see the package comment. Each is passed once
 // per row or range of rows.
@@ -55,4 +58,146 @@ func (w *worker) scratch(n int) []byte {
 		w.packed = buf[-uintptr(unsafe.Pointer(&buf[0]))&63:]
 	}
 	return w.packed[:n]
+}
+
+// quantize fills the codes of a, which have their lengths, from x; see
+// ref.Act.Quantize.
+func (v variant) quantize(a *ref.Act, x []float32) int {
+	if v.arm != arm.None {
+		if bad, ok := arm.Quantize(v.arm, a.Q, a.D, a.Sum, x); ok {
+			return bad
+		}
+	} else if bad, ok := x86.Quantize(v.x86, a.Q, a.D, a.Sum, x); ok {
+		return bad
+	}
+	return a.Quantize(x)
+}
+
+// canFloats is can for float activations; t is F32, F16 or BF16.
+func (v variant) canFloats(t quant.Type, k int) bool {
+	return v.x86 != x86.None && x86.CanFloats(v.x86, t, k) || v.arm != arm.None && arm.CanFloats(v.arm, t, k)
+}
+
+// floatRows multiplies rows rows of data, of a type that canFloats holds for,
+// with all tokens. x: [tokens, k]
+func (w *worker) floatRows(y []float32, stride int, t quant.Type, data []byte, rows int, x F32) {
+	v, ok := w.pool.variant, false
+	if v.arm != arm.None {
+		ok = arm.Floats(v.arm, y, stride, t, data, rows, x.Data, x.Rows, w.scratch(arm.ScratchBytes(v.arm, t, x.Cols)))
+	} else {
+		ok = x86.Floats(v.x86, y, stride, t, data, rows, x.Data, x.Rows)
+	}
+	if !ok {
+		panic("kernel: no kernel for " + t.String())
+	}
+}
+
+// scores is s[i·stride+j] = (q[i]·k[j])·scale, or false.
+func (v variant) scores(s []float32, stride int, q, k []float32, dim int, scale float32) bool {
+	if v.arm != arm.None {
+		return arm.Scores(v.arm, s, stride, q, k, dim, scale)
+	}
+	return v.x86 != x86.None && x86.Scores(v.x86, s, stride, q, k, dim, scale)
+}
+
+// weigh is o[i] = FMA(p[i·stride+j], v[j], o[i]) over j, or false.
+func (v variant) weigh(o, p []float32, stride int, values []float32, dim int) bool {
+	if v.x86 != x86.None {
+		return x86.Weigh(v.x86, o, p, stride, values, dim)
+	}
+	if v.arm == arm.None {
+		return false
+	}
+	n := len(values) / dim
+	for i := 0; i*dim < len(o); i++ {
+		if !arm.Weigh(v.arm, o[i*dim:(i+1)*dim], p[i*stride:i*stride+n], values) {
+			return false // the first call says so
+		}
+	}
+	return true
+}
+
+// expSum replaces s[from:to] by e^(s-m'), m' being the larger of m and their
+// largest; it returns m' and the sum, whose lanes are i mod 16. What else s holds
+// is lost.
+func (v variant) expSum(s *[ref.PagePositions]float32, from, to int, m float32) (float32, float32) {
+	if v.x86 != x86.None {
+		lo, hi := from&^15, (to+15)&^15
+		for i := lo; i < from; i++ {
+			s[i] = negInf
+		}
+		for i := to; i < hi; i++ {
+			s[i] = negInf
+		}
+		if m, sum, ok := x86.ExpSum(v.x86, s[lo:hi], m); ok {
+			return m, sum
+		}
+	}
+	for _, x := range s[from:to] {
+		m = max(m, x)
+	}
+	if v.arm != arm.None {
+		if sum, ok := arm.ExpSum(v.arm, s[from:to], from, m); ok {
+			return m, sum
+		}
+	}
+	var lanes [16]float32
+	for i := from; i < to; i++ {
+		s[i] = ref.Exp(s[i] - m)
+		lanes[i&15] += s[i]
+	}
+	return m, ref.Tree(&lanes)
+}
+
+// silu is y = x/(1+e^-x), times up where that is not nil.
+func (v variant) silu(y, x, up []float32) {
+	switch {
+	case v.x86 != x86.None && x86.SiLU(v.x86, y, x, up):
+		return
+	case v.arm != arm.None && arm.SiLU(v.arm, y, x):
+	default:
+		for i, f := range x {
+			y[i] = ref.SiLU(f)
+		}
+	}
+	if up != nil {
+		v.mul(y, up)
+	}
+}
+
+func (v variant) mul(y, x []float32) {
+	for i, f := range x {
+		y[i] *= f
+	}
+}
+
+// add is y += x.
+func (v variant) add(y, x []float32) {
+	if v.x86 != x86.None && x86.Add(v.x86, y, x) {
+		return
+	}
+	for i, f := range x {
+		y[i] += f
+	}
+}
+
+func (v variant) rmsNorm(y, x, w []float32, eps float32) {
+	if v.arm != arm.None && arm.RMSNorm(v.arm, y, x, w, eps) || v.x86 != x86.None && x86.RMSNorm(v.x86, y, x, w, eps) {
+		return
+	}
+	ref.RMSNorm(y, x, w, eps)
+}
+
+func (v variant) rotate(x, cos, sin []float32, neox bool) {
+	if v.arm != arm.None && arm.Rotate(v.arm, x, cos, sin, neox) || v.x86 != x86.None && x86.Rotate(v.x86, x, cos, sin, neox) {
+		return
+	}
+	ref.Rotate(x, cos, sin, neox)
+}
+
+func (v variant) softmax(x []float32) {
+	if v.arm != arm.None && arm.Softmax(v.arm, x) {
+		return
+	}
+	ref.Softmax(x)
 }

@@ -30,12 +30,13 @@ type scratch struct {
 	wide []ref.Wide // per token: float activations
 	bad  []int      // per token: column of the first non-finite value, or -1
 
-	y     []F32
-	x     F32
-	w     []quant.Matrix
-	fuse  Fuse
-	needs needs
-	total int // outputs per token
+	variant variant
+	y       []F32
+	x       F32
+	w       []quant.Matrix
+	fuse    Fuse
+	needs   needs
+	total   int // outputs per token
 
 	fnPrepare, fnRows func(worker, lo, hi int)
 }
@@ -92,7 +93,7 @@ func (n *needs) add(v variant, m quant.Matrix, precise bool) {
 	integer, pairs := ref.Integer(m.Type)
 	switch {
 	case precise || !integer:
-		n.wide = true
+		n.wide = n.wide || !v.canFloats(floatType(m.Type), m.Cols)
 		return
 	case v.can(m.Type, m.Cols):
 	case pairs:
@@ -101,6 +102,14 @@ func (n *needs) add(v variant, m quant.Matrix, precise bool) {
 		n.quads = true
 	}
 	n.codes = true
+}
+
+// floatType is the type that a row is multiplied as in float32.
+func floatType(t quant.Type) quant.Type {
+	if t == quant.F16 || t == quant.BF16 {
+		return t
+	}
+	return quant.F32
 }
 
 func checkMatMul(y []F32, x F32, w []quant.Matrix, f Fuse) error {
@@ -191,7 +200,7 @@ func (s *scratch) prepareTokens(_, lo, hi int) {
 		x := s.x.At(t)
 		s.bad[t] = -1
 		if s.needs.codes {
-			s.bad[t] = s.act[t].Quantize(x)
+			s.bad[t] = s.variant.quantize(&s.act[t], x)
 		} else if i := quant.FirstNonFinite(x); i >= 0 {
 			s.bad[t] = i
 		}
@@ -254,10 +263,12 @@ func (w *worker) gateUp(lo, hi int) {
 		for t := range tokens {
 			dst := y.Data[t*y.Cols+lo:][:n]
 			up := w.up[t*gatePanel:][:n]
-			activate(dst, w.gate[t*gatePanel:][:n], s.fuse.GateUp)
-			for j := range dst {
-				dst[j] *= up[j]
+			if s.fuse.GateUp == SiLU {
+				s.variant.silu(dst, w.gate[t*gatePanel:][:n], up)
+				continue
 			}
+			s.variant.activate(dst, w.gate[t*gatePanel:][:n], s.fuse.GateUp)
+			s.variant.mul(dst, up)
 		}
 	}
 }
@@ -282,9 +293,7 @@ func (w *worker) product(dst []float32, stride, i, lo, n int) {
 	}
 	bias := s.fuse.Bias[i][lo : lo+n]
 	for t := range s.x.Rows {
-		for j, b := range bias {
-			dst[t*stride+j] += b
-		}
+		w.pool.variant.add(dst[t*stride:][:n], bias)
 	}
 }
 
@@ -313,11 +322,26 @@ func (w *worker) refIntegers(dst []float32, stride int, m quant.Matrix, lo, n in
 
 func (w *worker) floats(dst []float32, stride int, m quant.Matrix, lo, n int) {
 	s := &w.pool.act
-	w.f32 = grow(w.f32, m.Cols)
-	for j := range n {
-		exp := w.widen(w.f32, m.Type, m.Row(lo+j))
-		for t := range s.x.Rows {
-			dst[t*stride+j] = ref.Dot(w.f32, exp, &s.wide[t])
+	row, as := m.RowBytes(), floatType(m.Type)
+	switch {
+	case !w.pool.variant.canFloats(as, m.Cols):
+		w.f32 = grow(w.f32, m.Cols)
+		for j := range n {
+			exp := w.widen(w.f32, m.Type, m.Row(lo+j))
+			for t := range s.x.Rows {
+				dst[t*stride+j] = ref.Dot(w.f32, exp, &s.wide[t])
+			}
+		}
+	case as == m.Type:
+		w.floatRows(dst, stride, as, m.Data[lo*row:(lo+n)*row], n, s.x)
+	default: // precise: dequantized a few rows at a time
+		w.f32 = grow(w.f32, 16*m.Cols)
+		for at := 0; at < n; at += 16 {
+			rows := min(16, n-at)
+			for j := range rows {
+				w.widen(w.f32[j*m.Cols:(j+1)*m.Cols], m.Type, m.Row(lo+at+j))
+			}
+			w.floatRows(dst[at:], stride, as, bytesOf(w.f32[:rows*m.Cols]), rows, s.x)
 		}
 	}
 }

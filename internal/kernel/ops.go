@@ -39,6 +39,7 @@ const (
 
 // bind makes the functions that jobs run, once, so that a call allocates none.
 func (p *Pool) bind() {
+	p.act.variant = p.variant
 	p.act.fnPrepare, p.act.fnRows = p.act.prepareTokens, p.compute
 	p.attn.fnItem, p.attn.fnTask, p.attn.fnMerge = p.attendItems, p.attendTasks, p.attendMerge
 	p.op.fnRows, p.op.fnValues = p.opRows, p.opValues
@@ -67,18 +68,18 @@ func (p *Pool) opRows(worker, lo, hi int) {
 		case opRMSNorm:
 			x, y := o.x.At(r), o.y.At(r)
 			for h := 0; h < len(x); h += o.dim {
-				ref.RMSNorm(y[h:h+o.dim], x[h:h+o.dim], o.w, o.eps)
+				p.variant.rmsNorm(y[h:h+o.dim], x[h:h+o.dim], o.w, o.eps)
 			}
 		case opLayerNorm:
 			ref.LayerNorm(o.y.At(r), o.x.At(r), o.w, o.b, o.eps)
 		case opSoftmax:
-			ref.Softmax(o.x.At(r))
+			p.variant.softmax(o.x.At(r))
 		case opRoPE:
 			at := int(o.positions[r]) * o.rot / 2
 			cos, sin := o.table.Cos[at:at+o.rot/2], o.table.Sin[at:at+o.rot/2]
 			x := o.x.At(r)
 			for h := 0; h < len(x); h += o.dim {
-				ref.Rotate(x[h:h+o.dim], cos, sin, o.neox)
+				p.variant.rotate(x[h:h+o.dim], cos, sin, o.neox)
 			}
 		case opEmbed:
 			p.workers[worker].widen(o.y.At(r), o.m.Type, o.m.Row(int(o.ids[r])))
@@ -91,27 +92,21 @@ func (p *Pool) opValues(_, lo, hi int) {
 	y, x := o.y.Data[lo:hi], o.x.Data[lo:hi]
 	switch o.kind {
 	case opAdd:
-		for i, v := range x {
-			y[i] += v
-		}
+		p.variant.add(y, x)
 	case opMul:
-		for i, v := range x {
-			y[i] *= v
-		}
+		p.variant.mul(y, x)
 	case opAct:
-		activate(y, x, o.act)
+		p.variant.activate(y, x, o.act)
 	}
 }
 
 // activate is y = a(x); y may be x.
-func activate(y, x []float32, a Act) {
+func (v variant) activate(y, x []float32, a Act) {
 	switch a {
 	case None:
 		copy(y, x)
 	case SiLU:
-		for i, v := range x {
-			y[i] = ref.SiLU(v)
-		}
+		v.silu(y, x, nil)
 	case GELU:
 		for i, v := range x {
 			y[i] = ref.GELU(v)

@@ -15,8 +15,11 @@ func Floats(l Level, y []float32, stride int, t quant.Type, w []byte, rows int, 
 	if !ok || rows < 0 || len(w) != rows*n || len(x) != tokens*k || stride < rows || len(y) < (tokens-1)*stride+rows {
 		panic("x86: Floats: lengths differ")
 	}
-	return k > 0 && floats(l, y, stride, t, w, rows, x, tokens, k, 1)
+	return canFloats(l, t, k) && floats(l, y, stride, t, w, rows, x, tokens, k, 1)
 }
+
+// CanFloats reports whether Floats has a kernel for rows of k weights of type t.
+func CanFloats(l Level, t quant.Type, k int) bool { return canFloats(l, t, k) }
 
 // Scores is s[i·stride+j] = (q[i]·k[j])·scale, bits of ref.Dot: queries of dim
 // values with n keys. q: [queries, dim], k: [n, dim].
@@ -28,7 +31,7 @@ func Scores(l Level, s []float32, stride int, q, k []float32, dim int, scale flo
 	if queries == 0 || n == 0 {
 		return true
 	}
-	return scores(l, s, stride, q, k, queries, n, dim, scale)
+	return canFloats(l, quant.F32, dim) && scores(l, s, stride, q, k, queries, n, dim, scale)
 }
 
 // Weigh is one page of P·V for several queries: o[i][d] = FMA(p[i·stride+j],

@@ -39,14 +39,18 @@ func dot8F16AVX512(a *dots)
 //go:noescape
 func dot8BF16AVX512(a *dots)
 
+// maxFloats bounds the columns, and so the time of one call.
+const maxFloats = 1 << 17
+
+func canFloats(l Level, t quant.Type, k int) bool {
+	return l >= AVX512 && (t == quant.F32 || t == quant.F16 || t == quant.BF16) && k > 0 && k <= maxFloats
+}
+
 // floatTokens is the number of activations that stay in the cache while the rows
 // pass: half a megabyte.
 const floatTokens = 1 << 17
 
 func floats(l Level, y []float32, stride int, t quant.Type, w []byte, rows int, x []float32, tokens, k int, scale float32) bool {
-	if l < AVX512 || t != quant.F32 && t != quant.F16 && t != quant.BF16 {
-		return false
-	}
 	row := len(w) / rows
 	a := dots{
 		stride: uintptr(row), xStride: uintptr(4 * k), yStride: uintptr(4 * stride),

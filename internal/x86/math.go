@@ -3,9 +3,10 @@ package x86
 // The row-wise operations. Each gives the bits of its namesake in arm/ref for any
 // length, or returns false and has written nothing.
 
-// ExpSum is s[i] = e^(s[i]-m) and the sum of the results in 16 lanes, i mod 16,
-// added by ref.Tree. len(s) is a multiple of 16.
-func ExpSum(l Level, s []float32, m float32) (sum float32, ok bool) {
+// ExpSum is s[i] = e^(s[i]-top), top being the larger of m and the largest of s,
+// and the sum of the results in 16 lanes, i mod 16, added by ref.Tree. len(s) is
+// a multiple of 16.
+func ExpSum(l Level, s []float32, m float32) (top, sum float32, ok bool) {
 	if len(s)%16 != 0 {
 		panic("x86: ExpSum: length is no multiple of 16")
 	}

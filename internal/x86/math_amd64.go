@@ -9,7 +9,7 @@ import (
 )
 
 //go:noescape
-func expSumAVX2(s *float32, n int, m float32) float32
+func expSumAVX2(s *float32, n int, m float32) (top, sum float32)
 
 //go:noescape
 func siluAVX2(y, x, u *float32, n int)
@@ -32,11 +32,12 @@ func rotatePairsAVX2(x, cos, sin *float32, n int)
 // mathChunk bounds the values of one call to well under 200 µs.
 const mathChunk = 1 << 14
 
-func expSum(l Level, s []float32, m float32) (float32, bool) {
+func expSum(l Level, s []float32, m float32) (top, sum float32, ok bool) {
 	if l < AVX2 || len(s) == 0 || len(s) > mathChunk {
-		return 0, false
+		return 0, 0, false
 	}
-	return expSumAVX2(&s[0], len(s), m), true
+	top, sum = expSumAVX2(&s[0], len(s), m)
+	return top, sum, true
 }
 
 func silu(l Level, y, x, up []float32) bool {

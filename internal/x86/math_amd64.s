@@ -79,15 +79,35 @@ VEC(xsign, $0x80000000) // sign
 	VPSHUFD      $0xb1, X0, X1 \
 	VADDPS       X1, X0, X0
 
-// func expSumAVX2(s *float32, n int, m float32) float32
+// func expSumAVX2(s *float32, n int, m float32) (top, sum float32)
 //
-// s[i] = e^(s[i]-m); the sum has 16 lanes, i mod 16. n is a multiple of 16.
+// top = the largest of m and s; s[i] = e^(s[i]-top); the sum has 16 lanes, i mod
+// 16. n is a multiple of 16.
 //
-//	SI s   CX n   Y6 Y7 lanes   Y8 m
-TEXT ·expSumAVX2(SB), NOSPLIT, $0-28
+//	SI s   CX n   Y6 Y7 lanes   Y8 top
+TEXT ·expSumAVX2(SB), NOSPLIT, $0-32
 	MOVQ         s+0(FP), SI
 	MOVQ         n+8(FP), CX
 	VBROADCASTSS m+16(FP), Y8
+	VMOVAPS      Y8, Y0
+	MOVQ         SI, DI
+	MOVQ         CX, DX
+
+largest:
+	VMAXPS       (DI), Y8, Y8
+	VMAXPS       32(DI), Y0, Y0
+	ADDQ         $64, DI
+	SUBQ         $16, DX
+	JNZ          largest
+	VMAXPS       Y0, Y8, Y8
+	VEXTRACTF128 $1, Y8, X0
+	VMAXPS       X0, X8, X8
+	VPSHUFD      $0x4e, X8, X0
+	VMAXPS       X0, X8, X8
+	VPSHUFD      $0xb1, X8, X0
+	VMAXPS       X0, X8, X8
+	VBROADCASTSS X8, Y8
+	VMOVSS       X8, top+24(FP)
 	VXORPS       Y6, Y6, Y6
 	VXORPS       Y7, Y7, Y7
 
@@ -106,7 +126,7 @@ step:
 	SUBQ    $16, CX
 	JNZ     step
 	TREE
-	VMOVSS  X0, ret+24(FP)
+	VMOVSS  X0, sum+28(FP)
 	VZEROUPPER
 	RET
 
