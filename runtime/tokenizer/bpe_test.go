@@ -65,7 +65,11 @@ func randomBPE(t *testing.T, rnd *rand.Rand, byteLevel, scored bool) *bpe {
 	if !scored {
 		s.scores = nil
 		s.merges = len(merges)
-		s.merge = func(i int) (string, string, error) { return merges[i][0], merges[i][1], nil }
+		var h hfTokens
+		for _, m := range merges {
+			h.merges = append(h.merges, m[0], m[1])
+		}
+		s.merge = h.mergeFunc()
 	}
 	tok, err := s.build()
 	if err != nil {
@@ -151,8 +155,13 @@ func TestMergeErrors(t *testing.T) {
 		{[]string{"ab"}, `merges[0]: want two tokens`},
 		{[]string{"a b c"}, `merges[0]: want two tokens`},
 	} {
+		var h hfTokens
+		for _, m := range c.merges {
+			l, r, _ := cutMerge(m)
+			h.merges = append(h.merges, l, r)
+		}
 		s := &source{cfg: newConfig("gpt2"), tokens: []string{"a", "b", "ab"}, types: []uint8{1, 1, 1}, merges: len(c.merges),
-			merge: func(i int) (string, string, error) { return cutMerge(c.merges[i]) }, fields: fieldNames{tokens: "tokens", merges: "merges"}}
+			merge: h.mergeFunc(), fields: fieldNames{tokens: "tokens", merges: "merges"}}
 		s.cfg.Dec.Kind = "bytes"
 		if _, err := s.build(); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%q: got %v, want %s", c.merges, err, c.want)

@@ -1,23 +1,27 @@
 package tokenizer
 
 import (
+	"iter"
 	"math"
 	"slices"
 	"strings"
 	"sync/atomic"
+	"unsafe"
+
+	"github.com/qwq-edge/qwq/gguf"
 )
 
 // source is what a loader read: everything a Tokenizer is built from.
 type source struct {
 	cfg      config
-	tokens   []string                             // spelling by id
-	types    []uint8                              // by id
-	added    []addedFlag                          // every added token with its flags
-	merges   int                                  // number of merges
-	ready    func()                               // waits until merge may be called; nil = at once
-	merge    func(i int) (l, r string, err error) // the i-th merge
-	pairs    []int32                              // merges as pairs of ids, instead
-	scores   []float32                            // by id; nil = none
+	tokens   []string                                 // spelling by id
+	views    gguf.Value                               // the same as an array in a file, instead
+	types    []uint8                                  // by id
+	added    []addedFlag                              // every added token with its flags
+	merges   int                                      // number of merges
+	merge    func(from int) iter.Seq2[string, string] // the merges from one on; two empty strings: one that is malformed
+	pairs    []int32                                  // merges as pairs of ids, instead
+	scores   []float32                                // by id; nil = none
 	template string
 	eog      []int32
 	fields   fieldNames
@@ -28,7 +32,7 @@ type fieldNames struct{ tokens, merges, scores, ids string }
 
 // build checks the source and makes the tokenizer.
 func (s *source) build() (*Tokenizer, error) {
-	if len(s.tokens) == 0 {
+	if s.count() == 0 {
 		return nil, fieldErr(s.fields.tokens, "no tokens")
 	}
 	byteLevel := s.cfg.Model == "gpt2"
@@ -37,7 +41,7 @@ func (s *source) build() (*Tokenizer, error) {
 		return nil, err
 	}
 	if s.scores != nil {
-		s.scores = append(s.scores, make([]float32, len(s.tokens)-len(s.scores))...) // added tokens have none
+		s.scores = append(s.scores, make([]float32, s.count()-len(s.scores))...) // added tokens have none
 	}
 	t := &Tokenizer{cfg: s.cfg, vocab: v, scores: s.scores, template: s.template}
 	if err := s.checkIDs(&t.cfg); err != nil {
@@ -65,25 +69,40 @@ func (s *source) build() (*Tokenizer, error) {
 
 // vocabulary fills the arena and the table.
 func (s *source) vocabulary(byteLevel bool) (*vocab, error) {
-	size := 0
+	size := s.views.StrBytes()
 	for _, tok := range s.tokens {
 		size += len(tok)
 	}
-	v := newVocab(byteLevel, len(s.tokens), size)
+	v := newVocab(byteLevel, s.count(), size)
 	for id, tok := range s.tokens {
 		if err := v.add(tok, s.types[id]); err != nil {
 			return nil, err
 		}
 	}
+	id := 0
+	for b := range s.views.EachStr(0) {
+		if err := v.add(unsafe.String(unsafe.SliceData(b), len(b)), s.types[id]); err != nil { // b is not kept
+			return nil, err
+		}
+		id++
+	}
 	if a, b := v.index(); a >= 0 {
-		return nil, fieldErr(s.fields.tokens, "ids %d and %d are the same token %.40q", a, b, s.tokens[a])
+		return nil, fieldErr(s.fields.tokens, "ids %d and %d are the same token %.40q", a, b, v.spelling(a))
 	}
 	return v, nil
 }
 
+// count returns the number of tokens.
+func (s *source) count() int {
+	if s.views.Valid() {
+		return s.views.Len()
+	}
+	return len(s.tokens)
+}
+
 // checkIDs refuses special ids outside the vocabulary.
 func (s *source) checkIDs(c *config) error {
-	n := int32(len(s.tokens))
+	n := int32(s.count())
 	for _, id := range []struct {
 		name string
 		id   int32

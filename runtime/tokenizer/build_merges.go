@@ -1,6 +1,7 @@
 package tokenizer
 
 import (
+	"encoding/binary"
 	"runtime"
 	"sync"
 	"unsafe"
@@ -11,9 +12,6 @@ import (
 // goroutines; the table does not depend on how many.
 func (s *source) setMerges(b *bpe) error {
 	n := s.merges
-	if s.ready != nil {
-		s.ready()
-	}
 	if s.pairs != nil {
 		n = len(s.pairs) / 2
 	}
@@ -21,12 +19,13 @@ func (s *source) setMerges(b *bpe) error {
 		return fieldErr(s.fields.merges, "%d merges, more than %d", n, maxMerges)
 	}
 	b.merges, b.ranks = newMergeTable(n), n
-	found := make([]foundMerge, n)
+	keys := make([]uint64, n)
 	parts := max(1, min(runtime.GOMAXPROCS(0), 4, n/4096))
 	errs := make([]error, parts)
 	var wg sync.WaitGroup
 	for p := range parts {
-		wg.Go(func() { errs[p] = s.findMerges(b.vocab, found, n*p/parts, n*(p+1)/parts) })
+		lo, hi := n*p/parts, n*(p+1)/parts
+		wg.Go(func() { errs[p] = s.findMerges(b.vocab, keys[:hi], b.merges.made, lo) })
 	}
 	wg.Wait()
 	for _, err := range errs {
@@ -34,69 +33,73 @@ func (s *source) setMerges(b *bpe) error {
 			return err
 		}
 	}
-	for i, m := range found {
-		b.merges.put(m.left, m.right, uint32(i), m.made)
-	}
+	b.merges.fill(keys)
 	return nil
 }
-
-// foundMerge is a merge in ids.
-type foundMerge struct{ left, right, made int32 }
 
 // mergeBatch is how many merges are looked up together, so that the cache
 // misses of one overlap those of the others.
 const mergeBatch = 32
 
-// findMerges finds the ids of the merges lo to hi-1.
-func (s *source) findMerges(v *vocab, out []foundMerge, lo, hi int) error {
-	made := int32(-1)
-	var buf [256]byte
-	batch := batchFinder{v: v}
-	for from := lo; from < hi; from += mergeBatch {
-		to := min(from+mergeBatch, hi)
-		if err := s.findPairs(&batch, out[from:to], from); err != nil {
-			return err
+// findMerges finds the merges from lo up to the end of keys: the key of each
+// pair, and what it makes.
+func (s *source) findMerges(v *vocab, keys []uint64, made []int32, lo int) error {
+	if s.pairs != nil {
+		return s.checkPairs(v, keys, made, lo)
+	}
+	if lo == len(keys) {
+		return nil
+	}
+	f, at, last := batchFinder{v: v}, lo, int32(-1)
+	for l, r := range s.merge(lo) {
+		if l == "" && r == "" {
+			return fieldErr(s.mergeField(at+f.n/2), "%w", errMerge)
 		}
-		for i := from; i < to; i++ {
-			m := &out[i]
-			if made = v.joined(m.left, m.right, made+1, buf[:0]); made < 0 {
-				return fieldErr(s.mergeField(i), "%.40q and %.40q do not make a token", v.spelling(m.left), v.spelling(m.right))
+		f.ask(l)
+		f.ask(r)
+		if n := f.n / 2; n < mergeBatch && at+n < len(keys) {
+			continue
+		}
+		f.find()
+		for i := 0; i < f.n; i += 2 {
+			l, r := &f.asks[i], &f.asks[i+1]
+			for _, a := range [2]*ask{l, r} {
+				if a.id < 0 {
+					return fieldErr(s.mergeField(at), "%.40q is no token", f.spelling(a))
+				}
 			}
-			m.made = made
+			if last = f.joined(l, r, last+1); last < 0 {
+				return fieldErr(s.mergeField(at), "%.40q and %.40q do not make a token", f.spelling(l), f.spelling(r))
+			}
+			keys[at], made[at] = pairKey(l.id, r.id), last
+			at++
+		}
+		if f.reset(); at == len(keys) {
+			break
 		}
 	}
 	return nil
 }
 
-// findPairs fills in left and right of the merges from the from-th on.
-func (s *source) findPairs(f *batchFinder, out []foundMerge, from int) error {
-	if s.pairs != nil {
-		for i := range out {
-			l, r := s.pairs[2*(from+i)], s.pairs[2*(from+i)+1]
-			if l < 0 || r < 0 || int(l) >= f.v.len() || int(r) >= f.v.len() {
-				return fieldErr(s.mergeField(from+i), "ids %d and %d are not both below %d", l, r, f.v.len())
-			}
-			out[i].left, out[i].right = l, r
+// checkPairs is findMerges for merges that are pairs of ids.
+func (s *source) checkPairs(v *vocab, keys []uint64, made []int32, lo int) error {
+	last := int32(-1)
+	var buf []byte
+	for i := lo; i < len(keys); i++ {
+		l, r := s.pairs[2*i], s.pairs[2*i+1]
+		if l < 0 || r < 0 || int(l) >= v.len() || int(r) >= v.len() {
+			return fieldErr(s.mergeField(i), "ids %d and %d are not both below %d", l, r, v.len())
 		}
-		return nil
-	}
-	f.raw, f.asks = f.raw[:0], f.asks[:0]
-	for i := range out {
-		l, r, err := s.merge(from + i)
-		if err != nil {
-			return fieldErr(s.mergeField(from+i), "%w", err)
+		if (v.flags[l]|v.flags[r])&flagLiteral != 0 {
+			last = v.findSpelled(v.spelling(l)+v.spelling(r), nil)
+		} else {
+			buf = append(append(buf[:0], v.key(l)...), v.key(r)...)
+			last = v.findNear(buf, last+1)
 		}
-		f.ask(l)
-		f.ask(r)
-	}
-	f.find()
-	for i := range out {
-		out[i].left, out[i].right = f.asks[2*i].id, f.asks[2*i+1].id
-		for k, id := range [2]int32{out[i].left, out[i].right} {
-			if id < 0 {
-				return fieldErr(s.mergeField(from+i), "%.40q is no token", f.asks[2*i+k].name)
-			}
+		if last < 0 {
+			return fieldErr(s.mergeField(i), "%.40q and %.40q do not make a token", v.spelling(l), v.spelling(r))
 		}
+		keys[i], made[i] = pairKey(l, r), last
 	}
 	return nil
 }
@@ -104,79 +107,102 @@ func (s *source) findPairs(f *batchFinder, out []foundMerge, from int) error {
 // batchFinder looks up many spellings at once.
 type batchFinder struct {
 	v    *vocab
-	raw  []byte
-	asks []ask
+	raw  []byte // the keys one after another
+	n    int    // asks
+	asks [2 * mergeBatch]ask
 }
 
 type ask struct {
-	name     string
-	lo, hi   uint32 // the key in raw
-	literal  uint8
 	hash     uint64
-	entry    uint64
+	lo, hi   uint32 // the key in raw
 	from, to uint32 // the candidate's key in the arena
+	entry    uint32
 	id       int32
+	literal  uint8
 }
+
+func (f *batchFinder) reset() { f.raw, f.n = f.raw[:0], 0 }
 
 // ask enters a spelling.
 func (f *batchFinder) ask(name string) {
-	a, ok := ask{name: name, lo: uint32(len(f.raw)), id: -1}, false
+	a, ok := &f.asks[f.n], false
+	f.n++
+	lo := len(f.raw)
 	if f.v.byteLevel {
 		f.raw, ok = appendUnspelled(f.raw, name)
 	}
 	if !ok {
 		f.raw = append(f.raw, name...)
 	}
-	a.hi = uint32(len(f.raw))
-	key := f.raw[a.lo:a.hi]
+	key := f.raw[lo:]
+	a.lo, a.hi, a.literal = uint32(lo), uint32(len(f.raw)), 0
 	a.hash = f.v.seed.hash(unsafe.String(unsafe.SliceData(key), len(key))) // key is not kept
 	if f.v.byteLevel && !ok {
 		a.literal = flagLiteral
 		a.hash ^= literalSalt
 	}
-	f.asks = append(f.asks, a)
 }
 
 // find fills in the ids, -1 = none: first every table entry, then every
 // candidate's place, then the comparisons.
 func (f *batchFinder) find() {
 	v, mask := f.v, uint64(len(f.v.table)-1)
-	for i := range f.asks {
-		f.asks[i].entry = v.table[f.asks[i].hash&mask]
+	asks := f.asks[:f.n]
+	for i := range asks {
+		asks[i].entry = v.table[asks[i].hash&mask]
 	}
-	for i := range f.asks {
-		if a := &f.asks[i]; a.entry != 0 {
-			id := uint32(a.entry) - 1
+	for i := range asks {
+		if a := &asks[i]; a.entry != 0 {
+			id := a.entry&maxTokens - 1
 			a.from, a.to = v.off[id], v.off[id+1]
 		}
 	}
-	for i := range f.asks {
-		a := &f.asks[i]
-		key := f.raw[a.lo:a.hi]
-		if a.entry>>32 == a.hash>>32 && string(v.arena[a.from:a.to]) == string(key) {
-			if id := int32(uint32(a.entry)) - 1; v.flags[id]&flagLiteral == a.literal {
-				a.id = id
+	for i := range asks {
+		a := &asks[i]
+		if a.entry != 0 && a.entry>>idBits == uint32(a.hash>>(64-tagBits)) && a.to-a.from == a.hi-a.lo && same(v.arena, a.from, f.raw, a.lo, a.hi-a.lo) {
+			if a.id = int32(a.entry&maxTokens) - 1; v.flags[a.id]&flagLiteral == a.literal {
 				continue
 			}
 		}
+		key := f.raw[a.lo:a.hi]
 		a.id = v.probe(unsafe.String(unsafe.SliceData(key), len(key)), a.hash, a.literal) // key is not kept
 	}
 }
 
+// same reports whether n bytes of x from i and of y from j are the same. Nearly
+// all keys are short.
+func same(x []byte, i uint32, y []byte, j, n uint32) bool {
+	if n <= 8 && n > 0 && int(i)+8 <= len(x) && int(j)+8 <= len(y) {
+		return (binary.LittleEndian.Uint64(x[i:])^binary.LittleEndian.Uint64(y[j:]))<<(64-8*n) == 0
+	}
+	return string(x[i:i+n]) == string(y[j:j+n])
+}
+
+// spelling returns what was asked for.
+func (f *batchFinder) spelling(a *ask) string {
+	key := f.raw[a.lo:a.hi]
+	if f.v.byteLevel && a.literal == 0 {
+		return string(appendSpelled(nil, key))
+	}
+	return string(key)
+}
+
+// joined returns the token that l and r, asked for one after the other, make
+// together, -1 = none. guess is tried first.
+func (f *batchFinder) joined(l, r *ask, guess int32) int32 {
+	if l.literal|r.literal != 0 {
+		return f.v.findSpelled(f.spelling(l)+f.spelling(r), nil)
+	}
+	return f.v.findNear(f.raw[l.lo:r.hi], guess)
+}
+
 func (s *source) mergeField(i int) string { return s.fields.merges + "[" + itoa(i) + "]" }
 
-// joined returns the token that l and r make together, -1 = none. guess is
-// tried first: merges are mostly in the order of the ids they make.
-func (v *vocab) joined(l, r, guess int32, buf []byte) int32 {
-	if v.byteLevel && (v.flags[l]|v.flags[r])&flagLiteral != 0 {
-		return v.findSpelled(v.spelling(l)+v.spelling(r), nil)
+// findNear returns the token whose key is k, -1 = none. guess is tried first:
+// merges are mostly in the order of the ids they make.
+func (v *vocab) findNear(k []byte, guess int32) int32 {
+	if int(guess) < v.len() && v.flags[guess]&flagLiteral == 0 && string(v.key(guess)) == string(k) {
+		return guess
 	}
-	kl, kr := v.key(l), v.key(r)
-	if int(guess) < v.len() && v.flags[guess]&flagLiteral == 0 {
-		if k := v.key(guess); len(k) == len(kl)+len(kr) && string(k[:len(kl)]) == string(kl) && string(k[len(kl):]) == string(kr) {
-			return guess
-		}
-	}
-	buf = append(append(buf, kl...), kr...)
-	return v.find(unsafe.String(unsafe.SliceData(buf), len(buf))) // buf is not kept
+	return v.find(unsafe.String(unsafe.SliceData(k), len(k))) // k is not kept
 }

@@ -1,6 +1,9 @@
 package tokenizer
 
-import "unicode/utf8"
+import (
+	"slices"
+	"unicode/utf8"
+)
 
 // Byte-level BPE files spell every byte as one printable character (GPT-2's
 // alphabet): the bytes 0x21..0x7e, 0xa1..0xac and 0xae..0xff stand for
@@ -40,11 +43,13 @@ func makeRuneByte() (t [alphabetEnd]int16) {
 // appendUnspelled appends the bytes that s spells. ok is false, and dst is
 // returned unchanged, when s holds a character outside the alphabet.
 func appendUnspelled(dst []byte, s string) (out []byte, ok bool) {
-	out = dst
+	n := len(dst)
+	out = slices.Grow(dst, len(s))[:n+len(s)]
 	for i := 0; i < len(s); {
 		c := s[i]
-		if c >= 0x21 && c <= 0x7e {
-			out = append(out, c)
+		if c-0x21 <= 0x7e-0x21 {
+			out[n] = c
+			n++
 			i++
 			continue
 		}
@@ -56,10 +61,11 @@ func appendUnspelled(dst []byte, s string) (out []byte, ok bool) {
 		if r >= alphabetEnd || runeByte[r] < 0 {
 			return dst, false
 		}
-		out = append(out, byte(runeByte[r]))
+		out[n] = byte(runeByte[r])
+		n++
 		i += 2
 	}
-	return out, true
+	return out[:n], true
 }
 
 // appendSpelled appends the alphabet's spelling of raw.

@@ -2,7 +2,9 @@ package tokenizer
 
 import (
 	"encoding/json"
+	"iter"
 	"math"
+	"unsafe"
 
 	"github.com/qwq-edge/qwq/gguf"
 )
@@ -14,11 +16,6 @@ const maxConfig = 16 << 20
 // Errors are *FormatError naming the key.
 func FromGGUF(f *gguf.File) (*Tokenizer, error) {
 	s := &source{fields: fieldNames{tokens: keyTokens, merges: keyMerges, scores: keyScores, ids: "tokenizer.ggml"}}
-	defer func() {
-		if s.ready != nil {
-			s.ready() // nothing reads f when this returns
-		}
-	}()
 	if err := s.readGGUF(f); err != nil {
 		return nil, inFile(f.Path(), err)
 	}
@@ -28,21 +25,22 @@ func FromGGUF(f *gguf.File) (*Tokenizer, error) {
 
 // readGGUF reads the keys.
 func (s *source) readGGUF(f *gguf.File) error {
-	var ok bool
 	if _, has := f.Get(keyModel); !has {
 		return fieldErr(keyModel, "missing: the file holds no tokenizer")
 	}
-	if s.tokens, ok = f.Strs(keyTokens); !ok {
+	if s.views, _ = f.Get(keyTokens); !isStrings(s.views) {
 		return fieldErr(keyTokens, "missing, or no strings")
 	}
 	if err := s.ggufTypes(f); err != nil {
 		return err
 	}
 	var err error
-	if s.cfg, err = ggufConfig(f, len(s.tokens)); err != nil {
+	if s.cfg, err = ggufConfig(f, s.count()); err != nil {
 		return err
 	}
 	if s.cfg.Model == "bert" {
+		s.tokens, _ = s.views.Strs()
+		s.views = gguf.Value{}
 		s.plainWords()
 	}
 	s.defaultIDs()
@@ -55,8 +53,8 @@ func (s *source) readGGUF(f *gguf.File) error {
 	s.template, _ = f.Str(keyTemplate)
 	ids, _ := f.Ints(keyOwnEOG)
 	for _, id := range ids {
-		if id < 0 || id >= int64(len(s.tokens)) {
-			return fieldErr(keyOwnEOG, "id %d is outside the %d tokens", id, len(s.tokens))
+		if id < 0 || id >= int64(s.count()) {
+			return fieldErr(keyOwnEOG, "id %d is outside the %d tokens", id, s.count())
 		}
 		s.eog = append(s.eog, int32(id))
 	}
@@ -65,21 +63,20 @@ func (s *source) readGGUF(f *gguf.File) error {
 
 // ggufTypes reads the token types; without them every token is a normal one.
 func (s *source) ggufTypes(f *gguf.File) error {
-	s.types = make([]uint8, len(s.tokens))
-	types, ok := f.Ints(keyTypes)
-	if ok && len(types) != len(s.tokens) {
-		return fieldErr(keyTypes, "%d types for %d tokens", len(types), len(s.tokens))
-	}
+	s.types = make([]uint8, s.count())
 	for i := range s.types {
 		s.types[i] = typeNormal
-		if !ok {
-			continue
+	}
+	v, ok := f.Get(keyTypes)
+	if ok && v.Len() != s.count() {
+		return fieldErr(keyTypes, "%d types for %d tokens", v.Len(), s.count())
+	}
+	for i, typ := range v.EachInt() {
+		if typ < 0 || typ > typeByte {
+			return fieldErr(keyTypes, "token %d has type %d", i, typ)
 		}
-		if types[i] < 0 || types[i] > typeByte {
-			return fieldErr(keyTypes, "token %d has type %d", i, types[i])
-		}
-		if types[i] != 0 { // undefined, as old files have it, is normal
-			s.types[i] = uint8(types[i])
+		if typ != 0 { // undefined, as old files have it, is normal
+			s.types[i] = uint8(typ)
 		}
 	}
 	return nil
@@ -130,12 +127,15 @@ func (s *source) defaultIDs() {
 func (s *source) ggufAdded() error {
 	own := make(map[int32]addedFlag, len(s.cfg.Added))
 	for _, f := range s.cfg.Added {
-		if f.ID < 0 || int(f.ID) >= len(s.tokens) {
-			return fieldErr(keyOwnConfig, "added token %d is outside the %d tokens", f.ID, len(s.tokens))
+		if f.ID < 0 || int(f.ID) >= s.count() {
+			return fieldErr(keyOwnConfig, "added token %d is outside the %d tokens", f.ID, s.count())
 		}
 		own[f.ID] = f
 	}
 	for id, typ := range s.types {
+		if typ == typeNormal && len(own) == 0 {
+			continue
+		}
 		f, ok := own[int32(id)]
 		if !ok {
 			f, ok = usualAdded(int32(id), typ)
@@ -150,8 +150,8 @@ func (s *source) ggufAdded() error {
 // ggufMerges reads merges or scores, whichever the model goes by.
 func (s *source) ggufMerges(f *gguf.File) error {
 	if scores, ok := f.Floats(keyScores); ok {
-		if len(scores) != len(s.tokens) {
-			return fieldErr(keyScores, "%d scores for %d tokens", len(scores), len(s.tokens))
+		if len(scores) != s.count() {
+			return fieldErr(keyScores, "%d scores for %d tokens", len(scores), s.count())
 		}
 		s.scores = scores
 	}
@@ -176,18 +176,22 @@ func (s *source) ggufMerges(f *gguf.File) error {
 		return nil
 	}
 	v, _ := f.Get(keyMerges)
-	if v.Type() != gguf.TypeArray || v.Elem() != gguf.TypeString {
+	if !isStrings(v) {
 		return fieldErr(keyMerges, "missing, or no strings")
 	}
-	// The strings are read while the vocabulary is built.
-	var merges []string
-	done := make(chan struct{})
-	go func() {
-		merges, _ = v.Strs()
-		close(done)
-	}()
-	s.ready = func() { <-done }
-	s.merges = v.Len()
-	s.merge = func(i int) (string, string, error) { return cutMerge(merges[i]) }
+	s.merges, s.merge = v.Len(), func(from int) iter.Seq2[string, string] {
+		return func(yield func(l, r string) bool) {
+			for b := range v.EachStr(from) {
+				l, r, _ := cutMerge(unsafe.String(unsafe.SliceData(b), len(b))) // not kept
+				if !yield(l, r) {
+					return
+				}
+			}
+		}
+	}
 	return nil
+}
+
+func isStrings(v gguf.Value) bool {
+	return v.Type() == gguf.TypeArray && v.Elem() == gguf.TypeString
 }

@@ -2,8 +2,8 @@ package tokenizer
 
 import (
 	"errors"
+	"iter"
 	"math"
-	"strings"
 )
 
 // hfTokens collects the vocabulary of a Hugging Face file.
@@ -93,11 +93,17 @@ var errMerge = errors.New("want two tokens with a space between them")
 
 // cutMerge splits "left right".
 func cutMerge(s string) (left, right string, err error) {
-	i := strings.IndexByte(s, ' ')
-	if i <= 0 || i == len(s)-1 || strings.IndexByte(s[i+1:], ' ') >= 0 {
+	at, n := 0, 0
+	for i := range len(s) { // short: faster than a search
+		if s[i] == ' ' {
+			at = i
+			n++
+		}
+	}
+	if n != 1 || at == 0 || at == len(s)-1 {
 		return "", "", errMerge
 	}
-	return s[:i], s[i+1:], nil
+	return s[:at], s[at+1:], nil
 }
 
 // readUnigram reads a list of [token, score]; the id is the place.
@@ -125,6 +131,11 @@ func (r *jsonReader) readUnigram(h *hfTokens) {
 }
 
 // mergeFunc returns the merges as a source wants them.
-func (h *hfTokens) mergeFunc() func(i int) (string, string, error) {
-	return func(i int) (string, string, error) { return h.merges[2*i], h.merges[2*i+1], nil }
+func (h *hfTokens) mergeFunc() func(from int) iter.Seq2[string, string] {
+	return func(from int) iter.Seq2[string, string] {
+		return func(yield func(l, r string) bool) {
+			for i := 2 * from; i < len(h.merges) && yield(h.merges[i], h.merges[i+1]); i += 2 {
+			}
+		}
+	}
 }

@@ -20,7 +20,7 @@ const (
 	idBits   = 21
 	rankBits = 64 - 2*idBits
 
-	maxTokens = 1 << idBits     // ids are below this
+	maxTokens = 1<<idBits - 1   // ids are below this
 	maxMerges = 1<<rankBits - 1 // ranks are below this
 
 	noRank = ^uint32(0)
@@ -44,10 +44,15 @@ func (t *mergeTable) hash(key uint64) uint64 {
 	return hi ^ lo
 }
 
-// put enters a merge; the first of two equal pairs wins.
-func (t *mergeTable) put(left, right int32, rank uint32, id int32) {
-	key := pairKey(left, right)
-	t.made[rank] = id
+// fill enters the pairs in the order of their ranks.
+func (t *mergeTable) fill(keys []uint64) {
+	for rank, key := range keys {
+		t.put(key, uint32(rank))
+	}
+}
+
+// put enters a pair; the first of two equal pairs wins.
+func (t *mergeTable) put(key uint64, rank uint32) {
 	h, mask := t.hash(key), uint64(len(t.entries)-1)
 	t.filter[h>>32&uint64(len(t.filter)-1)] |= 1 << (h >> 26 & 63)
 	for i := h & mask; ; i = (i + 1) & mask {
@@ -92,7 +97,7 @@ func (t *mergeTable) ordered() []int32 {
 	pairs := make([]int32, 0, 2*len(all))
 	for _, key := range all {
 		if key != 0 {
-			pairs = append(pairs, int32((key-1)>>idBits), int32((key-1)&(maxTokens-1)))
+			pairs = append(pairs, int32((key-1)>>idBits), int32((key-1)&maxTokens))
 		}
 	}
 	return pairs

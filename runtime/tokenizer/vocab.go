@@ -21,6 +21,10 @@ const (
 	flagSpecial = 0x20 // skipped on request when decoding; matched only when special tokens are parsed
 )
 
+// tagBits is how much of the hash an entry of the table has room for: of 2000
+// tokens that are not the one looked for, one is compared.
+const tagBits = 32 - idBits
+
 // literalSalt keeps literal keys apart from unspelled ones in the table.
 const literalSalt = 0x9e3779b97f4a7c15
 
@@ -36,7 +40,7 @@ type vocab struct {
 	arena     []byte
 	off       []uint32 // [n+1]
 	flags     []uint8  // [n]
-	table     []uint64 // hash>>32<<32 | id+1; 0 = free; length is a power of two
+	table     []uint32 // top tagBits of the hash << idBits | id+1; 0 = free; length is a power of two
 	maxLen    int      // bytes of the longest key
 }
 
@@ -78,7 +82,7 @@ func (v *vocab) index() (first, second int32) {
 	for size < v.len()+v.len()/2 {
 		size *= 2
 	}
-	v.table = make([]uint64, size)
+	v.table = make([]uint32, size)
 	mask := uint64(size - 1)
 	for id := range v.flags {
 		k := v.key(int32(id))
@@ -87,16 +91,16 @@ func (v *vocab) index() (first, second int32) {
 		if v.flags[id]&flagLiteral != 0 {
 			h ^= literalSalt
 		}
-		i := h & mask
+		i, tag := h&mask, uint32(h>>(64-tagBits))
 		for ; v.table[i] != 0; i = (i + 1) & mask {
-			if e := v.table[i]; e>>32 == h>>32 {
-				o := int32(uint32(e)) - 1
+			if e := v.table[i]; e>>idBits == tag {
+				o := int32(e&maxTokens) - 1
 				if string(v.key(o)) == string(k) && (v.flags[o]^v.flags[id])&flagLiteral == 0 {
 					return o, int32(id)
 				}
 			}
 		}
-		v.table[i] = h>>32<<32 | uint64(id+1)
+		v.table[i] = tag<<idBits | uint32(id+1)
 	}
 	return -1, -1
 }
@@ -113,14 +117,14 @@ func (v *vocab) probe(k string, h uint64, literal uint8) int32 {
 	if len(k) > v.maxLen {
 		return -1
 	}
-	mask := uint64(len(v.table) - 1)
+	mask, tag := uint64(len(v.table)-1), uint32(h>>(64-tagBits))
 	for i := h & mask; ; i = (i + 1) & mask {
 		e := v.table[i]
 		if e == 0 {
 			return -1
 		}
-		if e>>32 == h>>32 {
-			id := int32(uint32(e)) - 1
+		if e>>idBits == tag {
+			id := int32(e&maxTokens) - 1
 			if string(v.key(id)) == k && v.flags[id]&flagLiteral == literal {
 				return id
 			}
