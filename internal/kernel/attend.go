@@ -24,8 +24,7 @@ type attend struct {
 
 	items  []item
 	tasks  []task
-	states []ref.State // of all tasks
-	outs   []float64   // the states' outputs
+	states states // of all tasks
 
 	fnItem, fnTask, fnMerge func(worker, lo, hi int)
 }
@@ -44,13 +43,13 @@ type task struct{ item, split int }
 
 // attnLocal is one worker's scratch.
 type attnLocal struct {
-	q        []ref.Wide  // [rows, group]
-	part     []ref.State // [rows, group]: the split in progress
-	all      []ref.State // [rows, group]: the splits before
-	partOuts []float64
-	allOuts  []float64
-	k, v     []float32 // [64, dim]: a page, widened
-	scores   [ref.PagePositions]float32
+	q         []float32  // [rows, group, dim]: an item's queries
+	wide      []ref.Wide // [rows, group]: the same for arm/ref
+	part, all states     // [rows, group]: the split in progress, those before
+	k, v      []float32  // [64, dim]: a page, widened
+	scores    []float32  // [rows, group, 64]
+	fast      bool       // not by arm/ref
+	o         []float64  // [dim], for arm/ref
 }
 
 // PageBytes is the size of a page of 64 positions for one layer: for each KV head
@@ -209,16 +208,7 @@ func (a *attend) plan(threads int) error {
 				a.tasks = append(a.tasks, task{i, it.split + n})
 			}
 		}
-		a.states, a.outs = makeStates(a.states, a.outs, states, dim)
+		a.states.resize(states, dim)
 	}
 	return nil
-}
-
-// makeStates returns n states with outputs of dim values.
-func makeStates(states []ref.State, outs []float64, n, dim int) ([]ref.State, []float64) {
-	states, outs = grow(states, n), grow(outs, n*dim)
-	for i := range states {
-		states[i].O = outs[i*dim : (i+1)*dim : (i+1)*dim]
-	}
-	return states, outs
 }

@@ -2,6 +2,7 @@ package kernel
 
 import (
 	"github.com/qwq-edge/qwq/arm/ref"
+	"github.com/qwq-edge/qwq/quant"
 )
 
 // attendItems is the job of whole items: all splits one after the other.
@@ -11,15 +12,15 @@ func (p *Pool) attendItems(worker, lo, hi int) {
 	for i := lo; i < hi; i++ {
 		it := &a.items[i]
 		n, dim := it.rows*a.group, a.seqs[it.seq].Dim
-		l.part, l.partOuts = makeStates(l.part, l.partOuts, n, dim)
-		l.all, l.allOuts = makeStates(l.all, l.allOuts, n, dim)
-		reset(l.all)
-		w.widenQueries(it)
+		l.part.resize(n, dim)
+		l.all.resize(n, dim)
+		l.all.reset()
+		w.queries(it)
 		for split := it.split; split < it.split+it.splits; split++ {
-			w.split(it, split, l.part)
-			merge(l.all, l.part)
+			w.split(it, split, &l.part)
+			l.all.merge(&l.part)
 		}
-		a.finish(it, l.all)
+		a.finish(it, &l.all)
 	}
 }
 
@@ -30,8 +31,9 @@ func (p *Pool) attendTasks(worker, lo, hi int) {
 		it := &a.items[t.item]
 		n := it.rows * a.group
 		at := it.state + (t.split-it.split)*n
-		w.widenQueries(it)
-		w.split(it, t.split, a.states[at:at+n])
+		w.queries(it)
+		part := a.states.view(at, at+n)
+		w.split(it, t.split, &part)
 	}
 }
 
@@ -41,98 +43,130 @@ func (p *Pool) attendMerge(_, lo, hi int) {
 	for i := lo; i < hi; i++ {
 		it := &a.items[i]
 		n := it.rows * a.group
-		all := a.states[it.state : it.state+n]
+		all := a.states.view(it.state, it.state+n)
 		for s := 1; s < it.splits; s++ {
-			merge(all, a.states[it.state+s*n:it.state+(s+1)*n])
+			part := a.states.view(it.state+s*n, it.state+(s+1)*n)
+			all.merge(&part)
 		}
-		a.finish(it, all)
+		a.finish(it, &all)
 	}
 }
 
-func reset(states []ref.State) {
-	for i := range states {
-		states[i].Reset()
-	}
-}
-
-// merge adds the states of a split to those of the splits before. A row that
-// sees nothing of one side keeps the other as it is.
-func merge(all, part []ref.State) {
-	for i := range all {
-		switch {
-		case part[i].L == 0:
-		case all[i].L == 0:
-			all[i].M, all[i].L = part[i].M, part[i].L
-			copy(all[i].O, part[i].O)
-		default:
-			all[i].Merge(&part[i])
-		}
-	}
-}
-
-// finish writes an item's outputs.
-func (a *attend) finish(it *item, states []ref.State) {
-	dim := a.seqs[it.seq].Dim
+// finish writes an item's outputs, O·(1/L).
+func (a *attend) finish(it *item, s *states) {
 	for r := range it.rows {
-		y := a.y.At(it.base + it.row + r)[it.head*a.group*dim:]
+		y := a.y.At(it.base + it.row + r)[it.head*a.group*s.dim:]
 		for g := range a.group {
-			states[r*a.group+g].Finish(y[g*dim : (g+1)*dim])
+			i := r*a.group + g
+			inv := 1 / s.l[i]
+			for d, o := range s.out(i) {
+				y[g*s.dim+d] = o * inv
+			}
 		}
 	}
 }
 
-// widenQueries prepares the queries of an item.
-func (w *worker) widenQueries(it *item) {
+// queries collects the queries of an item.
+func (w *worker) queries(it *item) {
 	a, l := &w.pool.attn, &w.attn
 	dim := a.seqs[it.seq].Dim
-	for len(l.q) < it.rows*a.group {
-		l.q = append(l.q, ref.Wide{})
-	}
+	width, n := a.group*dim, it.rows*a.group
+	l.q, l.o = grow(l.q, it.rows*width), grow(l.o, dim)
+	l.scores = grow(l.scores, n*ref.PagePositions)
+	l.fast = w.pool.variant.canFloats(quant.F32, dim)
 	for r := range it.rows {
-		q := a.q.At(it.base + it.row + r)[it.head*a.group*dim:]
-		for g := range a.group {
-			l.q[r*a.group+g].Widen(q[g*dim : (g+1)*dim])
-		}
+		copy(l.q[r*width:(r+1)*width], a.q.At(it.base + it.row + r)[it.head*width:])
+	}
+	if l.fast {
+		return
+	}
+	for len(l.wide) < n {
+		l.wide = append(l.wide, ref.Wide{})
+	}
+	for i := range n {
+		l.wide[i].Widen(l.q[i*dim : (i+1)*dim])
 	}
 }
 
 // split computes the states of an item's rows over one split.
-func (w *worker) split(it *item, split int, states []ref.State) {
+func (w *worker) split(it *item, split int, s *states) {
 	a := &w.pool.attn
-	s := &a.seqs[it.seq]
-	reset(states)
-	lo, _ := s.sees(it.row, a.mask.Window)
-	_, hi := s.sees(it.row+it.rows-1, a.mask.Window)
+	seq := &a.seqs[it.seq]
+	s.reset()
+	lo, _ := seq.sees(it.row, a.mask.Window)
+	_, hi := seq.sees(it.row+it.rows-1, a.mask.Window)
 	lo, hi = max(lo, split*ref.SplitPositions), min(hi, (split+1)*ref.SplitPositions)
 	for page := lo / ref.PagePositions; page*ref.PagePositions < hi; page++ {
 		first := page * ref.PagePositions
-		w.page(it, page, max(lo-first, 0), min(hi-first, ref.PagePositions), states)
+		w.page(it, page, max(lo-first, 0), min(hi-first, ref.PagePositions), s)
 	}
 }
 
 // page adds positions lo to hi of a page, counted in the page, to the states of
 // the rows that see them.
-func (w *worker) page(it *item, page, lo, hi int, states []ref.State) {
+func (w *worker) page(it *item, page, lo, hi int, s *states) {
 	a, l := &w.pool.attn, &w.attn
-	s := &a.seqs[it.seq]
-	dim, first := s.Dim, page*ref.PagePositions
+	seq := &a.seqs[it.seq]
+	dim, first := seq.Dim, page*ref.PagePositions
 	l.k, l.v = grow(l.k, ref.PagePositions*dim), grow(l.v, ref.PagePositions*dim)
-	expK := w.widen(l.k[lo*dim:hi*dim], s.Type, s.rows(page, it.head, false, lo, hi))
-	expV := w.widen(l.v[lo*dim:hi*dim], s.Type, s.rows(page, it.head, true, lo, hi))
-	for r := range it.rows {
-		from, to := s.sees(it.row+r, a.mask.Window)
+	k, v := l.k[lo*dim:hi*dim], l.v[lo*dim:hi*dim]
+	keys, values := seq.rows(page, it.head, false, lo, hi), seq.rows(page, it.head, true, lo, hi)
+	expK, expV := 0, 0
+	if l.fast {
+		w.values(k, seq.Type, keys)
+		w.values(v, seq.Type, values)
+	} else {
+		expK, expV = w.widen(k, seq.Type, keys), w.widen(v, seq.Type, values)
+	}
+	if l.fast && !w.pool.variant.scores(l.scores[lo:], ref.PagePositions, l.q, k, dim, a.mask.Scale) {
+		panic("kernel: float kernels without q·k")
+	}
+	for r := 0; r < it.rows; {
+		from, to := seq.sees(it.row+r, a.mask.Window)
 		from, to = max(from-first, lo), min(to-first, hi)
-		if from >= to {
-			continue
-		}
-		for g := range a.group {
-			i := r*a.group + g
-			scores := l.scores[from:to]
-			for j := range scores {
-				k := l.k[(from+j)*dim : (from+j+1)*dim]
-				scores[j] = ref.Dot(k, expK, &l.q[i]) * a.mask.Scale
+		rows := 1
+		for ; r+rows < it.rows; rows++ { // rows that see the same
+			f, t := seq.sees(it.row+r+rows, a.mask.Window)
+			if max(f-first, lo) != from || min(t-first, hi) != to {
+				break
 			}
-			states[i].Page(scores, from, l.v[from*dim:to*dim], expV)
 		}
+		if from < to {
+			i, n := r*a.group, (r+rows)*a.group
+			if l.fast {
+				w.weigh(s, i, n, from, to)
+			} else {
+				w.refPage(s, i, n, from, to, expK, expV)
+			}
+		}
+		r += rows
+	}
+}
+
+// weigh adds positions from to to of the page to states i to n, whose scores are
+// known.
+func (w *worker) weigh(s *states, i, n, from, to int) {
+	l, v := &w.attn, w.pool.variant
+	for j := i; j < n; j++ {
+		m, sum := v.expSum((*[ref.PagePositions]float32)(l.scores[j*ref.PagePositions:]), from, to, s.m[j])
+		s.scale(j, ref.Exp(s.m[j]-m))
+		s.m[j] = m
+		s.l[j] += sum
+	}
+	dim := s.dim
+	if !v.weigh(s.o[i*dim:n*dim], l.scores[i*ref.PagePositions+from:], ref.PagePositions, l.v[from*dim:to*dim], dim) {
+		panic("kernel: float kernels without P·V")
+	}
+}
+
+// refPage is weigh by arm/ref, scores included.
+func (w *worker) refPage(s *states, i, n, from, to, expK, expV int) {
+	l, dim := &w.attn, s.dim
+	for j := i; j < n; j++ {
+		scores := l.scores[j*ref.PagePositions+from : j*ref.PagePositions+to]
+		for c := range scores {
+			scores[c] = ref.Dot(l.k[(from+c)*dim:(from+c+1)*dim], expK, &l.wide[j]) * w.pool.attn.mask.Scale
+		}
+		s.refPage(j, scores, from, l.v[from*dim:to*dim], expV, l.o)
 	}
 }

@@ -201,3 +201,8 @@ func (v variant) softmax(x []float32) {
 	}
 	ref.Softmax(x)
 }
+
+// dequantize is y = the values of row, or false.
+func (v variant) dequantize(y []float32, t quant.Type, row []byte) bool {
+	return v.x86 != x86.None && x86.Dequantize(v.x86, y, t, row)
+}

@@ -339,30 +339,40 @@ func (w *worker) floats(dst []float32, stride int, m quant.Matrix, lo, n int) {
 		for at := 0; at < n; at += 16 {
 			rows := min(16, n-at)
 			for j := range rows {
-				w.widen(w.f32[j*m.Cols:(j+1)*m.Cols], m.Type, m.Row(lo+at+j))
+				w.values(w.f32[j*m.Cols:(j+1)*m.Cols], m.Type, m.Row(lo+at+j))
 			}
 			w.floatRows(dst[at:], stride, as, bytesOf(w.f32[:rows*m.Cols]), rows, s.x)
 		}
 	}
 }
 
-// widen writes a row's values and returns a lower bound of their exponents.
+// widen writes a row's values and returns a lower bound of their exponents, which
+// arm/ref wants to know.
 func (w *worker) widen(dst []float32, t quant.Type, row []byte) int {
+	w.values(dst, t, row)
 	switch t {
 	case quant.F32:
-		copyF32(dst, row)
 		return ref.ExpF32(row)
 	case quant.F16:
-		w.pool.variant.f16(dst, row)
 		return ref.ExpF16
-	}
-	if err := quant.Decode(t, dst, row); err != nil {
-		panic(fmt.Sprintf("kernel: a row that was checked cannot be decoded: %v", err))
-	}
-	if t == quant.BF16 {
+	case quant.BF16:
 		return ref.ExpBF16(row)
 	}
 	return ref.MinExp(dst)
+}
+
+// values writes a row's values.
+func (w *worker) values(dst []float32, t quant.Type, row []byte) {
+	switch {
+	case t == quant.F32:
+		copyF32(dst, row)
+	case t == quant.F16:
+		w.pool.variant.f16(dst, row)
+	case !w.pool.variant.dequantize(dst, t, row):
+		if err := quant.Decode(t, dst, row); err != nil {
+			panic(fmt.Sprintf("kernel: a row that was checked cannot be decoded: %v", err))
+		}
+	}
 }
 
 // grow returns s with length n; its content is not kept.

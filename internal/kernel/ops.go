@@ -82,7 +82,7 @@ func (p *Pool) opRows(worker, lo, hi int) {
 				p.variant.rotate(x[h:h+o.dim], cos, sin, o.neox)
 			}
 		case opEmbed:
-			p.workers[worker].widen(o.y.At(r), o.m.Type, o.m.Row(int(o.ids[r])))
+			p.workers[worker].values(o.y.At(r), o.m.Type, o.m.Row(int(o.ids[r])))
 		}
 	}
 }

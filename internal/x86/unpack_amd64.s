@@ -458,3 +458,39 @@ block:
 	THIRDS(VPSRLW, 2, VPSRLW, 3, VPSRLW, 4, VPSRLW, 5)
 	PUT128(128)
 	NEXT(110, 256, 16, block, row)
+
+// func decodeQ8_0AVX2(y *float32, w *byte, blocks int)
+//
+// y = q·d of whole blocks.
+//
+//	DI y   SI w   CX blocks left   Y0 d
+TEXT ·decodeQ8_0AVX2(SB), NOSPLIT, $0-24
+	MOVQ y+0(FP), DI
+	MOVQ w+8(FP), SI
+	MOVQ blocks+16(FP), CX
+
+block:
+	VPBROADCASTW (SI), X0
+	VCVTPH2PS    X0, Y0
+	VPMOVSXBD    2(SI), Y1
+	VPMOVSXBD    10(SI), Y2
+	VPMOVSXBD    18(SI), Y3
+	VPMOVSXBD    26(SI), Y4
+	VCVTDQ2PS    Y1, Y1
+	VCVTDQ2PS    Y2, Y2
+	VCVTDQ2PS    Y3, Y3
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y0, Y1, Y1
+	VMULPS       Y0, Y2, Y2
+	VMULPS       Y0, Y3, Y3
+	VMULPS       Y0, Y4, Y4
+	VMOVUPS      Y1, (DI)
+	VMOVUPS      Y2, 32(DI)
+	VMOVUPS      Y3, 64(DI)
+	VMOVUPS      Y4, 96(DI)
+	ADDQ         $34, SI
+	ADDQ         $128, DI
+	DECQ         CX
+	JNZ          block
+	VZEROUPPER
+	RET
