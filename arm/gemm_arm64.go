@@ -21,8 +21,12 @@ func packedOf(t quant.Type) packed {
 	switch t {
 	case quant.Q8_0, quant.IQ4_NL:
 		return packed{32, false, true}
-	case quant.Q4_1, quant.Q5_1:
+	case quant.Q4_1, quant.Q5_1, quant.Q4_K, quant.Q5_K:
 		return packed{32, true, false}
+	case quant.Q2_K:
+		return packed{16, true, false}
+	case quant.Q3_K, quant.Q6_K:
+		return packed{16, false, false}
 	}
 	return packed{32, false, false}
 }

@@ -31,6 +31,10 @@ func gemv(l Level, dst []float32, t quant.Type, w []byte, stride int, x Acts) {
 
 func gemvCall(l Level, t quant.Type, dst *float32, w *byte, x Acts, stride, groups int) {
 	q, d, sum, blocks := &x.Q[0], &x.D[0], &x.Sum[0], x.Blocks
+	if t.Block() == 256 {
+		gemvKCall(l, t, dst, w, x, stride, groups)
+		return
+	}
 	if l == NEON {
 		switch t {
 		case quant.Q8_0:
@@ -61,6 +65,38 @@ func gemvCall(l Level, t quant.Type, dst *float32, w *byte, x Acts, stride, grou
 		gemvQ5_1DotProd(dst, w, q, d, sum, blocks, stride, groups)
 	case quant.IQ4_NL:
 		gemvIQ4_NLDotProd(dst, w, q, d, sum, blocks, stride, groups)
+	}
+}
+
+func gemvKCall(l Level, t quant.Type, dst *float32, w *byte, x Acts, stride, groups int) {
+	var tmp [320]byte
+	q, d, sum, blocks := &x.Q[0], &x.D[0], &x.Sum[0], x.Blocks/8
+	if l == NEON {
+		switch t {
+		case quant.Q4_K:
+			gemvQ4_KNEON(dst, w, q, d, sum, blocks, stride, groups, &tmp)
+		case quant.Q5_K:
+			gemvQ5_KNEON(dst, w, q, d, sum, blocks, stride, groups, &tmp)
+		case quant.Q6_K:
+			gemvQ6_KNEON(dst, w, q, d, sum, blocks, stride, groups, &tmp)
+		case quant.Q2_K:
+			gemvQ2_KNEON(dst, w, q, d, sum, blocks, stride, groups, &tmp)
+		case quant.Q3_K:
+			gemvQ3_KNEON(dst, w, q, d, sum, blocks, stride, groups, &tmp)
+		}
+		return
+	}
+	switch t {
+	case quant.Q4_K:
+		gemvQ4_KDotProd(dst, w, q, d, sum, blocks, stride, groups, &tmp)
+	case quant.Q5_K:
+		gemvQ5_KDotProd(dst, w, q, d, sum, blocks, stride, groups, &tmp)
+	case quant.Q6_K:
+		gemvQ6_KDotProd(dst, w, q, d, sum, blocks, stride, groups, &tmp)
+	case quant.Q2_K:
+		gemvQ2_KDotProd(dst, w, q, d, sum, blocks, stride, groups, &tmp)
+	case quant.Q3_K:
+		gemvQ3_KDotProd(dst, w, q, d, sum, blocks, stride, groups, &tmp)
 	}
 }
 
@@ -102,3 +138,35 @@ func gemvQ5_1DotProd(dst *float32, w *byte, q *int8, d *float32, sum *int16, blo
 
 //go:noescape
 func gemvIQ4_NLDotProd(dst *float32, w *byte, q *int8, d *float32, sum *int16, blocks, stride, groups int)
+
+// The same for super-blocks: blocks·256 activations; tmp is overwritten.
+
+//go:noescape
+func gemvQ4_KNEON(dst *float32, w *byte, q *int8, d *float32, sum *int16, blocks, stride, groups int, tmp *[320]byte)
+
+//go:noescape
+func gemvQ5_KNEON(dst *float32, w *byte, q *int8, d *float32, sum *int16, blocks, stride, groups int, tmp *[320]byte)
+
+//go:noescape
+func gemvQ6_KNEON(dst *float32, w *byte, q *int8, d *float32, sum *int16, blocks, stride, groups int, tmp *[320]byte)
+
+//go:noescape
+func gemvQ2_KNEON(dst *float32, w *byte, q *int8, d *float32, sum *int16, blocks, stride, groups int, tmp *[320]byte)
+
+//go:noescape
+func gemvQ3_KNEON(dst *float32, w *byte, q *int8, d *float32, sum *int16, blocks, stride, groups int, tmp *[320]byte)
+
+//go:noescape
+func gemvQ4_KDotProd(dst *float32, w *byte, q *int8, d *float32, sum *int16, blocks, stride, groups int, tmp *[320]byte)
+
+//go:noescape
+func gemvQ5_KDotProd(dst *float32, w *byte, q *int8, d *float32, sum *int16, blocks, stride, groups int, tmp *[320]byte)
+
+//go:noescape
+func gemvQ6_KDotProd(dst *float32, w *byte, q *int8, d *float32, sum *int16, blocks, stride, groups int, tmp *[320]byte)
+
+//go:noescape
+func gemvQ2_KDotProd(dst *float32, w *byte, q *int8, d *float32, sum *int16, blocks, stride, groups int, tmp *[320]byte)
+
+//go:noescape
+func gemvQ3_KDotProd(dst *float32, w *byte, q *int8, d *float32, sum *int16, blocks, stride, groups int, tmp *[320]byte)

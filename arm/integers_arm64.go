@@ -8,6 +8,8 @@ func can(t quant.Type, k int) bool {
 	switch t {
 	case quant.Q8_0, quant.Q4_0, quant.Q4_1, quant.Q5_0, quant.Q5_1, quant.IQ4_NL:
 		return k > 0
+	case quant.Q4_K, quant.Q5_K, quant.Q6_K, quant.Q2_K, quant.Q3_K:
+		return k > 0 && k%256 == 0
 	}
 	return false
 }

@@ -147,6 +147,13 @@ func (a *Arm64) LoadH8(r R, regs ...V) {
 func (a *Arm64) LoadLaneH(r R, v V, lane int) { a.op("VLD1.P 2(R%d), V%d.H[%d]", r, v, lane) }
 func (a *Arm64) LoadLaneS(r R, v V, lane int) { a.op("VLD1.P 4(R%d), V%d.S[%d]", r, v, lane) }
 
+// LoadLaneHAt and LoadLaneSAt load one lane; r stays.
+func (a *Arm64) LoadLaneHAt(r R, v V, lane int) { a.op("VLD1 (R%d), V%d.H[%d]", r, v, lane) }
+func (a *Arm64) LoadLaneSAt(r R, v V, lane int) { a.op("VLD1 (R%d), V%d.S[%d]", r, v, lane) }
+
+// FMOVD loads 8 bytes.
+func (a *Arm64) FMOVD(r R, off int, v V) { a.op("FMOVD %d(R%d), F%d", off, r, v) }
+
 // LoadDupS loads a word into all lanes and moves r on.
 func (a *Arm64) LoadDupS(r R, v V) { a.op("VLD1R.P 4(R%d), [V%d.S4]", r, v) }
 

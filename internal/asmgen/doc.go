@@ -10,14 +10,19 @@ package asmgen
 // Files is every generated file: its path from the module root and its text.
 func Files() map[string][]byte {
 	return map[string][]byte{
-		"arm/f16_arm64.s":      f16Arm64(),
-		"arm/gemv_arm64.s":     gemvArm64(),
-		"arm/pack_arm64.s":     packArm64(),
-		"arm/tokens_arm64.s":   tokensArm64(),
-		"arm/tile_arm64.s":     tileArm64(),
-		"arm/quantize_arm64.s": quantizeArm64(),
-		"arm/norm_arm64.s":     normArm64(),
-		"arm/exp_arm64.s":      expArm64(),
-		"arm/dot_arm64.s":      dotArm64(),
+		"arm/f16_arm64.s":           f16Arm64(),
+		"arm/gemv_arm64.s":          gemvArm64(),
+		"arm/gemvk_neon_arm64.s":    gemvKArm64("NEON"),
+		"arm/gemvk_dotprod_arm64.s": gemvKArm64("DotProd"),
+		"arm/packk_neon_arm64.s":    packKArm64("NEON"),
+		"arm/packk_dotprod_arm64.s": packKArm64("DotProd"),
+		"arm/packk_i8mm_arm64.s":    packKArm64("I8MM"),
+		"arm/pack_arm64.s":          packArm64(),
+		"arm/tokens_arm64.s":        tokensArm64(),
+		"arm/tile_arm64.s":          tileArm64(),
+		"arm/quantize_arm64.s":      quantizeArm64(),
+		"arm/norm_arm64.s":          normArm64(),
+		"arm/exp_arm64.s":           expArm64(),
+		"arm/dot_arm64.s":           dotArm64(),
 	}
 }

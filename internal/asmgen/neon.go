@@ -87,6 +87,33 @@ func (a *Arm64) SSHR(d, n V, by int) {
 	a.word(0x4f000400|uint32(64-by)<<16|uint32(n)<<5|uint32(d), "sshr v%d.4s, v%d.4s, #%d", d, n, by)
 }
 
+// SSHLLB, SSHLL and SSHLL2 widen the lower eight int8, the lower and the upper
+// four int16.
+func (a *Arm64) SSHLLB(d, n V) {
+	a.word(0x0f08a400|uint32(n)<<5|uint32(d), "sshll v%d.8h, v%d.8b, #0", d, n)
+}
+func (a *Arm64) SSHLL(d, n V) {
+	a.word(0x0f10a400|uint32(n)<<5|uint32(d), "sshll v%d.4s, v%d.4h, #0", d, n)
+}
+func (a *Arm64) SSHLL2(d, n V) {
+	a.word(0x4f10a400|uint32(n)<<5|uint32(d), "sshll2 v%d.4s, v%d.8h, #0", d, n)
+}
+
+// USHLB shifts bytes left by the signed bytes of m.
+func (a *Arm64) USHLB(d, n, m V) { a.v3(0x6e204400, "ushl", "16b", "16b", d, n, m) }
+
+// TBL2 looks the bytes of m up in the 32 bytes of n and the register after it.
+func (a *Arm64) TBL2(d, n, m V) {
+	a.word(0x4e002000|uint32(m)<<16|uint32(n)<<5|uint32(d), "tbl v%d.16b, { v%d.16b, v%d.16b }, v%d.16b", d, n, (n+1)%32, m)
+}
+
+// ZIP1B and ZIP2B interleave the lower and the upper eight bytes.
+func (a *Arm64) ZIP1B(d, n, m V) { a.v3(0x4e003800, "zip1", "16b", "16b", d, n, m) }
+func (a *Arm64) ZIP2B(d, n, m V) { a.v3(0x4e007800, "zip2", "16b", "16b", d, n, m) }
+
+// UZP2H keeps the odd int16 of n, then of m.
+func (a *Arm64) UZP2H(d, n, m V) { a.v3(0x4e405800, "uzp2", "8h", "8h", d, n, m) }
+
 // UZP1S and UZP2S keep the even and the odd 32-bit lanes of n, then of m.
 func (a *Arm64) UZP1S(d, n, m V) { a.v3(0x4e801800, "uzp1", "4s", "4s", d, n, m) }
 func (a *Arm64) UZP2S(d, n, m V) { a.v3(0x4e805800, "uzp2", "4s", "4s", d, n, m) }

@@ -94,6 +94,81 @@ are the type's own, without a bias.
 	a.RET()
 }
 
+// packK is pack for a type with super-blocks.
+func (a *Arm64) packK(f kformat, rung string) {
+	a.Func(fmt.Sprintf("func pack%s%s(dst *byte, rows *[8]*byte, blocks int, tmp *[320]byte)", f.name, rung), fmt.Sprintf(`
+Packs eight rows of super-blocks of %d bytes into a panel, see the tile kernels.
+
+	R0-R7 the rows   R8 dst   R9 super-blocks left   R10 tmp: d, scales, transposed
+	V0-V7 codes of four rows, two vectors each   V18 what is subtracted from the codes
+	V16-V30 free   V31 mask
+
+	for each super-block {
+		unpack the scales
+		for 32 codes at a time { for rows 0-3, 4-7 { unpack; transpose; store }; store scales, mins }
+	}`, f.bytes), 32)
+	a.Arg("dst", 0, pDst)
+	a.Arg("rows", 8, 10)
+	a.Arg("blocks", 16, pLeft)
+	for i := R(0); i < 8; i++ {
+		a.LoadR(10, 8*int(i), i)
+	}
+	a.Arg("tmp", 24, 10)
+	a.MOVIB(vMask, f.mask)
+	head := panelHead(rung, f.sub, f.min)
+	subs := 32 / f.sub
+	each := head / subs // bytes of a sub-block's scales, then of all mins
+	if f.min {
+		each /= 2
+	}
+	l := "pack" + f.name + rung
+	a.Label(l)
+	a.kScale(f, 10, 11)
+	if f.bias != 0 {
+		a.MOVIB(pBias, f.bias)
+	}
+	for s := range 8 {
+		for h := range 2 {
+			for i := V(0); i < 4; i += 2 {
+				x := a.kUnpack(f, R(4*h+int(i)), s, 2*i, 2*i+1, 24, 25)
+				y := a.kUnpack(f, R(4*h+int(i)+1), s, 2*i+2, 2*i+3, 26, 27)
+				if f.bias != 0 {
+					x = append(x, func() { a.SUBB(2*i, 2*i, pBias) }, func() { a.SUBB(2*i+1, 2*i+1, pBias) })
+					y = append(y, func() { a.SUBB(2*i+2, 2*i+2, pBias) }, func() { a.SUBB(2*i+3, 2*i+3, pBias) })
+				}
+				zip(x, y)
+			}
+			a.storeCodes(rung, head, h)
+		}
+		for i := range subs {
+			a.kFloats(10, kD, kScales+8*(subs*s+i), 20, 21, 26)
+			a.storeFloats(rung, 20, 21, each*i)
+			if f.min {
+				a.kFloats(10, kDmin, kMins+8*(subs*s+i), 20, 21, 26)
+				a.storeFloats(rung, 20, 21, head/2+each*i)
+			}
+		}
+		a.ADDImm(head+256, pDst, pDst)
+	}
+	for i := R(0); i < 8; i++ {
+		a.ADDImm(f.bytes, i, i)
+	}
+	a.SUBS(1, pLeft, pLeft)
+	a.BNE(l)
+	a.RET()
+}
+
+// packKArm64 is the packing of the types with super-blocks.
+func packKArm64(rung string) []byte {
+	var a Arm64
+	a.Header()
+	a.kTables()
+	for _, f := range kformats {
+		a.packK(f, rung)
+	}
+	return a.Bytes()
+}
+
 // storeFloats stores eight floats, for i8mm each twice; V22-V25 are free.
 func (a *Arm64) storeFloats(rung string, lo, hi V, off int) {
 	if rung != "I8MM" {
