@@ -63,7 +63,7 @@ func commands() []command {
 		{"system", "[TEXT]", "show or set the system prompt; off removes it", (*REPL).system},
 		{"reset", "", "forget the conversation", (*REPL).reset},
 		{"regenerate", "", "another answer to the last message", (*REPL).again},
-		{"set", "[NAME VALUE]", "show or change temp, top-k, top-p, min-p, repeat-penalty, seed, max-tokens, think", (*REPL).set},
+		{"set", "[NAME VALUE]", "show all or change one: temp, top-k, max-tokens, think …", (*REPL).set},
 		{"save", "FILE", "write the conversation as JSON messages", (*REPL).save},
 		{"load", "FILE", "go on with a saved conversation", (*REPL).load},
 		{"stats", "", "tokens, speed and use of the context", (*REPL).stats},
@@ -104,7 +104,7 @@ func (r *REPL) help(string) (Outcome, error) {
 	for _, c := range commands() {
 		fmt.Fprintf(&b, "%-20s %s\n", "/"+c.name+" "+c.args, c.help)
 	}
-	b.WriteString("Enter sends; Alt-Enter, Ctrl-J or a \\ at the end of the line begins a new line; Up and Down\ngo through what was typed before; Ctrl-C stops an answer.")
+	b.WriteString("Enter sends; Alt-Enter, Ctrl-J or a \\ at the line's end begins a new line;\nUp and Down show what was typed before; Ctrl-C stops an answer;\n//… is a message that begins with a slash.")
 	return Outcome{Text: b.String()}, nil
 }
 

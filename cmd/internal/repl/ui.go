@@ -42,6 +42,7 @@ type UI struct {
 	thought thought
 	note    string // in place of the status until the next key
 	armed   bool   // Ctrl-C was pressed: the next one quits
+	left    bool   // the program ends: only what was said stays
 	at      int    // entry of the history that is shown; its length: the draft
 	draft   string
 }
@@ -164,14 +165,14 @@ func (u *UI) key(k string) (cmd tea.Cmd, done bool) {
 			u.input.Reset()
 			u.at = u.hist.Len()
 		case armed:
-			return tea.Quit, true
+			return u.quit(nil), true
 		default:
 			u.armed, u.note = true, "press Ctrl-C again, or Ctrl-D, to leave"
 		}
 		return nil, true
 	case "ctrl+d":
 		if u.input.Value() == "" {
-			return tea.Quit, true
+			return u.quit(nil), true
 		}
 	case "enter":
 		if rest, more := strings.CutSuffix(u.input.Value(), `\`); more {
@@ -191,6 +192,12 @@ func (u *UI) key(k string) (cmd tea.Cmd, done bool) {
 		}
 	}
 	return nil, false
+}
+
+// quit prints lines and leaves.
+func (u *UI) quit(lines []string) tea.Cmd {
+	u.left = true
+	return u.sequence(lines, tea.Quit)
 }
 
 // browse shows an entry of the history.
@@ -226,7 +233,7 @@ func (u *UI) enter() tea.Cmd {
 	case err != nil:
 		shown = append(shown, u.md.Dim("error: "+err.Error()))
 	case o.Quit:
-		return u.sequence(shown, tea.Quit)
+		return u.quit(shown)
 	case o.Text != "":
 		shown = append(shown, u.md.Dim(o.Text))
 	}
@@ -366,7 +373,7 @@ func (u *UI) finish(err error) []string {
 		out = append(out, u.md.Dim("error: "+err.Error()))
 	}
 	u.end()
-	u.stats = u.r.Session.Stats()
+	u.stats, u.note = u.r.Session.Stats(), ""
 	if note := u.r.pending(); note != "" {
 		out = append(out, u.md.Dim(note))
 	}
@@ -386,6 +393,9 @@ func (u *UI) View() tea.View {
 	}
 	if room := max(1, u.high-u.input.Height()-2); len(top) > room { // the rest of a long line is seen when it is printed
 		top = top[len(top)-room:]
+	}
+	if u.left {
+		return tea.NewView(strings.Join(append(top, ""), "\n"))
 	}
 	v := tea.NewView(strings.Join(append(top, u.input.View(), u.md.Dim(u.status())), "\n"))
 	if c := u.input.Cursor(); c != nil {
