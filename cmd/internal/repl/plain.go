@@ -109,7 +109,7 @@ type printer struct {
 	s        Streams
 	said     bool // something is on Out
 	thinking bool
-	thought  int // pieces of reasoning
+	thought  int // tokens of reasoning
 }
 
 func (p *printer) event(e session.Event) (err error) {
@@ -119,7 +119,7 @@ func (p *printer) event(e session.Event) (err error) {
 	}
 	switch e.Kind {
 	case session.Reasoning:
-		return errors.Join(err, p.reason(e.Text))
+		return errors.Join(err, p.reason(e))
 	case session.Content:
 		p.said = true
 		_, err = io.WriteString(p.s.Out, e.Text)
@@ -132,10 +132,9 @@ func (p *printer) event(e session.Event) (err error) {
 	return err
 }
 
-func (p *printer) reason(text string) (err error) {
-	begin := !p.thinking
-	p.thinking = true
-	p.thought++
+func (p *printer) reason(e session.Event) (err error) {
+	begin, text := !p.thinking, e.Text
+	p.thinking, p.thought = true, e.Tokens
 	switch p.r.Think {
 	case Show:
 		if begin {

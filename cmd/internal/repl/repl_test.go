@@ -110,7 +110,7 @@ func TestPlain(t *testing.T) {
 
 // TestThink: what each way of showing reasoning prints where.
 func TestThink(t *testing.T) {
-	events := []session.Event{{Kind: session.Reasoning, Text: "hm "}, {Kind: session.Reasoning, Text: "so"}, {Kind: session.Content, Text: "blue"},
+	events := []session.Event{{Kind: session.Reasoning, Text: "hm "}, {Kind: session.Reasoning, Text: "so", Tokens: 2}, {Kind: session.Content, Text: "blue"},
 		{Kind: session.Call, Call: &chat.ToolCall{Name: "f", Arguments: []byte(`{"x":1}`)}}, {Kind: session.Notice, Text: "full"}}
 	for think, want := range map[Think][2]string{
 		Show: {"<think>\nhm so\n</think>\n\nblue→ f({\"x\":1})\n", "qwq: full\n"},
@@ -311,7 +311,7 @@ func TestUIThink(t *testing.T) {
 		r.Think = think
 		s := newScreen(t, r, &History{})
 		s.printed = nil
-		s.send(pieceMsg{event: session.Event{Kind: session.Reasoning, Text: "one\ntw"}})
+		s.send(pieceMsg{event: session.Event{Kind: session.Reasoning, Text: "one\ntw", Tokens: 1}})
 		if think == Fold {
 			s.has("thinking … 1 tokens")
 		}

@@ -290,7 +290,7 @@ func (u *UI) sequence(lines []string, then tea.Cmd) tea.Cmd {
 // piece takes a piece of the answer and returns the lines that are complete.
 func (u *UI) piece(e session.Event) (out []string) {
 	if e.Kind == session.Reasoning {
-		return u.reason(e.Text)
+		return u.reason(e)
 	}
 	out = u.endThought()
 	switch e.Kind {
@@ -321,16 +321,16 @@ func (u *UI) flush() []string {
 	return []string{u.md.Line(line)}
 }
 
-func (u *UI) reason(text string) (out []string) {
+func (u *UI) reason(e session.Event) (out []string) {
 	t := &u.thought
 	if !t.on {
 		*t = thought{on: true, since: time.Now()}
 	}
-	t.n++
+	t.n = e.Tokens
 	if u.r.Think != Show && u.r.Think != Dim {
 		return nil
 	}
-	t.line += text
+	t.line += e.Text
 	for {
 		line, rest, ok := strings.Cut(t.line, "\n")
 		if !ok {

@@ -1,6 +1,7 @@
 // Package scripttest runs the testscript files of a command. Besides the usual
-// environment a script has $MODEL (the trained model's folder), $TOK (a folder
-// with its tokenizer files alone), and these commands:
+// environment a script has $MODEL (the trained model's folder), $DEMO (the
+// embedded model's file), $TOK (a folder with tokenizer files alone), and these
+// commands:
 //
 //	json FILE EXPR…   FILE is one JSON value per line; each EXPR must hold: path=value, path (exists and is not null), path#n (length)
 //	ascii FILE        FILE holds printable ASCII and newlines only
@@ -38,6 +39,7 @@ func Run(t *testing.T) {
 		RequireUniqueNames:  true,
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("MODEL", model)
+			e.Setenv("DEMO", filepath.Join(testdata.Root(t), "internal", "demo", "tinystories-int8.gguf"))
 			e.Setenv("TOK", filepath.Join(e.WorkDir, "tok"))
 			e.Setenv("NO_COLOR", "1")
 			return copyTokenizer(model, filepath.Join(e.WorkDir, "tok"))

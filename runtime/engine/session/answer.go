@@ -24,10 +24,11 @@ const (
 
 // Event is a piece of an answer.
 type Event struct {
-	Kind  Kind
-	Text  string
-	Call  *chat.ToolCall // of Call
-	Stats *Stats         // of Done
+	Kind   Kind
+	Text   string
+	Tokens int            // generated so far
+	Call   *chat.ToolCall // of Call
+	Stats  *Stats         // of Done
 }
 
 // FinishInterrupted is the reason when the context of an answer was cancelled.
@@ -179,7 +180,7 @@ func (r *reply) split(text string) []chat.Delta {
 // pass keeps the pieces and hands them on; false when the caller has left.
 func (r *reply) pass(deltas []chat.Delta, yield func(Event, error) bool) bool {
 	for _, d := range deltas {
-		e := Event{Kind: Content, Text: d.Text}
+		e := Event{Kind: Content, Text: d.Text, Tokens: r.s.stats.Generated}
 		switch d.Kind {
 		case chat.DeltaReasoning:
 			e.Kind = Reasoning
