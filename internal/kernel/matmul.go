@@ -216,7 +216,7 @@ func (s *scratch) prepareTokens(_, lo, hi int) {
 	}
 }
 
-// grain is the number of outputs that a thread takes at a time: about two million
+// grain is the number of outputs that a thread takes at a time: about four million
 // products (130,000 of arm/ref's), but four ranges per thread where the rows are
 // enough; everything where a dispatch costs more than it saves.
 func (s *scratch) grain(threads int) int {
@@ -227,7 +227,7 @@ func (s *scratch) grain(threads int) int {
 	if s.needs.pairs || s.needs.quads || s.needs.wide {
 		return min(max((1<<17)/work&^15, 16), 256)
 	}
-	return max(min((1<<21)/work, s.total/(4*threads))&^31, 32)
+	return max(min((1<<22)/work, s.total/(4*threads))&^31, 32)
 }
 
 // compute is the job: outputs lo to hi, counted over all matrices.

@@ -27,6 +27,9 @@ type tile struct {
 	rows0, rows1, _, _ uint16
 }
 
+// fetch asks for cache lines ahead of their use; p may lie beyond what is mapped.
+func fetch(p uintptr, lines int)
+
 //go:noescape
 func transpose16AVX512(dst *byte, dstStride int, src *byte, n int)
 
@@ -95,6 +98,7 @@ func gemmAVX512(y []float32, stride int, t quant.Type, f format, w []byte, rows 
 		pack(panel, l, t, f, w[r*row:], row, n, k)
 		mask := uint32(1<<n - 1)
 		arg.rows0, arg.rows1 = uint16(mask), uint16(mask>>16)
+		next, ahead := uintptr(unsafe.Pointer(unsafe.SliceData(w)))+uintptr((r+panelRows)*row), 0
 		for tok := 0; tok < a.Tokens; {
 			arg.q, arg.d, arg.sum = unsafe.Pointer(&a.Q[tok*k]), unsafe.Pointer(&a.D[tok*a.Blocks]), unsafe.Pointer(&a.Sum[2*tok*a.Blocks])
 			arg.y = unsafe.Pointer(&y[tok*stride+r])
@@ -111,6 +115,12 @@ func gemmAVX512(y []float32, stride int, t quant.Type, f format, w []byte, rows 
 			default:
 				tile1AVX512(&arg)
 				tok++
+			}
+			// the next panel's rows, here or in the caller's next range, in step
+			// with the tokens
+			if lines := panelRows*row*tok/a.Tokens/64 - ahead; lines > 0 {
+				fetch(next+uintptr(64*ahead), lines)
+				ahead += lines
 			}
 		}
 	}

@@ -92,3 +92,20 @@ loop:
 	JNZ  loop
 	VZEROUPPER
 	RET
+
+// func fetch(p uintptr, lines int)
+//
+// Asks for lines cache lines from p on, for the second level. Addresses that
+// cannot be read are harmless.
+//
+//	SI p   CX lines left
+TEXT ·fetch(SB), NOSPLIT, $0-16
+	MOVQ p+0(FP), SI
+	MOVQ lines+8(FP), CX
+
+line:
+	PREFETCHT1 (SI)
+	ADDQ       $64, SI
+	DECQ       CX
+	JNZ        line
+	RET
