@@ -18,7 +18,7 @@ MODEL   := testdata/tinystories-qwen2
 
 export CGO_ENABLED = 0
 
-.PHONY: help deps build cross install check lint generated test test-noasm test-arm64 race fuzz bench interop proof-stream proof-memory demo clean
+.PHONY: help deps build cross install check lint generated test test-noasm test-arm64 race fuzz bench interop proof-stream proof-memory man demo clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -86,8 +86,8 @@ fuzz: ## every fuzz target for FUZZTIME (10s); minimising would eat that time, s
 bench: ## Go benchmarks of kernels, codecs and tokenizers
 	$(GO) test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) ./arm/... ./internal/kernel/... ./quant/... ./runtime/...
 
-INTEROP ?= tokenizers files
-interop: build ## our files and tokenizers against independent readers (scratch Python environment); INTEROP=tokenizers for these alone
+INTEROP ?= tokenizers templates files
+interop: build ## our files, tokenizers and chat templates against independent readers (scratch Python environment); INTEROP=tokenizers for these alone
 	@python3 -c 'import venv, ensurepip' 2>/dev/null || { echo "make interop: python3 with venv is missing: apt-get install python3-venv"; exit 1; }
 	@case "$(INTEROP)" in *files*) command -v g++ >/dev/null || { echo "make interop: g++ is missing: apt-get install g++ cmake"; exit 1; };; esac
 	@mkdir -p .scratch/interop
@@ -106,6 +106,10 @@ proof-memory: build ## open and run a Q8_0 file of 531 MB (PROOF=0.5b) or 13 MB 
 	bin/qwq-convert quantize .scratch/memory/src -o .scratch/memory/m.gguf --type q8_0 --force
 	QWQ_BENCH_MODEL=$(CURDIR)/.scratch/memory/m.gguf $(GO) test -count=1 -v -run TestOpenMemory ./runtime/engine
 	rm -rf .scratch/memory
+
+man: build ## manual pages, made from the commands' own help, into dist/man
+	@mkdir -p dist/man
+	@set -e; for c in $(CMDS); do bin/$$c man > dist/man/$$c.1; done; ls dist/man/*
 
 demo: build ## the main job: quantize the trained model to int8, show its size, write three stories
 	@mkdir -p .scratch/demo

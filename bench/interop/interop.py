@@ -1,12 +1,15 @@
-"""Our files and tokenizers against independent readers: llama-cpp-python for files, HF tokenizers for ids.
+"""Our files, tokenizers and chat templates against independent readers: llama-cpp-python for files, HF tokenizers for ids,
+jinja2 for templates.
 
 Run through `make interop`, which builds the commands and the scratch environment. Exit 1 when a check fails.
-    python interop.py BIN_DIR MODULE_ROOT WORK_DIR [tokenizers] [files]
+    python interop.py BIN_DIR MODULE_ROOT WORK_DIR [tokenizers] [templates] [files]
 """
+import glob
 import json
 import os
 import subprocess
 import sys
+import tarfile
 
 import numpy as np
 
@@ -16,6 +19,7 @@ BIN, ROOT, WORK = (os.path.abspath(p) for p in sys.argv[1:4])
 CONVERT = os.path.join(BIN, "qwq-convert")
 SHARED = os.path.join(os.path.dirname(ROOT), "shared")
 MARGIN = 0.05  # a greedy difference is accepted only where our own top-1 margin is below this
+PACKAGE = "llama_cpp_python==0.3.36"  # its source package carries llama.cpp's models/templates
 failures = []
 
 
@@ -179,9 +183,30 @@ def tokenizers():
             fail("%s: %r: HF %s ours %s" % (name, texts[i][:80], want[i][:20], (got[i] if i < len(got) else None)))
 
 
+def templates():
+    """The chat templates inside llama-cpp-python's source package, rendered here and by jinja2. Names the reason and goes on
+    where the package cannot be had."""
+    folder = os.path.join(WORK, "templates")
+    if not os.path.isdir(folder):
+        got = subprocess.run([sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--no-binary", ":all:", "-d", WORK, PACKAGE], capture_output=True, text=True)
+        if got.returncode:
+            print("templates: %s cannot be had, nothing is compared: %s" % (PACKAGE, got.stderr.strip().splitlines()[-1:]))
+            return
+        os.makedirs(folder + ".part", exist_ok=True)
+        for archive in glob.glob(os.path.join(WORK, "llama_cpp_python-*.tar.gz")):
+            with tarfile.open(archive) as tar:
+                for member in tar:
+                    if member.isfile() and "/models/templates/" in member.name and member.name.endswith(".jinja"):
+                        with open(os.path.join(folder + ".part", os.path.basename(member.name)), "wb") as out:
+                            out.write(tar.extractfile(member).read())
+        os.rename(folder + ".part", folder)
+    if subprocess.run([sys.executable, os.path.join(ROOT, "bench", "interop", "chat.py"), folder]).returncode:
+        fail("templates: differences above")
+
+
 if __name__ == "__main__":
     os.makedirs(WORK, exist_ok=True)
-    for part in sys.argv[4:] or ["tokenizers", "files"]:
-        {"tokenizers": tokenizers, "files": files}[part]()
+    for part in sys.argv[4:] or ["tokenizers", "templates", "files"]:
+        {"tokenizers": tokenizers, "templates": templates, "files": files}[part]()
     print("interop: %d failures" % len(failures))
     sys.exit(1 if failures else 0)

@@ -8,7 +8,6 @@ import (
 
 	"github.com/qwq-edge/qwq/cmd/internal/prog"
 	"github.com/qwq-edge/qwq/quant/eval"
-	"github.com/qwq-edge/qwq/runtime/engine"
 	"github.com/qwq-edge/qwq/runtime/tokenizer"
 )
 
@@ -65,7 +64,7 @@ func evaluate(c *cli.Context) error {
 		return err
 	}
 	eo.Context, eo.Sequences = c.Int("ctx"), 1
-	m, err := engine.Open(args[0], eo)
+	m, err := openModel(c, args[0], eo)
 	if err != nil {
 		return err
 	}
@@ -82,7 +81,7 @@ func evaluate(c *cli.Context) error {
 	var ref eval.Scorer
 	if path := c.String("reference"); path != "" {
 		eo.Context = o.Context
-		r, err := engine.Open(path, eo)
+		r, err := openModel(c, path, eo)
 		if err != nil {
 			return err
 		}

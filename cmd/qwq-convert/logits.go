@@ -61,7 +61,7 @@ func logits(c *cli.Context) error {
 		return err
 	}
 	o.Sequences = 1
-	m, err := engine.Open(args[0], o)
+	m, err := openModel(c, args[0], o)
 	if err != nil {
 		return err
 	}
@@ -86,6 +86,18 @@ func logits(c *cli.Context) error {
 			return n.Row(row)
 		})
 	})
+}
+
+// openModel opens a model and passes on what the engine has to say.
+func openModel(c *cli.Context, path string, o engine.Options) (*engine.Model, error) {
+	m, err := engine.Open(path, o)
+	if err != nil {
+		return nil, err
+	}
+	for _, w := range m.Info().Warnings {
+		fmt.Fprintf(c.App.ErrWriter, "%s: warning: %s\n", c.App.Name, w)
+	}
+	return m, nil
 }
 
 // engineOptions reads the flags that logits and eval share.
