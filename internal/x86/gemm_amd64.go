@@ -12,7 +12,7 @@ import (
 const panelRows = 32
 
 // tile is what the tile's assembly reads: a packed panel of 32 rows and the
-// activations of the first token; rows0 and rows1 mask its rows in the output.
+// activations of the first token; AVX2 takes it in two halves.
 type tile struct {
 	codes              unsafe.Pointer // [k/4][32][4]
 	scales, mins       unsafe.Pointer // [sub-block][32]
@@ -24,11 +24,21 @@ type tile struct {
 	kind               int    // 0 sub-blocks of 32, 1 with mins, 2 of 16, 3 with mins
 	bias0, bias1       uint32 // two int16 that multiply the sums of 16: of a block, or its first and second sub-block
 	ones0, ones1       uint32
-	rows0, rows1, _, _ uint16
+	rows0, rows1, _, _ uint16         // AVX-512's masks of the rows in the output
+	mask               unsafe.Pointer // AVX2's: 16 int32
 }
 
 // fetch asks for cache lines ahead of their use; p may lie beyond what is mapped.
 func fetch(p uintptr, lines int)
+
+//go:noescape
+func transpose8AVX2(dst *byte, src *byte, n int, flip uint32)
+
+//go:noescape
+func tile2AVX2(a *tile)
+
+//go:noescape
+func tile1AVX2(a *tile)
 
 //go:noescape
 func transpose16AVX512(dst *byte, dstStride int, src *byte, n int)
@@ -57,24 +67,41 @@ func panelParts(f format, k int) (codes, scales int) {
 	return chunks * f.chunk * panelRows, chunks * 16 * panelRows * 4
 }
 
-// pack packs n rows of row bytes from w into panel.
-func pack(panel []byte, l *lines, t quant.Type, f format, w []byte, row, n, k int) {
+// pack packs n rows of row bytes from w into panel. For AVX2 codes of 8 bits become
+// signed.
+func pack(level Level, panel []byte, l *lines, t quant.Type, f format, w []byte, row, n, k int) {
+	flip := uint32(0)
+	if f.bias == 128 {
+		flip = 0x80808080
+	}
 	codes, scales := panelParts(f, k)
 	for at := 0; at < k; at += f.chunk {
 		blocks := min(f.chunk, k-at) / t.Block()
 		for half := 0; half < n; half += 16 {
 			l.unpack(t, &w[half*row+at/t.Block()*t.BlockBytes()], row, min(16, n-half), blocks)
-			transpose16AVX512(&panel[at*panelRows+half*4], panelRows*4, &l[0].q[0], (blocks*t.Block()+63)/64)
-			dst := panel[codes+at/f.chunk*16*panelRows*4+half*4:]
-			transpose16AVX512(&dst[0], panelRows*4, (*byte)(unsafe.Pointer(&l[0].scale)), 1)
+			codes16, scales16 := &panel[at*panelRows+half*4], &panel[codes+at/f.chunk*16*panelRows*4+half*4]
+			l.transpose(level, codes16, &l[0].q[0], blocks*t.Block(), flip)
+			l.transpose(level, scales16, (*byte)(unsafe.Pointer(&l[0].scale)), 64, 0)
 			if f.min {
-				transpose16AVX512(&dst[scales], panelRows*4, (*byte)(unsafe.Pointer(&l[0].min)), 1)
+				l.transpose(level, (*byte)(unsafe.Add(unsafe.Pointer(scales16), scales)), (*byte)(unsafe.Pointer(&l[0].min)), 64, 0)
 			}
 		}
 	}
 }
 
-func gemmAVX512(y []float32, stride int, t quant.Type, f format, w []byte, rows int, a Acts, scratch []byte) {
+// transpose brings n bytes of the 16 rows at src, which is in l, into a panel.
+func (l *lines) transpose(level Level, dst, src *byte, n int, flip uint32) {
+	if level >= AVX512 {
+		transpose16AVX512(dst, panelRows*4, src, (n+63)/64)
+		return
+	}
+	transpose8AVX2(dst, src, n/32, flip)
+	const half = 8
+	src = (*byte)(unsafe.Add(unsafe.Pointer(src), half*unsafe.Sizeof(line{})))
+	transpose8AVX2((*byte)(unsafe.Add(unsafe.Pointer(dst), half*4)), src, n/32, flip)
+}
+
+func gemm(level Level, y []float32, stride int, t quant.Type, f format, w []byte, rows int, a Acts, scratch []byte) {
 	k, row := a.Blocks*32, len(w)/rows
 	l := (*lines)(unsafe.Pointer(&scratch[0]))
 	panel := scratch[unsafe.Sizeof(*l):]
@@ -93,9 +120,12 @@ func gemmAVX512(y []float32, stride int, t quant.Type, f format, w []byte, rows 
 	if f.min {
 		arg.kind++
 	}
+	if level < AVX512 && f.bias == 128 {
+		arg.kind, arg.bias0 = 4, 0
+	}
 	for r := 0; r < rows; r += panelRows {
 		n := min(panelRows, rows-r)
-		pack(panel, l, t, f, w[r*row:], row, n, k)
+		pack(level, panel, l, t, f, w[r*row:], row, n, k)
 		mask := uint32(1<<n - 1)
 		arg.rows0, arg.rows1 = uint16(mask), uint16(mask>>16)
 		next, ahead := uintptr(unsafe.Pointer(unsafe.SliceData(w)))+uintptr((r+panelRows)*row), 0
@@ -103,6 +133,8 @@ func gemmAVX512(y []float32, stride int, t quant.Type, f format, w []byte, rows 
 			arg.q, arg.d, arg.sum = unsafe.Pointer(&a.Q[tok*k]), unsafe.Pointer(&a.D[tok*a.Blocks]), unsafe.Pointer(&a.Sum[2*tok*a.Blocks])
 			arg.y = unsafe.Pointer(&y[tok*stride+r])
 			switch left := a.Tokens - tok; {
+			case level < AVX512:
+				tok += arg.halves(n, left)
 			case left >= 6:
 				tile6AVX512(&arg)
 				tok += 6
@@ -124,4 +156,25 @@ func gemmAVX512(y []float32, stride int, t quant.Type, f format, w []byte, rows 
 			}
 		}
 	}
+}
+
+// rowMask selects rows: 16 from entry 16-n on for n of them.
+var rowMask = [32]int32{-1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1}
+
+// halves runs AVX2's tile on the two halves of a panel of n rows and returns the
+// number of tokens.
+func (a tile) halves(n, tokens int) int {
+	for ; ; n -= 16 {
+		a.mask = unsafe.Pointer(&rowMask[16-min(n, 16)])
+		if tokens >= 2 {
+			tile2AVX2(&a)
+		} else {
+			tile1AVX2(&a)
+		}
+		if n <= 16 {
+			break
+		}
+		a.codes, a.scales, a.mins, a.y = unsafe.Add(a.codes, 64), unsafe.Add(a.scales, 64), unsafe.Add(a.mins, 64), unsafe.Add(a.y, 64)
+	}
+	return min(tokens, 2)
 }

@@ -114,7 +114,7 @@ const maxScratch = 1 << 20
 
 func scratchBytes(l Level, t quant.Type, k int) int {
 	f, ok := formatOf(t)
-	if !ok || l < AVX512 {
+	if !ok || l < AVX2 {
 		return 0
 	}
 	if n := int(unsafe.Sizeof(lines{})) + panelBytes(f, k); n <= maxScratch {
@@ -137,6 +137,6 @@ func integers(l Level, y []float32, stride int, t quant.Type, w []byte, rows int
 		return true
 	}
 	f, _ := formatOf(t)
-	gemmAVX512(y, stride, t, f, w, rows, a, scratch)
+	gemm(l, y, stride, t, f, w, rows, a, scratch)
 	return true
 }

@@ -109,3 +109,55 @@ line:
 	DECQ       CX
 	JNZ        line
 	RET
+
+// func transpose8AVX2(dst *byte, src *byte, n int, flip uint32)
+//
+// Transposes 8 rows of dwords, n times 8 columns: with row r at src + 640·r, column
+// c of all rows goes to dst + 128·c, exclusive-or flip. Reads and writes all of the
+// 8 columns.
+//
+//	DI dst   SI src   CX n   Y0-Y15 rows, pairs, quads, columns; Y15 flip at the end
+TEXT ·transpose8AVX2(SB), NOSPLIT, $0-28
+	MOVQ dst+0(FP), DI
+	MOVQ src+8(FP), SI
+	MOVQ n+16(FP), CX
+	MOVL flip+24(FP), R8
+
+loop:
+	VMOVDQU    (0*640)(SI), Y0
+	VMOVDQU    (1*640)(SI), Y1
+	VMOVDQU    (2*640)(SI), Y2
+	VMOVDQU    (3*640)(SI), Y3
+	VMOVDQU    (4*640)(SI), Y4
+	VMOVDQU    (5*640)(SI), Y5
+	VMOVDQU    (6*640)(SI), Y6
+	VMOVDQU    (7*640)(SI), Y7
+	PAIR(Y0, Y1, Y8, Y9)
+	PAIR(Y2, Y3, Y10, Y11)
+	PAIR(Y4, Y5, Y12, Y13)
+	PAIR(Y6, Y7, Y14, Y15)
+	QUAD(Y8, Y10, Y0, Y1)
+	QUAD(Y9, Y11, Y2, Y3)
+	QUAD(Y12, Y14, Y4, Y5)
+	QUAD(Y13, Y15, Y6, Y7)
+	VMOVD        R8, X15
+	VPBROADCASTD X15, Y15
+
+#define HALVES(a, b, to, to4) \
+	VPERM2I128 $0x20, b, a, Y8 \
+	VPERM2I128 $0x31, b, a, Y9 \
+	VPXOR      Y15, Y8, Y8 \
+	VPXOR      Y15, Y9, Y9 \
+	VMOVDQU    Y8, (to)(DI) \
+	VMOVDQU    Y9, (to4)(DI)
+
+	HALVES(Y0, Y4, 0, 512)
+	HALVES(Y1, Y5, 128, 640)
+	HALVES(Y2, Y6, 256, 768)
+	HALVES(Y3, Y7, 384, 896)
+	ADDQ $32, SI
+	ADDQ $1024, DI
+	DECQ CX
+	JNZ  loop
+	VZEROUPPER
+	RET
