@@ -115,6 +115,8 @@ func (b *bpe) mergeAll(sc *scratch, w string) {
 	case n < 2:
 	case n <= maxShort:
 		b.mergeShort(sc, w)
+	case n <= maxTree:
+		b.mergeTree(sc, w)
 	default:
 		b.mergeLong(sc, w)
 	}

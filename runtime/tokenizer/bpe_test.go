@@ -82,13 +82,13 @@ func randomBPE(t *testing.T, rnd *rand.Rand, byteLevel, scored bool) *bpe {
 // vocabularies that are nothing like trained ones.
 func TestMergeExact(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(1, 2))
-	blocks, whole := 0, 0
+	blocks, whole, trees := 0, 0, 0
 	for round := range 200 {
 		byteLevel, scored := round%2 == 0, round%4 == 1
 		b := randomBPE(t, rnd, byteLevel, scored)
 		for range 6 {
 			var sb strings.Builder
-			for range []int{3, 30, 300, 900}[rnd.IntN(4)] {
+			for range []int{3, 30, 100, 256, 300, 900}[rnd.IntN(6)] {
 				sb.WriteByte("abc"[rnd.IntN(3)])
 			}
 			w := sb.String()
@@ -105,6 +105,13 @@ func TestMergeExact(t *testing.T) {
 			if got := b.appendSymbols(nil, sc, w); !slices.Equal(got, want) {
 				t.Fatalf("round %d, %d bytes, in one go: got %v, want %v", round, len(w), got, want)
 			}
+			if b.symbols(sc, w); len(sc.ids) >= 2 && len(sc.ids) <= maxTree {
+				trees++
+				b.mergeTree(sc, w)
+				if got := b.appendSymbols(nil, sc, w); !slices.Equal(got, want) {
+					t.Fatalf("round %d, %d bytes, by tree: got %v, want %v", round, len(w), got, want)
+				}
+			}
 			if len(w) > 2*blockSize {
 				if b.mergeBlocks(sc, w) {
 					blocks++
@@ -114,8 +121,8 @@ func TestMergeExact(t *testing.T) {
 			}
 		}
 	}
-	if blocks < 50 || whole == 0 {
-		t.Errorf("%d words in blocks, %d as a whole: both ways should be tried", blocks, whole)
+	if blocks < 50 || whole == 0 || trees < 200 {
+		t.Errorf("%d words in blocks, %d as a whole, %d by tree: every way should be tried", blocks, whole, trees)
 	}
 }
 

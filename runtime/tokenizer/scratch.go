@@ -9,6 +9,7 @@ type scratch struct {
 	lattice lattice
 	short   [maxShort + 1]symbol
 	long    longScratch
+	tree    minTree
 	block   *scratch // what mergeBlocks merges one block in
 	cache   wordCache
 	pieces  []string
