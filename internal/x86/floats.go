@@ -44,5 +44,5 @@ func Weigh(l Level, o, p []float32, stride int, v []float32, dim int) bool {
 	if queries == 0 || n == 0 {
 		return true
 	}
-	return weigh(l, o, p, stride, v, queries, n, dim)
+	return canFloats(l, quant.F32, dim) && weigh(l, o, p, stride, v, queries, n, dim)
 }

@@ -22,6 +22,15 @@ type dots struct {
 }
 
 //go:noescape
+func dot4F32AVX2(a *dots)
+
+//go:noescape
+func dot4F16AVX2(a *dots)
+
+//go:noescape
+func dot4BF16AVX2(a *dots)
+
+//go:noescape
 func dot16F32AVX512(a *dots)
 
 //go:noescape
@@ -42,8 +51,9 @@ func dot8BF16AVX512(a *dots)
 // maxFloats bounds the columns, and so the time of one call.
 const maxFloats = 1 << 17
 
+// canFloats: AVX2 has no masks for a last step of less than 16.
 func canFloats(l Level, t quant.Type, k int) bool {
-	return l >= AVX512 && (t == quant.F32 || t == quant.F16 || t == quant.BF16) && k > 0 && k <= maxFloats
+	return (t == quant.F32 || t == quant.F16 || t == quant.BF16) && k > 0 && k <= maxFloats && (l >= AVX512 || l == AVX2 && k%16 == 0)
 }
 
 // floatTokens is the number of activations that stay in the cache while the rows
@@ -55,6 +65,10 @@ func floats(l Level, y []float32, stride int, t quant.Type, w []byte, rows int, 
 	a := dots{
 		stride: uintptr(row), xStride: uintptr(4 * k), yStride: uintptr(4 * stride),
 		steps: k / 16, tail: uint16(1<<(k%16) - 1), scale: scale,
+	}
+	if l < AVX512 {
+		floatsAVX2(a, y, stride, t, w, rows, x, tokens)
+		return true
 	}
 	// The last group overlaps the one before it where the numbers do not fit.
 	switch {
@@ -92,6 +106,32 @@ func floats(l Level, y []float32, stride int, t quant.Type, w []byte, rows int, 
 		}
 	}
 	return true
+}
+
+// floatsAVX2 multiplies 4 rows with a token at a time.
+func floatsAVX2(a dots, y []float32, stride int, t quant.Type, w []byte, rows int, x []float32, tokens int) {
+	row, k, group := len(w)/rows, len(x)/tokens, 4
+	if a.rows = 4; rows < 4 {
+		a.stride, a.rows, group = 0, 1, 1
+	}
+	block := max(1, floatTokens/k)
+	for lo := 0; lo < tokens; lo += block {
+		for r := 0; r < rows; r += group {
+			r := min(r, rows-group)
+			a.w = unsafe.Pointer(&w[r*row])
+			for tok := lo; tok < min(lo+block, tokens); tok++ {
+				a.x, a.y = unsafe.Pointer(&x[tok*k]), unsafe.Pointer(&y[tok*stride+r])
+				switch t {
+				case quant.F32:
+					dot4F32AVX2(&a)
+				case quant.F16:
+					dot4F16AVX2(&a)
+				default:
+					dot4BF16AVX2(&a)
+				}
+			}
+		}
+	}
 }
 
 func dot16(a *dots, t quant.Type) {
@@ -134,16 +174,35 @@ type weights struct {
 }
 
 //go:noescape
+func weigh64AVX2(a *weights)
+
+//go:noescape
+func weigh16AVX2(a *weights)
+
+//go:noescape
 func weigh4AVX512(a *weights)
 
 //go:noescape
 func weigh1AVX512(a *weights)
 
 func weigh(l Level, o, p []float32, stride int, v []float32, queries, n, dim int) bool {
-	if l < AVX512 {
-		return false
-	}
 	a := weights{oStride: uintptr(4 * dim), pStride: uintptr(4 * stride), vStride: uintptr(4 * dim), n: n}
+	if l < AVX512 {
+		for i := range queries {
+			a.p = unsafe.Pointer(&p[i*stride])
+			for d := 0; d < dim; {
+				a.o, a.v = unsafe.Pointer(&o[i*dim+d]), unsafe.Pointer(&v[d])
+				if dim-d >= 64 {
+					weigh64AVX2(&a)
+					d += 64
+				} else {
+					weigh16AVX2(&a)
+					d += 16
+				}
+			}
+		}
+		return true
+	}
 	for d := 0; d < dim; d += 64 {
 		mask := uint64(1)<<min(64, dim-d) - 1
 		a.dims = [4]uint16{uint16(mask), uint16(mask >> 16), uint16(mask >> 32), uint16(mask >> 48)}
