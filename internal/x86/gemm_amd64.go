@@ -21,6 +21,7 @@ type tile struct {
 	y                  unsafe.Pointer
 	yStride            uintptr
 	blocks             int
+	resume             int    // not 0: the sums begin with what the output holds
 	kind               int    // 0 sub-blocks of 32, 1 with mins, 2 of 16, 3 with mins
 	bias0, bias1       uint32 // two int16 that multiply the sums of 16: of a block, or its first and second sub-block
 	ones0, ones1       uint32
@@ -67,14 +68,13 @@ func panelParts(f format, k int) (codes, scales int) {
 	return chunks * f.chunk * panelRows, chunks * 16 * panelRows * 4
 }
 
-// pack packs n rows of row bytes from w into panel. For AVX2 codes of 8 bits become
-// signed.
-func pack(level Level, panel []byte, l *lines, t quant.Type, f format, w []byte, row, n, k int) {
+// pack packs k codes of each of n rows of row bytes from w into panel. For AVX2
+// codes of 8 bits become signed.
+func pack(level Level, panel []byte, codes, scales int, l *lines, t quant.Type, f format, w []byte, row, n, k int) {
 	flip := uint32(0)
 	if f.bias == 128 {
 		flip = 0x80808080
 	}
-	codes, scales := panelParts(f, k)
 	for at := 0; at < k; at += f.chunk {
 		blocks := min(f.chunk, k-at) / t.Block()
 		for half := 0; half < n; half += 16 {
@@ -101,14 +101,25 @@ func (l *lines) transpose(level Level, dst, src *byte, n int, flip uint32) {
 	transpose8AVX2((*byte)(unsafe.Add(unsafe.Pointer(dst), half*4)), src, n/32, flip)
 }
 
+// panelStep is the number of codes of a row that are packed at a time: so many
+// that a panel stays in the second level cache for all tokens, or for few tokens
+// in the first.
+func panelStep(k, tokens int) int {
+	if tokens <= 4 {
+		return min(k, 512)
+	}
+	return min(k, 8192)
+}
+
 func gemm(level Level, y []float32, stride int, t quant.Type, f format, w []byte, rows int, a Acts, scratch []byte) {
 	k, row := a.Blocks*32, len(w)/rows
+	step := panelStep(k, a.Tokens)
 	l := (*lines)(unsafe.Pointer(&scratch[0]))
 	panel := scratch[unsafe.Sizeof(*l):]
-	codes, scales := panelParts(f, k)
+	codes, scales := panelParts(f, step)
 	arg := tile{
 		codes: unsafe.Pointer(&panel[0]), scales: unsafe.Pointer(&panel[codes]), mins: unsafe.Pointer(&panel[codes+scales]),
-		qStride: uintptr(k), dStride: uintptr(4 * a.Blocks), yStride: uintptr(4 * stride), blocks: a.Blocks,
+		qStride: uintptr(k), dStride: uintptr(4 * a.Blocks), yStride: uintptr(4 * stride),
 	}
 	bias := uint32(uint16(-f.bias))
 	if f.sub == 32 {
@@ -125,36 +136,46 @@ func gemm(level Level, y []float32, stride int, t quant.Type, f format, w []byte
 	}
 	for r := 0; r < rows; r += panelRows {
 		n := min(panelRows, rows-r)
-		pack(level, panel, l, t, f, w[r*row:], row, n, k)
 		mask := uint32(1<<n - 1)
 		arg.rows0, arg.rows1 = uint16(mask), uint16(mask>>16)
+		// The next panel's rows, here or in the caller's next range, are asked for
+		// in step with the work.
 		next, ahead := uintptr(unsafe.Pointer(unsafe.SliceData(w)))+uintptr((r+panelRows)*row), 0
-		for tok := 0; tok < a.Tokens; {
-			arg.q, arg.d, arg.sum = unsafe.Pointer(&a.Q[tok*k]), unsafe.Pointer(&a.D[tok*a.Blocks]), unsafe.Pointer(&a.Sum[2*tok*a.Blocks])
-			arg.y = unsafe.Pointer(&y[tok*stride+r])
-			switch left := a.Tokens - tok; {
-			case level < AVX512:
-				tok += arg.halves(n, left)
-			case left >= 6:
-				tile6AVX512(&arg)
-				tok += 6
-			case left >= 4:
-				tile4AVX512(&arg)
-				tok += 4
-			case left >= 2:
-				tile2AVX512(&arg)
-				tok += 2
-			default:
-				tile1AVX512(&arg)
-				tok++
-			}
-			// the next panel's rows, here or in the caller's next range, in step
-			// with the tokens
-			if lines := panelRows*row*tok/a.Tokens/64 - ahead; lines > 0 {
-				fetch(next+uintptr(64*ahead), lines)
-				ahead += lines
+		for at := 0; at < k; at += step {
+			part := min(step, k-at)
+			pack(level, panel, codes, scales, l, t, f, w[r*row+at/t.Block()*t.BlockBytes():], row, n, part)
+			arg.blocks, arg.resume = part/32, at
+			for tok := 0; tok < a.Tokens; {
+				block := tok*a.Blocks + at/32
+				arg.q, arg.d, arg.sum = unsafe.Pointer(&a.Q[32*block]), unsafe.Pointer(&a.D[block]), unsafe.Pointer(&a.Sum[2*block])
+				arg.y = unsafe.Pointer(&y[tok*stride+r])
+				tok += arg.run(level, n, a.Tokens-tok)
+				if lines := panelRows*row*(at*a.Tokens+part*tok)/(k*a.Tokens)/64 - ahead; lines > 0 {
+					fetch(next+uintptr(64*ahead), lines)
+					ahead += lines
+				}
 			}
 		}
+	}
+}
+
+// run multiplies a panel of n rows with some of the tokens left and returns how many.
+func (a *tile) run(level Level, n, left int) int {
+	switch {
+	case level < AVX512:
+		return a.halves(n, left)
+	case left >= 6:
+		tile6AVX512(a)
+		return 6
+	case left >= 4:
+		tile4AVX512(a)
+		return 4
+	case left >= 2:
+		tile2AVX512(a)
+		return 2
+	default:
+		tile1AVX512(a)
+		return 1
 	}
 }
 
@@ -163,7 +184,8 @@ var rowMask = [32]int32{-1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, 
 
 // halves runs AVX2's tile on the two halves of a panel of n rows and returns the
 // number of tokens.
-func (a tile) halves(n, tokens int) int {
+func (t *tile) halves(n, tokens int) int {
+	a := *t
 	for ; ; n -= 16 {
 		a.mask = unsafe.Pointer(&rowMask[16-min(n, 16)])
 		if tokens >= 2 {

@@ -109,19 +109,16 @@ func (l *lines) unpack(t quant.Type, w *byte, stride, rows, blocks int) {
 	}
 }
 
-// maxScratch is the most that a thread packs into.
-const maxScratch = 1 << 20
-
 func scratchBytes(l Level, t quant.Type, k int) int {
 	f, ok := formatOf(t)
-	if !ok || l < AVX2 {
+	if !ok || l < AVX2 || k > maxColumns {
 		return 0
 	}
-	if n := int(unsafe.Sizeof(lines{})) + panelBytes(f, k); n <= maxScratch {
-		return n
-	}
-	return 0
+	return int(unsafe.Sizeof(lines{})) + panelBytes(f, panelStep(k, 1<<30))
 }
+
+// maxColumns bounds the columns, and so the time of one call into gemv.
+const maxColumns = 1 << 17
 
 func integers(l Level, y []float32, stride int, t quant.Type, w []byte, rows int, a Acts, scratch []byte) bool {
 	k := a.Blocks * 32

@@ -9,7 +9,7 @@
 //
 //	func tileT·AVX2(a *tile), T = 2, 1
 //
-//	SI codes  R8 scales  R9 mins  AX blocks left  R15 a
+//	SI codes  R8 scales  R9 mins  AX blocks left  R15 a  R11 output to resume from
 //	BX q, DX stride   CX d, R12 sums, DI stride
 //	Y0-Y3 int32 sums of (token, 8 rows)   Y4-Y7 float sums   Y8-Y9 codes   Y10-Y11 |codes|
 //	Y12-Y13 temporary   Y14 words of 1
@@ -122,6 +122,7 @@ GLOBL words<>(SB), RODATA|NOPTR, $4
 	VXORPS       Y6, Y6, Y6 \
 	VXORPS       Y7, Y7, Y7 \
 	MOVQ         tile_kind(R15), R10 \
+	CMPQ         tile_resume(R15), $0 \
 	MOVQ         tile_blocks(R15), AX
 
 #define NEXT(subs, loop) \
@@ -171,8 +172,27 @@ GLOBL words<>(SB), RODATA|NOPTR, $4
 	STEP(24) \
 	STEP(28)
 
-#define TILE(INIT, STEP, SIGNED, TERM, MIN, STORE) \
+	// the float sums of the codes before, from the output
+#define RESUME(f0, f1) \
+	VMASKMOVPS (R11), Y8, f0 \
+	VMASKMOVPS 32(R11), Y9, f1 \
+	ADDQ       tile_yStride(R15), R11
+
+#define RESUME1 \
+	MOVQ    tile_mask(R15), R11 \
+	VMOVUPS (R11), Y8 \
+	VMOVUPS 32(R11), Y9 \
+	MOVQ    tile_y(R15), R11 \
+	RESUME(Y4, Y5)
+#define RESUME2 \
+	RESUME1 \
+	RESUME(Y6, Y7)
+
+#define TILE(INIT, STEP, SIGNED, TERM, MIN, STORE, RESUME) \
 	LOAD        \
+	JEQ  begin \
+	RESUME \
+begin: \
 	CMPQ R10, $1 \
 	JLT  plain32 \
 	JEQ  min32 \
@@ -224,8 +244,8 @@ done: \
 
 // func tile2AVX2(a *tile)
 TEXT ·tile2AVX2(SB), NOSPLIT, $0-8
-	TILE(INIT2, STEP2, SIGNED2, TERM2, MIN2, STORE2)
+	TILE(INIT2, STEP2, SIGNED2, TERM2, MIN2, STORE2, RESUME2)
 
 // func tile1AVX2(a *tile)
 TEXT ·tile1AVX2(SB), NOSPLIT, $0-8
-	TILE(INIT1, STEP1, SIGNED1, TERM1, MIN1, STORE1)
+	TILE(INIT1, STEP1, SIGNED1, TERM1, MIN1, STORE1, RESUME1)

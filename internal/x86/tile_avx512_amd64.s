@@ -10,7 +10,7 @@
 //	kind 0: sub-blocks of 32     kind 1: of 32 with mins
 //	kind 2: sub-blocks of 16     kind 3: of 16 with mins
 //
-//	SI codes  R8 scales  R9 mins  AX blocks left
+//	SI codes  R8 scales  R9 mins  AX blocks left  R14 output to resume from
 //	BX q of token 0, R10 of token 3, DX stride     CX d of token 0, R11 of token 3, DI stride
 //	R12 sums of token 0, R13 of token 3
 //	Z0-Z11 int32 sums of (token, half of the rows)   Z12-Z23 float sums   Z24-Z25 codes
@@ -154,6 +154,7 @@
 	VPXORD       Z22, Z22, Z22 \
 	VPXORD       Z23, Z23, Z23 \
 	MOVQ         tile_kind(AX), R15 \
+	CMPQ         tile_resume(AX), $0 \
 	MOVQ         tile_blocks(AX), AX
 
 	// the next block: subs is 1 or 2 sub-blocks
@@ -192,8 +193,34 @@
 	STORE(Z20, Z21) \
 	STORE(Z22, Z23)
 
-#define TILE(INIT, STEP, TERM, MIN, STORE) \
+	// the float sums of the codes before, from the output
+#define RESUME(f0, f1) \
+	VMOVUPS.Z (R14), K1, f0 \
+	VMOVUPS.Z 64(R14), K2, f1 \
+	ADDQ      tile_yStride(AX), R14
+
+#define RESUME1 \
+	MOVQ a+0(FP), AX \
+	MOVQ tile_y(AX), R14 \
+	RESUME(Z12, Z13)
+#define RESUME2 \
+	RESUME1 \
+	RESUME(Z14, Z15)
+#define RESUME4 \
+	RESUME2 \
+	RESUME(Z16, Z17) \
+	RESUME(Z18, Z19)
+#define RESUME6 \
+	RESUME4 \
+	RESUME(Z20, Z21) \
+	RESUME(Z22, Z23)
+
+#define TILE(INIT, STEP, TERM, MIN, STORE, RESUME) \
 	LOAD        \
+	JEQ  begin \
+	RESUME \
+	MOVQ tile_blocks(AX), AX \
+begin: \
 	CMPQ R15, $1 \
 	JLT  plain32 \
 	JEQ  min32 \
@@ -265,16 +292,16 @@ done: \
 
 // func tile6AVX512(a *tile)
 TEXT ·tile6AVX512(SB), NOSPLIT, $0-8
-	TILE(INIT6, STEP6, TERM6, MIN6, STORE6)
+	TILE(INIT6, STEP6, TERM6, MIN6, STORE6, RESUME6)
 
 // func tile4AVX512(a *tile)
 TEXT ·tile4AVX512(SB), NOSPLIT, $0-8
-	TILE(INIT4, STEP4, TERM4, MIN4, STORE4)
+	TILE(INIT4, STEP4, TERM4, MIN4, STORE4, RESUME4)
 
 // func tile2AVX512(a *tile)
 TEXT ·tile2AVX512(SB), NOSPLIT, $0-8
-	TILE(INIT2, STEP2, TERM2, MIN2, STORE2)
+	TILE(INIT2, STEP2, TERM2, MIN2, STORE2, RESUME2)
 
 // func tile1AVX512(a *tile)
 TEXT ·tile1AVX512(SB), NOSPLIT, $0-8
-	TILE(INIT1, STEP1, TERM1, MIN1, STORE1)
+	TILE(INIT1, STEP1, TERM1, MIN1, STORE1, RESUME1)
