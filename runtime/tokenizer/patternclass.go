@@ -10,8 +10,8 @@ import (
 
 // The reference's expression engine has the classes of Unicode 16, regexp2 those
 // of Go's tables, an older Unicode. So the classes of general categories are
-// written out as ranges before regexp2 sees a pattern. \s is the same in both,
-// and so are scripts up to what is listed here.
+// written out as ranges before regexp2 sees a pattern, and scripts get what they
+// lack. \s is the same in both.
 
 // categoryNames are the general categories in the order of categoryClass.
 var categoryNames = [...]string{"Lu", "Ll", "Lt", "Lm", "Lo", "Mn", "Mc", "Me", "Nd", "Nl", "No", "Pc", "Pd", "Ps", "Pe",
@@ -28,6 +28,14 @@ var longNames = map[string]string{
 	"currencysymbol": "Sc", "modifiersymbol": "Sk", "othersymbol": "So", "separator": "Z", "spaceseparator": "Zs",
 	"lineseparator": "Zl", "paragraphseparator": "Zp", "other": "C", "control": "Cc", "format": "Cf",
 	"privateuse": "Co", "unassigned": "Cn",
+}
+
+// scriptNewer is what scripts hold besides Go's tables (Unicode 15) in the
+// reference's engine (16).
+var scriptNewer = map[string][]runeRange{
+	"Arabic": {{0x897, 0x897}, {0x10ec2, 0x10ec4}, {0x10efc, 0x10efc}}, "Balinese": {{0x1b4e, 0x1b4f}, {0x1b7f, 0x1b7f}},
+	"Cyrillic": {{0x1c89, 0x1c8a}}, "Han": {{0x2ebf0, 0x2ee5d}}, "Latin": {{0xa7cb, 0xa7cd}, {0xa7da, 0xa7dc}},
+	"Myanmar": {{0x116d0, 0x116e3}},
 }
 
 type runeRange struct{ lo, hi rune }
@@ -107,8 +115,13 @@ func writeClasses(expr string) string {
 		switch c := expr[i]; {
 		case c == '\\' && i+1 < len(expr):
 			class, negate, size := classEscape(expr[i:])
-			if n = size; class != nil {
+			n = size
+			if class != nil {
 				appendClass(&b, class, negate, depth > 0)
+				i, first = i+n, false
+				continue
+			}
+			if appendScript(&b, expr[i:i+n], depth > 0) {
 				i, first = i+n, false
 				continue
 			}
@@ -178,6 +191,24 @@ func appendClass(b *strings.Builder, class []runeRange, negate, inside bool) {
 	}
 	appendRanges(b, class)
 	b.WriteByte(']')
+}
+
+// appendScript writes the escape of a script with what the script lacks; false
+// where it lacks nothing.
+func appendScript(b *strings.Builder, escape string, inside bool) bool {
+	newer := scriptNewer[strings.TrimSuffix(strings.TrimPrefix(escape, `\p{`), "}")]
+	if newer == nil {
+		return false
+	}
+	if !inside {
+		b.WriteByte('[')
+	}
+	b.WriteString(escape)
+	appendRanges(b, newer)
+	if !inside {
+		b.WriteByte(']')
+	}
+	return true
 }
 
 func appendRanges(b *strings.Builder, class []runeRange) {

@@ -52,6 +52,8 @@ func TestPatternWords(t *testing.T) {
 		expr, yes, no string
 	}{
 		{`\w`, "a9_\u00b2\u24b6\U0001f130\u0301\u2160\u00e9\U00010d50", "-. \u00a0\u200d\u2460"},
+		{`\p{Han}`, "\u4e2d\u3007\U0002ebf0", "a\u3042"},
+		{`[^\p{Han}a]`, "b\u3042", "a\u4e2d\U0002ee5d"},
 		{`\d`, "09\u0663\U00010d40", "a\u00b2\u2160"},
 		{`[^\W\d]`, "a_", "09-\U00010d40"},
 	} {
@@ -73,7 +75,7 @@ func TestPatternWords(t *testing.T) {
 
 // TestWriteClasses wants everything else untouched.
 func TestWriteClasses(t *testing.T) {
-	for _, s := range []string{"", "abc", `\s+`, `[a-z\]]`, `\p{Han}`, `\\p{L}`, `\p`, `\p{`, `\p{Nonsense}`, `[`, `\`, `a[^`, `\Q\p{L}\E`, `\é`} {
+	for _, s := range []string{"", "abc", `\s+`, `[a-z\]]`, `\P{Han}`, `\p{Thai}`, `\\p{L}`, `\p`, `\p{`, `\p{Nonsense}`, `[`, `\`, `a[^`, `\Q\p{L}\E`, `\é`} {
 		if got := writeClasses(s); got != s {
 			t.Errorf("%q: got %q", s, got)
 		}
