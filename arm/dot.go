@@ -56,11 +56,12 @@ func Scores(l Level, s []float32, stride int, q, k []float32, dim int, scale flo
 	return l != None && scores(s, stride, q, k, dim, scale)
 }
 
-// Weigh is o[d] = FMA(p[i], v[i][d], o[d]), i ascending. v: [len(p), len(o)];
-// len(o) must be a multiple of 16, else it returns false.
-func Weigh(l Level, o, p, v []float32) bool {
-	if len(v) != len(o)*len(p) {
+// Weigh is o[i] = FMA(p[i·stride+j], v[j], o[i]) for every query i, j ascending.
+// o: [queries, dim], v: [positions, dim]; dim must be a multiple of 16, else it
+// returns false.
+func Weigh(l Level, o, p []float32, stride int, v []float32, dim int) bool {
+	if dim < 1 || len(o)%dim != 0 || len(v)%dim != 0 || len(o) > 0 && len(p) < (len(o)/dim-1)*stride+len(v)/dim {
 		panic("arm: Weigh: operands differ in length")
 	}
-	return l != None && weigh(o, p, v)
+	return l != None && weigh(o, p, stride, v, dim)
 }

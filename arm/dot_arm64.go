@@ -101,20 +101,23 @@ func scores(s []float32, stride int, q, k []float32, dim int, scale float32) boo
 	return true
 }
 
-func weigh(o, p, v []float32) bool {
-	dim := len(o)
+func weigh(o, p []float32, stride int, v []float32, dim int) bool {
 	if dim%16 != 0 || len(v) > gemvWeights {
 		return false
 	}
-	if len(v) == 0 {
+	n := len(v) / dim
+	if n == 0 {
 		return true
 	}
-	d := 0
-	for ; d+64 <= dim; d += 64 {
-		weigh64NEON(&o[d], &p[0], &v[d], 4*dim, len(p))
-	}
-	for ; d < dim; d += 16 {
-		weigh16NEON(&o[d], &p[0], &v[d], 4*dim, len(p))
+	for i := 0; i*dim < len(o); i++ {
+		o, p := o[i*dim:(i+1)*dim], p[i*stride:]
+		d := 0
+		for ; d+64 <= dim; d += 64 {
+			weigh64NEON(&o[d], &p[0], &v[d], 4*dim, n)
+		}
+		for ; d < dim; d += 16 {
+			weigh16NEON(&o[d], &p[0], &v[d], 4*dim, n)
+		}
 	}
 	return true
 }

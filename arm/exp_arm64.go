@@ -4,20 +4,14 @@ package arm
 
 import "github.com/qwq-edge/qwq/arm/ref"
 
-func expSum(s []float32, first int, m float32) (float32, bool) {
-	var from0, lanes [16]float32
-	n := len(s) &^ 15
-	for i := 0; i < n; i += valuesChunk {
-		expSumNEON(&from0, &s[i], min(valuesChunk, n-i), m)
+func expSum(s []float32, m float32) (top, sum float32, ok bool) {
+	if len(s) > valuesChunk {
+		return 0, 0, false
 	}
-	for i, v := range s[n:] {
-		s[n+i] = ref.Exp(v - m)
-		from0[i] += s[n+i]
-	}
-	for i, v := range from0 { // lane i of a sum from 0 is another of one from first
-		lanes[(first+i)&15] = v
-	}
-	return ref.Tree(&lanes), true
+	var lanes [16]float32
+	top = maxNEON(&s[0], len(s), m)
+	expSumNEON(&lanes, &s[0], len(s), top)
+	return top, ref.Tree(&lanes), true
 }
 
 func softmax(x []float32) bool {
@@ -28,7 +22,16 @@ func softmax(x []float32) bool {
 	for _, v := range x {
 		m = max(m, v)
 	}
-	sum, _ := expSum(x, 0, m)
+	var lanes [16]float32
+	whole := len(x) &^ 15
+	for i := 0; i < whole; i += valuesChunk {
+		expSumNEON(&lanes, &x[i], min(valuesChunk, whole-i), m)
+	}
+	for i, v := range x[whole:] {
+		x[whole+i] = ref.Exp(v - m)
+		lanes[i] += x[whole+i]
+	}
+	sum := ref.Tree(&lanes)
 	n := len(x) &^ 7
 	for i := 0; i < n; i += valuesChunk {
 		divideNEON(&x[i], min(valuesChunk, n-i), sum)
@@ -39,16 +42,28 @@ func softmax(x []float32) bool {
 	return true
 }
 
-func silu(y, x []float32) bool {
+func silu(y, x, up []float32) bool {
 	n := len(x) &^ 7
 	for i := 0; i < n; i += valuesChunk {
-		siluNEON(&y[i], &x[i], min(valuesChunk, n-i))
+		if m := min(valuesChunk, n-i); up != nil {
+			siluMulNEON(&y[i], &x[i], m, &up[i])
+		} else {
+			siluNEON(&y[i], &x[i], m)
+		}
 	}
 	for i := n; i < len(x); i++ {
 		y[i] = ref.SiLU(x[i])
+		if up != nil {
+			y[i] *= up[i]
+		}
 	}
 	return true
 }
+
+// maxNEON is the largest of m and n values; n is a positive multiple of 16.
+//
+//go:noescape
+func maxNEON(x *float32, n int, m float32) float32
 
 // expSumNEON: x[i] = e^(x[i]-m); lanes[i%16] += x[i]; n is a multiple of 16.
 //
@@ -59,6 +74,11 @@ func expSumNEON(lanes *[16]float32, x *float32, n int, m float32)
 //
 //go:noescape
 func siluNEON(y, x *float32, n int)
+
+// siluMulNEON: y = x/(1+e^-x)·up; n is a multiple of 8.
+//
+//go:noescape
+func siluMulNEON(y, x *float32, n int, up *float32)
 
 // divideNEON: x /= by; n is a multiple of 8.
 //

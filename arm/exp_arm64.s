@@ -224,29 +224,59 @@ sumCheck:
 	FSTPQ.P (F14, F15), 32(R0)
 	RET
 
+// func maxNEON(x *float32, n int, m float32) float32
+//
+// The largest of m and x; n is a multiple of 16 and positive.
+//
+// 	R0 x   R1 values left   V0-V3 x   V4-V7 the largest of each lane
+TEXT ·maxNEON(SB), NOSPLIT, $0-28
+	MOVD x+0(FP), R0
+	MOVD n+8(FP), R1
+	FMOVS m+16(FP), F4
+	WORD $0x4e040484 // dup v4.4s, v4.s[0]
+	WORD $0x4ea41c85 // mov v5.16b, v4.16b
+	WORD $0x4ea41c86 // mov v6.16b, v4.16b
+	WORD $0x4ea41c87 // mov v7.16b, v4.16b
+
+max:
+	FLDPQ.P 32(R0), (F0, F1)
+	FLDPQ.P 32(R0), (F2, F3)
+	WORD $0x4e20f484 // fmax v4.4s, v4.4s, v0.4s
+	WORD $0x4e21f4a5 // fmax v5.4s, v5.4s, v1.4s
+	WORD $0x4e22f4c6 // fmax v6.4s, v6.4s, v2.4s
+	WORD $0x4e23f4e7 // fmax v7.4s, v7.4s, v3.4s
+	SUBS $16, R1, R1
+	BNE max
+	WORD $0x4e25f484 // fmax v4.4s, v4.4s, v5.4s
+	WORD $0x4e27f4c6 // fmax v6.4s, v6.4s, v7.4s
+	WORD $0x4e26f484 // fmax v4.4s, v4.4s, v6.4s
+	WORD $0x6e30f884 // fmaxv s4, v4.4s
+	FMOVS F4, ret+24(FP)
+	RET
+
 // func siluNEON(y, x *float32, n int)
 //
 // y = x/(1+e^-x); n is a multiple of 8; y may be x.
 //
-// 	R0 y   R1 x   R2 values left   V0 V1 x   V2 V3 -x   V4 V5 e^-x
+// 	R0 y   R1 x   R2 values left   R3 up   V0 V1 x   V2 V3 -x   V4 V5 e^-x   V6 V7 up
 // 	V8-V10, V16-V18 free   V20-V31 constants
 TEXT ·siluNEON(SB), NOSPLIT, $0-24
 	MOVD y+0(FP), R0
 	MOVD x+8(FP), R1
 	MOVD n+16(FP), R2
-	MOVD $exp<>(SB), R3
-	FMOVQ 0(R3), F20
-	FMOVQ 16(R3), F21
-	FMOVQ 32(R3), F22
-	FMOVQ 48(R3), F23
-	FMOVQ 64(R3), F24
-	FMOVQ 80(R3), F25
-	FMOVQ 96(R3), F26
-	FMOVQ 112(R3), F27
-	FMOVQ 128(R3), F28
-	FMOVQ 144(R3), F29
-	FMOVQ 160(R3), F30
-	FMOVQ 176(R3), F31
+	MOVD $exp<>(SB), R4
+	FMOVQ 0(R4), F20
+	FMOVQ 16(R4), F21
+	FMOVQ 32(R4), F22
+	FMOVQ 48(R4), F23
+	FMOVQ 64(R4), F24
+	FMOVQ 80(R4), F25
+	FMOVQ 96(R4), F26
+	FMOVQ 112(R4), F27
+	FMOVQ 128(R4), F28
+	FMOVQ 144(R4), F29
+	FMOVQ 160(R4), F30
+	FMOVQ 176(R4), F31
 	B siluCheck
 
 silu:
@@ -334,6 +364,122 @@ silu:
 
 siluCheck:
 	CBNZ R2, silu
+	RET
+
+// func siluMulNEON(y, x *float32, n int, up *float32)
+//
+// y = x/(1+e^-x)·up; n is a multiple of 8; y may be x.
+//
+// 	R0 y   R1 x   R2 values left   R3 up   V0 V1 x   V2 V3 -x   V4 V5 e^-x   V6 V7 up
+// 	V8-V10, V16-V18 free   V20-V31 constants
+TEXT ·siluMulNEON(SB), NOSPLIT, $0-32
+	MOVD y+0(FP), R0
+	MOVD x+8(FP), R1
+	MOVD n+16(FP), R2
+	MOVD up+24(FP), R3
+	MOVD $exp<>(SB), R4
+	FMOVQ 0(R4), F20
+	FMOVQ 16(R4), F21
+	FMOVQ 32(R4), F22
+	FMOVQ 48(R4), F23
+	FMOVQ 64(R4), F24
+	FMOVQ 80(R4), F25
+	FMOVQ 96(R4), F26
+	FMOVQ 112(R4), F27
+	FMOVQ 128(R4), F28
+	FMOVQ 144(R4), F29
+	FMOVQ 160(R4), F30
+	FMOVQ 176(R4), F31
+	B siluMulCheck
+
+siluMul:
+	FLDPQ.P 32(R1), (F0, F1)
+	FLDPQ.P 32(R3), (F6, F7)
+	WORD $0x6ea0f802 // fneg v2.4s, v0.4s
+	WORD $0x6ea0f823 // fneg v3.4s, v1.4s
+	WORD $0x4f9f9048 // fmul v8.4s, v2.4s, v31.s[0]
+	WORD $0x4f9f9070 // fmul v16.4s, v3.4s, v31.s[0]
+	WORD $0x4e34d508 // fadd v8.4s, v8.4s, v20.4s
+	WORD $0x4e34d610 // fadd v16.4s, v16.4s, v20.4s
+	WORD $0x6eb5850a // sub v10.4s, v8.4s, v21.4s
+	WORD $0x6eb58612 // sub v18.4s, v16.4s, v21.4s
+	WORD $0x4eb4d508 // fsub v8.4s, v8.4s, v20.4s
+	WORD $0x4eb4d610 // fsub v16.4s, v16.4s, v20.4s
+	WORD $0x4fbf9109 // fmul v9.4s, v8.4s, v31.s[1]
+	WORD $0x4fbf9211 // fmul v17.4s, v16.4s, v31.s[1]
+	WORD $0x4ea9d449 // fsub v9.4s, v2.4s, v9.4s
+	WORD $0x4eb1d471 // fsub v17.4s, v3.4s, v17.4s
+	WORD $0x4f9f9908 // fmul v8.4s, v8.4s, v31.s[2]
+	WORD $0x4f9f9a10 // fmul v16.4s, v16.4s, v31.s[2]
+	WORD $0x4ea8d529 // fsub v9.4s, v9.4s, v8.4s
+	WORD $0x4eb0d631 // fsub v17.4s, v17.4s, v16.4s
+	WORD $0x4fbf9924 // fmul v4.4s, v9.4s, v31.s[3]
+	WORD $0x4fbf9a25 // fmul v5.4s, v17.4s, v31.s[3]
+	WORD $0x4e36d484 // fadd v4.4s, v4.4s, v22.4s
+	WORD $0x4e36d4a5 // fadd v5.4s, v5.4s, v22.4s
+	WORD $0x6e29dc84 // fmul v4.4s, v4.4s, v9.4s
+	WORD $0x6e31dca5 // fmul v5.4s, v5.4s, v17.4s
+	WORD $0x4e37d484 // fadd v4.4s, v4.4s, v23.4s
+	WORD $0x4e37d4a5 // fadd v5.4s, v5.4s, v23.4s
+	WORD $0x6e29dc84 // fmul v4.4s, v4.4s, v9.4s
+	WORD $0x6e31dca5 // fmul v5.4s, v5.4s, v17.4s
+	WORD $0x4e38d484 // fadd v4.4s, v4.4s, v24.4s
+	WORD $0x4e38d4a5 // fadd v5.4s, v5.4s, v24.4s
+	WORD $0x6e29dc84 // fmul v4.4s, v4.4s, v9.4s
+	WORD $0x6e31dca5 // fmul v5.4s, v5.4s, v17.4s
+	WORD $0x4e39d484 // fadd v4.4s, v4.4s, v25.4s
+	WORD $0x4e39d4a5 // fadd v5.4s, v5.4s, v25.4s
+	WORD $0x6e29dc84 // fmul v4.4s, v4.4s, v9.4s
+	WORD $0x6e31dca5 // fmul v5.4s, v5.4s, v17.4s
+	WORD $0x4e3ad484 // fadd v4.4s, v4.4s, v26.4s
+	WORD $0x4e3ad4a5 // fadd v5.4s, v5.4s, v26.4s
+	WORD $0x6e29dd28 // fmul v8.4s, v9.4s, v9.4s
+	WORD $0x6e31de30 // fmul v16.4s, v17.4s, v17.4s
+	WORD $0x6e24dd04 // fmul v4.4s, v8.4s, v4.4s
+	WORD $0x6e25de05 // fmul v5.4s, v16.4s, v5.4s
+	WORD $0x4e29d484 // fadd v4.4s, v4.4s, v9.4s
+	WORD $0x4e31d4a5 // fadd v5.4s, v5.4s, v17.4s
+	WORD $0x4e3bd484 // fadd v4.4s, v4.4s, v27.4s
+	WORD $0x4e3bd4a5 // fadd v5.4s, v5.4s, v27.4s
+	WORD $0x4f3f0548 // sshr v8.4s, v10.4s, #1
+	WORD $0x4f3f0650 // sshr v16.4s, v18.4s, #1
+	WORD $0x6ea8854a // sub v10.4s, v10.4s, v8.4s
+	WORD $0x6eb08652 // sub v18.4s, v18.4s, v16.4s
+	WORD $0x4f375508 // shl v8.4s, v8.4s, #23
+	WORD $0x4f375610 // shl v16.4s, v16.4s, #23
+	WORD $0x4f37554a // shl v10.4s, v10.4s, #23
+	WORD $0x4f375652 // shl v18.4s, v18.4s, #23
+	WORD $0x4ebb8508 // add v8.4s, v8.4s, v27.4s
+	WORD $0x4ebb8610 // add v16.4s, v16.4s, v27.4s
+	WORD $0x4ebb854a // add v10.4s, v10.4s, v27.4s
+	WORD $0x4ebb8652 // add v18.4s, v18.4s, v27.4s
+	WORD $0x6e28dc84 // fmul v4.4s, v4.4s, v8.4s
+	WORD $0x6e30dca5 // fmul v5.4s, v5.4s, v16.4s
+	WORD $0x6e2adc84 // fmul v4.4s, v4.4s, v10.4s
+	WORD $0x6e32dca5 // fmul v5.4s, v5.4s, v18.4s
+	WORD $0x6ebce448 // fcmgt v8.4s, v2.4s, v28.4s
+	WORD $0x6ebce470 // fcmgt v16.4s, v3.4s, v28.4s
+	WORD $0x6ea2e7aa // fcmgt v10.4s, v29.4s, v2.4s
+	WORD $0x6ea3e7b2 // fcmgt v18.4s, v29.4s, v3.4s
+	WORD $0x4e22e449 // fcmeq v9.4s, v2.4s, v2.4s
+	WORD $0x4e23e471 // fcmeq v17.4s, v3.4s, v3.4s
+	WORD $0x6ea81fc4 // bit v4.16b, v30.16b, v8.16b
+	WORD $0x6eb01fc5 // bit v5.16b, v30.16b, v16.16b
+	WORD $0x4e6a1c84 // bic v4.16b, v4.16b, v10.16b
+	WORD $0x4e721ca5 // bic v5.16b, v5.16b, v18.16b
+	WORD $0x6ee91c44 // bif v4.16b, v2.16b, v9.16b
+	WORD $0x6ef11c65 // bif v5.16b, v3.16b, v17.16b
+	WORD $0x4e3bd484 // fadd v4.4s, v4.4s, v27.4s
+	WORD $0x4e3bd4a5 // fadd v5.4s, v5.4s, v27.4s
+	WORD $0x6e24fc04 // fdiv v4.4s, v0.4s, v4.4s
+	WORD $0x6e25fc25 // fdiv v5.4s, v1.4s, v5.4s
+	WORD $0x6e26dc84 // fmul v4.4s, v4.4s, v6.4s
+	WORD $0x6e27dca5 // fmul v5.4s, v5.4s, v7.4s
+	FSTPQ.P (F4, F5), 32(R0)
+	SUBS $8, R2, R2
+
+siluMulCheck:
+	CBNZ R2, siluMul
 	RET
 
 // func divideNEON(x *float32, n int, by float32)

@@ -2,8 +2,8 @@
 
 package arm
 
-func expSum([]float32, int, float32) (float32, bool) { return 0, false }
+func expSum([]float32, float32) (top, sum float32, ok bool) { return 0, 0, false }
 
 func softmax([]float32) bool { return false }
 
-func silu(_, _ []float32) bool { return false }
+func silu(_, _, _ []float32) bool { return false }

@@ -2,7 +2,12 @@
 
 package arm
 
-import "github.com/qwq-edge/qwq/arm/ref"
+import (
+	"encoding/binary"
+
+	"github.com/qwq-edge/qwq/arm/ref"
+	"github.com/qwq-edge/qwq/quant"
+)
 
 // Assembly reports whether this build has the NEON kernels.
 const Assembly = true
@@ -22,4 +27,20 @@ func f16ToF32(dst []float32, src []byte) {
 		dst, src = dst[n:], src[2*n:]
 	}
 	ref.F16ToF32(dst, src)
+}
+
+// f32ToF16NEON rounds n floats; n is a multiple of 8.
+//
+//go:noescape
+func f32ToF16NEON(dst *byte, src *float32, n int)
+
+func f32ToF16(dst []byte, src []float32) {
+	for len(src) >= 8 {
+		n := min(len(src)&^7, f16Chunk)
+		f32ToF16NEON(&dst[0], &src[0], n)
+		dst, src = dst[2*n:], src[n:]
+	}
+	for i, v := range src {
+		binary.LittleEndian.PutUint16(dst[2*i:], quant.FloatToHalf(v))
+	}
 }

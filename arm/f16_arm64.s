@@ -39,3 +39,27 @@ rest:
 
 done:
 	RET
+
+// func f32ToF16NEON(dst *byte, src *float32, n int)
+//
+// n is a multiple of 8.
+//
+// 	R0 dst   R1 src   R2 values left   V0 V1 floats   V2 halves
+//
+// 	for n > 0 { dst[0:8] = half(src[0:8]); n -= 8 }
+TEXT ·f32ToF16NEON(SB), NOSPLIT, $0-24
+	MOVD dst+0(FP), R0
+	MOVD src+8(FP), R1
+	MOVD n+16(FP), R2
+	B check
+
+loop8:
+	FLDPQ.P 32(R1), (F0, F1)
+	WORD $0x0e216802 // fcvtn v2.4h, v0.4s
+	WORD $0x4e216822 // fcvtn2 v2.8h, v1.4s
+	FMOVQ.P F2, 16(R0)
+	SUBS $8, R2, R2
+
+check:
+	CBNZ R2, loop8
+	RET

@@ -150,12 +150,12 @@ func TestAttention(t *testing.T) {
 			for i, v := range sums {
 				wantO[i] = float32(v)
 			}
-			if !Weigh(l, o, p, k) {
+			if !Weigh(l, o, p, c.keys, k, c.dim) {
 				t.Fatalf("%+v: no kernel", c)
 			}
 			sameBits(t, fmt.Sprintf("weigh %+v", c), o, wantO)
 		}
-		if Scores(l, make([]float32, 1), 1, make([]float32, 24), make([]float32, 24), 24, 1) || Weigh(l, make([]float32, 24), make([]float32, 1), make([]float32, 24)) {
+		if Scores(l, make([]float32, 1), 1, make([]float32, 24), make([]float32, 24), 24, 1) || Weigh(l, make([]float32, 24), make([]float32, 1), 1, make([]float32, 24), 24) {
 			t.Error("a head of 24 is multiplied")
 		}
 	})
@@ -173,33 +173,44 @@ func TestExp(t *testing.T) {
 				}
 			}
 			y, want := kerneltest.GuardedF32(t, n), make([]float32, n)
-			for i, v := range x {
-				want[i] = ref.SiLU(v)
-			}
-			if !SiLU(l, y, x) {
-				t.Fatalf("n=%d: no kernel", n)
-			}
-			for i := range want {
-				if want[i] == want[i] || y[i] == y[i] { // -Inf/Inf is NaN, of either sign
-					sameBits(t, fmt.Sprintf("silu of %v", x[i]), y[i:i+1], want[i:i+1])
+			for _, up := range [][]float32{nil, normal(t, r, n)} {
+				for i, v := range x {
+					want[i] = ref.SiLU(v)
+					if up != nil {
+						want[i] *= up[i]
+					}
+				}
+				if !SiLU(l, y, x, up) {
+					t.Fatalf("n=%d: no kernel", n)
+				}
+				for i := range want {
+					if want[i] == want[i] || y[i] == y[i] { // -Inf/Inf is NaN, of either sign
+						sameBits(t, fmt.Sprintf("silu of %v", x[i]), y[i:i+1], want[i:i+1])
+					}
 				}
 			}
 			for i, v := range x {
 				x[i] = min(v, 80)
 			}
-			for _, first := range []int{0, 5} {
-				s := slices.Clone(x)
+			for _, m := range []float32{-100, 81} {
+				top := m
+				for _, v := range x {
+					top = max(top, v)
+				}
 				var lanes [16]float32
 				for i, v := range x {
-					want[i] = ref.Exp(v - 3)
-					lanes[(first+i)&15] += want[i]
+					want[i] = ref.Exp(v - top)
+					lanes[i&15] += want[i]
 				}
-				sum, ok := ExpSum(l, s, first, 3)
-				if !ok {
-					t.Fatalf("n=%d: no kernel", n)
+				s := slices.Clone(x)
+				max, sum, ok := ExpSum(l, s, m)
+				if ok != (n > 0 && n%16 == 0) {
+					t.Fatalf("n=%d: got %v", n, ok)
 				}
-				sameBits(t, fmt.Sprintf("exp, n=%d", n), s, want)
-				sameBits(t, fmt.Sprintf("sum, n=%d", n), []float32{sum}, []float32{ref.Tree(&lanes)})
+				if ok {
+					sameBits(t, fmt.Sprintf("exp, n=%d", n), s, want)
+					sameBits(t, fmt.Sprintf("sum, n=%d", n), []float32{max, sum}, []float32{top, ref.Tree(&lanes)})
+				}
 			}
 			copy(want, x)
 			ref.Softmax(want)
@@ -226,6 +237,14 @@ func TestNorm(t *testing.T) {
 			} else if n >= 16 {
 				t.Fatalf("rmsnorm, n=%d: no kernel", n)
 			}
+			copy(y, x)
+			for i := range want {
+				want[i] = x[i] + w[i]
+			}
+			if !Add(l, y, w) {
+				t.Fatalf("add, n=%d: no kernel", n)
+			}
+			sameBits(t, fmt.Sprintf("add, n=%d", n), y, want)
 			for _, neox := range []bool{false, true} {
 				half := n / 2
 				cos, sin := normal(t, r, half), normal(t, r, half)

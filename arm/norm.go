@@ -15,3 +15,11 @@ func Rotate(l Level, x, cos, sin []float32, neox bool) bool {
 	}
 	return l != None && rotate(x, cos, sin, neox)
 }
+
+// Add is y += x.
+func Add(l Level, y, x []float32) bool {
+	if len(y) != len(x) {
+		panic("arm: Add: operands differ in length")
+	}
+	return l != None && add(y, x)
+}

@@ -52,6 +52,22 @@ func rotate(x, cos, sin []float32, neox bool) bool {
 	return true
 }
 
+func add(y, x []float32) bool {
+	n := len(x) &^ 7
+	for i := 0; i < n; i += valuesChunk {
+		addNEON(&y[i], &x[i], min(valuesChunk, n-i))
+	}
+	for i := n; i < len(x); i++ {
+		y[i] += x[i]
+	}
+	return true
+}
+
+// addNEON: y += x; n is a multiple of 8.
+//
+//go:noescape
+func addNEON(y, x *float32, n int)
+
 // sumSquaresNEON: lanes[i] = Σ x[16j+i]²; n is a multiple of 16.
 //
 //go:noescape

@@ -72,6 +72,29 @@ scaleCheck:
 	CBNZ R3, scale
 	RET
 
+// func addNEON(y, x *float32, n int)
+//
+// y += x; n is a multiple of 8.
+//
+// 	R0 y   R1 x   R2 values left   V0 V1 y   V2 V3 x
+TEXT ·addNEON(SB), NOSPLIT, $0-24
+	MOVD y+0(FP), R0
+	MOVD x+8(FP), R1
+	MOVD n+16(FP), R2
+	B addCheck
+
+add:
+	FLDPQ 0(R0), (F0, F1)
+	FLDPQ.P 32(R1), (F2, F3)
+	WORD $0x4e22d400 // fadd v0.4s, v0.4s, v2.4s
+	WORD $0x4e23d421 // fadd v1.4s, v1.4s, v3.4s
+	FSTPQ.P (F0, F1), 32(R0)
+	SUBS $8, R2, R2
+
+addCheck:
+	CBNZ R2, add
+	RET
+
 // func rotateNEON(x, y, cos, sin *float32, n int)
 //
 // a, b = a·cos - b·sin, a·sin + b·cos for n pairs x[i], y[i]; n is a multiple of 4.

@@ -116,30 +116,34 @@ x[i] = e^(x[i]-m); lanes[i%16] += x[i]; n is a multiple of 16.
 	a.StorePair(0, 32, 14, 15)
 	a.RET()
 
-	a.Func("func siluNEON(y, x *float32, n int)", `
-y = x/(1+e^-x); n is a multiple of 8; y may be x.
+	a.Func("func maxNEON(x *float32, n int, m float32) float32", `
+The largest of m and x; n is a multiple of 16 and positive.
 
-	R0 y   R1 x   R2 values left   V0 V1 x   V2 V3 -x   V4 V5 e^-x
-	V8-V10, V16-V18 free   V20-V31 constants`, 24)
-	for i, name := range []string{"y", "x", "n"} {
-		a.Arg(name, 8*i, R(i))
+	R0 x   R1 values left   V0-V3 x   V4-V7 the largest of each lane`, 28)
+	a.Arg("x", 0, 0)
+	a.Arg("n", 8, 1)
+	a.op("FMOVS m+16(FP), F4")
+	a.DUPS(4, 4, 0)
+	for v := range V(3) {
+		a.ORR(5+v, 4, 4)
 	}
-	a.expConstants(3)
-	a.B("siluCheck")
-	a.Label("silu")
-	a.LoadPair(1, 32, 0, 1)
-	a.FNEG(2, 0)
-	a.FNEG(3, 1)
-	zip(a.exp(4, 2, 8, 9, 10), a.exp(5, 3, 16, 17, 18))
-	a.FADD(4, 4, eOne)
-	a.FADD(5, 5, eOne)
-	a.FDIV(4, 0, 4)
-	a.FDIV(5, 1, 5)
-	a.StorePair(0, 32, 4, 5)
-	a.SUBS(8, 2, 2)
-	a.Label("siluCheck")
-	a.op("CBNZ R2, silu")
+	a.Label("max")
+	a.LoadPair(0, 32, 0, 1)
+	a.LoadPair(0, 32, 2, 3)
+	for v := range V(4) {
+		a.FMAX(4+v, 4+v, v)
+	}
+	a.SUBS(16, 1, 1)
+	a.BNE("max")
+	a.FMAX(4, 4, 5)
+	a.FMAX(6, 6, 7)
+	a.FMAX(4, 4, 6)
+	a.FMAXV(4, 4)
+	a.op("FMOVS F4, ret+24(FP)")
 	a.RET()
+
+	a.silu(false)
+	a.silu(true)
 
 	a.Func("func divideNEON(x *float32, n int, by float32)", `
 x /= by; n is a multiple of 8.
@@ -160,4 +164,46 @@ x /= by; n is a multiple of 8.
 	a.op("CBNZ R1, divide")
 	a.RET()
 	return a.Bytes()
+}
+
+// silu is x/(1+e^-x), times up if mul.
+func (a *Arm64) silu(mul bool) {
+	name, args, doc := "silu", []string{"y", "x", "n"}, "y = x/(1+e^-x)"
+	if mul {
+		name, args, doc = "siluMul", []string{"y", "x", "n", "up"}, "y = x/(1+e^-x)·up"
+	}
+	proto := "func " + name + "NEON(y, x *float32, n int)"
+	if mul {
+		proto = "func " + name + "NEON(y, x *float32, n int, up *float32)"
+	}
+	a.Func(proto, doc+`; n is a multiple of 8; y may be x.
+
+	R0 y   R1 x   R2 values left   R3 up   V0 V1 x   V2 V3 -x   V4 V5 e^-x   V6 V7 up
+	V8-V10, V16-V18 free   V20-V31 constants`, 8*len(args))
+	for i, s := range args {
+		a.Arg(s, 8*i, R(i))
+	}
+	a.expConstants(4)
+	a.B(name + "Check")
+	a.Label(name)
+	a.LoadPair(1, 32, 0, 1)
+	if mul {
+		a.LoadPair(3, 32, 6, 7)
+	}
+	a.FNEG(2, 0)
+	a.FNEG(3, 1)
+	zip(a.exp(4, 2, 8, 9, 10), a.exp(5, 3, 16, 17, 18))
+	a.FADD(4, 4, eOne)
+	a.FADD(5, 5, eOne)
+	a.FDIV(4, 0, 4)
+	a.FDIV(5, 1, 5)
+	if mul {
+		a.FMUL(4, 4, 6)
+		a.FMUL(5, 5, 7)
+	}
+	a.StorePair(0, 32, 4, 5)
+	a.SUBS(8, 2, 2)
+	a.Label(name + "Check")
+	a.op("CBNZ R2, %s", name)
+	a.RET()
 }

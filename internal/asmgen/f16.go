@@ -37,5 +37,25 @@ Needs ASIMD only. n is a multiple of 8.
 	a.StoreS4(dst, 2, 3)
 	a.Label("done")
 	a.RET()
+
+	a.Func("func f32ToF16NEON(dst *byte, src *float32, n int)", `
+n is a multiple of 8.
+
+	R0 dst   R1 src   R2 values left   V0 V1 floats   V2 halves
+
+	for n > 0 { dst[0:8] = half(src[0:8]); n -= 8 }`, 24)
+	a.Arg("dst", 0, dst)
+	a.Arg("src", 8, src)
+	a.Arg("n", 16, n)
+	a.B("check")
+	a.Label("loop8")
+	a.LoadPair(src, 32, 0, 1)
+	a.FCVTN(2, 0)
+	a.FCVTN2(2, 1)
+	a.StoreQP(2, dst, 16)
+	a.SUBS(8, n, n)
+	a.Label("check")
+	a.op("CBNZ R%d, loop8", n)
+	a.RET()
 	return a.Bytes()
 }

@@ -42,6 +42,13 @@ func (a *Arm64) FCVTL(d, n V) { a.v2(0x0e217800, "fcvtl", "4s", "4h", d, n) }
 // FCVTL2 widens the four upper halves of n into the floats of d.
 func (a *Arm64) FCVTL2(d, n V) { a.v2(0x4e217800, "fcvtl2", "4s", "8h", d, n) }
 
+// FCVTN and FCVTN2 round the floats of n to the lower and the upper four halves of d.
+func (a *Arm64) FCVTN(d, n V)  { a.v2(0x0e216800, "fcvtn", "4h", "4s", d, n) }
+func (a *Arm64) FCVTN2(d, n V) { a.v2(0x4e216800, "fcvtn2", "8h", "4s", d, n) }
+
+// FMAXV is the largest lane.
+func (a *Arm64) FMAXV(d, n V) { a.word(0x6e30f800|uint32(n)<<5|uint32(d), "fmaxv s%d, v%d.4s", d, n) }
+
 // SHLL and SHLL2 move the lower and the upper four int16 to the upper halves of
 // int32 lanes: bfloat16 to float32.
 func (a *Arm64) SHLL(d, n V) {

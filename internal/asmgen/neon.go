@@ -74,6 +74,15 @@ func (a *Arm64) AND(d, n, m V)   { a.v3(0x4e201c00, "and", "16b", "16b", d, n, m
 func (a *Arm64) NOT(d, n V)      { a.v2(0x6e205800, "mvn", "16b", "16b", d, n) }
 func (a *Arm64) CMTST(d, n, m V) { a.v3(0x4e208c00, "cmtst", "16b", "16b", d, n, m) }
 
+// ORR is of bits; with one operand twice it copies.
+func (a *Arm64) ORR(d, n, m V) {
+	if n == m {
+		a.v2(0x4ea01c00|uint32(m)<<16, "mov", "16b", "16b", d, n)
+		return
+	}
+	a.v3(0x4ea01c00, "orr", "16b", "16b", d, n, m)
+}
+
 // TBL looks the bytes of m up in the 16 bytes of n.
 func (a *Arm64) TBL(d, n, m V) {
 	a.word(0x4e000000|uint32(m)<<16|uint32(n)<<5|uint32(d), "tbl v%d.16b, { v%d.16b }, v%d.16b", d, n, m)

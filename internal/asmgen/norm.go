@@ -58,6 +58,25 @@ y = x·s·w, rounded twice; n is a multiple of 16; y may be x.
 	a.op("CBNZ R3, scale")
 	a.RET()
 
+	a.Func("func addNEON(y, x *float32, n int)", `
+y += x; n is a multiple of 8.
+
+	R0 y   R1 x   R2 values left   V0 V1 y   V2 V3 x`, 24)
+	for i, name := range []string{"y", "x", "n"} {
+		a.Arg(name, 8*i, R(i))
+	}
+	a.B("addCheck")
+	a.Label("add")
+	a.LoadPairAt(0, 0, 0, 1)
+	a.LoadPair(1, 32, 2, 3)
+	a.FADD(0, 0, 2)
+	a.FADD(1, 1, 3)
+	a.StorePair(0, 32, 0, 1)
+	a.SUBS(8, 2, 2)
+	a.Label("addCheck")
+	a.op("CBNZ R2, add")
+	a.RET()
+
 	a.rotate(true)
 	a.rotate(false)
 	return a.Bytes()

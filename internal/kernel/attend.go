@@ -125,10 +125,10 @@ func (p *Pool) StoreKV(k, v F32, s KVPages) error {
 		page, at := (s.Start+i)/ref.PagePositions, (s.Start+i)%ref.PagePositions
 		for h := range s.Heads {
 			lo, hi := h*s.Dim, (h+1)*s.Dim
-			if err := store(s.Type, s.rows(page, h, false, at, at+1), k.At(i)[lo:hi]); err != nil {
+			if err := p.variant.store(s.Type, s.rows(page, h, false, at, at+1), k.At(i)[lo:hi]); err != nil {
 				return err
 			}
-			if err := store(s.Type, s.rows(page, h, true, at, at+1), v.At(i)[lo:hi]); err != nil {
+			if err := p.variant.store(s.Type, s.rows(page, h, true, at, at+1), v.At(i)[lo:hi]); err != nil {
 				return err
 			}
 		}
@@ -136,9 +136,12 @@ func (p *Pool) StoreKV(k, v F32, s KVPages) error {
 	return nil
 }
 
-func store(t quant.Type, dst []byte, src []float32) error {
+func (v variant) store(t quant.Type, dst []byte, src []float32) error {
 	if t == quant.F32 {
 		putF32(dst, src)
+		return nil
+	}
+	if t == quant.F16 && v.toF16(dst, src) {
 		return nil
 	}
 	return quant.Encode(t, dst, src)

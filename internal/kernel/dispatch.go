@@ -27,6 +27,15 @@ func (v variant) f16(dst []float32, src []byte) {
 	}
 }
 
+// toF16 rounds a row to halves, or returns false.
+func (v variant) toF16(dst []byte, src []float32) bool {
+	if v.arm == arm.None {
+		return false
+	}
+	arm.F32ToF16(dst, src)
+	return true
+}
+
 // can reports whether there is a kernel for rows of k weights of type t; else
 // they are multiplied by arm/ref.
 func (v variant) can(t quant.Type, k int) bool {
@@ -105,23 +114,14 @@ func (v variant) weigh(o, p []float32, stride int, values []float32, dim int) bo
 	if v.x86 != x86.None {
 		return x86.Weigh(v.x86, o, p, stride, values, dim)
 	}
-	if v.arm == arm.None {
-		return false
-	}
-	n := len(values) / dim
-	for i := 0; i*dim < len(o); i++ {
-		if !arm.Weigh(v.arm, o[i*dim:(i+1)*dim], p[i*stride:i*stride+n], values) {
-			return false // the first call says so
-		}
-	}
-	return true
+	return v.arm != arm.None && arm.Weigh(v.arm, o, p, stride, values, dim)
 }
 
 // expSum replaces s[from:to] by e^(s-m'), m' being the larger of m and their
 // largest; it returns m' and the sum, whose lanes are i mod 16. What else s holds
 // is lost.
 func (v variant) expSum(s *[ref.PagePositions]float32, from, to int, m float32) (float32, float32) {
-	if v.x86 != x86.None {
+	if v.x86 != x86.None || v.arm != arm.None {
 		lo, hi := from&^15, (to+15)&^15
 		for i := lo; i < from; i++ {
 			s[i] = negInf
@@ -132,14 +132,12 @@ func (v variant) expSum(s *[ref.PagePositions]float32, from, to int, m float32) 
 		if m, sum, ok := x86.ExpSum(v.x86, s[lo:hi], m); ok {
 			return m, sum
 		}
+		if m, sum, ok := arm.ExpSum(v.arm, s[lo:hi], m); ok {
+			return m, sum
+		}
 	}
 	for _, x := range s[from:to] {
 		m = max(m, x)
-	}
-	if v.arm != arm.None {
-		if sum, ok := arm.ExpSum(v.arm, s[from:to], from, m); ok {
-			return m, sum
-		}
 	}
 	var lanes [16]float32
 	for i := from; i < to; i++ {
@@ -154,7 +152,8 @@ func (v variant) silu(y, x, up []float32) {
 	switch {
 	case v.x86 != x86.None && x86.SiLU(v.x86, y, x, up):
 		return
-	case v.arm != arm.None && arm.SiLU(v.arm, y, x):
+	case v.arm != arm.None && arm.SiLU(v.arm, y, x, up):
+		return
 	default:
 		for i, f := range x {
 			y[i] = ref.SiLU(f)
@@ -173,7 +172,7 @@ func (v variant) mul(y, x []float32) {
 
 // add is y += x.
 func (v variant) add(y, x []float32) {
-	if v.x86 != x86.None && x86.Add(v.x86, y, x) {
+	if v.x86 != x86.None && x86.Add(v.x86, y, x) || v.arm != arm.None && arm.Add(v.arm, y, x) {
 		return
 	}
 	for i, f := range x {
