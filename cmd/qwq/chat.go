@@ -89,7 +89,7 @@ func chatAction(c *cli.Context) error {
 		if err != nil {
 			fmt.Fprintf(c.App.ErrWriter, "%s: warning: no history: %s\n", c.App.Name, err)
 		}
-		return repl.NewUI(c.Context, r, hist, repl.Styled()).Run()
+		return repl.NewUI(c.Context, r, hist, repl.Styled()).Run(c.App.Writer)
 	}
 	streams := repl.Streams{In: c.App.Reader, Out: c.App.Writer, Talk: c.App.ErrWriter, Name: c.App.Name}
 	if !c.IsSet("prompt") {

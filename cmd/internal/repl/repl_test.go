@@ -176,7 +176,6 @@ func newScreen(t *testing.T, r *REPL, h *History) *screen {
 		return func() tea.Msg { s.printed = append(s.printed, a[0].(string)); return nil }
 	}
 	t.Cleanup(s.u.end)
-	s.run(s.u.Init())
 	s.send(tea.WindowSizeMsg{Width: 60, Height: 20})
 	return s
 }
@@ -246,7 +245,9 @@ func TestUI(t *testing.T) {
 	r := talk(t, session.Options{MaxTokens: 8})
 	h, _ := OpenHistory(filepath.Join(t.TempDir(), "history"))
 	s := newScreen(t, r, h)
-	s.has("demo, context 512 tokens")
+	if h := s.u.hello(); !strings.Contains(h, "demo, context 512 tokens") {
+		t.Errorf("the first line is %q", h)
+	}
 	s.keys("Once upon", "alt+enter", "a time", "enter")
 	m := r.Session.Messages()
 	if len(m) != 2 || m[0].Content.String() != "Once upon\na time" {

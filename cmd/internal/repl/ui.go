@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"iter"
 	"os"
 	"strings"
@@ -87,9 +88,13 @@ func NewUI(ctx context.Context, r *REPL, hist *History, styled bool) *UI {
 	return u
 }
 
-// Run shows the conversation until the user leaves it or ctx ends.
-func (u *UI) Run(options ...tea.ProgramOption) error {
-	options = append([]tea.ProgramOption{tea.WithContext(u.ctx), tea.WithoutSignalHandler()}, options...)
+// Run shows the conversation on a terminal until the user leaves it or ctx
+// ends.
+func (u *UI) Run(out io.Writer, options ...tea.ProgramOption) error {
+	if _, err := fmt.Fprintln(out, u.hello()); err != nil {
+		return err
+	}
+	options = append([]tea.ProgramOption{tea.WithContext(u.ctx), tea.WithOutput(out), tea.WithoutSignalHandler()}, options...)
 	_, err := tea.NewProgram(u, options...).Run()
 	u.end()
 	if u.ctx.Err() != nil {
@@ -112,9 +117,13 @@ func (u *UI) end() {
 	u.pieces = nil
 }
 
-// Init prints the first lines.
-func (u *UI) Init() tea.Cmd {
-	return u.print(u.md.Dim(fmt.Sprintf("%s, context %d tokens. /help lists the commands, Ctrl-D leaves.", u.r.Model, u.r.Session.Stats().Context)))
+// Init has nothing to begin with: what is printed above before the first frame
+// would overwrite what stands on the terminal.
+func (u *UI) Init() tea.Cmd { return nil }
+
+// hello is what stands above the conversation.
+func (u *UI) hello() string {
+	return u.md.Dim(fmt.Sprintf("%s, context %d tokens. /help lists the commands, Ctrl-D leaves.", u.r.Model, u.r.Session.Stats().Context))
 }
 
 // Update takes a key, a piece of an answer or a new size.
