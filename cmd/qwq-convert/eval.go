@@ -92,7 +92,10 @@ func evaluate(c *cli.Context) error {
 	o.Progress = func(w, of, tokens int, nll float64) {
 		p.Items(int64(w), int64(of), "windows", fmt.Sprintf("nll %.4f", nll/float64(tokens)))
 	}
-	r, err := eval.Run(c.Context, m, ref, m.Tokenizer().Encode(text, tokenizer.EncodeOptions{}), o)
+	// llama-perplexity cuts the text with its BOS into windows and then puts BOS
+	// in the place of each window's first token.
+	ids := m.Tokenizer().Encode(text, tokenizer.EncodeOptions{AddSpecial: o.Method == eval.LlamaCPP})
+	r, err := eval.Run(c.Context, m, ref, ids, o)
 	p.Done()
 	if err != nil {
 		return err

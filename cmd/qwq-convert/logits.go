@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"os"
 
 	"github.com/urfave/cli/v2"
 
@@ -22,7 +23,7 @@ func logitsCommand() *cli.Command {
 			&cli.StringFlag{Name: "ids", Usage: "token `IDS` between commas, taken as they are"},
 			&cli.StringFlag{Name: "ids-file", Usage: "`FILE` of token ids between commas or white space; - is stdin"},
 			&cli.StringFlag{Name: "prompt", Usage: "`TEXT` to tokenize, BOS and EOS as the model says"},
-			&cli.StringFlag{Name: "out", Aliases: []string{"o"}, Usage: "the .npy `FILE` to write"},
+			&cli.StringFlag{Name: "out", Aliases: []string{"o"}, Usage: "the .npy `FILE` to write; - is stdout"},
 			&cli.BoolFlag{Name: "precise", Usage: "float32 activations and KV cache, for comparisons"},
 			&cli.StringFlag{Name: "kv", Value: "auto", Usage: "KV cache `TYPE`: auto, f32, f16 or q8_0"},
 			&cli.IntFlag{Name: "threads", Usage: "`N` threads (0: one per core)"},
@@ -43,6 +44,9 @@ func logits(c *cli.Context) error {
 	out := c.String("out")
 	if out == "" {
 		return prog.Usagef("logits needs -o FILE.npy")
+	}
+	if sameFile(args[0], out) {
+		return prog.Usagef("-o %s is the model", out)
 	}
 	text := c.String(from)
 	if from == "ids-file" {
@@ -75,7 +79,7 @@ func logits(c *cli.Context) error {
 	if len(ids) == 0 {
 		return fmt.Errorf("no tokens: --%s is empty", from)
 	}
-	return prog.WriteFile(out, func(w io.Writer) error {
+	write := func(w io.Writer) error {
 		var n *prog.NPY
 		return m.Logits(c.Context, ids, func(pos int, row []float32) (err error) {
 			if n == nil {
@@ -85,7 +89,18 @@ func logits(c *cli.Context) error {
 			}
 			return n.Row(row)
 		})
-	})
+	}
+	if out == "-" {
+		return write(c.App.Writer)
+	}
+	return prog.WriteFile(out, write)
+}
+
+// sameFile reports whether both paths lead to one existing file.
+func sameFile(a, b string) bool {
+	x, err := os.Stat(a)
+	y, err2 := os.Stat(b)
+	return err == nil && err2 == nil && os.SameFile(x, y)
 }
 
 // openModel opens a model and passes on what the engine has to say.

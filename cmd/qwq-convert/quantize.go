@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -97,10 +98,16 @@ func quantizeOptions(c *cli.Context, src string) (convert.Options, error) {
 	if o.MaxMemory, err = prog.ParseSize(c.String("max-memory")); err != nil {
 		return o, prog.Usagef("--max-memory: %s", err)
 	}
+	if o.MaxMemory != 0 && o.MaxMemory < convert.MinMemory {
+		return o, prog.Usagef("--max-memory %s is less than %d MiB", c.String("max-memory"), convert.MinMemory>>20)
+	}
 	for _, s := range c.StringSlice("tensor-type") {
 		i := strings.LastIndexByte(s, '=')
 		if i < 1 {
 			return o, prog.Usagef("--tensor-type %q is not REGEX=TYPE", s)
+		}
+		if _, err := regexp.Compile(s[:i]); err != nil {
+			return o, prog.Usagef("--tensor-type %q: %s", s, err)
 		}
 		if err := checkType(s[i+1:]); err != nil {
 			return o, err

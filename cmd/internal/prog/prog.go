@@ -20,6 +20,7 @@ import (
 	"syscall"
 
 	"github.com/urfave/cli/v2"
+	"golang.org/x/term"
 )
 
 // version is set by the linker (make build); empty means a plain go build.
@@ -37,10 +38,10 @@ func Version() string {
 }
 
 // Main runs the program with the process's arguments and streams and exits.
-// SIGINT and SIGTERM cancel the context of the running command; a second one
-// kills the process in the usual way.
+// SIGINT, SIGTERM and SIGHUP (a lost ssh connection) cancel the context of the
+// running command; a second one kills the process in the usual way.
 func Main(app *cli.App) {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	context.AfterFunc(ctx, stop)
 	code := Run(ctx, app, os.Args)
 	stop()
@@ -49,18 +50,24 @@ func Main(app *cli.App) {
 
 // Run runs the program once and returns its exit code. args[0] is the program.
 func Run(ctx context.Context, app *cli.App, args []string) int {
-	f := &frame{app: app}
+	f := &frame{app: app, command: app.Name}
 	f.prepare()
 	err := f.run(ctx, args)
+	if err == nil {
+		err = f.out.err
+	}
 	if err == nil {
 		return 0
 	}
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
 		err = errors.New("interrupted")
 	}
-	report(app.ErrWriter, app.Name, err)
 	var u *usageError
-	if errors.As(err, &u) || !f.started {
+	if errors.As(err, &u) && hintOf(err) == "" {
+		err = u.Hintf("%s --help shows what it takes", f.command)
+	}
+	report(app.ErrWriter, app.Name, err)
+	if u != nil || !f.started {
 		return 2
 	}
 	return 1
@@ -69,8 +76,10 @@ func Run(ctx context.Context, app *cli.App, args []string) int {
 // frame is one run of an app.
 type frame struct {
 	app      *cli.App
-	started  bool  // an action was entered: what fails now is no usage error
-	notFound error // set by CommandNotFound, which cannot return one
+	command  string // the program and the command that runs, for hints
+	out      sink   // what the commands print on
+	started  bool   // an action was entered: what fails now is no usage error
+	notFound error  // set by CommandNotFound, which cannot return one
 }
 
 // prepare sets what every command has in common.
@@ -91,6 +100,9 @@ func (f *frame) prepare() {
 	if a.ErrWriter == nil {
 		a.ErrWriter = os.Stderr
 	}
+	if o, ok := a.Writer.(*os.File); !ok || !term.IsTerminal(int(o.Fd())) {
+		f.out.w, a.Writer = a.Writer, &f.out
+	}
 	a.Action = func(c *cli.Context) error {
 		if name := c.Args().First(); name != "" {
 			return unknownCommand(a, name)
@@ -104,7 +116,7 @@ func (f *frame) prepare() {
 		c.Description = strings.ReplaceAll(c.Description, "{{prog}}", a.Name)
 		action := c.Action
 		c.Action = func(ctx *cli.Context) error {
-			f.started = true
+			f.started, f.command = true, a.Name+" "+c.Name
 			if err := configure(ctx); err != nil {
 				return err
 			}
@@ -166,6 +178,21 @@ func (f *frame) usage(c *cli.Context, err error, _ bool) error {
 		where += " " + c.Command.Name
 	}
 	return u.Hintf("%s --help lists the flags", where)
+}
+
+// sink keeps the first error of writing, so that a command whose output went
+// nowhere (a full disk) fails even where it printed line by line.
+type sink struct {
+	w   io.Writer
+	err error
+}
+
+func (s *sink) Write(p []byte) (int, error) {
+	n, err := s.w.Write(p)
+	if err != nil && s.err == nil {
+		s.err = fmt.Errorf("writing the output: %w", err)
+	}
+	return n, err
 }
 
 // report prints the one error line and its hint.
