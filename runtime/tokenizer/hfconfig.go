@@ -1,6 +1,7 @@
 package tokenizer
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/json"
 	"errors"
@@ -73,7 +74,9 @@ func readJSON(dir, name string, v any) (found bool, err error) {
 		return false, nil
 	}
 	if err == nil {
-		err = json.Unmarshal(b, v)
+		if err = json.Unmarshal(b, v); err == nil && bytes.Equal(bytes.TrimSpace(b), []byte("null")) {
+			err = errors.New("null where an object belongs")
+		}
 	}
 	return true, inFile(filepath.Join(dir, name), err)
 }

@@ -218,15 +218,21 @@ func (n *hfNode) around(c *config) error {
 	case "TemplateProcessing":
 		seen := false
 		for _, e := range n.Single {
-			switch {
-			case e.Sequence != nil:
+			if e.Sequence != nil {
 				seen = true
-			case e.SpecialToken == nil:
+				continue
+			}
+			if e.SpecialToken == nil {
 				return fieldErr("post_processor", "a template entry is neither a token nor a sequence")
-			case seen:
-				c.Suffix = append(c.Suffix, n.SpecialTokens[e.SpecialToken.ID].IDs...)
-			default:
-				c.Prefix = append(c.Prefix, n.SpecialTokens[e.SpecialToken.ID].IDs...)
+			}
+			special, ok := n.SpecialTokens[e.SpecialToken.ID]
+			if !ok {
+				return fieldErr("post_processor", "the template's %.80q is not in special_tokens", e.SpecialToken.ID)
+			}
+			if seen {
+				c.Suffix = append(c.Suffix, special.IDs...)
+			} else {
+				c.Prefix = append(c.Prefix, special.IDs...)
 			}
 		}
 		return nil
