@@ -20,7 +20,7 @@ func Floats(l Level, y []float32, stride int, t quant.Type, w []byte, rows int, 
 	if !CanFloats(l, t, k) {
 		return false
 	}
-	if len(scratch) < floatScratch(t, k) {
+	if len(scratch) < ScratchBytes(l, t, k, tokens) {
 		panic("arm: Floats: the scratch is too small")
 	}
 	floats(y, stride, t, w, n, rows, x, tokens, scratch)

@@ -10,7 +10,7 @@ import (
 
 func floats(y []float32, stride int, t quant.Type, w []byte, rowBytes, rows int, x []float32, tokens int, scratch []byte) {
 	k := len(x) / tokens
-	if tokens == 1 || t != quant.F32 && floatScratch(t, k) == 0 {
+	if tokens <= inPlace || t != quant.F32 && floatScratch(t, k) == 0 {
 		for i := range tokens {
 			dotRows(y[i*stride:i*stride+rows], t, w, rowBytes, &x[i*k], k)
 		}

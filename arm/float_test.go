@@ -97,7 +97,7 @@ func TestFloats(t *testing.T) {
 				x := normal(t, r, c.tokens*c.k)
 				stride := c.rows + 2
 				y := kerneltest.GuardedF32(t, (c.tokens-1)*stride+c.rows)
-				if !Floats(l, y, stride, typ, w, c.rows, x, c.tokens, kerneltest.Guarded(t, ScratchBytes(l, typ, c.k))) {
+				if !Floats(l, y, stride, typ, w, c.rows, x, c.tokens, kerneltest.Guarded(t, ScratchBytes(l, typ, c.k, c.tokens))) {
 					t.Fatalf("%v %+v: no kernel", typ, c)
 				}
 				want := make([]float32, len(y))

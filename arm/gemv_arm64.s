@@ -84,8 +84,8 @@ twoQ8_0NEON:
 	PRFM 320(R12), PLDL2KEEP
 	PRFM 384(R12), PLDL2KEEP
 	PRFM 448(R12), PLDL2KEEP
-	PRFM 512(R12), PLDL2KEEP
 	ADD $544, R12, R12
+	FMOVD.P 8(R9), F18
 	FLDPQ.P 32(R8), (F14, F15)
 	VLD1.P 2(R0), V16.H[0]
 	VLD1.P 2(R1), V16.H[1]
@@ -151,7 +151,6 @@ twoQ8_0NEON:
 	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
 	WORD $0x4e606b06 // sadalp v6.4s, v24.8h
 	WORD $0x4e606b27 // sadalp v7.4s, v25.8h
-	FMOVS.P 4(R9), F18
 	WORD $0x4ea1bc14 // addp v20.4s, v0.4s, v1.4s
 	WORD $0x4ea3bc55 // addp v21.4s, v2.4s, v3.4s
 	WORD $0x4eb5be8a // addp v10.4s, v20.4s, v21.4s
@@ -235,7 +234,6 @@ twoQ8_0NEON:
 	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
 	WORD $0x4e606b06 // sadalp v6.4s, v24.8h
 	WORD $0x4e606b27 // sadalp v7.4s, v25.8h
-	FMOVS.P 4(R9), F18
 	WORD $0x4ea1bc14 // addp v20.4s, v0.4s, v1.4s
 	WORD $0x4ea3bc55 // addp v21.4s, v2.4s, v3.4s
 	WORD $0x4eb5be8c // addp v12.4s, v20.4s, v21.4s
@@ -243,7 +241,7 @@ twoQ8_0NEON:
 	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
 	WORD $0x0e217a15 // fcvtl v21.4s, v16.4h
 	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
-	WORD $0x4f929294 // fmul v20.4s, v20.4s, v18.s[0]
+	WORD $0x4fb29294 // fmul v20.4s, v20.4s, v18.s[1]
 	WORD $0x4e34d508 // fadd v8.4s, v8.4s, v20.4s
 	WORD $0x4ea5bc94 // addp v20.4s, v4.4s, v5.4s
 	WORD $0x4ea7bcd5 // addp v21.4s, v6.4s, v7.4s
@@ -252,7 +250,7 @@ twoQ8_0NEON:
 	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
 	WORD $0x4e217a15 // fcvtl2 v21.4s, v16.8h
 	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
-	WORD $0x4f929294 // fmul v20.4s, v20.4s, v18.s[0]
+	WORD $0x4fb29294 // fmul v20.4s, v20.4s, v18.s[1]
 	WORD $0x4e34d529 // fadd v9.4s, v9.4s, v20.4s
 	SUBS $2, R11, R11
 	BGE twoQ8_0NEON
@@ -260,6 +258,7 @@ twoQ8_0NEON:
 oddQ8_0NEON:
 	ADDS $2, R11, R11
 	BEQ storeQ8_0NEON
+	FMOVS.P 4(R9), F18
 	FLDPQ.P 32(R8), (F14, F15)
 	VLD1.P 2(R0), V16.H[0]
 	VLD1.P 2(R1), V16.H[1]
@@ -325,7 +324,6 @@ oddQ8_0NEON:
 	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
 	WORD $0x4e606b06 // sadalp v6.4s, v24.8h
 	WORD $0x4e606b27 // sadalp v7.4s, v25.8h
-	FMOVS.P 4(R9), F18
 	WORD $0x4ea1bc14 // addp v20.4s, v0.4s, v1.4s
 	WORD $0x4ea3bc55 // addp v21.4s, v2.4s, v3.4s
 	WORD $0x4eb5be8a // addp v10.4s, v20.4s, v21.4s
@@ -425,8 +423,8 @@ twoQ4_0NEON:
 	PRFM 64(R12), PLDL2KEEP
 	PRFM 128(R12), PLDL2KEEP
 	PRFM 192(R12), PLDL2KEEP
-	PRFM 256(R12), PLDL2KEEP
 	ADD $288, R12, R12
+	FMOVD.P 8(R9), F18
 	FLDPQ.P 32(R8), (F14, F15)
 	VLD1.P 2(R0), V16.H[0]
 	VLD1.P 2(R1), V16.H[1]
@@ -500,7 +498,6 @@ twoQ4_0NEON:
 	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
 	WORD $0x4e606b06 // sadalp v6.4s, v24.8h
 	WORD $0x4e606b27 // sadalp v7.4s, v25.8h
-	FMOVS.P 4(R9), F18
 	VLD1R.P 4(R10), [V19.S4]
 	WORD $0x4e602a73 // saddlp v19.4s, v19.8h
 	WORD $0x4f235676 // shl v22.4s, v19.4s, #3
@@ -597,7 +594,6 @@ twoQ4_0NEON:
 	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
 	WORD $0x4e606b06 // sadalp v6.4s, v24.8h
 	WORD $0x4e606b27 // sadalp v7.4s, v25.8h
-	FMOVS.P 4(R9), F18
 	VLD1R.P 4(R10), [V19.S4]
 	WORD $0x4e602a73 // saddlp v19.4s, v19.8h
 	WORD $0x4f235676 // shl v22.4s, v19.4s, #3
@@ -609,7 +605,7 @@ twoQ4_0NEON:
 	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
 	WORD $0x0e217a15 // fcvtl v21.4s, v16.4h
 	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
-	WORD $0x4f929294 // fmul v20.4s, v20.4s, v18.s[0]
+	WORD $0x4fb29294 // fmul v20.4s, v20.4s, v18.s[1]
 	WORD $0x4e34d508 // fadd v8.4s, v8.4s, v20.4s
 	WORD $0x4ea5bc94 // addp v20.4s, v4.4s, v5.4s
 	WORD $0x4ea7bcd5 // addp v21.4s, v6.4s, v7.4s
@@ -619,7 +615,7 @@ twoQ4_0NEON:
 	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
 	WORD $0x4e217a15 // fcvtl2 v21.4s, v16.8h
 	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
-	WORD $0x4f929294 // fmul v20.4s, v20.4s, v18.s[0]
+	WORD $0x4fb29294 // fmul v20.4s, v20.4s, v18.s[1]
 	WORD $0x4e34d529 // fadd v9.4s, v9.4s, v20.4s
 	SUBS $2, R11, R11
 	BGE twoQ4_0NEON
@@ -627,6 +623,7 @@ twoQ4_0NEON:
 oddQ4_0NEON:
 	ADDS $2, R11, R11
 	BEQ storeQ4_0NEON
+	FMOVS.P 4(R9), F18
 	FLDPQ.P 32(R8), (F14, F15)
 	VLD1.P 2(R0), V16.H[0]
 	VLD1.P 2(R1), V16.H[1]
@@ -700,7 +697,6 @@ oddQ4_0NEON:
 	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
 	WORD $0x4e606b06 // sadalp v6.4s, v24.8h
 	WORD $0x4e606b27 // sadalp v7.4s, v25.8h
-	FMOVS.P 4(R9), F18
 	VLD1R.P 4(R10), [V19.S4]
 	WORD $0x4e602a73 // saddlp v19.4s, v19.8h
 	WORD $0x4f235676 // shl v22.4s, v19.4s, #3
@@ -807,6 +803,7 @@ twoQ4_1NEON:
 	PRFM 192(R12), PLDL2KEEP
 	PRFM 256(R12), PLDL2KEEP
 	ADD $320, R12, R12
+	FMOVD.P 8(R9), F18
 	FLDPQ.P 32(R8), (F14, F15)
 	VLD1.P 2(R0), V16.H[0]
 	VLD1.P 2(R1), V16.H[1]
@@ -888,7 +885,6 @@ twoQ4_1NEON:
 	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
 	WORD $0x4e606b06 // sadalp v6.4s, v24.8h
 	WORD $0x4e606b27 // sadalp v7.4s, v25.8h
-	FMOVS.P 4(R9), F18
 	VLD1R.P 4(R10), [V19.S4]
 	WORD $0x4e602a73 // saddlp v19.4s, v19.8h
 	WORD $0x4e21da73 // scvtf v19.4s, v19.4s
@@ -999,7 +995,6 @@ twoQ4_1NEON:
 	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
 	WORD $0x4e606b06 // sadalp v6.4s, v24.8h
 	WORD $0x4e606b27 // sadalp v7.4s, v25.8h
-	FMOVS.P 4(R9), F18
 	VLD1R.P 4(R10), [V19.S4]
 	WORD $0x4e602a73 // saddlp v19.4s, v19.8h
 	WORD $0x4e21da73 // scvtf v19.4s, v19.4s
@@ -1010,11 +1005,11 @@ twoQ4_1NEON:
 	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
 	WORD $0x0e217a15 // fcvtl v21.4s, v16.4h
 	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
-	WORD $0x4f929294 // fmul v20.4s, v20.4s, v18.s[0]
+	WORD $0x4fb29294 // fmul v20.4s, v20.4s, v18.s[1]
 	WORD $0x4e34d508 // fadd v8.4s, v8.4s, v20.4s
 	WORD $0x0e217a35 // fcvtl v21.4s, v17.4h
 	WORD $0x6e33deb5 // fmul v21.4s, v21.4s, v19.4s
-	WORD $0x4f9292b5 // fmul v21.4s, v21.4s, v18.s[0]
+	WORD $0x4fb292b5 // fmul v21.4s, v21.4s, v18.s[1]
 	WORD $0x4e35d508 // fadd v8.4s, v8.4s, v21.4s
 	WORD $0x4ea5bc94 // addp v20.4s, v4.4s, v5.4s
 	WORD $0x4ea7bcd5 // addp v21.4s, v6.4s, v7.4s
@@ -1023,11 +1018,11 @@ twoQ4_1NEON:
 	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
 	WORD $0x4e217a15 // fcvtl2 v21.4s, v16.8h
 	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
-	WORD $0x4f929294 // fmul v20.4s, v20.4s, v18.s[0]
+	WORD $0x4fb29294 // fmul v20.4s, v20.4s, v18.s[1]
 	WORD $0x4e34d529 // fadd v9.4s, v9.4s, v20.4s
 	WORD $0x4e217a35 // fcvtl2 v21.4s, v17.8h
 	WORD $0x6e33deb5 // fmul v21.4s, v21.4s, v19.4s
-	WORD $0x4f9292b5 // fmul v21.4s, v21.4s, v18.s[0]
+	WORD $0x4fb292b5 // fmul v21.4s, v21.4s, v18.s[1]
 	WORD $0x4e35d529 // fadd v9.4s, v9.4s, v21.4s
 	SUBS $2, R11, R11
 	BGE twoQ4_1NEON
@@ -1035,6 +1030,7 @@ twoQ4_1NEON:
 oddQ4_1NEON:
 	ADDS $2, R11, R11
 	BEQ storeQ4_1NEON
+	FMOVS.P 4(R9), F18
 	FLDPQ.P 32(R8), (F14, F15)
 	VLD1.P 2(R0), V16.H[0]
 	VLD1.P 2(R1), V16.H[1]
@@ -1116,7 +1112,6 @@ oddQ4_1NEON:
 	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
 	WORD $0x4e606b06 // sadalp v6.4s, v24.8h
 	WORD $0x4e606b27 // sadalp v7.4s, v25.8h
-	FMOVS.P 4(R9), F18
 	VLD1R.P 4(R10), [V19.S4]
 	WORD $0x4e602a73 // saddlp v19.4s, v19.8h
 	WORD $0x4e21da73 // scvtf v19.4s, v19.4s
@@ -1231,8 +1226,8 @@ twoQ5_0NEON:
 	PRFM 128(R12), PLDL2KEEP
 	PRFM 192(R12), PLDL2KEEP
 	PRFM 256(R12), PLDL2KEEP
-	PRFM 320(R12), PLDL2KEEP
 	ADD $352, R12, R12
+	FMOVD.P 8(R9), F18
 	FLDPQ.P 32(R8), (F14, F15)
 	VLD1.P 2(R0), V16.H[0]
 	VLD1.P 2(R1), V16.H[1]
@@ -1370,7 +1365,6 @@ twoQ5_0NEON:
 	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
 	WORD $0x4e606b06 // sadalp v6.4s, v24.8h
 	WORD $0x4e606b27 // sadalp v7.4s, v25.8h
-	FMOVS.P 4(R9), F18
 	WORD $0x4ea1bc14 // addp v20.4s, v0.4s, v1.4s
 	WORD $0x4ea3bc55 // addp v21.4s, v2.4s, v3.4s
 	WORD $0x4eb5be8a // addp v10.4s, v20.4s, v21.4s
@@ -1526,7 +1520,6 @@ twoQ5_0NEON:
 	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
 	WORD $0x4e606b06 // sadalp v6.4s, v24.8h
 	WORD $0x4e606b27 // sadalp v7.4s, v25.8h
-	FMOVS.P 4(R9), F18
 	WORD $0x4ea1bc14 // addp v20.4s, v0.4s, v1.4s
 	WORD $0x4ea3bc55 // addp v21.4s, v2.4s, v3.4s
 	WORD $0x4eb5be8c // addp v12.4s, v20.4s, v21.4s
@@ -1534,7 +1527,7 @@ twoQ5_0NEON:
 	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
 	WORD $0x0e217a15 // fcvtl v21.4s, v16.4h
 	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
-	WORD $0x4f929294 // fmul v20.4s, v20.4s, v18.s[0]
+	WORD $0x4fb29294 // fmul v20.4s, v20.4s, v18.s[1]
 	WORD $0x4e34d508 // fadd v8.4s, v8.4s, v20.4s
 	WORD $0x4ea5bc94 // addp v20.4s, v4.4s, v5.4s
 	WORD $0x4ea7bcd5 // addp v21.4s, v6.4s, v7.4s
@@ -1543,7 +1536,7 @@ twoQ5_0NEON:
 	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
 	WORD $0x4e217a15 // fcvtl2 v21.4s, v16.8h
 	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
-	WORD $0x4f929294 // fmul v20.4s, v20.4s, v18.s[0]
+	WORD $0x4fb29294 // fmul v20.4s, v20.4s, v18.s[1]
 	WORD $0x4e34d529 // fadd v9.4s, v9.4s, v20.4s
 	SUBS $2, R11, R11
 	BGE twoQ5_0NEON
@@ -1551,6 +1544,7 @@ twoQ5_0NEON:
 oddQ5_0NEON:
 	ADDS $2, R11, R11
 	BEQ storeQ5_0NEON
+	FMOVS.P 4(R9), F18
 	FLDPQ.P 32(R8), (F14, F15)
 	VLD1.P 2(R0), V16.H[0]
 	VLD1.P 2(R1), V16.H[1]
@@ -1688,7 +1682,6 @@ oddQ5_0NEON:
 	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
 	WORD $0x4e606b06 // sadalp v6.4s, v24.8h
 	WORD $0x4e606b27 // sadalp v7.4s, v25.8h
-	FMOVS.P 4(R9), F18
 	WORD $0x4ea1bc14 // addp v20.4s, v0.4s, v1.4s
 	WORD $0x4ea3bc55 // addp v21.4s, v2.4s, v3.4s
 	WORD $0x4eb5be8a // addp v10.4s, v20.4s, v21.4s
@@ -1795,6 +1788,7 @@ twoQ5_1NEON:
 	PRFM 256(R12), PLDL2KEEP
 	PRFM 320(R12), PLDL2KEEP
 	ADD $384, R12, R12
+	FMOVD.P 8(R9), F18
 	FLDPQ.P 32(R8), (F14, F15)
 	VLD1.P 2(R0), V16.H[0]
 	VLD1.P 2(R1), V16.H[1]
@@ -1940,7 +1934,6 @@ twoQ5_1NEON:
 	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
 	WORD $0x4e606b06 // sadalp v6.4s, v24.8h
 	WORD $0x4e606b27 // sadalp v7.4s, v25.8h
-	FMOVS.P 4(R9), F18
 	VLD1R.P 4(R10), [V19.S4]
 	WORD $0x4e602a73 // saddlp v19.4s, v19.8h
 	WORD $0x4f245679 // shl v25.4s, v19.4s, #4
@@ -2118,7 +2111,6 @@ twoQ5_1NEON:
 	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
 	WORD $0x4e606b06 // sadalp v6.4s, v24.8h
 	WORD $0x4e606b27 // sadalp v7.4s, v25.8h
-	FMOVS.P 4(R9), F18
 	VLD1R.P 4(R10), [V19.S4]
 	WORD $0x4e602a73 // saddlp v19.4s, v19.8h
 	WORD $0x4f245679 // shl v25.4s, v19.4s, #4
@@ -2131,11 +2123,11 @@ twoQ5_1NEON:
 	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
 	WORD $0x0e217a15 // fcvtl v21.4s, v16.4h
 	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
-	WORD $0x4f929294 // fmul v20.4s, v20.4s, v18.s[0]
+	WORD $0x4fb29294 // fmul v20.4s, v20.4s, v18.s[1]
 	WORD $0x4e34d508 // fadd v8.4s, v8.4s, v20.4s
 	WORD $0x0e217a35 // fcvtl v21.4s, v17.4h
 	WORD $0x6e33deb5 // fmul v21.4s, v21.4s, v19.4s
-	WORD $0x4f9292b5 // fmul v21.4s, v21.4s, v18.s[0]
+	WORD $0x4fb292b5 // fmul v21.4s, v21.4s, v18.s[1]
 	WORD $0x4e35d508 // fadd v8.4s, v8.4s, v21.4s
 	WORD $0x4ea5bc94 // addp v20.4s, v4.4s, v5.4s
 	WORD $0x4ea7bcd5 // addp v21.4s, v6.4s, v7.4s
@@ -2145,11 +2137,11 @@ twoQ5_1NEON:
 	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
 	WORD $0x4e217a15 // fcvtl2 v21.4s, v16.8h
 	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
-	WORD $0x4f929294 // fmul v20.4s, v20.4s, v18.s[0]
+	WORD $0x4fb29294 // fmul v20.4s, v20.4s, v18.s[1]
 	WORD $0x4e34d529 // fadd v9.4s, v9.4s, v20.4s
 	WORD $0x4e217a35 // fcvtl2 v21.4s, v17.8h
 	WORD $0x6e33deb5 // fmul v21.4s, v21.4s, v19.4s
-	WORD $0x4f9292b5 // fmul v21.4s, v21.4s, v18.s[0]
+	WORD $0x4fb292b5 // fmul v21.4s, v21.4s, v18.s[1]
 	WORD $0x4e35d529 // fadd v9.4s, v9.4s, v21.4s
 	SUBS $2, R11, R11
 	BGE twoQ5_1NEON
@@ -2157,6 +2149,7 @@ twoQ5_1NEON:
 oddQ5_1NEON:
 	ADDS $2, R11, R11
 	BEQ storeQ5_1NEON
+	FMOVS.P 4(R9), F18
 	FLDPQ.P 32(R8), (F14, F15)
 	VLD1.P 2(R0), V16.H[0]
 	VLD1.P 2(R1), V16.H[1]
@@ -2302,7 +2295,6 @@ oddQ5_1NEON:
 	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
 	WORD $0x4e606b06 // sadalp v6.4s, v24.8h
 	WORD $0x4e606b27 // sadalp v7.4s, v25.8h
-	FMOVS.P 4(R9), F18
 	VLD1R.P 4(R10), [V19.S4]
 	WORD $0x4e602a73 // saddlp v19.4s, v19.8h
 	WORD $0x4f245679 // shl v25.4s, v19.4s, #4
@@ -2417,8 +2409,8 @@ twoIQ4_NLNEON:
 	PRFM 64(R12), PLDL2KEEP
 	PRFM 128(R12), PLDL2KEEP
 	PRFM 192(R12), PLDL2KEEP
-	PRFM 256(R12), PLDL2KEEP
 	ADD $288, R12, R12
+	FMOVD.P 8(R9), F18
 	FLDPQ.P 32(R8), (F14, F15)
 	VLD1.P 2(R0), V16.H[0]
 	VLD1.P 2(R1), V16.H[1]
@@ -2516,7 +2508,6 @@ twoIQ4_NLNEON:
 	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
 	WORD $0x4e606b06 // sadalp v6.4s, v24.8h
 	WORD $0x4e606b27 // sadalp v7.4s, v25.8h
-	FMOVS.P 4(R9), F18
 	WORD $0x4ea1bc14 // addp v20.4s, v0.4s, v1.4s
 	WORD $0x4ea3bc55 // addp v21.4s, v2.4s, v3.4s
 	WORD $0x4eb5be8a // addp v10.4s, v20.4s, v21.4s
@@ -2632,7 +2623,6 @@ twoIQ4_NLNEON:
 	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
 	WORD $0x4e606b06 // sadalp v6.4s, v24.8h
 	WORD $0x4e606b27 // sadalp v7.4s, v25.8h
-	FMOVS.P 4(R9), F18
 	WORD $0x4ea1bc14 // addp v20.4s, v0.4s, v1.4s
 	WORD $0x4ea3bc55 // addp v21.4s, v2.4s, v3.4s
 	WORD $0x4eb5be8c // addp v12.4s, v20.4s, v21.4s
@@ -2640,7 +2630,7 @@ twoIQ4_NLNEON:
 	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
 	WORD $0x0e217a15 // fcvtl v21.4s, v16.4h
 	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
-	WORD $0x4f929294 // fmul v20.4s, v20.4s, v18.s[0]
+	WORD $0x4fb29294 // fmul v20.4s, v20.4s, v18.s[1]
 	WORD $0x4e34d508 // fadd v8.4s, v8.4s, v20.4s
 	WORD $0x4ea5bc94 // addp v20.4s, v4.4s, v5.4s
 	WORD $0x4ea7bcd5 // addp v21.4s, v6.4s, v7.4s
@@ -2649,7 +2639,7 @@ twoIQ4_NLNEON:
 	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
 	WORD $0x4e217a15 // fcvtl2 v21.4s, v16.8h
 	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
-	WORD $0x4f929294 // fmul v20.4s, v20.4s, v18.s[0]
+	WORD $0x4fb29294 // fmul v20.4s, v20.4s, v18.s[1]
 	WORD $0x4e34d529 // fadd v9.4s, v9.4s, v20.4s
 	SUBS $2, R11, R11
 	BGE twoIQ4_NLNEON
@@ -2657,6 +2647,7 @@ twoIQ4_NLNEON:
 oddIQ4_NLNEON:
 	ADDS $2, R11, R11
 	BEQ storeIQ4_NLNEON
+	FMOVS.P 4(R9), F18
 	FLDPQ.P 32(R8), (F14, F15)
 	VLD1.P 2(R0), V16.H[0]
 	VLD1.P 2(R1), V16.H[1]
@@ -2754,7 +2745,6 @@ oddIQ4_NLNEON:
 	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
 	WORD $0x4e606b06 // sadalp v6.4s, v24.8h
 	WORD $0x4e606b27 // sadalp v7.4s, v25.8h
-	FMOVS.P 4(R9), F18
 	WORD $0x4ea1bc14 // addp v20.4s, v0.4s, v1.4s
 	WORD $0x4ea3bc55 // addp v21.4s, v2.4s, v3.4s
 	WORD $0x4eb5be8a // addp v10.4s, v20.4s, v21.4s
@@ -2856,8 +2846,8 @@ twoQ8_0DotProd:
 	PRFM 320(R12), PLDL2KEEP
 	PRFM 384(R12), PLDL2KEEP
 	PRFM 448(R12), PLDL2KEEP
-	PRFM 512(R12), PLDL2KEEP
 	ADD $544, R12, R12
+	FMOVD.P 8(R9), F18
 	FLDPQ.P 32(R8), (F14, F15)
 	VLD1.P 2(R0), V16.H[0]
 	VLD1.P 2(R1), V16.H[1]
@@ -2891,7 +2881,6 @@ twoQ8_0DotProd:
 	WORD $0x4e8e96c7 // sdot v7.4s, v22.16b, v14.16b
 	WORD $0x4e8f96a6 // sdot v6.4s, v21.16b, v15.16b
 	WORD $0x4e8f96e7 // sdot v7.4s, v23.16b, v15.16b
-	FMOVS.P 4(R9), F18
 	WORD $0x4ea1bc14 // addp v20.4s, v0.4s, v1.4s
 	WORD $0x4ea3bc55 // addp v21.4s, v2.4s, v3.4s
 	WORD $0x4eb5be8a // addp v10.4s, v20.4s, v21.4s
@@ -2943,7 +2932,6 @@ twoQ8_0DotProd:
 	WORD $0x4e8e96c7 // sdot v7.4s, v22.16b, v14.16b
 	WORD $0x4e8f96a6 // sdot v6.4s, v21.16b, v15.16b
 	WORD $0x4e8f96e7 // sdot v7.4s, v23.16b, v15.16b
-	FMOVS.P 4(R9), F18
 	WORD $0x4ea1bc14 // addp v20.4s, v0.4s, v1.4s
 	WORD $0x4ea3bc55 // addp v21.4s, v2.4s, v3.4s
 	WORD $0x4eb5be8c // addp v12.4s, v20.4s, v21.4s
@@ -2951,7 +2939,7 @@ twoQ8_0DotProd:
 	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
 	WORD $0x0e217a15 // fcvtl v21.4s, v16.4h
 	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
-	WORD $0x4f929294 // fmul v20.4s, v20.4s, v18.s[0]
+	WORD $0x4fb29294 // fmul v20.4s, v20.4s, v18.s[1]
 	WORD $0x4e34d508 // fadd v8.4s, v8.4s, v20.4s
 	WORD $0x4ea5bc94 // addp v20.4s, v4.4s, v5.4s
 	WORD $0x4ea7bcd5 // addp v21.4s, v6.4s, v7.4s
@@ -2960,7 +2948,7 @@ twoQ8_0DotProd:
 	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
 	WORD $0x4e217a15 // fcvtl2 v21.4s, v16.8h
 	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
-	WORD $0x4f929294 // fmul v20.4s, v20.4s, v18.s[0]
+	WORD $0x4fb29294 // fmul v20.4s, v20.4s, v18.s[1]
 	WORD $0x4e34d529 // fadd v9.4s, v9.4s, v20.4s
 	SUBS $2, R11, R11
 	BGE twoQ8_0DotProd
@@ -2968,6 +2956,7 @@ twoQ8_0DotProd:
 oddQ8_0DotProd:
 	ADDS $2, R11, R11
 	BEQ storeQ8_0DotProd
+	FMOVS.P 4(R9), F18
 	FLDPQ.P 32(R8), (F14, F15)
 	VLD1.P 2(R0), V16.H[0]
 	VLD1.P 2(R1), V16.H[1]
@@ -3001,7 +2990,6 @@ oddQ8_0DotProd:
 	WORD $0x4e8e96c7 // sdot v7.4s, v22.16b, v14.16b
 	WORD $0x4e8f96a6 // sdot v6.4s, v21.16b, v15.16b
 	WORD $0x4e8f96e7 // sdot v7.4s, v23.16b, v15.16b
-	FMOVS.P 4(R9), F18
 	WORD $0x4ea1bc14 // addp v20.4s, v0.4s, v1.4s
 	WORD $0x4ea3bc55 // addp v21.4s, v2.4s, v3.4s
 	WORD $0x4eb5be8a // addp v10.4s, v20.4s, v21.4s
@@ -3101,8 +3089,8 @@ twoQ4_0DotProd:
 	PRFM 64(R12), PLDL2KEEP
 	PRFM 128(R12), PLDL2KEEP
 	PRFM 192(R12), PLDL2KEEP
-	PRFM 256(R12), PLDL2KEEP
 	ADD $288, R12, R12
+	FMOVD.P 8(R9), F18
 	FLDPQ.P 32(R8), (F14, F15)
 	VLD1.P 2(R0), V16.H[0]
 	VLD1.P 2(R1), V16.H[1]
@@ -3152,7 +3140,6 @@ twoQ4_0DotProd:
 	WORD $0x4e8e96c7 // sdot v7.4s, v22.16b, v14.16b
 	WORD $0x4e8f96a6 // sdot v6.4s, v21.16b, v15.16b
 	WORD $0x4e8f96e7 // sdot v7.4s, v23.16b, v15.16b
-	FMOVS.P 4(R9), F18
 	VLD1R.P 4(R10), [V19.S4]
 	WORD $0x4e602a73 // saddlp v19.4s, v19.8h
 	WORD $0x4f235676 // shl v22.4s, v19.4s, #3
@@ -3225,7 +3212,6 @@ twoQ4_0DotProd:
 	WORD $0x4e8e96c7 // sdot v7.4s, v22.16b, v14.16b
 	WORD $0x4e8f96a6 // sdot v6.4s, v21.16b, v15.16b
 	WORD $0x4e8f96e7 // sdot v7.4s, v23.16b, v15.16b
-	FMOVS.P 4(R9), F18
 	VLD1R.P 4(R10), [V19.S4]
 	WORD $0x4e602a73 // saddlp v19.4s, v19.8h
 	WORD $0x4f235676 // shl v22.4s, v19.4s, #3
@@ -3237,7 +3223,7 @@ twoQ4_0DotProd:
 	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
 	WORD $0x0e217a15 // fcvtl v21.4s, v16.4h
 	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
-	WORD $0x4f929294 // fmul v20.4s, v20.4s, v18.s[0]
+	WORD $0x4fb29294 // fmul v20.4s, v20.4s, v18.s[1]
 	WORD $0x4e34d508 // fadd v8.4s, v8.4s, v20.4s
 	WORD $0x4ea5bc94 // addp v20.4s, v4.4s, v5.4s
 	WORD $0x4ea7bcd5 // addp v21.4s, v6.4s, v7.4s
@@ -3247,7 +3233,7 @@ twoQ4_0DotProd:
 	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
 	WORD $0x4e217a15 // fcvtl2 v21.4s, v16.8h
 	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
-	WORD $0x4f929294 // fmul v20.4s, v20.4s, v18.s[0]
+	WORD $0x4fb29294 // fmul v20.4s, v20.4s, v18.s[1]
 	WORD $0x4e34d529 // fadd v9.4s, v9.4s, v20.4s
 	SUBS $2, R11, R11
 	BGE twoQ4_0DotProd
@@ -3255,6 +3241,7 @@ twoQ4_0DotProd:
 oddQ4_0DotProd:
 	ADDS $2, R11, R11
 	BEQ storeQ4_0DotProd
+	FMOVS.P 4(R9), F18
 	FLDPQ.P 32(R8), (F14, F15)
 	VLD1.P 2(R0), V16.H[0]
 	VLD1.P 2(R1), V16.H[1]
@@ -3304,7 +3291,6 @@ oddQ4_0DotProd:
 	WORD $0x4e8e96c7 // sdot v7.4s, v22.16b, v14.16b
 	WORD $0x4e8f96a6 // sdot v6.4s, v21.16b, v15.16b
 	WORD $0x4e8f96e7 // sdot v7.4s, v23.16b, v15.16b
-	FMOVS.P 4(R9), F18
 	VLD1R.P 4(R10), [V19.S4]
 	WORD $0x4e602a73 // saddlp v19.4s, v19.8h
 	WORD $0x4f235676 // shl v22.4s, v19.4s, #3
@@ -3411,6 +3397,7 @@ twoQ4_1DotProd:
 	PRFM 192(R12), PLDL2KEEP
 	PRFM 256(R12), PLDL2KEEP
 	ADD $320, R12, R12
+	FMOVD.P 8(R9), F18
 	FLDPQ.P 32(R8), (F14, F15)
 	VLD1.P 2(R0), V16.H[0]
 	VLD1.P 2(R1), V16.H[1]
@@ -3468,7 +3455,6 @@ twoQ4_1DotProd:
 	WORD $0x4e8e96c7 // sdot v7.4s, v22.16b, v14.16b
 	WORD $0x4e8f96a6 // sdot v6.4s, v21.16b, v15.16b
 	WORD $0x4e8f96e7 // sdot v7.4s, v23.16b, v15.16b
-	FMOVS.P 4(R9), F18
 	VLD1R.P 4(R10), [V19.S4]
 	WORD $0x4e602a73 // saddlp v19.4s, v19.8h
 	WORD $0x4e21da73 // scvtf v19.4s, v19.4s
@@ -3555,7 +3541,6 @@ twoQ4_1DotProd:
 	WORD $0x4e8e96c7 // sdot v7.4s, v22.16b, v14.16b
 	WORD $0x4e8f96a6 // sdot v6.4s, v21.16b, v15.16b
 	WORD $0x4e8f96e7 // sdot v7.4s, v23.16b, v15.16b
-	FMOVS.P 4(R9), F18
 	VLD1R.P 4(R10), [V19.S4]
 	WORD $0x4e602a73 // saddlp v19.4s, v19.8h
 	WORD $0x4e21da73 // scvtf v19.4s, v19.4s
@@ -3566,11 +3551,11 @@ twoQ4_1DotProd:
 	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
 	WORD $0x0e217a15 // fcvtl v21.4s, v16.4h
 	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
-	WORD $0x4f929294 // fmul v20.4s, v20.4s, v18.s[0]
+	WORD $0x4fb29294 // fmul v20.4s, v20.4s, v18.s[1]
 	WORD $0x4e34d508 // fadd v8.4s, v8.4s, v20.4s
 	WORD $0x0e217a35 // fcvtl v21.4s, v17.4h
 	WORD $0x6e33deb5 // fmul v21.4s, v21.4s, v19.4s
-	WORD $0x4f9292b5 // fmul v21.4s, v21.4s, v18.s[0]
+	WORD $0x4fb292b5 // fmul v21.4s, v21.4s, v18.s[1]
 	WORD $0x4e35d508 // fadd v8.4s, v8.4s, v21.4s
 	WORD $0x4ea5bc94 // addp v20.4s, v4.4s, v5.4s
 	WORD $0x4ea7bcd5 // addp v21.4s, v6.4s, v7.4s
@@ -3579,11 +3564,11 @@ twoQ4_1DotProd:
 	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
 	WORD $0x4e217a15 // fcvtl2 v21.4s, v16.8h
 	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
-	WORD $0x4f929294 // fmul v20.4s, v20.4s, v18.s[0]
+	WORD $0x4fb29294 // fmul v20.4s, v20.4s, v18.s[1]
 	WORD $0x4e34d529 // fadd v9.4s, v9.4s, v20.4s
 	WORD $0x4e217a35 // fcvtl2 v21.4s, v17.8h
 	WORD $0x6e33deb5 // fmul v21.4s, v21.4s, v19.4s
-	WORD $0x4f9292b5 // fmul v21.4s, v21.4s, v18.s[0]
+	WORD $0x4fb292b5 // fmul v21.4s, v21.4s, v18.s[1]
 	WORD $0x4e35d529 // fadd v9.4s, v9.4s, v21.4s
 	SUBS $2, R11, R11
 	BGE twoQ4_1DotProd
@@ -3591,6 +3576,7 @@ twoQ4_1DotProd:
 oddQ4_1DotProd:
 	ADDS $2, R11, R11
 	BEQ storeQ4_1DotProd
+	FMOVS.P 4(R9), F18
 	FLDPQ.P 32(R8), (F14, F15)
 	VLD1.P 2(R0), V16.H[0]
 	VLD1.P 2(R1), V16.H[1]
@@ -3648,7 +3634,6 @@ oddQ4_1DotProd:
 	WORD $0x4e8e96c7 // sdot v7.4s, v22.16b, v14.16b
 	WORD $0x4e8f96a6 // sdot v6.4s, v21.16b, v15.16b
 	WORD $0x4e8f96e7 // sdot v7.4s, v23.16b, v15.16b
-	FMOVS.P 4(R9), F18
 	VLD1R.P 4(R10), [V19.S4]
 	WORD $0x4e602a73 // saddlp v19.4s, v19.8h
 	WORD $0x4e21da73 // scvtf v19.4s, v19.4s
@@ -3763,8 +3748,8 @@ twoQ5_0DotProd:
 	PRFM 128(R12), PLDL2KEEP
 	PRFM 192(R12), PLDL2KEEP
 	PRFM 256(R12), PLDL2KEEP
-	PRFM 320(R12), PLDL2KEEP
 	ADD $352, R12, R12
+	FMOVD.P 8(R9), F18
 	FLDPQ.P 32(R8), (F14, F15)
 	VLD1.P 2(R0), V16.H[0]
 	VLD1.P 2(R1), V16.H[1]
@@ -3878,7 +3863,6 @@ twoQ5_0DotProd:
 	WORD $0x4e8e96c7 // sdot v7.4s, v22.16b, v14.16b
 	WORD $0x4e8f96a6 // sdot v6.4s, v21.16b, v15.16b
 	WORD $0x4e8f96e7 // sdot v7.4s, v23.16b, v15.16b
-	FMOVS.P 4(R9), F18
 	WORD $0x4ea1bc14 // addp v20.4s, v0.4s, v1.4s
 	WORD $0x4ea3bc55 // addp v21.4s, v2.4s, v3.4s
 	WORD $0x4eb5be8a // addp v10.4s, v20.4s, v21.4s
@@ -4010,7 +3994,6 @@ twoQ5_0DotProd:
 	WORD $0x4e8e96c7 // sdot v7.4s, v22.16b, v14.16b
 	WORD $0x4e8f96a6 // sdot v6.4s, v21.16b, v15.16b
 	WORD $0x4e8f96e7 // sdot v7.4s, v23.16b, v15.16b
-	FMOVS.P 4(R9), F18
 	WORD $0x4ea1bc14 // addp v20.4s, v0.4s, v1.4s
 	WORD $0x4ea3bc55 // addp v21.4s, v2.4s, v3.4s
 	WORD $0x4eb5be8c // addp v12.4s, v20.4s, v21.4s
@@ -4018,7 +4001,7 @@ twoQ5_0DotProd:
 	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
 	WORD $0x0e217a15 // fcvtl v21.4s, v16.4h
 	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
-	WORD $0x4f929294 // fmul v20.4s, v20.4s, v18.s[0]
+	WORD $0x4fb29294 // fmul v20.4s, v20.4s, v18.s[1]
 	WORD $0x4e34d508 // fadd v8.4s, v8.4s, v20.4s
 	WORD $0x4ea5bc94 // addp v20.4s, v4.4s, v5.4s
 	WORD $0x4ea7bcd5 // addp v21.4s, v6.4s, v7.4s
@@ -4027,7 +4010,7 @@ twoQ5_0DotProd:
 	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
 	WORD $0x4e217a15 // fcvtl2 v21.4s, v16.8h
 	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
-	WORD $0x4f929294 // fmul v20.4s, v20.4s, v18.s[0]
+	WORD $0x4fb29294 // fmul v20.4s, v20.4s, v18.s[1]
 	WORD $0x4e34d529 // fadd v9.4s, v9.4s, v20.4s
 	SUBS $2, R11, R11
 	BGE twoQ5_0DotProd
@@ -4035,6 +4018,7 @@ twoQ5_0DotProd:
 oddQ5_0DotProd:
 	ADDS $2, R11, R11
 	BEQ storeQ5_0DotProd
+	FMOVS.P 4(R9), F18
 	FLDPQ.P 32(R8), (F14, F15)
 	VLD1.P 2(R0), V16.H[0]
 	VLD1.P 2(R1), V16.H[1]
@@ -4148,7 +4132,6 @@ oddQ5_0DotProd:
 	WORD $0x4e8e96c7 // sdot v7.4s, v22.16b, v14.16b
 	WORD $0x4e8f96a6 // sdot v6.4s, v21.16b, v15.16b
 	WORD $0x4e8f96e7 // sdot v7.4s, v23.16b, v15.16b
-	FMOVS.P 4(R9), F18
 	WORD $0x4ea1bc14 // addp v20.4s, v0.4s, v1.4s
 	WORD $0x4ea3bc55 // addp v21.4s, v2.4s, v3.4s
 	WORD $0x4eb5be8a // addp v10.4s, v20.4s, v21.4s
@@ -4255,6 +4238,7 @@ twoQ5_1DotProd:
 	PRFM 256(R12), PLDL2KEEP
 	PRFM 320(R12), PLDL2KEEP
 	ADD $384, R12, R12
+	FMOVD.P 8(R9), F18
 	FLDPQ.P 32(R8), (F14, F15)
 	VLD1.P 2(R0), V16.H[0]
 	VLD1.P 2(R1), V16.H[1]
@@ -4376,7 +4360,6 @@ twoQ5_1DotProd:
 	WORD $0x4e8e96c7 // sdot v7.4s, v22.16b, v14.16b
 	WORD $0x4e8f96a6 // sdot v6.4s, v21.16b, v15.16b
 	WORD $0x4e8f96e7 // sdot v7.4s, v23.16b, v15.16b
-	FMOVS.P 4(R9), F18
 	VLD1R.P 4(R10), [V19.S4]
 	WORD $0x4e602a73 // saddlp v19.4s, v19.8h
 	WORD $0x4f245679 // shl v25.4s, v19.4s, #4
@@ -4530,7 +4513,6 @@ twoQ5_1DotProd:
 	WORD $0x4e8e96c7 // sdot v7.4s, v22.16b, v14.16b
 	WORD $0x4e8f96a6 // sdot v6.4s, v21.16b, v15.16b
 	WORD $0x4e8f96e7 // sdot v7.4s, v23.16b, v15.16b
-	FMOVS.P 4(R9), F18
 	VLD1R.P 4(R10), [V19.S4]
 	WORD $0x4e602a73 // saddlp v19.4s, v19.8h
 	WORD $0x4f245679 // shl v25.4s, v19.4s, #4
@@ -4543,11 +4525,11 @@ twoQ5_1DotProd:
 	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
 	WORD $0x0e217a15 // fcvtl v21.4s, v16.4h
 	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
-	WORD $0x4f929294 // fmul v20.4s, v20.4s, v18.s[0]
+	WORD $0x4fb29294 // fmul v20.4s, v20.4s, v18.s[1]
 	WORD $0x4e34d508 // fadd v8.4s, v8.4s, v20.4s
 	WORD $0x0e217a35 // fcvtl v21.4s, v17.4h
 	WORD $0x6e33deb5 // fmul v21.4s, v21.4s, v19.4s
-	WORD $0x4f9292b5 // fmul v21.4s, v21.4s, v18.s[0]
+	WORD $0x4fb292b5 // fmul v21.4s, v21.4s, v18.s[1]
 	WORD $0x4e35d508 // fadd v8.4s, v8.4s, v21.4s
 	WORD $0x4ea5bc94 // addp v20.4s, v4.4s, v5.4s
 	WORD $0x4ea7bcd5 // addp v21.4s, v6.4s, v7.4s
@@ -4557,11 +4539,11 @@ twoQ5_1DotProd:
 	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
 	WORD $0x4e217a15 // fcvtl2 v21.4s, v16.8h
 	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
-	WORD $0x4f929294 // fmul v20.4s, v20.4s, v18.s[0]
+	WORD $0x4fb29294 // fmul v20.4s, v20.4s, v18.s[1]
 	WORD $0x4e34d529 // fadd v9.4s, v9.4s, v20.4s
 	WORD $0x4e217a35 // fcvtl2 v21.4s, v17.8h
 	WORD $0x6e33deb5 // fmul v21.4s, v21.4s, v19.4s
-	WORD $0x4f9292b5 // fmul v21.4s, v21.4s, v18.s[0]
+	WORD $0x4fb292b5 // fmul v21.4s, v21.4s, v18.s[1]
 	WORD $0x4e35d529 // fadd v9.4s, v9.4s, v21.4s
 	SUBS $2, R11, R11
 	BGE twoQ5_1DotProd
@@ -4569,6 +4551,7 @@ twoQ5_1DotProd:
 oddQ5_1DotProd:
 	ADDS $2, R11, R11
 	BEQ storeQ5_1DotProd
+	FMOVS.P 4(R9), F18
 	FLDPQ.P 32(R8), (F14, F15)
 	VLD1.P 2(R0), V16.H[0]
 	VLD1.P 2(R1), V16.H[1]
@@ -4690,7 +4673,6 @@ oddQ5_1DotProd:
 	WORD $0x4e8e96c7 // sdot v7.4s, v22.16b, v14.16b
 	WORD $0x4e8f96a6 // sdot v6.4s, v21.16b, v15.16b
 	WORD $0x4e8f96e7 // sdot v7.4s, v23.16b, v15.16b
-	FMOVS.P 4(R9), F18
 	VLD1R.P 4(R10), [V19.S4]
 	WORD $0x4e602a73 // saddlp v19.4s, v19.8h
 	WORD $0x4f245679 // shl v25.4s, v19.4s, #4
@@ -4805,8 +4787,8 @@ twoIQ4_NLDotProd:
 	PRFM 64(R12), PLDL2KEEP
 	PRFM 128(R12), PLDL2KEEP
 	PRFM 192(R12), PLDL2KEEP
-	PRFM 256(R12), PLDL2KEEP
 	ADD $288, R12, R12
+	FMOVD.P 8(R9), F18
 	FLDPQ.P 32(R8), (F14, F15)
 	VLD1.P 2(R0), V16.H[0]
 	VLD1.P 2(R1), V16.H[1]
@@ -4872,7 +4854,6 @@ twoIQ4_NLDotProd:
 	WORD $0x4e8e96c7 // sdot v7.4s, v22.16b, v14.16b
 	WORD $0x4e8f96a6 // sdot v6.4s, v21.16b, v15.16b
 	WORD $0x4e8f96e7 // sdot v7.4s, v23.16b, v15.16b
-	FMOVS.P 4(R9), F18
 	WORD $0x4ea1bc14 // addp v20.4s, v0.4s, v1.4s
 	WORD $0x4ea3bc55 // addp v21.4s, v2.4s, v3.4s
 	WORD $0x4eb5be8a // addp v10.4s, v20.4s, v21.4s
@@ -4956,7 +4937,6 @@ twoIQ4_NLDotProd:
 	WORD $0x4e8e96c7 // sdot v7.4s, v22.16b, v14.16b
 	WORD $0x4e8f96a6 // sdot v6.4s, v21.16b, v15.16b
 	WORD $0x4e8f96e7 // sdot v7.4s, v23.16b, v15.16b
-	FMOVS.P 4(R9), F18
 	WORD $0x4ea1bc14 // addp v20.4s, v0.4s, v1.4s
 	WORD $0x4ea3bc55 // addp v21.4s, v2.4s, v3.4s
 	WORD $0x4eb5be8c // addp v12.4s, v20.4s, v21.4s
@@ -4964,7 +4944,7 @@ twoIQ4_NLDotProd:
 	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
 	WORD $0x0e217a15 // fcvtl v21.4s, v16.4h
 	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
-	WORD $0x4f929294 // fmul v20.4s, v20.4s, v18.s[0]
+	WORD $0x4fb29294 // fmul v20.4s, v20.4s, v18.s[1]
 	WORD $0x4e34d508 // fadd v8.4s, v8.4s, v20.4s
 	WORD $0x4ea5bc94 // addp v20.4s, v4.4s, v5.4s
 	WORD $0x4ea7bcd5 // addp v21.4s, v6.4s, v7.4s
@@ -4973,7 +4953,7 @@ twoIQ4_NLDotProd:
 	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
 	WORD $0x4e217a15 // fcvtl2 v21.4s, v16.8h
 	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
-	WORD $0x4f929294 // fmul v20.4s, v20.4s, v18.s[0]
+	WORD $0x4fb29294 // fmul v20.4s, v20.4s, v18.s[1]
 	WORD $0x4e34d529 // fadd v9.4s, v9.4s, v20.4s
 	SUBS $2, R11, R11
 	BGE twoIQ4_NLDotProd
@@ -4981,6 +4961,7 @@ twoIQ4_NLDotProd:
 oddIQ4_NLDotProd:
 	ADDS $2, R11, R11
 	BEQ storeIQ4_NLDotProd
+	FMOVS.P 4(R9), F18
 	FLDPQ.P 32(R8), (F14, F15)
 	VLD1.P 2(R0), V16.H[0]
 	VLD1.P 2(R1), V16.H[1]
@@ -5046,7 +5027,6 @@ oddIQ4_NLDotProd:
 	WORD $0x4e8e96c7 // sdot v7.4s, v22.16b, v14.16b
 	WORD $0x4e8f96a6 // sdot v6.4s, v21.16b, v15.16b
 	WORD $0x4e8f96e7 // sdot v7.4s, v23.16b, v15.16b
-	FMOVS.P 4(R9), F18
 	WORD $0x4ea1bc14 // addp v20.4s, v0.4s, v1.4s
 	WORD $0x4ea3bc55 // addp v21.4s, v2.4s, v3.4s
 	WORD $0x4eb5be8a // addp v10.4s, v20.4s, v21.4s

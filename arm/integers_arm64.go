@@ -19,12 +19,18 @@ func can(t quant.Type, k int) bool {
 const (
 	scratchGoal = 512 << 10
 	scratchMost = 1 << 20
+
+	// inPlace is the most tokens that are multiplied with the rows in the mapping.
+	inPlace = 2
 )
 
-// ScratchBytes is the scratch that Integers and Floats want for rows of k weights:
-// four tokens and some panels, or eight rows; 0 where only rows in place are
-// multiplied.
-func ScratchBytes(l Level, t quant.Type, k int) int {
+// ScratchBytes is the scratch that Integers and Floats want for rows of k weights
+// and so many tokens: four tokens and some panels, or eight rows; 0 where only rows
+// in place are multiplied.
+func ScratchBytes(l Level, t quant.Type, k, tokens int) int {
+	if tokens <= inPlace {
+		return 0
+	}
 	if CanFloats(l, t, k) {
 		return floatScratch(t, k)
 	}
@@ -40,7 +46,7 @@ func ScratchBytes(l Level, t quant.Type, k int) int {
 }
 
 func integers(l Level, y []float32, stride int, t quant.Type, w []byte, rowBytes, rows int, a Acts, scratch []byte) {
-	if a.Tokens > 2 && rows > 2 && len(scratch) > 0 {
+	if a.Tokens > inPlace && rows > 2 && len(scratch) > 0 {
 		gemm(l, y, stride, t, w, rowBytes, rows, a, scratch)
 		return
 	}

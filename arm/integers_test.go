@@ -37,7 +37,7 @@ func checkIntegers(t *testing.T, l Level, w quant.Matrix, a Acts, what string) {
 	t.Helper()
 	stride := w.Rows + 3
 	y := kerneltest.GuardedF32(t, (a.Tokens-1)*stride+w.Rows)
-	scratch := kerneltest.Guarded(t, ScratchBytes(l, w.Type, w.Cols))
+	scratch := kerneltest.Guarded(t, ScratchBytes(l, w.Type, w.Cols, a.Tokens))
 	if !Integers(l, y, stride, w.Type, w.Data, w.Rows, a, scratch) {
 		t.Fatalf("%s: no kernel", what)
 	}

@@ -98,6 +98,7 @@ func (a *Arm64) LoadR(r R, off int, dst R)  { a.op("MOVD %d(R%d), R%d", off, r, 
 func (a *Arm64) Prefetch(r R, off int)      { a.op("PRFM %d(R%d), PLDL2KEEP", off, r) }
 func (a *Arm64) FMOVQP(r R, step int, v V)  { a.op("FMOVQ.P %d(R%d), F%d", step, r, v) }
 func (a *Arm64) FMOVSP(r R, step int, v V)  { a.op("FMOVS.P %d(R%d), F%d", step, r, v) }
+func (a *Arm64) FMOVDP(r R, step int, v V)  { a.op("FMOVD.P %d(R%d), F%d", step, r, v) }
 func (a *Arm64) StoreSP(v V, r R, step int) { a.op("FMOVS.P F%d, %d(R%d)", v, step, r) }
 func (a *Arm64) StoreQP(v V, r R, step int) { a.op("FMOVQ.P F%d, %d(R%d)", v, step, r) }
 

@@ -90,10 +90,11 @@ blocks of %d bytes, stride bytes apart. Products by %s.
 	a.BLT(l("odd"))
 	a.Label(l("two"))
 	bytes := 16 * f.bytes
-	for off := 0; off < bytes; off += 64 {
+	for off := 0; off+64 <= bytes; off += 64 { // a line in 17 is left to the hardware
 		a.Prefetch(gAhead, off)
 	}
 	a.ADDImm(bytes, gAhead, gAhead)
+	a.FMOVDP(gD, 8, gDx)
 	a.gemvBlock(f, rung, 0)
 	a.gemvBlock(f, rung, 1)
 	a.SUBS(2, gLeft, gLeft)
@@ -101,6 +102,7 @@ blocks of %d bytes, stride bytes apart. Products by %s.
 	a.Label(l("odd"))
 	a.ADDS(2, gLeft, gLeft)
 	a.BEQ(l("store"))
+	a.FMOVSP(gD, 4, gDx)
 	a.gemvBlock(f, rung, 0)
 	a.Label(l("store"))
 	a.StorePair(gDst, 32, gFloat, gFloat+1)
@@ -112,7 +114,7 @@ blocks of %d bytes, stride bytes apart. Products by %s.
 	a.RET()
 }
 
-// gemvBlock is one block of eight rows. The sums up to the block before are in
+// gemvBlock is one block of eight rows; its d is lane parity of V18. The sums up to the block before are in
 // the registers of the other parity.
 func (a *Arm64) gemvBlock(f format, rung string, parity int) {
 	a.LoadPair(gQ, 32, gX0, gX1)
@@ -121,7 +123,6 @@ func (a *Arm64) gemvBlock(f format, rung string, parity int) {
 		y := a.unpack(f, R(i+1), gScale, gMin, int(i+1), gB0, gB1, gB2, gB3)
 		zip(append(x, a.dot32(f, rung, i, gA0, gA1, gA2)...), append(y, a.dot32(f, rung, i+1, gB0, gB1, gB2)...))
 	}
-	a.FMOVSP(gD, 4, gDx)
 	if f.min || f.bias != 0 {
 		a.LoadDupS(gSum, gSumX)
 		a.SADDLP(gSumX, gSumX)
@@ -153,12 +154,12 @@ func (a *Arm64) gemvBlock(f format, rung string, parity int) {
 		a.SCVTF(gT0, gT0)
 		a.widenHalf(gT1, gScale, h)
 		a.FMUL(gT0, gT0, gT1)
-		a.FMULElem(gT0, gT0, gDx, 0)
+		a.FMULElem(gT0, gT0, gDx, parity)
 		a.FADD(gFloat+h, gFloat+h, gT0)
 		if f.min {
 			a.widenHalf(gT1, gMin, h)
 			a.FMUL(gT1, gT1, gSumX)
-			a.FMULElem(gT1, gT1, gDx, 0)
+			a.FMULElem(gT1, gT1, gDx, parity)
 			a.FADD(gFloat+h, gFloat+h, gT1)
 		}
 	}

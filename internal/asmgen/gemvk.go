@@ -61,7 +61,7 @@ super-blocks of %d bytes, stride bytes apart; blocks counts 256 weights.
 	a.MOV(gSum0, gSum)
 	a.MOV(gBlocks, gLeft)
 	a.Label(l)
-	for off := 0; off < 8*f.bytes; off += 64 {
+	for off := 0; off+64 <= 8*f.bytes; off += 64 {
 		a.Prefetch(gAhead, off)
 	}
 	a.ADDImm(8*f.bytes, gAhead, gAhead)

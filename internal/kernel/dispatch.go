@@ -47,7 +47,7 @@ func (v variant) can(t quant.Type, k int) bool {
 func (w *worker) integers(y []float32, stride int, t quant.Type, data []byte, rows int, a acts) {
 	v := w.pool.variant
 	if v.arm != arm.None {
-		if !arm.Integers(v.arm, y, stride, t, data, rows, arm.Acts(a), w.scratch(arm.ScratchBytes(v.arm, t, a.Blocks*32))) {
+		if !arm.Integers(v.arm, y, stride, t, data, rows, arm.Acts(a), w.scratch(arm.ScratchBytes(v.arm, t, a.Blocks*32, a.Tokens))) {
 			panic("kernel: no kernel for " + t.String())
 		}
 		return
@@ -92,7 +92,7 @@ func (v variant) canFloats(t quant.Type, k int) bool {
 func (w *worker) floatRows(y []float32, stride int, t quant.Type, data []byte, rows int, x F32) {
 	v, ok := w.pool.variant, false
 	if v.arm != arm.None {
-		ok = arm.Floats(v.arm, y, stride, t, data, rows, x.Data, x.Rows, w.scratch(arm.ScratchBytes(v.arm, t, x.Cols)))
+		ok = arm.Floats(v.arm, y, stride, t, data, rows, x.Data, x.Rows, w.scratch(arm.ScratchBytes(v.arm, t, x.Cols, x.Rows)))
 	} else {
 		ok = x86.Floats(v.x86, y, stride, t, data, rows, x.Data, x.Rows)
 	}
