@@ -71,6 +71,8 @@ func TestFamilies(t *testing.T) {
 		{"yarn with its own attention factor", "qwen2", o{"rope_scaling": o{"type": "yarn", "factor": 4.0, "attention_factor": 1.0, "beta_fast": 16}},
 			map[string]string{"qwen2.rope.scaling.attn_factor": f32(float32(1 / (0.1*math.Log(4) + 1))), "qwen2.rope.scaling.yarn_beta_fast": f32(16), "qwen2.rope.scaling.original_context_length": "4096"}, nil},
 		{"qwen3 default head_dim", "qwen3", nil, map[string]string{"qwen3.attention.key_length": "128"}, nil},
+		{"qwen3 biases", "qwen3", o{"attention_bias": true}, nil,
+			func(m *Model) bool { return m.AttnBias == WithBias && m.OutBias == WithBias && m.MLPBias == NoBias }},
 		{"eos list", "llama", o{"eos_token_id": []int{9, 3, 9}}, nil, func(m *Model) bool { return m.EOS == 9 && fmt.Sprint(m.EOSIDs) == "[3 9]" }},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -166,7 +168,7 @@ func TestRefusals(t *testing.T) {
 		{"qwen2", o{"layer_types": []string{"linear_attention", "full_attention", "full_attention", "full_attention"}}, "layer_types"},
 		{"qwen2", o{"use_sliding_window": true, "sliding_window": 4096, "max_window_layers": 2}, "layer_types"},
 		{"mistral", o{"sliding_window": -5}, "sliding_window"},
-		{"qwen3", o{"attention_bias": true}, "attention_bias"},
+		{"qwen3", o{"attention_bias": 1}, "attention_bias"},
 		{"llama", o{"quantization_config": o{"quant_method": "awq"}}, "quantization_config"},
 		{"llama", o{"eos_token_id": []int{1000}}, "eos_token_id"},
 	} {

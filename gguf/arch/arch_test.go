@@ -75,18 +75,19 @@ func TestExpand(t *testing.T) {
 			t.Errorf("Find(%q) = %+v, %v", n.Name, back, ok)
 		}
 	}
-	layer := []string{"attn_norm", "attn_q", "attn_k", "attn_v", "attn_q_norm", "attn_k_norm", "attn_output", "ffn_norm", "ffn_gate", "ffn_up", "ffn_down"}
+	layer := []string{"attn_norm.weight", "attn_q.weight", "attn_q.bias", "attn_k.weight", "attn_k.bias", "attn_v.weight", "attn_v.bias", "attn_q_norm.weight", "attn_k_norm.weight",
+		"attn_output.weight", "attn_output.bias", "ffn_norm.weight", "ffn_gate.weight", "ffn_up.weight", "ffn_down.weight"}
 	want := []string{"token_embd.weight", "rope_freqs.weight"}
 	for _, l := range []string{"0", "1"} {
 		for _, n := range layer {
-			want = append(want, "blk."+l+"."+n+".weight")
+			want = append(want, "blk."+l+"."+n)
 		}
 	}
 	want = append(want, "output_norm.weight", "output.weight")
 	if !slices.Equal(names, want) {
 		t.Errorf("got %v, want %v", names, want)
 	}
-	if hf[1] != "" || hf[15] != "model.layers.1.self_attn.k_proj.weight" || hf[len(hf)-1] != "lm_head.weight" {
+	if hf[1] != "" || hf[20] != "model.layers.1.self_attn.k_proj.weight" || hf[len(hf)-1] != "lm_head.weight" {
 		t.Errorf("checkpoint names %v", hf)
 	}
 }
@@ -106,7 +107,8 @@ func TestBiases(t *testing.T) {
 		{"llama", "blk.0.attn_q.bias", true, true, true}, {"llama", "blk.0.attn_k.weight", true, false, true}, {"llama", "blk.0.attn_v.bias", true, true, false},
 		{"llama", "blk.0.attn_output.bias", true, true, false}, {"llama", "blk.0.ffn_down.bias", true, true, false}, {"llama", "output.weight", true, true, false},
 		{"qwen2", "blk.0.attn_q.bias", true, false, false}, {"qwen2", "blk.0.attn_output.bias", false, false, false},
-		{"qwen3", "blk.0.attn_q.bias", false, false, false}, {"qwen3", "blk.11.attn_q_norm.weight", true, false, false},
+		{"qwen3", "blk.0.attn_q.bias", true, true, false}, {"qwen3", "blk.0.attn_output.bias", true, true, false}, {"qwen3", "blk.0.ffn_down.bias", false, false, false},
+		{"qwen3", "blk.11.attn_q_norm.weight", true, false, false},
 	} {
 		if f, o, p := optional(c.arch, c.name); f != c.found || o != c.opt || p != c.permute {
 			t.Errorf("%s %s: found %v, optional %v, permuted %v, want %v, %v, %v", c.arch, c.name, f, o, p, c.found, c.opt, c.permute)

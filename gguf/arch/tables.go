@@ -51,19 +51,24 @@ var qwen2 = Arch{
 	),
 }
 
-// qwen3 has no biases, a norm per head on Q and K before RoPE, and a head
-// dimension of its own, not hidden/heads.
+// qwen3 has a norm per head on Q and K before RoPE and a head dimension of its
+// own, not hidden/heads. The attention has biases, also on the output, only
+// where attention_bias was set.
 var qwen3 = Arch{
 	Name:    "qwen3",
 	HFTypes: []string{"qwen3"},
 	NeoX:    true,
 	Tensors: decoder(
 		weight("attn_q", "self_attn.q_proj", QHeads, Hidden),
+		optional(bias("attn_q", "self_attn.q_proj", QHeads)),
 		weight("attn_k", "self_attn.k_proj", KVHeads, Hidden),
+		optional(bias("attn_k", "self_attn.k_proj", KVHeads)),
 		weight("attn_v", "self_attn.v_proj", KVHeads, Hidden),
+		optional(bias("attn_v", "self_attn.v_proj", KVHeads)),
 		norm("attn_q_norm", "self_attn.q_norm", HeadDim),
 		norm("attn_k_norm", "self_attn.k_norm", HeadDim),
 		weight("attn_output", "self_attn.o_proj", Hidden, QHeads),
+		optional(bias("attn_output", "self_attn.o_proj", Hidden)),
 		norm("ffn_norm", "post_attention_layernorm", Hidden),
 		weight("ffn_gate", "mlp.gate_proj", FFN, Hidden),
 		weight("ffn_up", "mlp.up_proj", FFN, Hidden),
