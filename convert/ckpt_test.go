@@ -152,8 +152,9 @@ func (c *ckpt) shards(t testing.TB, dtype string) string {
 	return dir
 }
 
-// torch renders a zip checkpoint. The tensors that transposed names are stored
-// column by column and described by strides.
+// torch renders a zip checkpoint. The matrices that transposed names are stored
+// column by column and described by strides, the vectors with two other values
+// after each of theirs.
 func (c *ckpt) torch(t testing.TB, method uint16, transposed func(string) bool) []byte {
 	t.Helper()
 	var pkl, out bytes.Buffer
@@ -187,6 +188,12 @@ func (c *ckpt) torch(t testing.TB, method uint16, transposed func(string) bool) 
 						v[k*rows+r] = m.v[r*cols+k]
 					}
 				}
+			}
+		}
+		if len(m.shape) == 1 && transposed(n) {
+			v, strides = make([]float32, 3*len(m.v)), []int{3}
+			for r := range m.v {
+				v[3*r], v[3*r+1], v[3*r+2] = m.v[r], -77, 77
 			}
 		}
 		put(fmt.Sprintf("data/%d", i), encode("BF16", v))

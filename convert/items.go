@@ -150,6 +150,7 @@ func fromTensor(t *checkpoint.Tensor, n arch.Named, d arch.Dims, p *plan) (*item
 		it.rows, it.cols = 1, t.Len()
 		if n.Permute { // a bias is permuted like the rows of its matrix
 			it.rows, it.cols = it.cols, 1
+			it.src = column(t)
 		}
 	} else {
 		it.info.Type, it.fallback = p.matrix(n.Name, int(it.cols))
@@ -158,6 +159,16 @@ func fromTensor(t *checkpoint.Tensor, n arch.Named, d arch.Dims, p *plan) (*item
 		it.heads = int64(d.HeadDim)
 	}
 	return it, nil
+}
+
+// column is a vector seen as a matrix of one column.
+func column(t *checkpoint.Tensor) *checkpoint.Tensor {
+	c := *t
+	c.Shape = []int64{t.Len(), 1}
+	if t.Strides != nil {
+		c.Strides = []int64{t.Strides[0], 1}
+	}
+	return &c
 }
 
 // fromGGUF lists the items of a GGUF source, in its order.
