@@ -1,6 +1,7 @@
 package prog
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"slices"
@@ -71,6 +72,12 @@ func origins(commands []*cli.Command, cfg Config) []origin {
 				o.Value = ""
 			case *cli.BoolFlag:
 				o.Value = strconv.FormatBool(f.Value)
+			case *cli.StringFlag: // a default that depends on more than the flag is told in words
+				o.Value = cmp.Or(f.DefaultText, f.Value)
+			case *cli.IntFlag:
+				o.Value = cmp.Or(f.DefaultText, o.Value)
+			case *cli.Float64Flag:
+				o.Value = cmp.Or(f.DefaultText, o.Value)
 			}
 			if env, ok := os.LookupEnv(EnvName(o.Key)); ok && env != "" {
 				o.Value, o.Origin, o.Source = env, "env", EnvName(o.Key)

@@ -159,11 +159,11 @@ func (s *Session) Again(ctx context.Context) iter.Seq2[Event, error] {
 			yield(Event{}, ErrNothing)
 			return
 		}
-		before := s.messages
+		before, first := s.messages, s.first
 		s.messages = s.messages[:n:n]
 		err := s.answer(ctx, yield)
 		if len(s.messages) == n {
-			s.messages = before
+			s.messages, s.first = before, first
 		}
 		if err != nil {
 			yield(Event{}, err)
