@@ -16,10 +16,16 @@ func gemvQ5_0AVX512(y *float32, w *byte, stride, blocks int, q *int8, d *float32
 //go:noescape
 func gemvIQ4_NLAVX512(y *float32, w *byte, stride, blocks int, q *int8, d *float32, sum *int16)
 
+//go:noescape
+func gemvQ4_KAVX512(y *float32, w *byte, stride, blocks int, q *int8, d *float32, sum *int16)
+
+//go:noescape
+func gemvQ6_KAVX512(y *float32, w *byte, stride, blocks int, q *int8, d *float32, sum *int16)
+
 // hasGemv reports whether one token is multiplied without packing.
 func hasGemv(l Level, t quant.Type) bool {
 	switch t {
-	case quant.Q8_0, quant.Q4_0, quant.Q5_0, quant.IQ4_NL:
+	case quant.Q8_0, quant.Q4_0, quant.Q5_0, quant.IQ4_NL, quant.Q4_K, quant.Q6_K:
 		return l >= AVX512
 	}
 	return false
@@ -44,6 +50,10 @@ func gemv(y []float32, t quant.Type, w []byte, rows int, a Acts) {
 			gemvQ5_0AVX512(y, w, row, a.Blocks, q, d, s)
 		case quant.IQ4_NL:
 			gemvIQ4_NLAVX512(y, w, row, a.Blocks, q, d, s)
+		case quant.Q4_K:
+			gemvQ4_KAVX512(y, w, row, a.Blocks/8, q, d, s)
+		case quant.Q6_K:
+			gemvQ6_KAVX512(y, w, row, a.Blocks/8, q, d, s)
 		}
 	}
 }
