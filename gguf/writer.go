@@ -38,8 +38,9 @@ type output interface {
 type extent struct{ lo, hi int64 }
 
 // Create starts a file: it checks the layout, reserves the disk space and
-// writes the header. Without force, a path that exists is fs.ErrExist, here and
-// in Commit. Every Writer must end in Commit or Abort.
+// writes the header. A link is followed: the file is what Target says. Without
+// force, one that exists is fs.ErrExist, here and in Commit. Every Writer must
+// end in Commit or Abort.
 func Create(path string, l Layout, force bool) (*Writer, error) {
 	w, err := create(path, l, force)
 	if err != nil {
@@ -53,22 +54,22 @@ func create(path string, l Layout, force bool) (*Writer, error) {
 	if err != nil {
 		return nil, err
 	}
-	if st, err := os.Lstat(path); err == nil && (!force || st.IsDir()) {
-		return nil, fs.ErrExist
+	if path, err = Target(path, force); err != nil {
+		return nil, err
 	}
 	f, err := createTemp(path)
 	if err != nil {
-		return nil, err
+		return nil, cause(err)
 	}
 	w := &Writer{path: path, force: force, plan: p, f: f, tmp: f.Name(), done: make([][]extent, len(l.Tensors))}
 	for _, t := range l.Tensors {
 		w.names = append(w.names, t.Name)
 	}
 	if err := reserve(f, int64(p.size)); err != nil {
-		return nil, errors.Join(fmt.Errorf("reserve %d bytes: %w", p.size, err), w.Abort())
+		return nil, errors.Join(fmt.Errorf("reserve %d bytes: %w", p.size, cause(err)), w.Abort())
 	}
 	if _, err := f.WriteAt(p.header, 0); err != nil {
-		return nil, errors.Join(err, w.Abort())
+		return nil, errors.Join(cause(err), w.Abort())
 	}
 	return w, nil
 }
@@ -115,7 +116,7 @@ func (w *Writer) WriteAt(i int, off int64, p []byte) error {
 		if w.err == nil {
 			w.err = err
 		}
-		return fmt.Errorf("gguf: write %s: tensor %q: %w", w.path, w.names[i], err)
+		return fmt.Errorf("gguf: write %s: tensor %q: %w", w.path, w.names[i], cause(err))
 	}
 	w.done[i] = add(w.done[i], extent{off, off + int64(len(p))})
 	return nil
@@ -172,7 +173,7 @@ func (w *Writer) Commit() error {
 		err = w.rename()
 	}
 	if err != nil {
-		return errors.Join(fmt.Errorf("gguf: commit %s: %w", w.path, err), w.Abort())
+		return errors.Join(fmt.Errorf("gguf: commit %s: %w", w.path, cause(err)), w.Abort())
 	}
 	w.mu.Lock()
 	w.over = true
@@ -183,10 +184,13 @@ func (w *Writer) Commit() error {
 	return nil
 }
 
-// rename moves the temporary to the final name; without force a link keeps
+// rename moves the temporary to the final name; without force a hard link keeps
 // another's file that appeared meanwhile.
 func (w *Writer) rename() error {
 	if w.force {
+		if st, err := os.Lstat(w.path); err == nil && !st.Mode().IsRegular() {
+			return fmt.Errorf("it has become %s", modeName(st.Mode()))
+		}
 		return os.Rename(w.tmp, w.path)
 	}
 	err := os.Link(w.tmp, w.path)

@@ -220,8 +220,8 @@ func TestExists(t *testing.T) {
 	if _, err := gguf.Create(path, sampleLayout(), false); !errors.Is(err, fs.ErrExist) {
 		t.Errorf("got %v, want ErrExist", err)
 	}
-	if _, err := gguf.Create(dir, sampleLayout(), true); !errors.Is(err, fs.ErrExist) {
-		t.Errorf("a folder: got %v, want ErrExist", err)
+	if _, err := gguf.Create(dir, sampleLayout(), true); err == nil || !strings.Contains(err.Error(), "it is a folder") {
+		t.Errorf("a folder: got %v", err)
 	}
 	if err := os.Remove(path); err != nil {
 		t.Fatal(err)
@@ -312,8 +312,10 @@ func TestWriteBounds(t *testing.T) {
 }
 
 func TestCreateMissingFolder(t *testing.T) {
-	if _, err := gguf.Create(filepath.Join(t.TempDir(), "none", "m.gguf"), sampleLayout(), false); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("got %v, want ErrNotExist", err)
+	dir := filepath.Join(t.TempDir(), "none")
+	_, err := gguf.Create(filepath.Join(dir, "m.gguf"), sampleLayout(), false)
+	if !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), "folder "+dir+": ") || strings.Contains(err.Error(), ".tmp") {
+		t.Errorf("got %v, want ErrNotExist that names the folder", err)
 	}
 }
 
