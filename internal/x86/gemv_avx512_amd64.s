@@ -444,6 +444,69 @@ block:
 	SUBS2(3, HIGHSIX)
 	NEXT256(144, block)
 
+	// 16 low and 16 high codes of 4 rows, with bits 2j and 2j+1 of the bytes at o as
+	// their fifth
+#define FIVES4(a, b, c, d, ha, hb, hc, hd, shift0, n0, shift1, n1, even, odd) \
+	FOUR(a, b, c, d) \
+	LOAD4(ha, hb, hc, hd, X2, Z2) \
+	shift0     $n0, Z2, Z3 \
+	VPTERNLOGD $0xf8, Z15, Z3, Z0 \
+	shift1     $n1, Z2, Z3 \
+	VPTERNLOGD $0xf8, Z15, Z3, Z1 \
+	VPDPBUSD   Z31, Z0, even \
+	VPDPBUSD   Z29, Z1, odd
+
+#define PIECE5(o, h, x, shift0, n0, shift1, n1) \
+	VBROADCASTI32X4 (x)(BX), Z31 \
+	VBROADCASTI32X4 (x+32)(BX), Z29 \
+	FIVES4((o)(SI), (o)(R8), (o)(R9), (o)(R10), (h)(SI), (h)(R8), (h)(R9), (h)(R10), shift0, n0, shift1, n1, Z16, Z20) \
+	FIVES4((o)(SI)(DX*1), (o)(R8)(DX*1), (o)(R9)(DX*1), (o)(R10)(DX*1), (h)(SI)(DX*1), (h)(R8)(DX*1), (h)(R9)(DX*1), (h)(R10)(DX*1), shift0, n0, shift1, n1, Z17, Z21) \
+	FIVES4((o)(SI)(DX*2), (o)(R8)(DX*2), (o)(R9)(DX*2), (o)(R10)(DX*2), (h)(SI)(DX*2), (h)(R8)(DX*2), (h)(R9)(DX*2), (h)(R10)(DX*2), shift0, n0, shift1, n1, Z18, Z22) \
+	FIVES4((o)(SI)(R11*1), (o)(R8)(R11*1), (o)(R9)(R11*1), (o)(R10)(R11*1), (h)(SI)(R11*1), (h)(R8)(R11*1), (h)(R9)(R11*1), (h)(R10)(R11*1), shift0, n0, shift1, n1, Z19, Z23)
+
+#define SUBS25(j, SIX, shift0, n0, shift1, n1) \
+	CLEAR8 \
+	PIECE5(48+32*j, 16, 64*j, shift0, n0, shift1, n1) \
+	PIECE5(64+32*j, 32, 64*j+16, shift0, n0, shift1, n1) \
+	FETCH4(704*j) \
+	FETCH4(704*j+256) \
+	PREFETCHT0 (704*j+512)(R12) \
+	PREFETCHT0 (704*j+576)(R12) \
+	PREFETCHT0 (704*j+640)(R12) \
+	ADDLANES \
+	ADD2(Z20, Z21) \
+	ADD2(Z22, Z23) \
+	ADD4(Z20, Z22) \
+	SIX(2*j) \
+	TERMMIN(2*j, Z16) \
+	SIX((2*j+1)) \
+	TERMMIN((2*j+1), Z20)
+
+// func gemvQ5_KAVX512(y *float32, w *byte, stride, blocks int, q *int8, d *float32, sum *int16)
+//
+// gemvQ4_KAVX512 with a fifth bit. Z15 its place
+TEXT ·gemvQ5_KAVX512(SB), NOSPLIT, $0-56
+	ARGS(gvones<>(SB))
+	VPBROADCASTD gvnibble<>(SB), Z30
+	VPBROADCASTD gv63<>(SB), Z28
+	VPBROADCASTD gv15<>(SB), Z27
+	VPBROADCASTD gv48<>(SB), Z26
+	VPBROADCASTD gvbit4<>(SB), Z15
+
+block:
+	LOADROWS(0, X20, Z20, X21, Z21, X22, Z22, X23, Z23)
+	DWORDS(Z20, Z21, Z22, Z23, Z5, Z6, Z7, Z8)
+	VPMOVDW   Z5, Y4
+	VPSRLD    $16, Z5, Z5
+	VPMOVDW   Z5, Y5
+	VCVTPH2PS Y4, Z4
+	VCVTPH2PS Y5, Z5
+	SUBS25(0, LOWSIX, VPSLLW, 4, VPSLLW, 3)
+	SUBS25(1, LOWSIX, VPSLLW, 2, VPSLLW, 1)
+	SUBS25(2, HIGHSIX, VPSLLW, 0, VPSRLW, 1)
+	SUBS25(3, HIGHSIX, VPSRLW, 2, VPSRLW, 3)
+	NEXT256(176, block)
+
 	// 4 sub-blocks of 16 codes, x to x+15 and 32, 64, 96 further: Z0, Z1 low bits, Z2
 	// high bits of 4 rows; A | B & C is 0xf8
 #define SIXBITS(x, i0, i1, i2, i3) \
@@ -572,3 +635,71 @@ block:
 	VMOVUPS Z25, (AX)
 	VZEROUPPER
 	RET
+
+	// acc -= float32(Σx)·min·dx; ref's Min is minus the stored half, so it is added
+#define TERMPLUS \
+	VCVTDQ2PS    Z16, Z16 \
+	VMULPS       Z2, Z16, Z16 \
+	VMULPS.BCST  (CX), Z16, Z16 \
+	VADDPS       Z16, Z24, Z24 \
+	SCALES(2) \
+	VPBROADCASTD (DI), Z0 \
+	VPMADDWD     Z25, Z0, Z0 \
+	VCVTDQ2PS    Z0, Z0 \
+	VMULPS       Z2, Z0, Z0 \
+	VMULPS.BCST  (CX), Z0, Z0 \
+	VADDPS       Z0, Z24, Z24
+
+// func gemvQ4_1AVX512(y *float32, w *byte, stride, blocks int, q *int8, d *float32, sum *int16)
+TEXT ·gemvQ4_1AVX512(SB), NOSPLIT, $0-56
+	ARGS(gvones<>(SB))
+	VPBROADCASTD gvnibble<>(SB), Z30
+
+block:
+	XHALVES
+	FOUR(4(SI), 4(R8), 4(R9), 4(R10))
+	DOT(Z16)
+	FOUR(4(SI)(DX*1), 4(R8)(DX*1), 4(R9)(DX*1), 4(R10)(DX*1))
+	DOT(Z17)
+	FOUR(4(SI)(DX*2), 4(R8)(DX*2), 4(R9)(DX*2), 4(R10)(DX*2))
+	DOT(Z18)
+	FOUR(4(SI)(R11*1), 4(R8)(R11*1), 4(R9)(R11*1), 4(R10)(R11*1))
+	DOT(Z19)
+	SCALES(0)
+	FETCH4(0)
+	PREFETCHT0 256(R12)
+	ADDLANES
+	TERMPLUS
+	NEXT(20, block)
+
+// func gemvQ5_1AVX512(y *float32, w *byte, stride, blocks int, q *int8, d *float32, sum *int16)
+TEXT ·gemvQ5_1AVX512(SB), NOSPLIT, $0-56
+	ARGS(gvones<>(SB))
+	VPBROADCASTD    gvnibble<>(SB), Z30
+	VPBROADCASTD    gvbit4<>(SB), Z28
+	VPBROADCASTQ    gveach<>(SB), Z15
+	VMOVDQU32       gvlanes<>(SB), Z14
+	VBROADCASTI32X4 gvlow<>(SB), Z12
+	VBROADCASTI32X4 gvhigh<>(SB), Z13
+
+block:
+	XHALVES
+	FOUR(8(SI), 8(R8), 8(R9), 8(R10))
+	FIFTHS(4(SI), 4(R8), 4(R9), 4(R10))
+	DOT(Z16)
+	FOUR(8(SI)(DX*1), 8(R8)(DX*1), 8(R9)(DX*1), 8(R10)(DX*1))
+	FIFTHS(4(SI)(DX*1), 4(R8)(DX*1), 4(R9)(DX*1), 4(R10)(DX*1))
+	DOT(Z17)
+	FOUR(8(SI)(DX*2), 8(R8)(DX*2), 8(R9)(DX*2), 8(R10)(DX*2))
+	FIFTHS(4(SI)(DX*2), 4(R8)(DX*2), 4(R9)(DX*2), 4(R10)(DX*2))
+	DOT(Z18)
+	FOUR(8(SI)(R11*1), 8(R8)(R11*1), 8(R9)(R11*1), 8(R10)(R11*1))
+	FIFTHS(4(SI)(R11*1), 4(R8)(R11*1), 4(R9)(R11*1), 4(R10)(R11*1))
+	DOT(Z19)
+	SCALES(0)
+	FETCH4(0)
+	PREFETCHT0 256(R12)
+	PREFETCHT0 320(R12)
+	ADDLANES
+	TERMPLUS
+	NEXT(24, block)
