@@ -245,6 +245,13 @@ func TestNorm(t *testing.T) {
 				t.Fatalf("add, n=%d: no kernel", n)
 			}
 			sameBits(t, fmt.Sprintf("add, n=%d", n), y, want)
+			for i := range want {
+				want[i] = x[i] * 0.3
+			}
+			if !Scale(l, y, x, 0.3) {
+				t.Fatalf("scale, n=%d: no kernel", n)
+			}
+			sameBits(t, fmt.Sprintf("scale, n=%d", n), y, want)
 			for _, neox := range []bool{false, true} {
 				half := n / 2
 				cos, sin := normal(t, r, half), normal(t, r, half)

@@ -23,3 +23,11 @@ func Add(l Level, y, x []float32) bool {
 	}
 	return l != None && add(y, x)
 }
+
+// Scale is y = x·s; y may be x.
+func Scale(l Level, y, x []float32, s float32) bool {
+	if len(y) != len(x) {
+		panic("arm: Scale: operands differ in length")
+	}
+	return l != None && scale(y, x, s)
+}

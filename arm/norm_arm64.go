@@ -63,6 +63,22 @@ func add(y, x []float32) bool {
 	return true
 }
 
+func scale(y, x []float32, s float32) bool {
+	n := len(x) &^ 7
+	for i := 0; i < n; i += valuesChunk {
+		timesNEON(&y[i], &x[i], min(valuesChunk, n-i), s)
+	}
+	for i := n; i < len(x); i++ {
+		y[i] = x[i] * s
+	}
+	return true
+}
+
+// timesNEON: y = x·s; n is a multiple of 8.
+//
+//go:noescape
+func timesNEON(y, x *float32, n int, s float32)
+
 // addNEON: y += x; n is a multiple of 8.
 //
 //go:noescape

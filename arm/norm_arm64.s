@@ -95,6 +95,29 @@ addCheck:
 	CBNZ R2, add
 	RET
 
+// func timesNEON(y, x *float32, n int, s float32)
+//
+// y = x·s; n is a multiple of 8; y may be x.
+//
+// 	R0 y   R1 x   R2 values left   V0 V1 x   V2 s
+TEXT ·timesNEON(SB), NOSPLIT, $0-28
+	MOVD y+0(FP), R0
+	MOVD x+8(FP), R1
+	MOVD n+16(FP), R2
+	FMOVS s+24(FP), F2
+	B timesCheck
+
+times:
+	FLDPQ.P 32(R1), (F0, F1)
+	WORD $0x4f829000 // fmul v0.4s, v0.4s, v2.s[0]
+	WORD $0x4f829021 // fmul v1.4s, v1.4s, v2.s[0]
+	FSTPQ.P (F0, F1), 32(R0)
+	SUBS $8, R2, R2
+
+timesCheck:
+	CBNZ R2, times
+	RET
+
 // func rotateNEON(x, y, cos, sin *float32, n int)
 //
 // a, b = a·cos - b·sin, a·sin + b·cos for n pairs x[i], y[i]; n is a multiple of 4.

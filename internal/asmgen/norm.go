@@ -77,6 +77,25 @@ y += x; n is a multiple of 8.
 	a.op("CBNZ R2, add")
 	a.RET()
 
+	a.Func("func timesNEON(y, x *float32, n int, s float32)", `
+y = x·s; n is a multiple of 8; y may be x.
+
+	R0 y   R1 x   R2 values left   V0 V1 x   V2 s`, 28)
+	for i, name := range []string{"y", "x", "n"} {
+		a.Arg(name, 8*i, R(i))
+	}
+	a.op("FMOVS s+24(FP), F2")
+	a.B("timesCheck")
+	a.Label("times")
+	a.LoadPair(1, 32, 0, 1)
+	a.FMULElem(0, 0, 2, 0)
+	a.FMULElem(1, 1, 2, 0)
+	a.StorePair(0, 32, 0, 1)
+	a.SUBS(8, 2, 2)
+	a.Label("timesCheck")
+	a.op("CBNZ R2, times")
+	a.RET()
+
 	a.rotate(true)
 	a.rotate(false)
 	return a.Bytes()

@@ -29,21 +29,18 @@ func (s *states) reset() {
 }
 
 // scale multiplies sum and output i by a.
-func (s *states) scale(i int, a float32) {
+func (s *states) scale(v variant, i int, a float32) {
 	if a == 1 {
 		return
 	}
 	s.l[i] = float32(s.l[i] * a)
-	o := s.out(i)
-	for d := range o {
-		o[d] = float32(o[d] * a)
-	}
+	v.scale(s.out(i), s.out(i), a)
 }
 
 // merge adds the states of a split to those of the splits before, as ref.State's
 // Merge does. A row that sees nothing of one side keeps the other as it is. part
 // is overwritten.
-func (s *states) merge(part *states) {
+func (s *states) merge(v variant, part *states) {
 	for i := range s.m {
 		switch {
 		case part.l[i] == 0:
@@ -52,14 +49,11 @@ func (s *states) merge(part *states) {
 			copy(s.out(i), part.out(i))
 		default:
 			m := max(s.m[i], part.m[i])
-			s.scale(i, ref.Exp(s.m[i]-m))
-			part.scale(i, ref.Exp(part.m[i]-m))
+			s.scale(v, i, ref.Exp(s.m[i]-m))
+			part.scale(v, i, ref.Exp(part.m[i]-m))
 			s.m[i] = m
 			s.l[i] += part.l[i]
-			o, p := s.out(i), part.out(i)
-			for d := range o {
-				o[d] += p[d]
-			}
+			v.add(s.out(i), part.out(i))
 		}
 	}
 }

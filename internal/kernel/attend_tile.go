@@ -18,9 +18,9 @@ func (p *Pool) attendItems(worker, lo, hi int) {
 		w.queries(it)
 		for split := it.split; split < it.split+it.splits; split++ {
 			w.split(it, split, &l.part)
-			l.all.merge(&l.part)
+			l.all.merge(p.variant, &l.part)
 		}
-		a.finish(it, &l.all)
+		a.finish(p.variant, it, &l.all)
 	}
 }
 
@@ -46,22 +46,19 @@ func (p *Pool) attendMerge(_, lo, hi int) {
 		all := a.states.view(it.state, it.state+n)
 		for s := 1; s < it.splits; s++ {
 			part := a.states.view(it.state+s*n, it.state+(s+1)*n)
-			all.merge(&part)
+			all.merge(p.variant, &part)
 		}
-		a.finish(it, &all)
+		a.finish(p.variant, it, &all)
 	}
 }
 
 // finish writes an item's outputs, O·(1/L).
-func (a *attend) finish(it *item, s *states) {
+func (a *attend) finish(v variant, it *item, s *states) {
 	for r := range it.rows {
 		y := a.y.At(it.base + it.row + r)[it.head*a.group*s.dim:]
 		for g := range a.group {
 			i := r*a.group + g
-			inv := 1 / s.l[i]
-			for d, o := range s.out(i) {
-				y[g*s.dim+d] = o * inv
-			}
+			v.scale(y[g*s.dim:(g+1)*s.dim], s.out(i), 1/s.l[i])
 		}
 	}
 }
@@ -149,7 +146,7 @@ func (w *worker) weigh(s *states, i, n, from, to int) {
 	l, v := &w.attn, w.pool.variant
 	for j := i; j < n; j++ {
 		m, sum := v.expSum((*[ref.PagePositions]float32)(l.scores[j*ref.PagePositions:]), from, to, s.m[j])
-		s.scale(j, ref.Exp(s.m[j]-m))
+		s.scale(v, j, ref.Exp(s.m[j]-m))
 		s.m[j] = m
 		s.l[j] += sum
 	}

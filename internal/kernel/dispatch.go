@@ -180,6 +180,16 @@ func (v variant) add(y, x []float32) {
 	}
 }
 
+// scale is y = x·a; y may be x.
+func (v variant) scale(y, x []float32, a float32) {
+	if v.arm != arm.None && arm.Scale(v.arm, y, x, a) {
+		return
+	}
+	for i, f := range x {
+		y[i] = f * a
+	}
+}
+
 func (v variant) rmsNorm(y, x, w []float32, eps float32) {
 	if v.arm != arm.None && arm.RMSNorm(v.arm, y, x, w, eps) || v.x86 != x86.None && x86.RMSNorm(v.x86, y, x, w, eps) {
 		return
