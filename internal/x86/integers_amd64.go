@@ -129,8 +129,8 @@ func integers(l Level, y []float32, stride int, t quant.Type, w []byte, rows int
 	if len(scratch) < n || uintptr(unsafe.Pointer(unsafe.SliceData(scratch)))%64 != 0 {
 		panic("x86: Integers: scratch too small or not aligned")
 	}
-	if a.Tokens == 1 && rows >= gemvRows && hasGemv(l, t) {
-		gemv(y, t, w, rows, a)
+	if n := gemvRows(l, t); a.Tokens == 1 && n > 0 && rows >= n {
+		gemv(l, n, y, t, w, rows, a)
 		return true
 	}
 	f, _ := formatOf(t)
