@@ -23,22 +23,57 @@ type Streams struct {
 // joins the next one, and writes the answers as they come. The first failure
 // ends it.
 func (r *REPL) Plain(ctx context.Context, s Streams) error {
-	in := bufio.NewReader(s.In)
+	done := make(chan struct{})
+	defer close(done)
+	inputs := read(s.In, done)
 	for {
-		text, err := readMessage(in)
-		if strings.TrimSpace(text) != "" {
-			quit, err := r.One(ctx, s, text)
+		var in input
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case in = <-inputs:
+		}
+		if strings.TrimSpace(in.text) != "" {
+			quit, err := r.One(ctx, s, in.text)
 			if err != nil || quit {
 				return err
 			}
 		}
-		if errors.Is(err, io.EOF) {
+		if errors.Is(in.err, io.EOF) {
 			return nil
 		}
-		if err != nil {
-			return err
+		if in.err != nil {
+			return in.err
 		}
 	}
+}
+
+// input is a message, and the error that ended the stream after it.
+type input struct {
+	text string
+	err  error
+}
+
+// read reads messages beside the conversation, so that waiting for one can be
+// interrupted. It ends after an error, or with done once the read that it is
+// in returns; nothing can end that read on a terminal but a line.
+func read(from io.Reader, done <-chan struct{}) <-chan input {
+	out := make(chan input)
+	go func() {
+		in := bufio.NewReader(from)
+		for {
+			text, err := readMessage(in)
+			select {
+			case out <- input{text, err}:
+			case <-done:
+				return
+			}
+			if err != nil {
+				return
+			}
+		}
+	}()
+	return out
 }
 
 // maxMessage bounds a message from a pipe, in bytes.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -102,10 +103,12 @@ func TestPlain(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	s.In = strings.NewReader("hello")
+	silent, end := io.Pipe() // nobody writes: waiting is interrupted
+	s.In = silent
 	if err := r.Plain(ctx, s); !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled: %v", err)
 	}
+	end.Close()
 }
 
 // TestThink: what each way of showing reasoning prints where.
