@@ -14,8 +14,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -85,7 +83,7 @@ func Quantize(ctx context.Context, o Options) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	src, err := openSource(o.Source, opening{ctx: ctx, spool: filepath.Dir(o.Out), limit: o.MaxMemory, note: o.Progress})
+	src, err := openSource(o.Source, opening{ctx: ctx, out: o.Out, spool: filepath.Dir(o.Out), limit: o.MaxMemory, note: o.Progress})
 	if err != nil {
 		return nil, err
 	}
@@ -123,19 +121,8 @@ func (o *Options) check() (*plan, error) {
 	if o.Threads == 0 {
 		o.Threads = runtime.NumCPU()
 	}
-	out, err := os.Stat(o.Out)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-	case err != nil:
-		return nil, fmt.Errorf("convert: %w", err)
-	case out.IsDir():
-		return nil, fmt.Errorf("convert: output %s is a folder", o.Out)
-	case !o.Force:
-		return nil, fmt.Errorf("convert: output %s: %w", o.Out, fs.ErrExist)
-	default:
-		if in, err := os.Stat(o.Source); err == nil && os.SameFile(in, out) {
-			return nil, fmt.Errorf("convert: %s is the source and the output", o.Out)
-		}
+	if _, err := gguf.Target(o.Out, o.Force); err != nil {
+		return nil, fmt.Errorf("convert: output %s: %w", o.Out, err)
 	}
 	return newPlan(o.Type, o.TensorTypes)
 }

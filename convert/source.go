@@ -33,6 +33,7 @@ type source struct {
 // opening is what the openers share.
 type opening struct {
 	ctx   context.Context
+	out   string // must be none of the source's files; "" = nothing is written
 	spool string // folder for temporary files
 	limit int64  // of the window of a compressed source
 	note  func(done, total int64, what string)
@@ -72,6 +73,11 @@ func openSource(path string, o opening) (*source, error) {
 			return nil, fmt.Errorf("convert: %s is one shard of a checkpoint: name the folder or its index", path)
 		}
 		s.name = stem(s.name)
+	}
+	if o.out != "" {
+		if err := spare(o.out, path); err != nil {
+			return nil, err
+		}
 	}
 	if err := s.open(path, o); err != nil {
 		s.Close()
@@ -159,31 +165,24 @@ func (s *source) open(path string, o opening) error {
 		s.kind, s.tensors, s.closers = kindTorch, ts, append(s.closers, closeFunc(closeAll))
 		return nil
 	}
-	f, err := os.Open(path)
+	f, size, err := checkpoint.OpenFile(path)
 	if err != nil {
 		return fmt.Errorf("convert: %w", err)
 	}
 	s.closers = append(s.closers, f)
-	st, err := f.Stat()
-	if err != nil {
-		return fmt.Errorf("convert: %w", err)
-	}
-	if !st.Mode().IsRegular() {
-		return fmt.Errorf("convert: %s: no regular file", path)
-	}
 	head := make([]byte, sniffLen)
 	n, err := f.ReadAt(head, 0)
 	if err != nil && !errors.Is(err, io.EOF) {
 		return fmt.Errorf("convert: %s: %w", path, err)
 	}
-	k, err := sniff(head[:n], st.Size())
+	k, err := sniff(head[:n], size)
 	if err != nil {
 		return fmt.Errorf("convert: %s: %w", path, err)
 	}
 	if k == kindGzip || k == kindZstd {
-		return s.openCompressed(path, f, st.Size(), k, o)
+		return s.openCompressed(path, f, size, k, o)
 	}
-	return s.openAs(k, path, path, f, st.Size(), to)
+	return s.openAs(k, path, path, f, size, to)
 }
 
 // openAs reads a file of a known kind; real is a path that can be opened.
@@ -226,7 +225,7 @@ func (s *source) openGGUF(name, real string) error {
 	for _, t := range f.Tensors() {
 		r := files[t.Path()]
 		if r == nil {
-			if r, err = os.Open(t.Path()); err != nil {
+			if r, _, err = checkpoint.OpenFile(t.Path()); err != nil {
 				return fmt.Errorf("convert: %w", err)
 			}
 			files[t.Path()], s.closers = r, append(s.closers, r)

@@ -142,20 +142,13 @@ func (x *Index) Check(tensors []*Tensor) error {
 
 // ReadSmall reads a whole file of at most limit bytes.
 func ReadSmall(path string, limit int64) ([]byte, error) {
-	f, err := os.Open(path)
+	f, size, err := OpenFile(path)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	st, err := f.Stat()
-	if err != nil {
-		return nil, err
-	}
-	if !st.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s: no regular file", path)
-	}
-	if st.Size() > limit {
-		return nil, fmt.Errorf("%s: %d bytes, the limit is %d", path, st.Size(), limit)
+	if size > limit {
+		return nil, fmt.Errorf("%s: %d bytes, the limit is %d", path, size, limit)
 	}
 	return io.ReadAll(io.LimitReader(f, limit))
 }

@@ -15,7 +15,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 
 	"github.com/qwq-edge/qwq/convert/checkpoint"
 )
@@ -48,16 +47,11 @@ type File struct {
 
 // Open opens one file.
 func Open(path string) (*File, error) {
-	f, err := os.Open(path)
+	f, size, err := checkpoint.OpenFile(path)
 	if err != nil {
 		return nil, err
 	}
-	st, err := f.Stat()
-	if err != nil {
-		f.Close()
-		return nil, err
-	}
-	s, err := Read(f, st.Size(), path)
+	s, err := Read(f, size, path)
 	if err != nil {
 		f.Close()
 		return nil, err

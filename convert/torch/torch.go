@@ -15,7 +15,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 
 	"github.com/qwq-edge/qwq/convert/checkpoint"
 )
@@ -64,16 +63,11 @@ type place struct {
 
 // Open opens a checkpoint of one file, zip or legacy.
 func Open(path string, o Options) (*File, error) {
-	f, err := os.Open(path)
+	f, size, err := checkpoint.OpenFile(path)
 	if err != nil {
 		return nil, err
 	}
-	st, err := f.Stat()
-	if err != nil {
-		f.Close()
-		return nil, err
-	}
-	t, err := Read(f, st.Size(), path, o)
+	t, err := Read(f, size, path, o)
 	if err != nil {
 		f.Close()
 		return nil, err
