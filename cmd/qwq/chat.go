@@ -76,10 +76,10 @@ func chatAction(c *cli.Context) error {
 	}
 	defer s.Close()
 	switch t := s.Template(); {
-	case t == nil:
-		fmt.Fprintf(c.App.ErrWriter, "%s: warning: the model has no chat template: texts are continued as they are\n", c.App.Name)
-	case len(so.Tools) > 0 && !t.Caps().Tools:
+	case len(so.Tools) > 0 && (t == nil || !t.Caps().Tools):
 		return prog.Hint(fmt.Errorf("the model's chat template knows no tools"), "leave --tools out")
+	case t == nil:
+		fmt.Fprintf(c.App.ErrWriter, "%s: warning: the model has no chat template: texts are continued as they are, --set and --no-think change nothing\n", c.App.Name)
 	case c.Bool("no-think") && !t.Caps().ThinkSwitch:
 		fmt.Fprintf(c.App.ErrWriter, "%s: warning: the model's chat template has no switch for thinking: --no-think changes nothing\n", c.App.Name)
 	}

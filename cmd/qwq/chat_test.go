@@ -46,6 +46,7 @@ func TestChatFiles(t *testing.T) {
 		{"thinks", []string{"-m", file(template), "-p", "the cat", "-n", "3", "--temp", "0"}, 0, "tokens, --think show prints them"},
 		{"no switch", []string{"-m", file(gguf.KV{Key: "tokenizer.chat_template", Value: gguf.String("{{ messages[0].content }}")}), "--no-think", "-p", "the cat", "-n", "3"}, 0, "--no-think changes nothing"},
 		{"no tools", []string{"-m", file(template), "--tools", tools, "-p", "x"}, 1, "knows no tools"},
+		{"no template for tools", []string{"-m", file(), "--tools", tools, "-p", "x"}, 1, "knows no tools"},
 		{"yarn", []string{"-m", file(append(yarn, template)...), "--no-think", "--ctx", "2000", "-p", "the cat", "-n", "3"}, 0, "positions are scaled (yarn scaling by 4"},
 		{"beyond", []string{"-m", file(template), "--no-think", "--ctx", "600", "-p", "the cat", "-n", "3"}, 0, "expect worse text"},
 		{"too far", []string{"-m", file(template), "--ctx", "600000", "-p", "the cat"}, 1, "more than 8 times the 512 positions"},
