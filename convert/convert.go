@@ -131,6 +131,9 @@ func (o *Options) check() (*plan, error) {
 func (s *source) describe(p *plan, r *Report) ([]*item, []gguf.KV, error) {
 	if s.kind == kindGGUF {
 		r.Arch = s.gguf.Arch()
+		if _, err := checkGGUF(s.gguf); err != nil {
+			return nil, nil, err
+		}
 		items, err := fromGGUF(s.gguf, s.tensors, p)
 		return items, copiedKVs(s.gguf, p), err
 	}

@@ -71,7 +71,9 @@ func InspectContext(path string, tokens int) (*Info, error) {
 	defer src.Close()
 	info := &Info{Name: src.modelName(), BytesPerType: map[string]int64{}}
 	sh, tied, err := src.shape(info)
-	if err != nil {
+	if err != nil && src.gguf != nil {
+		return nil, err
+	} else if err != nil { // weights without a configuration
 		info.Warnings = append(info.Warnings, err.Error())
 	}
 	info.count(src.tensors, tied)
@@ -92,12 +94,13 @@ func (s *source) shape(info *Info) (sh shape, tied bool, err error) {
 		if n, ok := s.gguf.Str(arch.KeyName); ok {
 			info.Name = n
 		}
-		h, err := arch.ReadHyper(s.gguf)
-		if err == nil {
-			err = h.Arch.CheckFile(s.gguf, h)
-		}
+		h, err := checkGGUF(s.gguf)
 		if err != nil {
 			return shape{}, false, err
+		}
+		if h.Arch == nil {
+			info.Warnings = append(info.Warnings, fmt.Sprintf("architecture %.80q is not known: no memory is reckoned for its context", info.Architecture))
+			return shape{}, false, nil
 		}
 		return shape{h.Layers, h.Hidden, h.FFN, h.Heads, h.KVHeads, h.HeadDim, h.Vocab, h.Context}, false, nil
 	}
