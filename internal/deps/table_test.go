@@ -67,5 +67,5 @@ var taggedPackages = map[string]string{
 // linkSets lists what a command must not link, directly or through others.
 var linkSets = map[string]string{
 	"cmd/qwq":  "convert distill",
-	"cmd/qwqd": "convert distill",
+	"cmd/qwqd": "convert distill cmd/internal/repl",
 }
