@@ -231,3 +231,119 @@ TEXT ·dot8F16AVX512(SB), NOSPLIT, $0-8
 // func dot8BF16AVX512(a *dots)
 TEXT ·dot8BF16AVX512(SB), NOSPLIT, $0-8
 	DOT8(BF16TWO, BF16TWOLAST, 32)
+
+// 4 rows x 6 tokens, for many tokens.
+//
+//	func dot24T·AVX512(a *dots), T = F32, F16, BF16
+//
+//	SI row 0, DX stride, R11 3·stride   BX token 0, R9 token 3, CX stride
+//	Z0-Z15 sums: token i, row j in Z(4j+i)   Z16-Z23 tokens 4, 5 in Z(16+2j+i-4)
+//	Z24-Z27 rows   Z28 x
+
+#define WF32(m, z, y) VMOVUPS m, z
+#define WF16(m, z, y) VCVTPH2PS m, z
+#define WBF16(m, z, y) \
+	VPMOVZXWD m, z \
+	VPSLLD    $16, z, z
+#define LF32(m, z, y) VMOVUPS.Z m, K1, z
+#define LF16(m, z, y) \
+	VMOVDQU16.Z m, K1, y \
+	VCVTPH2PS   y, z
+#define LBF16(m, z, y) \
+	VPMOVZXWD.Z m, K1, z \
+	VPSLLD      $16, z, z
+
+#define WEIGHTS4(W) \
+	W((SI), Z24, Y24) \
+	W((SI)(DX*1), Z25, Y25) \
+	W((SI)(DX*2), Z26, Y26) \
+	W((SI)(R11*1), Z27, Y27)
+
+#define FMA4(a, b, c, d) \
+	VFMADD231PS Z28, Z24, a \
+	VFMADD231PS Z28, Z25, b \
+	VFMADD231PS Z28, Z26, c \
+	VFMADD231PS Z28, Z27, d
+
+#define TOKENS6(X) \
+	X((BX)) \
+	FMA4(Z0, Z4, Z8, Z12) \
+	X((BX)(CX*1)) \
+	FMA4(Z1, Z5, Z9, Z13) \
+	X((BX)(CX*2)) \
+	FMA4(Z2, Z6, Z10, Z14) \
+	X((R9)) \
+	FMA4(Z3, Z7, Z11, Z15) \
+	X((R9)(CX*1)) \
+	FMA4(Z16, Z18, Z20, Z22) \
+	X((R9)(CX*2)) \
+	FMA4(Z17, Z19, Z21, Z23)
+
+#define XALL(m) VMOVUPS m, Z28
+#define XLAST(m) VMOVUPS.Z m, K1, Z28
+
+#define DOT24(W, L, bytes) \
+	ARGS \
+	VPXORD Z16, Z16, Z16 \
+	VPXORD Z17, Z17, Z17 \
+	VPXORD Z18, Z18, Z18 \
+	VPXORD Z19, Z19, Z19 \
+	VPXORD Z20, Z20, Z20 \
+	VPXORD Z21, Z21, Z21 \
+	VPXORD Z22, Z22, Z22 \
+	VPXORD Z23, Z23, Z23 \
+	MOVQ  dots_xStride(DI), CX \
+	LEAQ  (BX)(CX*2), R9 \
+	ADDQ  CX, R9 \
+	TESTQ AX, AX \
+	JZ    tail \
+step: \
+	WEIGHTS4(W) \
+	TOKENS6(XALL) \
+	ADDQ $(bytes), SI \
+	ADDQ $64, BX \
+	ADDQ $64, R9 \
+	DECQ AX \
+	JNZ  step \
+tail: \
+	KORTESTW K1, K1 \
+	JZ   done \
+	WEIGHTS4(L) \
+	TOKENS6(XLAST) \
+done: \
+	VMOVAPS Z16, Z24 \
+	VMOVAPS Z17, Z25 \
+	TREE \
+	MOVQ dots_y(DI), AX \
+	MOVQ dots_yStride(DI), CX \
+	VMOVUPS       X0, (AX) \
+	VEXTRACTF32X4 $1, Z0, (AX)(CX*1) \
+	VEXTRACTF32X4 $2, Z0, (AX)(CX*2) \
+	LEAQ          (AX)(CX*2), AX \
+	VEXTRACTF32X4 $3, Z0, (AX)(CX*1) \
+	VMOVAPS Z24, Z0 \
+	VMOVAPS Z25, Z1 \
+	VMOVAPS Z18, Z4 \
+	VMOVAPS Z19, Z5 \
+	VMOVAPS Z20, Z8 \
+	VMOVAPS Z21, Z9 \
+	VMOVAPS Z22, Z12 \
+	VMOVAPS Z23, Z13 \
+	TREE \
+	LEAQ          (AX)(CX*2), AX \
+	VMOVUPS       X0, (AX) \
+	VEXTRACTF32X4 $1, Z0, (AX)(CX*1) \
+	VZEROUPPER \
+	RET
+
+// func dot24F32AVX512(a *dots)
+TEXT ·dot24F32AVX512(SB), NOSPLIT, $0-8
+	DOT24(WF32, LF32, 64)
+
+// func dot24F16AVX512(a *dots)
+TEXT ·dot24F16AVX512(SB), NOSPLIT, $0-8
+	DOT24(WF16, LF16, 32)
+
+// func dot24BF16AVX512(a *dots)
+TEXT ·dot24BF16AVX512(SB), NOSPLIT, $0-8
+	DOT24(WBF16, LBF16, 32)

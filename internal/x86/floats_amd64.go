@@ -31,6 +31,15 @@ func dot4F16AVX2(a *dots)
 func dot4BF16AVX2(a *dots)
 
 //go:noescape
+func dot24F32AVX512(a *dots)
+
+//go:noescape
+func dot24F16AVX512(a *dots)
+
+//go:noescape
+func dot24BF16AVX512(a *dots)
+
+//go:noescape
 func dot16F32AVX512(a *dots)
 
 //go:noescape
@@ -79,6 +88,20 @@ func floats(l Level, y []float32, stride int, t quant.Type, w []byte, rows int, 
 			r := min(r, rows-16)
 			a.w, a.y = unsafe.Pointer(&w[r*row]), unsafe.Pointer(&y[r])
 			dot16(&a, t)
+		}
+	case tokens >= 6 && rows >= 4:
+		block := max(6, floatTokens/k/6*6)
+		for lo := 0; lo < tokens; lo += block {
+			hi := min(lo+block, tokens)
+			for r := 0; r < rows; r += 4 {
+				r := min(r, rows-4)
+				a.w = unsafe.Pointer(&w[r*row])
+				for tok := lo; tok < hi; tok += 6 {
+					tok := min(tok, tokens-6)
+					a.x, a.y = unsafe.Pointer(&x[tok*k]), unsafe.Pointer(&y[tok*stride+r])
+					dot24(&a, t)
+				}
+			}
 		}
 	case tokens > 1 && rows >= 8:
 		a.rows = 0xff
@@ -142,6 +165,17 @@ func dot16(a *dots, t quant.Type) {
 		dot16F16AVX512(a)
 	default:
 		dot16BF16AVX512(a)
+	}
+}
+
+func dot24(a *dots, t quant.Type) {
+	switch t {
+	case quant.F32:
+		dot24F32AVX512(a)
+	case quant.F16:
+		dot24F16AVX512(a)
+	default:
+		dot24BF16AVX512(a)
 	}
 }
 
