@@ -12,11 +12,15 @@ func (m *Model) dense(f *fields, fam family) {
 	m.FFN = int(f.int("intermediate_size", 1, 1<<22, -1))
 	m.Layers = int(f.int("num_hidden_layers", 1, 4096, -1))
 	m.Heads = int(f.int("num_attention_heads", 1, 1<<14, -1))
-	m.KVHeads = int(f.int("num_key_value_heads", 1, 1<<14, int64(m.Heads)))
+	m.KVHeads = m.Heads
+	if fam.kvHeads != 0 && !f.null("num_key_value_heads") {
+		m.KVHeads = fam.kvHeads
+	}
+	m.KVHeads = int(f.int("num_key_value_heads", 1, 1<<14, int64(m.KVHeads)))
 	m.Vocab = int(f.int("vocab_size", 1, 1<<24, -1))
-	context := f.int("max_position_embeddings", 1, 1<<30, -1)
+	context := f.int("max_position_embeddings", 1, 1<<30, int64(fam.context))
 	m.Context = int(context)
-	eps := f.float("rms_norm_eps", 1e-12, 1, 1e-6)
+	eps := f.float("rms_norm_eps", 1e-37, 1, 1e-6) // a float32 above 0
 	m.HeadDim = int(f.int("head_dim", 1, 1<<14, int64(fam.headDim)))
 	if *f.err != nil {
 		return
@@ -32,7 +36,11 @@ func (m *Model) dense(f *fields, fam family) {
 		f.fail("head_dim", "%d is odd", m.HeadDim)
 	}
 	if m.Heads%m.KVHeads != 0 {
-		f.fail("num_key_value_heads", "%d does not divide num_attention_heads %d", m.KVHeads, m.Heads)
+		how := ""
+		if !f.has("num_key_value_heads") {
+			how = ", the default of " + fam.modelType + ","
+		}
+		f.fail("num_key_value_heads", "%d%s does not divide num_attention_heads %d", m.KVHeads, how, m.Heads)
 	}
 	if act := f.str("hidden_act", "silu"); act != "silu" && act != "swish" {
 		f.fail("hidden_act", "%.40q is not supported, only silu", act)
@@ -56,21 +64,22 @@ func (m *Model) dense(f *fields, fam family) {
 	fam.read(f, m)
 }
 
-// window reads a sliding window that all layers share and adds its key.
+// window reads a sliding window that all layers share and adds its key. null
+// is none, missing is the default of every family's configuration class.
 func (m *Model) window(f *fields) {
-	if f.has("sliding_window") {
-		if w := f.int("sliding_window", 1, 1<<30, -1); w > 0 {
-			m.key(arch.KeyWindow, gguf.Uint32(uint32(w)))
-		}
+	if f.null("sliding_window") {
+		return
 	}
+	const missing = 4096
+	m.key(arch.KeyWindow, gguf.Uint32(uint32(f.int("sliding_window", 1, 1<<30, missing))))
 }
 
 // windowFrom reads Qwen's sliding window: with use_sliding_window, the layers
 // from max_window_layers on have it. Some layers with and some without is not
 // something one key can say.
 func (m *Model) windowFrom(f *fields) {
-	use := f.bool("use_sliding_window", false) && f.has("sliding_window")
-	from := f.int("max_window_layers", 0, 1<<20, int64(m.Layers))
+	use := f.bool("use_sliding_window", false) && !f.null("sliding_window")
+	from := f.int("max_window_layers", 0, 1<<20, 28)
 	slides := 0
 	if use {
 		slides = max(0, m.Layers-int(from))
@@ -95,8 +104,8 @@ func (m *Model) windowFrom(f *fields) {
 	switch slides {
 	case 0:
 	case m.Layers:
-		if !f.has("sliding_window") {
-			f.fail("sliding_window", "is missing")
+		if f.null("sliding_window") {
+			f.fail("sliding_window", "is null, layer_types wants it")
 			return
 		}
 		m.window(f)

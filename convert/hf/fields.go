@@ -3,7 +3,9 @@ package hf
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"math"
 )
 
@@ -39,7 +41,10 @@ func parseFields(file string, b []byte) (*fields, error) {
 		return nil, &FieldError{File: file, Err: fmt.Errorf("no JSON object: %w", err)}
 	}
 	if f.m == nil {
-		return nil, &FieldError{File: file, Err: fmt.Errorf("no JSON object")}
+		return nil, &FieldError{File: file, Err: errors.New("no JSON object")}
+	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return nil, &FieldError{File: file, Err: fmt.Errorf("something follows the JSON object, which ends at byte %d", d.InputOffset())}
 	}
 	return f, nil
 }
@@ -54,6 +59,13 @@ func (f *fields) fail(key, format string, a ...any) {
 func (f *fields) has(key string) bool {
 	v, ok := f.m[key]
 	return ok && string(bytes.TrimSpace(v)) != "null"
+}
+
+// null reports whether a member is there and null: for some fields that means
+// none, and another default where they are missing.
+func (f *fields) null(key string) bool {
+	_, ok := f.m[key]
+	return ok && !f.has(key)
 }
 
 func get[T any](f *fields, key, want string, def T) T {

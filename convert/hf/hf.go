@@ -58,13 +58,15 @@ const (
 	WithBias
 )
 
-// family is one model_type: its GGUF architecture and what it adds to the
-// fields all dense decoders share.
+// family is one model_type: its GGUF architecture, the defaults of its
+// configuration class, and what it adds to the fields all dense decoders share.
 type family struct {
 	modelType string
 	class     string // of architectures, "LlamaForCausalLM"
 	arch      string
 	headDim   int      // where head_dim is missing; 0 = hidden_size / num_attention_heads
+	kvHeads   int      // where num_key_value_heads is missing (null: as many as heads); 0 = as many as heads
+	context   int      // where max_position_embeddings is missing
 	ropes     []string // scaling types besides none
 	read      func(f *fields, m *Model)
 }

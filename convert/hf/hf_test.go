@@ -43,6 +43,9 @@ func text(m *Model) map[string]string {
 
 type o = map[string]any
 
+// null is a field that is there and null; nil in a change deletes it.
+var null = json.RawMessage("null")
+
 func TestFamilies(t *testing.T) {
 	f32 := func(v float32) string { return gguf.Float32(v).String() }
 	for _, c := range []struct {
@@ -61,7 +64,22 @@ func TestFamilies(t *testing.T) {
 		{"rope_parameters", "llama", o{"rope_theta": nil, "rope_parameters": o{"rope_theta": 1e6, "rope_type": "linear", "factor": 2}}, map[string]string{"llama.rope.freq_base": f32(1e6), "llama.rope.scaling.factor": f32(2)}, nil},
 		{"rope_parameters default", "qwen3", o{"rope_theta": nil, "rope_parameters": o{"rope_theta": 1e6, "rope_type": "default"}}, map[string]string{"qwen3.rope.freq_base": f32(1e6), "qwen3.rope.scaling.type": ""}, nil},
 		{"mistral", "mistral", o{"sliding_window": 2048}, map[string]string{"llama.attention.sliding_window": "2048"}, func(m *Model) bool { return m.Arch == "llama" }},
-		{"mistral without window", "mistral", nil, map[string]string{"llama.attention.sliding_window": ""}, nil},
+		{"mistral without window", "mistral", o{"sliding_window": null}, map[string]string{"llama.attention.sliding_window": ""}, nil},
+		// what the configuration classes set where a key is missing
+		{"llama defaults", "llama", o{"num_key_value_heads": nil, "max_position_embeddings": nil, "rms_norm_eps": nil, "rope_theta": nil, "hidden_act": nil},
+			map[string]string{"llama.attention.head_count_kv": "4", "llama.context_length": "2048", "llama.attention.layer_norm_rms_epsilon": f32(1e-6), "llama.rope.freq_base": f32(10000), "llama.attention.sliding_window": ""},
+			func(m *Model) bool { return !m.Tied }},
+		{"mistral defaults", "mistral", o{"num_attention_heads": 16, "num_key_value_heads": nil, "max_position_embeddings": nil, "rms_norm_eps": nil, "rope_theta": nil},
+			map[string]string{"llama.attention.head_count_kv": "8", "llama.context_length": "131072", "llama.attention.sliding_window": "4096", "llama.rope.freq_base": f32(10000)}, func(m *Model) bool { return !m.Tied }},
+		{"qwen2 defaults", "qwen2", o{"num_attention_heads": 64, "num_key_value_heads": nil, "max_position_embeddings": nil, "use_sliding_window": true, "num_hidden_layers": 28},
+			map[string]string{"qwen2.attention.head_count_kv": "32", "qwen2.context_length": "32768", "qwen2.attention.sliding_window": ""}, func(m *Model) bool { return !m.Tied }},
+		{"qwen3 defaults", "qwen3", o{"num_attention_heads": 32, "num_key_value_heads": nil, "max_position_embeddings": nil, "use_sliding_window": true, "max_window_layers": 0},
+			map[string]string{"qwen3.attention.head_count_kv": "32", "qwen3.context_length": "32768", "qwen3.attention.key_length": "128", "qwen3.attention.sliding_window": "4096"}, func(m *Model) bool { return !m.Tied }},
+		{"null kv heads means MHA", "mistral", o{"num_key_value_heads": null}, map[string]string{"llama.attention.head_count_kv": "4"}, nil},
+		{"tiny eps", "llama", o{"rms_norm_eps": 1e-20}, map[string]string{"llama.attention.layer_norm_rms_epsilon": f32(1e-20)}, nil},
+		{"rope_parameters without a type", "llama", o{"rope_theta": nil, "rope_parameters": o{"rope_theta": 1e6}}, map[string]string{"llama.rope.freq_base": f32(1e6), "llama.rope.scaling.type": ""}, nil},
+		{"both that agree", "llama", o{"rope_parameters": o{"rope_theta": 5e5, "rope_type": "linear", "factor": 2.0}, "rope_scaling": o{"type": "linear", "factor": 2}},
+			map[string]string{"llama.rope.freq_base": f32(5e5), "llama.rope.scaling.factor": f32(2)}, nil},
 		{"qwen2", "qwen2", o{"use_sliding_window": false, "sliding_window": 4096, "max_window_layers": 2, "tie_word_embeddings": true}, map[string]string{"qwen2.attention.sliding_window": ""},
 			func(m *Model) bool { return m.AttnBias == WithBias && m.OutBias == NoBias && m.Tied }},
 		{"qwen2 window everywhere", "qwen2", o{"use_sliding_window": true, "sliding_window": 4096, "max_window_layers": 0}, map[string]string{"qwen2.attention.sliding_window": "4096"}, nil},
@@ -158,6 +176,17 @@ func TestRefusals(t *testing.T) {
 		{"llama", o{"rope_scaling": o{"rope_type": "dynamic", "factor": 2}}, "rope_scaling.rope_type"},
 		{"llama", o{"rope_scaling": o{"type": "su", "factor": 2}}, "rope_scaling.type"},
 		{"llama", o{"rope_scaling": 4}, "rope_scaling"},
+		{"llama", o{"rope_scaling": o{"factor": 2}}, "rope_scaling.rope_type"},
+		{"llama", o{"rope_scaling": o{}}, "rope_scaling.rope_type"},
+		{"llama", o{"rope_scaling": o{"rope_type": "linear", "type": "yarn", "factor": 2}}, "rope_scaling.type"},
+		{"llama", o{"rope_parameters": o{"rope_theta": 5e5, "factor": 2}}, "rope_parameters.rope_type"},
+		{"llama", o{"rope_parameters": o{"rope_theta": 1e6, "rope_type": "default"}}, "rope_theta"},
+		{"llama", o{"rope_parameters": o{"rope_theta": 5e5, "rope_type": "default"}, "rope_scaling": o{"type": "linear", "factor": 2}}, "rope_scaling.factor"},
+		{"llama", o{"rope_parameters": o{"rope_theta": 5e5, "rope_type": "linear", "factor": 4}, "rope_scaling": o{"rope_type": "linear", "factor": 2}}, "rope_scaling.factor"},
+		{"llama", o{"rope_parameters": o{"rope_theta": 5e5, "rope_type": "linear", "factor": 2}, "rope_scaling": o{"rope_type": "yarn", "factor": 2}}, "rope_scaling.rope_type"},
+		{"llama", o{"rms_norm_eps": 0}, "rms_norm_eps"},
+		{"qwen2", o{"num_key_value_heads": nil}, "num_key_value_heads"},
+		{"qwen2", o{"layer_types": []string{"sliding_attention", "sliding_attention", "sliding_attention", "sliding_attention"}, "sliding_window": null}, "sliding_window"},
 		{"llama", o{"rope_scaling": o{"type": "linear", "factor": 0.5}}, "rope_scaling.factor"},
 		{"llama", o{"rope_scaling": o{"type": "llama3", "factor": 8}}, "rope_scaling.low_freq_factor"},
 		{"qwen2", o{"rope_scaling": o{"rope_type": "llama3", "factor": 8}}, "rope_scaling.rope_type"},
@@ -177,6 +206,14 @@ func TestRefusals(t *testing.T) {
 		if !errors.As(err, &fe) || fe.Field != c.field || !strings.Contains(err.Error(), "config.json") {
 			t.Errorf("%s with %v: got %v, want an error about %s", c.typ, c.change, err, c.field)
 		}
+	}
+	for _, tail := range []string{"x", "{}", "]", ",", "\x00", " null"} {
+		if _, err := Parse(append(base("llama", nil), tail...), nil); err == nil || !strings.Contains(err.Error(), "config.json: something follows") {
+			t.Errorf("%q after the object: got %v", tail, err)
+		}
+	}
+	if _, err := Parse(append(base("llama", nil), " \r\n\t\n"...), nil); err != nil {
+		t.Errorf("white space after the object: %v", err)
 	}
 	if _, err := Parse(base("llama", nil), []byte(`{"top_p": 3}`)); err == nil || !strings.Contains(err.Error(), "generation_config.json") {
 		t.Errorf("got %v, want an error about generation_config.json", err)

@@ -5,7 +5,8 @@ package hf
 // rows of q and k are permuted (gguf/arch says which).
 var llama = family{
 	modelType: "llama", class: "LlamaForCausalLM", arch: "llama",
-	ropes: []string{"linear", "yarn", "llama3"},
+	context: 2048,
+	ropes:   []string{"linear", "yarn", "llama3"},
 	read: func(f *fields, m *Model) {
 		if f.bool("attention_bias", false) {
 			m.AttnBias, m.OutBias = WithBias, WithBias

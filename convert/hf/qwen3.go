@@ -5,7 +5,8 @@ package hf
 var qwen3 = family{
 	modelType: "qwen3", class: "Qwen3ForCausalLM", arch: "qwen3",
 	headDim: 128,
-	ropes:   []string{"linear", "yarn"},
+	kvHeads: 32, context: 32768,
+	ropes: []string{"linear", "yarn"},
 	read: func(f *fields, m *Model) {
 		if f.bool("attention_bias", false) {
 			m.AttnBias, m.OutBias = WithBias, WithBias

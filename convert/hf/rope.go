@@ -1,7 +1,10 @@
 package hf
 
 import (
+	"encoding/json"
+	"maps"
 	"math"
+	"reflect"
 	"slices"
 
 	"github.com/qwq-edge/qwq/gguf"
@@ -17,16 +20,19 @@ import (
 
 // rope reads the rotary embedding: base, dimensions and scaling.
 func (m *Model) rope(f *fields, fam family, context int64) {
-	p := f.object("rope_parameters")
+	p, old := f.object("rope_parameters"), f.object("rope_scaling")
 	s, top := p, f
 	if p == nil {
-		s = f.object("rope_scaling")
+		s = old
 	} else if p.has("rope_theta") {
 		top = p
 	}
 	if p != nil && (p.has("full_attention") || p.has("sliding_attention")) {
 		f.fail("rope_parameters", "parameters per layer type are not supported")
 		return
+	}
+	if p != nil {
+		conflict(f, p, old)
 	}
 	base := top.float("rope_theta", 1, 1e15, 10000)
 	if p != nil {
@@ -39,7 +45,10 @@ func (m *Model) rope(f *fields, fam family, context int64) {
 	if s == nil || *f.err != nil {
 		return
 	}
-	typ := s.str("rope_type", s.str("type", "default"))
+	typ := s.scaling()
+	if *f.err != nil {
+		return
+	}
 	if typ != "default" && !slices.Contains(fam.ropes, typ) {
 		key := "rope_type"
 		if !s.has(key) {
@@ -57,6 +66,58 @@ func (m *Model) rope(f *fields, fam family, context int64) {
 	case "llama3":
 		m.llama3(s, base)
 	}
+}
+
+// scaling is the type of scaling. Only rope_parameters, which always has the
+// base, may leave it out, and then has nothing that would scale.
+func (f *fields) scaling() string {
+	typ := f.str("rope_type", f.str("type", ""))
+	switch old := f.str("type", typ); {
+	case typ == "" && (!f.has("rope_theta") || f.has("factor")):
+		f.fail("rope_type", "is missing")
+	case typ == "":
+		return "default"
+	case old != typ:
+		f.fail("type", "%.40q, but rope_type is %.40q", old, typ)
+	}
+	return typ
+}
+
+// conflict refuses older fields that say something else than rope_parameters.
+func conflict(f, p, old *fields) {
+	same := func(a, b json.RawMessage) bool {
+		var x, y any
+		return json.Unmarshal(a, &x) == nil && json.Unmarshal(b, &y) == nil && reflect.DeepEqual(x, y)
+	}
+	if p.has("rope_theta") && f.has("rope_theta") && !same(p.m["rope_theta"], f.m["rope_theta"]) {
+		f.fail("rope_theta", "%.40s, but rope_parameters has %.40s", f.m["rope_theta"], p.m["rope_theta"])
+	}
+	if old == nil {
+		return
+	}
+	for _, key := range slices.Sorted(maps.Keys(old.m)) {
+		mine := p.m[key]
+		if key == "type" || key == "rope_type" {
+			mine = p.m["rope_type"]
+			if mine == nil {
+				mine = p.m["type"]
+			}
+			if mine == nil {
+				mine = json.RawMessage(`"default"`)
+			}
+		}
+		if !same(old.m[key], mine) {
+			old.fail(key, "%.40s, but rope_parameters has %.40s", old.m[key], orNone(mine))
+			return
+		}
+	}
+}
+
+func orNone(b json.RawMessage) []byte {
+	if b == nil {
+		return []byte("none")
+	}
+	return b
 }
 
 // need is float for a field that must be there.
