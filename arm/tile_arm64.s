@@ -265,7 +265,7 @@ tile32WideNEON:
 	WORD $0x4e21d9ad // scvtf v13.4s, v13.4s
 	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
 	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
-	FLDPQ 0(R5), (F16, F17)
+	FLDPQ.P 288(R5), (F16, F17)
 	FMOVQ 0(R6), F20
 	WORD $0x6e30dd08 // fmul v8.4s, v8.4s, v16.4s
 	WORD $0x6e31dd29 // fmul v9.4s, v9.4s, v17.4s
@@ -291,7 +291,6 @@ tile32WideNEON:
 	WORD $0x4e2dd4a5 // fadd v5.4s, v5.4s, v13.4s
 	WORD $0x4e2ed4c6 // fadd v6.4s, v6.4s, v14.4s
 	WORD $0x4e2fd4e7 // fadd v7.4s, v7.4s, v15.4s
-	ADD $288, R5, R5
 	ADD $528, R6, R6
 	SUBS $1, R7, R7
 	BNE tile32WideNEON
@@ -508,7 +507,7 @@ tile32NEON:
 	WORD $0x4e21d9ad // scvtf v13.4s, v13.4s
 	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
 	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
-	FLDPQ 0(R5), (F16, F17)
+	FLDPQ.P 288(R5), (F16, F17)
 	FMOVQ 0(R6), F20
 	WORD $0x6e30dd08 // fmul v8.4s, v8.4s, v16.4s
 	WORD $0x6e31dd29 // fmul v9.4s, v9.4s, v17.4s
@@ -534,7 +533,6 @@ tile32NEON:
 	WORD $0x4e2dd4a5 // fadd v5.4s, v5.4s, v13.4s
 	WORD $0x4e2ed4c6 // fadd v6.4s, v6.4s, v14.4s
 	WORD $0x4e2fd4e7 // fadd v7.4s, v7.4s, v15.4s
-	ADD $288, R5, R5
 	ADD $528, R6, R6
 	SUBS $1, R7, R7
 	BNE tile32NEON
@@ -1574,8 +1572,8 @@ tile32DotProd:
 	WORD $0x4e21d9ad // scvtf v13.4s, v13.4s
 	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
 	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
-	FLDPQ 0(R5), (F16, F17)
-	FMOVQ 0(R6), F20
+	FLDPQ.P 288(R5), (F16, F17)
+	FMOVQ.P 144(R6), F20
 	WORD $0x6e30dd08 // fmul v8.4s, v8.4s, v16.4s
 	WORD $0x6e31dd29 // fmul v9.4s, v9.4s, v17.4s
 	WORD $0x6e30dd4a // fmul v10.4s, v10.4s, v16.4s
@@ -1600,8 +1598,6 @@ tile32DotProd:
 	WORD $0x4e2dd4a5 // fadd v5.4s, v5.4s, v13.4s
 	WORD $0x4e2ed4c6 // fadd v6.4s, v6.4s, v14.4s
 	WORD $0x4e2fd4e7 // fadd v7.4s, v7.4s, v15.4s
-	ADD $288, R5, R5
-	ADD $144, R6, R6
 	SUBS $1, R7, R7
 	BNE tile32DotProd
 	FSTPQ.P (F0, F1), 32(R0)
@@ -2380,9 +2376,9 @@ tile32I8MM:
 	WORD $0x4e21d9ad // scvtf v13.4s, v13.4s
 	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
 	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
-	FLDPQ 0(R5), (F16, F17)
 	FLDPQ 32(R5), (F18, F19)
-	FLDPQ 0(R6), (F24, F25)
+	FLDPQ.P 320(R5), (F16, F17)
+	FLDPQ.P 160(R6), (F24, F25)
 	WORD $0x6e30dd08 // fmul v8.4s, v8.4s, v16.4s
 	WORD $0x6e30dd29 // fmul v9.4s, v9.4s, v16.4s
 	WORD $0x6e31dd4a // fmul v10.4s, v10.4s, v17.4s
@@ -2407,8 +2403,6 @@ tile32I8MM:
 	WORD $0x4e2dd4a5 // fadd v5.4s, v5.4s, v13.4s
 	WORD $0x4e2ed4c6 // fadd v6.4s, v6.4s, v14.4s
 	WORD $0x4e2fd4e7 // fadd v7.4s, v7.4s, v15.4s
-	ADD $320, R5, R5
-	ADD $160, R6, R6
 	SUBS $1, R7, R7
 	BNE tile32I8MM
 	WORD $0x4e821810 // uzp1 v16.4s, v0.4s, v2.4s
@@ -2524,8 +2518,8 @@ tile32MinI8MM:
 	WORD $0x4e21d9ad // scvtf v13.4s, v13.4s
 	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
 	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
-	FLDPQ 0(R5), (F16, F17)
 	FLDPQ 32(R5), (F18, F19)
+	FLDPQ 0(R5), (F16, F17)
 	FLDPQ 0(R6), (F24, F25)
 	WORD $0x6e30dd08 // fmul v8.4s, v8.4s, v16.4s
 	WORD $0x6e30dd29 // fmul v9.4s, v9.4s, v16.4s
@@ -2673,8 +2667,8 @@ tile16I8MM:
 	WORD $0x4e21d9ad // scvtf v13.4s, v13.4s
 	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
 	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
-	FLDPQ 0(R5), (F16, F17)
 	FLDPQ 32(R5), (F18, F19)
+	FLDPQ 0(R5), (F16, F17)
 	FLDPQ 0(R6), (F24, F25)
 	WORD $0x6e30dd08 // fmul v8.4s, v8.4s, v16.4s
 	WORD $0x6e30dd29 // fmul v9.4s, v9.4s, v16.4s
@@ -2738,8 +2732,8 @@ tile16I8MM:
 	WORD $0x4e21d9ad // scvtf v13.4s, v13.4s
 	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
 	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
-	FLDPQ 64(R5), (F16, F17)
 	FLDPQ 96(R5), (F18, F19)
+	FLDPQ 64(R5), (F16, F17)
 	FLDPQ 0(R6), (F24, F25)
 	WORD $0x6e30dd08 // fmul v8.4s, v8.4s, v16.4s
 	WORD $0x6e30dd29 // fmul v9.4s, v9.4s, v16.4s
@@ -2860,8 +2854,8 @@ tile16MinI8MM:
 	WORD $0x4e21d9ad // scvtf v13.4s, v13.4s
 	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
 	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
-	FLDPQ 0(R5), (F16, F17)
 	FLDPQ 32(R5), (F18, F19)
+	FLDPQ 0(R5), (F16, F17)
 	FLDPQ 0(R6), (F24, F25)
 	WORD $0x6e30dd08 // fmul v8.4s, v8.4s, v16.4s
 	WORD $0x6e30dd29 // fmul v9.4s, v9.4s, v16.4s
@@ -2952,8 +2946,8 @@ tile16MinI8MM:
 	WORD $0x4e21d9ad // scvtf v13.4s, v13.4s
 	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
 	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
-	FLDPQ 64(R5), (F16, F17)
 	FLDPQ 96(R5), (F18, F19)
+	FLDPQ 64(R5), (F16, F17)
 	FLDPQ 0(R6), (F24, F25)
 	WORD $0x6e30dd08 // fmul v8.4s, v8.4s, v16.4s
 	WORD $0x6e30dd29 // fmul v9.4s, v9.4s, v16.4s

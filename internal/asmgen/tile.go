@@ -85,8 +85,12 @@ Products by %s.
 		}
 		a.tileScale(rung, sub, s, min)
 	}
-	a.ADDImm(wHead+256, tW, tW)
-	a.ADDImm(tokensBytes(rung, min), tX, tX)
+	if sub == 16 || min { // else the last loads move on
+		a.ADDImm(wHead+256, tW, tW)
+		a.ADDImm(tokensBytes(rung, min), tX, tX)
+	} else if rung == "NEON" {
+		a.ADDImm(tokensBytes(rung, min), tX, tX)
+	}
 	a.SUBS(1, tLeft, tLeft)
 	a.BNE(name)
 	if rung == "I8MM" {
@@ -196,9 +200,14 @@ func (a *Arm64) tileScale(rung string, sub, s int, min bool) {
 	at := 32 / sub * 32 // where mins begin
 	if rung == "I8MM" {
 		const d, m, x V = 16, 20, 24 // V24 V25: d of tokens 0 1 0 1, 2 3 2 3; V26 V27 sums
-		a.LoadPairAt(tW, 64*s, d, d+1)
 		a.LoadPairAt(tW, 64*s+32, d+2, d+3)
-		a.LoadPairAt(tX, 0, x, x+1)
+		if sub == 32 && !min {
+			a.LoadPair(tW, panelHead(rung, sub, min)+256, d, d+1)
+			a.LoadPair(tX, tokensBytes(rung, min), x, x+1)
+		} else {
+			a.LoadPairAt(tW, 64*s, d, d+1)
+			a.LoadPairAt(tX, 0, x, x+1)
+		}
 		for v := range V(8) {
 			a.FMUL(tInt+v, tInt+v, d+v/2)
 		}
@@ -224,8 +233,17 @@ func (a *Arm64) tileScale(rung string, sub, s int, min bool) {
 		}
 		return
 	}
-	a.LoadPairAt(tW, 32*s, scale, scale+1)
-	a.FMOVQ(tX, 0, dx)
+	switch {
+	case sub == 16 || min:
+		a.LoadPairAt(tW, 32*s, scale, scale+1)
+		a.FMOVQ(tX, 0, dx)
+	case rung == "NEON": // beyond the reach of a load that moves on
+		a.LoadPair(tW, panelHead(rung, sub, min)+256, scale, scale+1)
+		a.FMOVQ(tX, 0, dx)
+	default:
+		a.LoadPair(tW, panelHead(rung, sub, min)+256, scale, scale+1)
+		a.FMOVQP(tX, tokensBytes(rung, min), dx)
+	}
 	for v := range V(8) {
 		a.FMUL(tInt+v, tInt+v, scale+v%2)
 	}
