@@ -88,7 +88,7 @@ func Quantize(ctx context.Context, o Options) (*Report, error) {
 		return nil, err
 	}
 	defer src.Close()
-	r := &Report{Source: string(src.kind)}
+	r := &Report{Source: string(src.kind), Warnings: src.warnings}
 	items, kvs, err := src.describe(p, r)
 	if err != nil {
 		return nil, err

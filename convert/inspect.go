@@ -69,7 +69,7 @@ func InspectContext(path string, tokens int) (*Info, error) {
 		return nil, err
 	}
 	defer src.Close()
-	info := &Info{Name: src.modelName(), BytesPerType: map[string]int64{}}
+	info := &Info{Name: src.modelName(), BytesPerType: map[string]int64{}, Warnings: src.warnings}
 	sh, tied, err := src.shape(info)
 	if err != nil && src.gguf != nil {
 		return nil, err

@@ -28,6 +28,8 @@ type source struct {
 	tensors []*checkpoint.Tensor
 	gguf    *gguf.File
 	closers []io.Closer
+
+	warnings []string
 }
 
 // opening is what the openers share.
@@ -156,14 +158,14 @@ func (s *source) open(path string, o opening) error {
 			return err
 		}
 		s.kind, s.tensors, s.closers = kindSafetensors, f.Tensors(), append(s.closers, f)
-		return nil
+		return s.unlisted(path)
 	case strings.HasSuffix(path, ".bin.index.json"):
 		ts, closeAll, err := torch.OpenIndex(path, to)
 		if err != nil {
 			return err
 		}
 		s.kind, s.tensors, s.closers = kindTorch, ts, append(s.closers, closeFunc(closeAll))
-		return nil
+		return s.unlisted(path)
 	}
 	f, size, err := checkpoint.OpenFile(path)
 	if err != nil {
@@ -183,6 +185,18 @@ func (s *source) open(path string, o opening) error {
 		return s.openCompressed(path, f, size, k, o)
 	}
 	return s.openAs(k, path, path, f, size, to)
+}
+
+// unlisted warns of tensors that the index at path leaves out.
+func (s *source) unlisted(path string) error {
+	x, err := checkpoint.ReadIndex(path)
+	if err != nil {
+		return fmt.Errorf("convert: %w", err)
+	}
+	if more := x.Unlisted(s.tensors); len(more) > 0 {
+		s.warnings = append(s.warnings, fmt.Sprintf("%s lacks %d of the shards' tensors, the first is %.80q in %s", filepath.Base(path), len(more), more[0].Name, filepath.Base(more[0].File)))
+	}
+	return nil
 }
 
 // openAs reads a file of a known kind; real is a path that can be opened.

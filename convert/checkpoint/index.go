@@ -140,6 +140,18 @@ func (x *Index) Check(tensors []*Tensor) error {
 	return nil
 }
 
+// Unlisted is the tensors that shards hold and the index does not name; other
+// readers pass them over.
+func (x *Index) Unlisted(tensors []*Tensor) []*Tensor {
+	var out []*Tensor
+	for _, t := range tensors {
+		if _, ok := x.Weights[t.Name]; !ok {
+			out = append(out, t)
+		}
+	}
+	return out
+}
+
 // ReadSmall reads a whole file of at most limit bytes.
 func ReadSmall(path string, limit int64) ([]byte, error) {
 	f, size, err := OpenFile(path)
