@@ -23,7 +23,7 @@ func (e *NonFiniteError) Error() string {
 	if e.Type != "" {
 		what = fmt.Sprintf("(%g) or a neighbour is too large for %s", e.Value, e.Type)
 	}
-	return fmt.Sprintf("convert: %s: tensor %q: weight [%d, %d] %s", e.File, e.Tensor, e.Row, e.Col, what)
+	return fmt.Sprintf("convert: %s: tensor %.80q: weight [%d, %d] %s", e.File, e.Tensor, e.Row, e.Col, what)
 }
 
 // encode turns the stored elements src, the first of which is element at of the
@@ -45,7 +45,7 @@ func (p *pipeline) encode(w *worker, it *item, dst, src []byte, at int64) error 
 			return err
 		}
 		if err := quant.Encode(typ, dst[:db], f); err != nil {
-			return fmt.Errorf("convert: tensor %q: %w", it.info.Name, err)
+			return fmt.Errorf("convert: tensor %.80q: %w", it.info.Name, err)
 		}
 		if err := p.fits(it, dst[:db], f, at+e); err != nil {
 			return err
@@ -71,7 +71,7 @@ func (it *item) decode(f []float32, b []byte) error {
 		err = it.src.DType.Decode(f, b)
 	}
 	if err != nil {
-		return fmt.Errorf("convert: tensor %q: %w", it.src.Name, err)
+		return fmt.Errorf("convert: tensor %.80q: %w", it.src.Name, err)
 	}
 	return nil
 }

@@ -43,7 +43,7 @@ func checkGGUF(f *gguf.File) (arch.Hyper, error) {
 		case strings.HasPrefix(kv.Key, "tokenizer.ggml.") && strings.HasSuffix(kv.Key, "_token_id"):
 			n, isInt := kv.Value.Int()
 			if u, ok := kv.Value.Uint(); !isInt && !ok {
-				return arch.Hyper{}, f.Errorf(kv.Key, "is %v, want a token id", kv.Value)
+				return arch.Hyper{}, f.Errorf(kv.Key, "is %.200v, want a token id", kv.Value)
 			} else if ok && u == noID || isInt && n == -1 {
 				continue
 			} else if !ok || u >= uint64(ids) {

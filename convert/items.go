@@ -54,7 +54,7 @@ func fromHF(m *hf.Model, tensors []*checkpoint.Tensor, p *plan) (items []*item, 
 	byName := make(map[string]*checkpoint.Tensor, len(tensors))
 	for _, t := range tensors {
 		if byName[t.Name] != nil {
-			return nil, nil, fmt.Errorf("convert: tensor %q appears twice", t.Name)
+			return nil, nil, fmt.Errorf("convert: tensor %.80q appears twice", t.Name)
 		}
 		byName[t.Name] = t
 	}
@@ -90,7 +90,7 @@ func fromHF(m *hf.Model, tensors []*checkpoint.Tensor, p *plan) (items []*item, 
 				warnings = append(warnings, "tensor \"lm_head.weight\" is left out: config.json ties the output to the embedding")
 			}
 		default:
-			return nil, nil, fmt.Errorf("convert: %s: tensor %q has no place in a %s of %d layers as config.json describes it", t.File, t.Name, m.Arch, m.Layers)
+			return nil, nil, fmt.Errorf("convert: %s: tensor %.80q has no place in a %s of %d layers as config.json describes it", t.File, t.Name, m.Arch, m.Layers)
 		}
 	}
 	return items, warnings, nil
@@ -120,7 +120,7 @@ func wanted(m *hf.Model, n arch.Named) bool {
 }
 
 func missing(m *hf.Model, n arch.Named) error {
-	err := fmt.Errorf("convert: tensor %q is missing in the checkpoint", n.HFName)
+	err := fmt.Errorf("convert: tensor %.80q is missing in the checkpoint", n.HFName)
 	if n.GGUF == "output.weight" {
 		err = fmt.Errorf("%w, and config.json: field %q is false", err, "tie_word_embeddings")
 	}
@@ -134,7 +134,7 @@ func made(n arch.Named, v []float32) *item {
 // fromTensor checks a checkpoint tensor against the table and plans its type.
 func fromTensor(t *checkpoint.Tensor, n arch.Named, d arch.Dims, p *plan) (*item, error) {
 	if !t.DType.Float() {
-		return nil, fmt.Errorf("convert: %s: tensor %q: element type %s cannot be converted: only F64 F32 F16 BF16 F8_E4M3 F8_E5M2", t.File, t.Name, t.DType)
+		return nil, fmt.Errorf("convert: %s: tensor %.80q: element type %s cannot be converted: only F64 F32 F16 BF16 F8_E4M3 F8_E5M2", t.File, t.Name, t.DType)
 	}
 	want := n.Shape(d)
 	same := len(want) == len(t.Shape)
@@ -142,7 +142,7 @@ func fromTensor(t *checkpoint.Tensor, n arch.Named, d arch.Dims, p *plan) (*item
 		same = same && t.Shape[i] == int64(want[i])
 	}
 	if !same {
-		return nil, fmt.Errorf("convert: %s: tensor %q: shape %v, config.json asks for %v (%v)", t.File, t.Name, t.Shape, want, n.Axes)
+		return nil, fmt.Errorf("convert: %s: tensor %.80q: shape %v, config.json asks for %v (%v)", t.File, t.Name, t.Shape, want, n.Axes)
 	}
 	it := &item{src: t, info: gguf.TensorInfo{Name: n.Name, Type: quant.F32, Dims: dims(t.Shape)}}
 	it.rows, it.cols = t.Matrix()
@@ -179,7 +179,7 @@ func fromGGUF(f *gguf.File, tensors []*checkpoint.Tensor, p *plan) ([]*item, err
 		it := &item{src: t, info: gguf.TensorInfo{Name: t.Name, Type: g.Type, Dims: slices.Clone(g.Dims)}}
 		it.rows, it.cols = t.Matrix()
 		if it.cols > math.MaxInt32 && math.MaxInt == math.MaxInt32 {
-			return nil, fmt.Errorf("convert: tensor %q: rows of %d weights are too long for this machine", t.Name, it.cols)
+			return nil, fmt.Errorf("convert: tensor %.80q: rows of %d weights are too long for this machine", t.Name, it.cols)
 		}
 		_, float := scalars[g.Type]
 		switch {
@@ -191,7 +191,7 @@ func fromGGUF(f *gguf.File, tensors []*checkpoint.Tensor, p *plan) ([]*item, err
 			it.info.Type, it.fallback = p.matrix(t.Name, int(it.cols))
 		}
 		if !it.raw() && !float && !g.Type.CanDecode() {
-			return nil, fmt.Errorf("convert: %s: tensor %q: type %s cannot be decoded", t.File, t.Name, g.Type)
+			return nil, fmt.Errorf("convert: %s: tensor %.80q: type %s cannot be decoded", t.File, t.Name, g.Type)
 		}
 		items = append(items, it)
 	}

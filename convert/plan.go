@@ -47,7 +47,7 @@ type rule struct {
 func newPlan(typ string, rules []Rule) (*plan, error) {
 	base, err := parseType(typ)
 	if err != nil {
-		return nil, fmt.Errorf("convert: type %q: %w", typ, err)
+		return nil, fmt.Errorf("convert: type %.80q: %w", typ, err)
 	}
 	p := &plan{base: base}
 	for _, r := range rules {

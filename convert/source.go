@@ -245,7 +245,7 @@ func (s *source) openGGUF(name, real string) error {
 			files[t.Path()], s.closers = r, append(s.closers, r)
 		}
 		if t.Offset > math.MaxInt64 {
-			return fmt.Errorf("convert: %s: tensor %q: offset %d", name, t.Name, t.Offset)
+			return fmt.Errorf("convert: %s: tensor %.80q: offset %d", name, t.Name, t.Offset)
 		}
 		s.tensors = append(s.tensors, ggufTensor(t, r, name))
 	}

@@ -56,7 +56,7 @@ type Tensor struct {
 func (t *Tensor) Data() ([]byte, error) {
 	b, err := t.part.region(t.Offset, t.Size)
 	if err != nil {
-		return nil, fmt.Errorf("gguf: tensor %q: %w", t.Name, err)
+		return nil, fmt.Errorf("gguf: tensor %.80q: %w", t.Name, err)
 	}
 	return b, nil
 }
@@ -94,7 +94,7 @@ func (t *Tensor) Matrix() (quant.Matrix, error) {
 		return quant.Matrix{}, err
 	}
 	if t.Dims[0] > math.MaxInt || t.Rows() > math.MaxInt {
-		return quant.Matrix{}, fmt.Errorf("gguf: tensor %q: %v is too large for this machine", t.Name, t.Dims)
+		return quant.Matrix{}, fmt.Errorf("gguf: tensor %.80q: %v is too large for this machine", t.Name, t.Dims)
 	}
 	return quant.NewMatrix(t.Type, int(t.Rows()), int(t.Dims[0]), data)
 }
@@ -208,5 +208,5 @@ func (f *File) Alignment() uint64 { return f.align }
 // Errorf makes a *FormatError about a key of this file, for readers of its
 // metadata; the offset is where the key's value lies, 0 if it is absent.
 func (f *File) Errorf(key, format string, args ...any) error {
-	return &FormatError{File: f.Path(), Offset: f.offsetOf(key), Field: fmt.Sprintf("key %q", key), Err: fmt.Errorf(format, args...)}
+	return &FormatError{File: f.Path(), Offset: f.offsetOf(key), Field: fmt.Sprintf("key %.80q", key), Err: fmt.Errorf(format, args...)}
 }

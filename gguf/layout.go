@@ -63,10 +63,10 @@ func (l Layout) plan() (*plan, error) {
 	for _, t := range l.Tensors {
 		size, err := t.check()
 		if err != nil {
-			return nil, fmt.Errorf("tensor %q: %w", t.Name, err)
+			return nil, fmt.Errorf("tensor %.80q: %w", t.Name, err)
 		}
 		if names[t.Name] {
-			return nil, fmt.Errorf("tensor %q: duplicate", t.Name)
+			return nil, fmt.Errorf("tensor %.80q: duplicate", t.Name)
 		}
 		names[t.Name] = true
 		h = appendString(h, t.Name)
@@ -78,7 +78,7 @@ func (l Layout) plan() (*plan, error) {
 		h = le.AppendUint64(h, end)
 		p.offs, p.sizes = append(p.offs, end), append(p.sizes, size)
 		if end = alignUp(end+size, align); end > 1<<62 {
-			return nil, fmt.Errorf("tensor %q: ends at %d", t.Name, end)
+			return nil, fmt.Errorf("tensor %.80q: ends at %d", t.Name, end)
 		}
 	}
 	p.header = append(h, make([]byte, alignUp(uint64(len(h)), align)-uint64(len(h)))...)
@@ -97,13 +97,13 @@ func checkKVs(kvs []KV, align uint64) ([]KV, error) {
 		case kv.Key == "" || len(kv.Key) > maxName:
 			return nil, fmt.Errorf("key of %d bytes, want 1 to %d", len(kv.Key), maxName)
 		case seen[kv.Key]:
-			return nil, fmt.Errorf("key %q: duplicate", kv.Key)
+			return nil, fmt.Errorf("key %.80q: duplicate", kv.Key)
 		case !kv.Value.Valid():
-			return nil, fmt.Errorf("key %q: no value", kv.Key)
+			return nil, fmt.Errorf("key %.80q: no value", kv.Key)
 		}
 		seen[kv.Key] = true
 		if a, _ := kv.Value.Uint(); kv.Key == keyAlignment && (kv.Value.Type() != TypeUint32 || a != align) {
-			return nil, fmt.Errorf("key %q: is %v %v, the alignment is %d", kv.Key, kv.Value.Type(), kv.Value, align)
+			return nil, fmt.Errorf("key %.80q: is %v %v, the alignment is %d", kv.Key, kv.Value.Type(), kv.Value, align)
 		}
 	}
 	if align != defaultAlign && !seen[keyAlignment] {

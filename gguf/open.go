@@ -137,7 +137,7 @@ func (f *File) join(p *File, i, n uint64) error {
 	}
 	for _, t := range p.tensors {
 		if f.names[t.Name] != nil {
-			return &FormatError{File: p.Path(), Offset: int64(t.Offset), Field: fmt.Sprintf("tensor %q", t.Name), Err: errors.New("also in another part")}
+			return &FormatError{File: p.Path(), Offset: int64(t.Offset), Field: fmt.Sprintf("tensor %.80q", t.Name), Err: errors.New("also in another part")}
 		}
 		f.names[t.Name] = t
 	}

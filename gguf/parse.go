@@ -93,7 +93,7 @@ func (f *File) metadata(c *cursor, n uint64) {
 		if c.err != nil {
 			return
 		}
-		c.field = fmt.Sprintf("key %q", key)
+		c.field = fmt.Sprintf("key %.80q", key)
 		if _, ok := f.keys[key]; ok {
 			c.fail(at, "duplicate key")
 			return
@@ -110,7 +110,7 @@ func (f *File) alignment(c *cursor) {
 	if !ok || c.err != nil {
 		return
 	}
-	c.field = fmt.Sprintf("key %q", keyAlignment)
+	c.field = fmt.Sprintf("key %.80q", keyAlignment)
 	if v.Type() != TypeUint32 {
 		c.fail(c.off, "is %v, want uint32", v.Type())
 		return
@@ -139,7 +139,7 @@ func (f *File) tensorTable(c *cursor, n uint64) []info {
 		if c.err != nil {
 			return nil
 		}
-		c.field = fmt.Sprintf("tensor %q", t.Name)
+		c.field = fmt.Sprintf("tensor %.80q", t.Name)
 		if f.names[t.Name] != nil {
 			c.fail(at, "duplicate tensor")
 			return nil
@@ -188,7 +188,7 @@ func (f *File) place(c *cursor, p *part, infos []info) {
 	start := alignUp(uint64(c.off), f.align)
 	for _, in := range infos {
 		t := in.t
-		c.field = fmt.Sprintf("tensor %q", t.Name)
+		c.field = fmt.Sprintf("tensor %.80q", t.Name)
 		off, carry := bits.Add64(start, t.Offset, 0)
 		end, carry2 := bits.Add64(off, t.Size, 0)
 		if carry|carry2 != 0 || end > p.size {
@@ -201,8 +201,8 @@ func (f *File) place(c *cursor, p *part, infos []info) {
 	for i := 1; i < len(infos); i++ {
 		a, b := infos[i-1].t, infos[i].t
 		if a.Offset+a.Size > b.Offset {
-			c.field = fmt.Sprintf("tensor %q", b.Name)
-			c.fail(infos[i].at, "data at %d overlaps tensor %q, which ends at %d", b.Offset, a.Name, a.Offset+a.Size)
+			c.field = fmt.Sprintf("tensor %.80q", b.Name)
+			c.fail(infos[i].at, "data at %d overlaps tensor %.80q, which ends at %d", b.Offset, a.Name, a.Offset+a.Size)
 			return
 		}
 	}
@@ -218,7 +218,7 @@ func (f *File) tail(c *cursor, p *part, sorted []info) {
 	}
 	last := sorted[len(sorted)-1]
 	if want := alignUp(last.t.Offset+last.t.Size, f.align); p.size < want {
-		c.field = fmt.Sprintf("tensor %q", last.t.Name)
+		c.field = fmt.Sprintf("tensor %.80q", last.t.Name)
 		c.fail(last.at, "its padding ends at %d, beyond the file size %d", want, p.size)
 	}
 }

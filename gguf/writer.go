@@ -99,7 +99,7 @@ func (w *Writer) WriteAt(i int, off int64, p []byte) error {
 	}
 	size := int64(w.plan.sizes[i])
 	if off < 0 || off > size || int64(len(p)) > size-off {
-		return fmt.Errorf("gguf: write: tensor %q: %d bytes at %d, size is %d", w.names[i], len(p), off, size)
+		return fmt.Errorf("gguf: write: tensor %.80q: %d bytes at %d, size is %d", w.names[i], len(p), off, size)
 	}
 	w.mu.Lock()
 	err := w.err
@@ -116,7 +116,7 @@ func (w *Writer) WriteAt(i int, off int64, p []byte) error {
 		if w.err == nil {
 			w.err = err
 		}
-		return fmt.Errorf("gguf: write %s: tensor %q: %w", w.path, w.names[i], cause(err))
+		return fmt.Errorf("gguf: write %s: tensor %.80q: %w", w.path, w.names[i], cause(err))
 	}
 	w.done[i] = add(w.done[i], extent{off, off + int64(len(p))})
 	return nil
@@ -148,7 +148,7 @@ func (w *Writer) missing() error {
 			n += e.hi - e.lo
 		}
 		if size := int64(w.plan.sizes[i]); n != size {
-			return fmt.Errorf("tensor %q: %d of %d bytes written", w.names[i], n, size)
+			return fmt.Errorf("tensor %.80q: %d of %d bytes written", w.names[i], n, size)
 		}
 	}
 	return nil

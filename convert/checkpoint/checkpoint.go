@@ -140,7 +140,7 @@ func (t *Tensor) readAt(p []byte, off int64) error {
 		if err == nil || err == io.EOF {
 			err = io.ErrUnexpectedEOF
 		}
-		return fmt.Errorf("%s: tensor %q: reading %d bytes at %d: %w", t.File, t.Name, len(p), off, err)
+		return fmt.Errorf("%s: tensor %.80q: reading %d bytes at %d: %w", t.File, t.Name, len(p), off, err)
 	}
 	return nil
 }

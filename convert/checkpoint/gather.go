@@ -16,7 +16,7 @@ import "fmt"
 func (t *Tensor) ReadRows(dst []byte, lo, hi int64, scratch []byte) error {
 	rows, cols := t.Matrix()
 	if lo < 0 || hi < lo || hi > rows {
-		return fmt.Errorf("%s: tensor %q: rows %d to %d of %d", t.File, t.Name, lo, hi, rows)
+		return fmt.Errorf("%s: tensor %.80q: rows %d to %d of %d", t.File, t.Name, lo, hi, rows)
 	}
 	if t.Contiguous() {
 		rb := t.rowBytes(cols)

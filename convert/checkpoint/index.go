@@ -75,13 +75,13 @@ func (x *Index) weightMap(d *json.Decoder) error {
 		name, ok := k.(string)
 		file, ok2 := v.(string)
 		if !ok || !ok2 {
-			return fmt.Errorf("weight_map: file of %v is no string", k)
+			return fmt.Errorf("weight_map: file of %.80v is no string", k)
 		}
 		if _, dup := x.Weights[name]; dup {
-			return fmt.Errorf("weight_map: tensor %q appears twice", name)
+			return fmt.Errorf("weight_map: tensor %.80q appears twice", name)
 		}
 		if file == "" || file == "." || file == ".." || strings.ContainsAny(file, "/\\\x00") {
-			return fmt.Errorf("weight_map: tensor %q: file name %q is no plain name", name, file)
+			return fmt.Errorf("weight_map: tensor %.80q: file name %.80q is no plain name", name, file)
 		}
 		x.Weights[name] = file
 	}
@@ -113,7 +113,7 @@ func ReadIndex(path string) (*Index, error) {
 	}
 	for _, f := range x.Files() {
 		if _, err := os.Stat(filepath.Join(filepath.Dir(path), f)); err != nil {
-			return nil, fmt.Errorf("%s: shard %q is missing: %w", path, f, err)
+			return nil, fmt.Errorf("%s: shard %.80q is missing: %w", path, f, err)
 		}
 	}
 	return x, nil
@@ -126,15 +126,15 @@ func (x *Index) Check(tensors []*Tensor) error {
 	for _, t := range tensors {
 		file := filepath.Base(t.File)
 		if was, dup := at[t.Name]; dup {
-			return fmt.Errorf("tensor %q is in shard %q and in %q", t.Name, was, file)
+			return fmt.Errorf("tensor %.80q is in shard %.80q and in %.80q", t.Name, was, file)
 		}
 		at[t.Name] = file
 	}
 	for _, name := range slices.Sorted(maps.Keys(x.Weights)) {
 		if got, ok := at[name]; !ok {
-			return fmt.Errorf("index: tensor %q is not in shard %q", name, x.Weights[name])
+			return fmt.Errorf("index: tensor %.80q is not in shard %.80q", name, x.Weights[name])
 		} else if got != x.Weights[name] {
-			return fmt.Errorf("index: tensor %q is in shard %q, not in %q", name, got, x.Weights[name])
+			return fmt.Errorf("index: tensor %.80q is in shard %.80q, not in %.80q", name, got, x.Weights[name])
 		}
 	}
 	return nil

@@ -20,7 +20,7 @@ func (e *FieldError) Error() string {
 	if e.Field == "" {
 		return fmt.Sprintf("hf: %s: %v", e.File, e.Err)
 	}
-	return fmt.Sprintf("hf: %s: field %q: %v", e.File, e.Field, e.Err)
+	return fmt.Sprintf("hf: %s: field %.80q: %v", e.File, e.Field, e.Err)
 }
 
 // Unwrap returns the cause.

@@ -48,12 +48,12 @@ func Parse(header []byte, dataLen int64) ([]Entry, map[string]string, error) {
 func cover(es []Entry, dataLen, start int64) error {
 	for _, e := range es {
 		if e.End > dataLen {
-			return &FormatError{Offset: start + min(e.Begin, dataLen), Field: fmt.Sprintf("tensor %q", e.Name), Err: fmt.Errorf("data ends at %d, %d bytes are there", e.End, dataLen)}
+			return &FormatError{Offset: start + min(e.Begin, dataLen), Field: fmt.Sprintf("tensor %.80q", e.Name), Err: fmt.Errorf("data ends at %d, %d bytes are there", e.End, dataLen)}
 		}
 	}
 	at := int64(0)
 	for _, e := range es {
-		field := fmt.Sprintf("tensor %q", e.Name)
+		field := fmt.Sprintf("tensor %.80q", e.Name)
 		switch {
 		case e.Begin < at:
 			return &FormatError{Offset: start + e.Begin, Field: field, Err: fmt.Errorf("data begins at %d, inside the tensor before, which ends at %d", e.Begin, at)}
@@ -81,7 +81,7 @@ func (p *parser) header() error {
 	seen := map[string]bool{}
 	err := p.object(func(name string) error {
 		if seen[name] {
-			p.field = fmt.Sprintf("tensor %q", name)
+			p.field = fmt.Sprintf("tensor %.80q", name)
 			return errors.New("appears twice")
 		}
 		seen[name] = true
@@ -94,7 +94,7 @@ func (p *parser) header() error {
 		return err
 	}
 	if t, err := p.d.Token(); err != io.EOF { // padding is white space
-		return fmt.Errorf("%v after the header's object", t)
+		return fmt.Errorf("%.80v after the header's object", t)
 	}
 	return nil
 }
@@ -105,7 +105,7 @@ func (p *parser) metadata() error {
 		t, err := p.d.Token()
 		s, ok := t.(string)
 		if err != nil || !ok {
-			return orBad(err, "value of %q is no string", key)
+			return orBad(err, "value of %.80q is no string", key)
 		}
 		p.meta[key] = s
 		return nil
@@ -113,7 +113,7 @@ func (p *parser) metadata() error {
 }
 
 func (p *parser) tensor(name string) error {
-	p.field = fmt.Sprintf("tensor %q", name)
+	p.field = fmt.Sprintf("tensor %.80q", name)
 	e := Entry{Name: name}
 	var got [3]bool
 	once := func(i int, key string) error {
@@ -132,7 +132,7 @@ func (p *parser) tensor(name string) error {
 		case "data_offsets":
 			return cmp.Or(once(2, key), p.offsets(&e))
 		}
-		return fmt.Errorf("unknown field %q", key)
+		return fmt.Errorf("unknown field %.80q", key)
 	})
 	if err != nil {
 		return err
@@ -167,7 +167,7 @@ func (p *parser) dtype(e *Entry) error {
 		return orBad(err, "dtype is no string")
 	}
 	if e.DType, ok = checkpoint.ParseDType(s); !ok {
-		return fmt.Errorf("unknown dtype %q", s)
+		return fmt.Errorf("unknown dtype %.80q", s)
 	}
 	return nil
 }
@@ -233,7 +233,7 @@ func (p *parser) array(name string, f func(int64) error) error {
 		}
 		v, err := strconv.ParseInt(n.String(), 10, 64)
 		if err != nil || v < 0 {
-			return fmt.Errorf("%s holds %s", name, n)
+			return fmt.Errorf("%s holds %.80s", name, n)
 		}
 		if err := f(v); err != nil {
 			return err
@@ -248,7 +248,7 @@ func (p *parser) delim(want json.Delim) error {
 		return orBad(err, "")
 	}
 	if t != want {
-		return fmt.Errorf("%v where %v should be", t, want)
+		return fmt.Errorf("%.80v where %v should be", t, want)
 	}
 	return nil
 }

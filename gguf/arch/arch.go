@@ -197,17 +197,17 @@ func (t *Tensor) Shape(d Dims) []int {
 func (a *Arch) Check(d Dims, name string, rows, cols int) error {
 	n, ok := a.Find(name)
 	if !ok {
-		return fmt.Errorf("arch: tensor %q is none of %s's", name, a.Name)
+		return fmt.Errorf("arch: tensor %.80q is none of %s's", name, a.Name)
 	}
 	if n.Layer >= d.Layers {
-		return fmt.Errorf("arch: tensor %q: layer %d of %d", name, n.Layer, d.Layers)
+		return fmt.Errorf("arch: tensor %.80q: layer %d of %d", name, n.Layer, d.Layers)
 	}
 	want := n.Shape(d)
 	if n.Vector {
 		want = []int{1, want[0]}
 	}
 	if rows != want[0] || cols != want[1] {
-		return fmt.Errorf("arch: tensor %q: shape [%d, %d], want [%d, %d] (%v)", name, rows, cols, want[0], want[1], n.Axes)
+		return fmt.Errorf("arch: tensor %.80q: shape [%d, %d], want [%d, %d] (%v)", name, rows, cols, want[0], want[1], n.Axes)
 	}
 	return nil
 }

@@ -14,12 +14,12 @@ func (a *Arch) CheckFile(f *gguf.File, h Hyper) error {
 	d := h.Dims()
 	for _, n := range a.Expand(h.Layers) {
 		if !n.Optional && f.Tensor(n.Name) == nil {
-			return &gguf.FormatError{File: f.Path(), Field: fmt.Sprintf("tensor %q", n.Name), Err: fmt.Errorf("missing, %s with %d layers needs it", a.Name, h.Layers)}
+			return &gguf.FormatError{File: f.Path(), Field: fmt.Sprintf("tensor %.80q", n.Name), Err: fmt.Errorf("missing, %s with %d layers needs it", a.Name, h.Layers)}
 		}
 	}
 	for _, t := range f.Tensors() {
 		if err := a.checkTensor(d, t); err != nil {
-			return &gguf.FormatError{File: t.Path(), Offset: int64(t.Offset), Field: fmt.Sprintf("tensor %q", t.Name), Err: err}
+			return &gguf.FormatError{File: t.Path(), Offset: int64(t.Offset), Field: fmt.Sprintf("tensor %.80q", t.Name), Err: err}
 		}
 	}
 	return nil

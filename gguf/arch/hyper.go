@@ -96,7 +96,7 @@ func ReadHyper(f *gguf.File) (Hyper, error) {
 	}
 	a, ok := Lookup(name)
 	if !ok {
-		return Hyper{}, f.Errorf(KeyArch, "architecture %q is not supported, these are: %s", name, strings.Join(Names(), ", "))
+		return Hyper{}, f.Errorf(KeyArch, "architecture %.80q is not supported, these are: %s", name, strings.Join(Names(), ", "))
 	}
 	h := Hyper{Arch: a}
 	h.Name, _ = f.Str(KeyName)
@@ -153,11 +153,11 @@ func (h *Hyper) embedding(r *reader) {
 	}
 	t := r.f.Tensor("token_embd.weight")
 	if t == nil {
-		r.err = fmt.Errorf("arch: %s: tensor %q is missing", r.f.Path(), "token_embd.weight")
+		r.err = fmt.Errorf("arch: %s: tensor %.80q is missing", r.f.Path(), "token_embd.weight")
 		return
 	}
 	if t.Rows() > maxIDs {
-		r.err = fmt.Errorf("arch: %s: tensor %q has %d rows, at most %d", r.f.Path(), t.Name, t.Rows(), maxIDs)
+		r.err = fmt.Errorf("arch: %s: tensor %.80q has %d rows, at most %d", r.f.Path(), t.Name, t.Rows(), maxIDs)
 		return
 	}
 	h.Vocab = int(t.Rows())
@@ -182,7 +182,7 @@ func (r *reader) rope() Rope {
 		return p
 	case "linear", "yarn":
 	default:
-		r.fail(KeyScaling, "scaling %q is not supported, these are: none, linear, yarn", p.Scaling)
+		r.fail(KeyScaling, "scaling %.80q is not supported, these are: none, linear, yarn", p.Scaling)
 		return p
 	}
 	p.Factor = r.float(KeyFactor, p.Factor, 1/most, most)
@@ -233,7 +233,7 @@ func (r *reader) int(key string, def, lo, hi int) int {
 		}
 	}
 	if !ok || n < uint64(lo) || n > uint64(hi) {
-		r.fail(key, "is %v, want an integer from %d to %d", v, lo, hi)
+		r.fail(key, "is %.200v, want an integer from %d to %d", v, lo, hi)
 		return def
 	}
 	return int(n)
@@ -254,7 +254,7 @@ func (r *reader) float(key string, def, lo, hi float64) float64 {
 		x, ok = float64(n), true
 	}
 	if !ok || !(x >= lo && x <= hi) {
-		r.fail(key, "is %v, want a number from %g to %g", v, lo, hi)
+		r.fail(key, "is %.200v, want a number from %g to %g", v, lo, hi)
 		return def
 	}
 	return x
