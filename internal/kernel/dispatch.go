@@ -213,5 +213,5 @@ func (v variant) softmax(x []float32) {
 
 // dequantize is y = the values of row, or false.
 func (v variant) dequantize(y []float32, t quant.Type, row []byte) bool {
-	return v.x86 != x86.None && x86.Dequantize(v.x86, y, t, row)
+	return v.x86 != x86.None && x86.Dequantize(v.x86, y, t, row) || v.arm != arm.None && arm.Dequantize(v.arm, y, t, row)
 }

@@ -39,22 +39,23 @@
 //	// the mapping. The package decides between multiplying the rows as they are
 //	// and packing panels of them into scratch for all tokens; ScratchBytes is at
 //	// most 1 MiB (0: none wanted).
+//	func Can(l Level, t quant.Type, k int) bool // Integers has a kernel for rows of k weights
+//	func ScratchBytes(l Level, t quant.Type, k int) int // arm: and tokens
 //	func Integers(l Level, y []float32, stride int, t quant.Type, w []byte, rows int, a Acts, scratch []byte) bool
-//	// The same for F32, F16 and BF16 rows; x: [tokens, k] float32.
-//	func Floats(l Level, y []float32, stride int, t quant.Type, w []byte, rows int, x []float32, tokens int, scratch []byte) bool
-//	func Can(l Level, t quant.Type, k int) bool // Integers or Floats has a kernel for rows of k weights
-//	func ScratchBytes(l Level, t quant.Type, k int) int
-//	func Dequantize(l Level, y []float32, t quant.Type, row []byte) bool // y[i] = weight i, quant.Decode's bits
+//	// The same for F32, F16 and BF16 rows; x: [tokens, k]. arm takes scratch too.
+//	func CanFloats(l Level, t quant.Type, k int) bool // also of Scores and Weigh, t being F32 and k dim
+//	func Floats(l Level, y []float32, stride int, t quant.Type, w []byte, rows int, x []float32, tokens int) bool
+//	func Dequantize(l Level, y []float32, t quant.Type, row []byte) bool // x86 only: quant.Decode's bits
 //
-//	// Attention over one page, widened: q [queries, dim], k and v [n, dim].
-//	func Scores(l Level, s []float32, stride int, q, k []float32, dim int, scale float32) bool // s[i·stride+j] = (q[i]·k[j])·scale, ref.Dot
-//	func ExpSum(l Level, s []float32, first int, m float32) (sum float32, ok bool) // s[i] = e^(s[i]-m); 16 lanes (first+i)%16, ref.Tree
-//	func Weigh(l Level, o, p, v []float32) bool                                    // o[d] = FMA(p[i], v[i][d], o[d]), i ascending
+//	// Attention over one page, widened: q, o [queries, dim], k, v [n, dim].
+//	func Scores(l Level, s []float32, stride int, q, k []float32, dim int, scale float32) bool // s[i·stride+j] = (q[i]·k[j])·scale
+//	func ExpSum(l Level, s []float32, m float32) (top, sum float32, ok bool) // s[i] = e^(s[i]-top), top = max(m, s); 16 lanes i%16, ref.Tree
+//	func Weigh(l Level, o, p []float32, stride int, v []float32, dim int) bool // o[i][d] = FMA(p[i·stride+j], v[j][d], o[i][d]), j ascending
 //
 //	func RMSNorm(l Level, y, x, w []float32, eps float32) bool
 //	func Rotate(l Level, x, cos, sin []float32, neox bool) bool
-//	func Softmax(l Level, x []float32) bool
-//	func SiLU(l Level, y, x []float32) bool // y may be x
+//	func SiLU(l Level, y, x, up []float32) bool // times up unless nil; y may be x
+//	func Add(l Level, y, x []float32) bool      // y += x
 package kernel
 
 import "github.com/qwq-edge/qwq/quant"
