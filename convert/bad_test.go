@@ -146,6 +146,8 @@ func TestBadInput(t *testing.T) {
 		{"index names an unknown tensor", index("model.ghost", "model-00001-of-00003.safetensors"), `"model.ghost" is not in shard`},
 		{"index leaves the folder", index(q, "../x.safetensors"), "no plain name"},
 		{"gzip cut", file("model.safetensors.gz", gz(t, st)[:200]), "unexpected EOF"},
+		{"gzip of a broken header", file("model.safetensors.gz", append([]byte("\x1f\x8b\x07"), make([]byte, 40)...)), "model.safetensors.gz: gzip: invalid header"},
+		{"zstd of a broken header", file("model.safetensors.zst", append([]byte("\x28\xb5\x2f\xfd\xff"), make([]byte, 40)...)), "model.safetensors.zst: zstd: "},
 		{"gzip of HTML", file("model.safetensors.gz", gz(t, []byte("<!DOCTYPE html><html>"))), "an HTML page"},
 		{"zstd cut", file("model.safetensors.zst", zst(t, st)[:200]), "zstd"},
 		{"zstd twice", file("model.safetensors.zst", zst(t, zst(t, st))), "compressed twice"},
@@ -155,6 +157,9 @@ func TestBadInput(t *testing.T) {
 			_, err := Quantize(context.Background(), Options{Source: c.src(t), Out: filepath.Join(tmp, "out.gguf"), Type: "q8_0"})
 			if err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("got %v, want an error with %s", err, c.want)
+			}
+			if err != nil && (strings.Contains(err.Error(), "gzip: gzip:") || strings.Contains(err.Error(), "zstd: zstd:")) {
+				t.Errorf("%v says its format twice", err)
 			}
 			if err != nil && strings.Contains(err.Error(), "\n") {
 				t.Errorf("error has several lines: %q", err)

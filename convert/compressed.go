@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
@@ -22,7 +23,12 @@ const maxWindow = 128 << 20
 // bytes are looked at before the disk is filled with something that is no
 // checkpoint, and it cannot grow beyond the disk's free space.
 func (s *source) openCompressed(path string, f *os.File, size int64, k kind, o opening) error {
-	wrap := func(err error) error { return fmt.Errorf("convert: %s: %s: %w", path, k, err) }
+	wrap := func(err error) error {
+		if strings.HasPrefix(err.Error(), string(k)+": ") { // the decoder says so itself
+			return fmt.Errorf("convert: %s: %w", path, err)
+		}
+		return fmt.Errorf("convert: %s: %s: %w", path, k, err)
+	}
 	counted := &progressReader{r: io.NewSectionReader(f, 0, size), total: size, what: path, note: o.note}
 	r, stop, err := decompress(k, bufio.NewReaderSize(counted, 256<<10), o.limit)
 	if err != nil {
@@ -50,7 +56,9 @@ func (s *source) openCompressed(path string, f *os.File, size int64, k kind, o o
 	if err != nil {
 		return wrap(err)
 	}
-	if _, _, err := sp.Append(o.ctx, br, room); err != nil {
+	if _, _, err := sp.Append(o.ctx, br, room); errors.Is(err, spool.ErrLimit) {
+		return wrap(fmt.Errorf("%w: there is room for %d bytes", spool.ErrSpace, room))
+	} else if err != nil {
 		return wrap(err)
 	}
 	return s.openAs(inner, path, sp.Path(), sp, sp.Size(), torch.Options{Dir: o.spool, Context: o.ctx})

@@ -12,17 +12,17 @@ import (
 func fit(needed int64, root fs.FS) Fit {
 	m := cpu.ReadMemory(root)
 	f := Fit{Needed: needed, Available: int64(m.Free())}
-	what := "this machine has available"
+	who, left := "this machine has", "available"
 	if m.Limit > 0 && (m.Available == 0 || m.Free() < m.Available) {
-		what = "the control group has left"
+		who, left = "the control group has", "left"
 	}
 	switch {
 	case !m.Known():
 		f.OK, f.Reason = true, "the memory of this machine is not known"
 	case needed <= f.Available:
-		f.OK, f.Reason = true, fmt.Sprintf("needs %s, %s %s", mib(needed), what, mib(f.Available))
+		f.OK, f.Reason = true, fmt.Sprintf("needs %s, %s %s %s", mib(needed), who, mib(f.Available), left)
 	default:
-		f.Reason = fmt.Sprintf("needs %s, only %s is what %s", mib(needed), mib(f.Available), what)
+		f.Reason = fmt.Sprintf("needs %s, %s only %s %s", mib(needed), who, mib(f.Available), left)
 	}
 	return f
 }

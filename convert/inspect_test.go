@@ -77,10 +77,10 @@ func TestFit(t *testing.T) {
 		want   Fit
 		reason string
 	}{
-		{"fits", fstest.MapFS{"proc/meminfo": file(mem)}, 2 << 20, Fit{OK: true, Available: 2 << 20}, "machine"},
-		{"too large", fstest.MapFS{"proc/meminfo": file(mem)}, 2<<20 + 1, Fit{Available: 2 << 20}, "only 2.0 MiB"},
+		{"fits", fstest.MapFS{"proc/meminfo": file(mem)}, 2 << 20, Fit{OK: true, Available: 2 << 20}, "needs 2.0 MiB, this machine has 2.0 MiB available"},
+		{"too large", fstest.MapFS{"proc/meminfo": file(mem)}, 2<<20 + 1, Fit{Available: 2 << 20}, "this machine has only 2.0 MiB available"},
 		{"unknown", fstest.MapFS{}, 5, Fit{OK: true}, "not known"},
-		{"v2", v2, 500001, Fit{Available: 500000}, "control group"},
+		{"v2", v2, 500001, Fit{Available: 500000}, "the control group has only 0.5 MiB left"},
 		{"v1", v1, 1, Fit{Available: 0}, "control group"},
 	} {
 		got := fit(c.needed, c.fs)

@@ -19,8 +19,12 @@ import (
 // Reserve is left free on the disk.
 const Reserve = 64 << 20
 
-// ErrSpace says that the disk has no room for what would be spooled.
-var ErrSpace = errors.New("not enough disk space for the decompressed data")
+// ErrSpace says that the disk has no room for what would be spooled, ErrLimit
+// that there was more of it than Append was allowed to take.
+var (
+	ErrSpace = errors.New("not enough disk space for the decompressed data")
+	ErrLimit = errors.New("decompresses to more than expected")
+)
 
 // File is a temporary file. Append is for one goroutine, ReadAt for many.
 type File struct {
@@ -45,22 +49,26 @@ func create(dir string, space func(string) (int64, error)) (*File, error) {
 	return &File{f: f, dir: dir, space: space}, nil
 }
 
-// Room returns how many bytes may still be appended, and ErrSpace, with both
-// numbers, when these are fewer than need.
+// Room returns how many bytes may still be appended, and ErrSpace, with the
+// numbers, when these are none or fewer than need (0 = not known).
 func (f *File) Room(need int64) (int64, error) {
-	n, err := f.space(f.dir)
+	free, err := f.space(f.dir)
 	if err != nil {
 		return 0, err
 	}
-	n = max(0, n-Reserve)
-	if n < need {
-		return n, fmt.Errorf("%w: %d bytes needed, %d are free in %s", ErrSpace, need, n, f.dir)
+	n := max(0, free-Reserve)
+	if n >= max(need, 1) {
+		return n, nil
 	}
-	return n, nil
+	text := fmt.Sprintf("%d bytes are free in %s, %d of them are left free", free, f.dir, min(free, Reserve))
+	if need > 0 {
+		text = fmt.Sprintf("%d bytes are needed, %s", need, text)
+	}
+	return n, fmt.Errorf("%w: %s", ErrSpace, text)
 }
 
 // Append copies r to the end of the file and returns where it lies. More than
-// limit bytes are an error, ErrSpace when limit came from Room.
+// limit bytes are ErrLimit.
 func (f *File) Append(ctx context.Context, r io.Reader, limit int64) (off, n int64, err error) {
 	off = f.size
 	buf := make([]byte, 256<<10)
@@ -70,7 +78,7 @@ func (f *File) Append(ctx context.Context, r io.Reader, limit int64) (off, n int
 		}
 		k, err := r.Read(buf)
 		if n += int64(k); n > limit {
-			return off, n, fmt.Errorf("%w: more than %d bytes", ErrSpace, limit)
+			return off, n, fmt.Errorf("%w: %d bytes", ErrLimit, limit)
 		}
 		if _, werr := f.f.Write(buf[:k]); werr != nil {
 			return off, n, werr

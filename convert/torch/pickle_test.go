@@ -41,7 +41,7 @@ func TestPickles(t *testing.T) {
 		{"getattr", "\x80\x02cbuiltins\ngetattr\n.", `"builtins.getattr"`},
 		{"load_from_bytes", "\x80\x02ctorch.storage\n_load_from_bytes\n.", `"torch.storage._load_from_bytes"`},
 		{"storage in another module", "\x80\x02cevil\nFloatStorage\n.", `"evil.FloatStorage"`},
-		{"call of a string", "\x80\x02X\x01\x00\x00\x00a)R.", "call of"},
+		{"call of a string", "\x80\x02X\x01\x00\x00\x00a)R.", "call of a string with a tuple"},
 		{"NEWOBJ of a class", "\x80\x02cos\nPathLike\n)\x81.", `"os.PathLike"`},
 		{"bad persistent id", "\x80\x02K\x01Q.", "persistent id"},
 	} {
@@ -54,6 +54,15 @@ func TestPickles(t *testing.T) {
 				t.Errorf("got %v, want an error with %q", err, c.want)
 			}
 		})
+	}
+}
+
+// TestKind: messages speak of Python's objects, not of Go's types.
+func TestKind(t *testing.T) {
+	for _, v := range []value{nil, true, "s", []byte("b"), int64(1), 1.5, tuple{}, &list{}, &set{}, newDict(), global("collections Counter"), mark{}, other("a device"), dtype(1), &storage{}, &tensor{}} {
+		if k := kind(v); k == "" || k == "an object" || strings.ContainsAny(k, "*.") {
+			t.Errorf("%T is called %q", v, k)
+		}
 	}
 }
 

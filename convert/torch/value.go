@@ -131,6 +131,28 @@ func kind(v value) string {
 		return "a mark"
 	case other:
 		return string(v)
+	case string, []byte:
+		return "a string"
+	case bool:
+		return "a truth value"
+	case int64:
+		return "an integer"
+	case float64:
+		return "a number"
+	case tuple:
+		return "a tuple"
+	case *list:
+		return "a list"
+	case *set:
+		return "a set"
+	case *dict:
+		return "a dictionary"
+	case *storage:
+		return "a storage"
+	case *tensor:
+		return "a tensor"
+	case dtype:
+		return "an element type"
 	}
-	return fmt.Sprintf("%T", v)
+	return "an object"
 }
