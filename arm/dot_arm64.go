@@ -34,11 +34,8 @@ func floats(y []float32, stride int, t quant.Type, w []byte, rowBytes, rows int,
 func widen(dst []float32, t quant.Type, src []byte) {
 	if t == quant.F16 {
 		f16ToF32(dst, src)
-		return
-	}
-	out := unsafe.Slice((*uint32)(unsafe.Pointer(&dst[0])), len(dst))
-	for i := range out {
-		out[i] = uint32(src[2*i])<<16 | uint32(src[2*i+1])<<24
+	} else {
+		bf16ToF32(dst, src)
 	}
 }
 

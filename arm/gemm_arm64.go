@@ -61,10 +61,10 @@ func (p packed) tokens(l Level) int {
 // preempted: well under 200 µs on a Cortex-A53.
 const callWeights = 1 << 18
 
-// gemm multiplies by panels. Rows are packed once for all tokens, as many as the
+// gemm multiplies the first tokens of a by panels. Rows are packed once for all tokens, as many as the
 // scratch holds, tokens once for all those rows, four at a time. Rows and tokens
 // that are missing in a panel are the last one again.
-func gemm(l Level, y []float32, stride int, t quant.Type, w []byte, rowBytes, rows int, a Acts, scratch []byte) {
+func gemm(l Level, y []float32, stride int, t quant.Type, w []byte, rowBytes, rows int, a Acts, tokens int, scratch []byte) {
 	p := packedOf(t)
 	xBytes, panelBytes := p.tokens(l)*a.Blocks, p.panel(l)*a.Blocks
 	x, panels := scratch[:xBytes], scratch[xBytes:]
@@ -79,8 +79,8 @@ func gemm(l Level, y []float32, stride int, t quant.Type, w []byte, rowBytes, ro
 			}
 			packCall(l, t, &panels[i/8*panelBytes], &list, a.Blocks)
 		}
-		for i := 0; i < a.Tokens; i += 4 {
-			last := min(3, a.Tokens-1-i)
+		for i := 0; i < tokens; i += 4 {
+			last := min(3, tokens-1-i)
 			tokensCall(l, p.min, &x[0], a, i, last)
 			whole := n / 8
 			if last < 3 {

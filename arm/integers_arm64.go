@@ -47,7 +47,15 @@ func ScratchBytes(l Level, t quant.Type, k, tokens int) int {
 
 func integers(l Level, y []float32, stride int, t quant.Type, w []byte, rowBytes, rows int, a Acts, scratch []byte) {
 	if a.Tokens > inPlace && rows > 2 && len(scratch) > 0 {
-		gemm(l, y, stride, t, w, rowBytes, rows, a, scratch)
+		// a single token beyond whole fours is cheaper in place
+		n := a.Tokens
+		if n%4 == 1 {
+			n--
+		}
+		gemm(l, y, stride, t, w, rowBytes, rows, a, n, scratch)
+		if n < a.Tokens {
+			gemv(l, y[n*stride:n*stride+rows], t, w, rowBytes, a.token(n))
+		}
 		return
 	}
 	for i := range a.Tokens {

@@ -85,6 +85,21 @@ func TestIntegersLong(t *testing.T) {
 	})
 }
 
+// TestIntegersMany has more rows than panels fit the scratch, and rows of which
+// not one panel does.
+func TestIntegersMany(t *testing.T) {
+	levels(t, func(t *testing.T, l Level) {
+		r := rand.New(rand.NewPCG(7, 8))
+		for _, c := range [][2]int{{231, 2048}, {9, 1 << 17}} {
+			w, a := weights(t, r, quant.Q4_0, c[0], c[1], "random"), activations(t, r, 3, c[1], "random")
+			if one := ScratchBytes(l, w.Type, w.Cols, 3); c[1] == 1<<17 && one != 0 || one > 1<<20 {
+				t.Errorf("%v: %d bytes of scratch", c, one)
+			}
+			checkIntegers(t, l, w, a, fmt.Sprint(c))
+		}
+	})
+}
+
 func TestIntegersLengths(t *testing.T) {
 	r := rand.New(rand.NewPCG(5, 6))
 	w, a := weights(t, r, quant.Q8_0, 8, 64, "random"), activations(t, r, 1, 32, "random")

@@ -23,6 +23,7 @@ func Files() map[string][]byte {
 		"arm/quantize_arm64.s":      quantizeArm64(),
 		"arm/norm_arm64.s":          normArm64(),
 		"arm/exp_arm64.s":           expArm64(),
+		"arm/dequantize_arm64.s":    dequantizeArm64(),
 		"arm/dot_arm64.s":           dotArm64(),
 	}
 }

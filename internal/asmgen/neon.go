@@ -108,6 +108,11 @@ func (a *Arm64) SSHLL2(d, n V) {
 	a.word(0x4f10a400|uint32(n)<<5|uint32(d), "sshll2 v%d.4s, v%d.8h, #0", d, n)
 }
 
+// SSHLLB2 widens the upper eight int8.
+func (a *Arm64) SSHLLB2(d, n V) {
+	a.word(0x4f08a400|uint32(n)<<5|uint32(d), "sshll2 v%d.8h, v%d.16b, #0", d, n)
+}
+
 // USHLB shifts bytes left by the signed bytes of m.
 func (a *Arm64) USHLB(d, n, m V) { a.v3(0x6e204400, "ushl", "16b", "16b", d, n, m) }
 
