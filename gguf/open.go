@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"regexp"
 	"strconv"
@@ -47,6 +48,9 @@ func open(path string, mapFile func(string) (*mmap.Map, error)) (*File, error) {
 }
 
 func openPart(path string, mapFile func(string) (*mmap.Map, error)) (*File, error) {
+	if st, err := os.Stat(path); err == nil && !st.Mode().IsRegular() { // opening a pipe would wait
+		return nil, fmt.Errorf("gguf: %s is %s, not a regular file", path, modeName(st.Mode()))
+	}
 	m, err := mapFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("gguf: %w", err)

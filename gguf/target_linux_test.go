@@ -34,6 +34,9 @@ func TestSpecialTarget(t *testing.T) {
 				t.Errorf("%s with force %v: got %v, want %s", name, force, err, want)
 			}
 		}
+		if _, err := gguf.Open(name); err == nil || !strings.Contains(err.Error(), want) { // and does not wait for a writer
+			t.Errorf("open %s: got %v, want %s", name, err, want)
+		}
 	}
 	if es, _ := os.ReadDir(dir); len(es) != 3 {
 		t.Errorf("the folder holds %v, want pipe, socket, link", es)
