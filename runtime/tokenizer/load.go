@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -16,8 +17,8 @@ import (
 const maxTokenizerFile = 512 << 20
 
 // Load reads a tokenizer from a GGUF file, a Hugging Face folder, or one of a
-// folder's tokenizer files: tokenizer.json, tokenizer.model, vocab.json beside
-// merges.txt, vocab.txt. The small files beside it (tokenizer_config.json and so on) are
+// folder's tokenizer files: tokenizer.json, tokenizer.model
+// (SentencePiece's or Llama-3's), *.tiktoken, vocab.json beside merges.txt, vocab.txt. The small files beside it (tokenizer_config.json and so on) are
 // read where they exist. Errors are *FormatError, or from the file system.
 func Load(path string) (*Tokenizer, error) {
 	info, err := os.Stat(path)
@@ -33,6 +34,8 @@ func Load(path string) (*Tokenizer, error) {
 		return loadGGUF(path)
 	case strings.HasSuffix(name, ".model"):
 		return loadSPM(path, dir)
+	case strings.HasSuffix(name, ".tiktoken"):
+		return loadTiktoken(path, dir)
 	case name == "merges.txt" || name == "vocab.json" && exists(filepath.Join(dir, "merges.txt")):
 		return loadMerges(dir)
 	case name == "vocab.txt":
@@ -49,20 +52,22 @@ func loadUnnamed(path, dir string) (*Tokenizer, error) {
 	if err != nil {
 		return nil, err
 	}
-	var head [4]byte
-	n, _ := f.Read(head[:])
+	var head [2 * maxRankToken]byte
+	n, _ := io.ReadFull(f, head[:])
 	if err := f.Close(); err != nil {
 		return nil, err
 	}
 	switch start := bytes.TrimLeft(head[:n], " \t\r\n"); {
-	case string(head[:]) == "GGUF":
+	case string(head[:4]) == "GGUF":
 		return loadGGUF(path)
 	case len(start) > 0 && start[0] == '{':
 		return loadHF(path, dir)
+	case isRanks(head[:n]):
+		return loadTiktoken(path, dir)
 	case filepath.Base(path) == "tok512.bin" || strings.HasSuffix(path, ".bin"):
 		return nil, &FormatError{File: path, Offset: 0, Err: errors.New("llama2.c tokenizers (.bin) are not supported; use the model's GGUF file or tokenizer.model")}
 	}
-	return nil, &FormatError{File: path, Offset: 0, Err: fmt.Errorf("no tokenizer file: begins with %q", head[:n])}
+	return nil, &FormatError{File: path, Offset: 0, Err: fmt.Errorf("no tokenizer file: begins with %q", head[:min(n, 4)])}
 }
 
 func exists(path string) bool {
@@ -72,20 +77,25 @@ func exists(path string) bool {
 
 // loadFolder takes the first tokenizer file it finds.
 func loadFolder(dir string) (*Tokenizer, error) {
+	ranks, err := findRanks(dir)
+	if err != nil {
+		return nil, err
+	}
 	for _, l := range []struct {
 		name string
 		load func(path, dir string) (*Tokenizer, error)
 	}{
 		{"tokenizer.json", loadHF},
 		{"tokenizer.model", loadSPM},
+		{filepath.Base(ranks), loadTiktoken},
 		{"merges.txt", func(_, dir string) (*Tokenizer, error) { return loadMerges(dir) }},
 		{"vocab.txt", loadVocabText},
 	} {
-		if path := filepath.Join(dir, l.name); exists(path) {
+		if path := filepath.Join(dir, l.name); l.name != "." && exists(path) {
 			return l.load(path, dir)
 		}
 	}
-	return nil, &FormatError{File: dir, Offset: -1, Err: errors.New("no tokenizer.json, tokenizer.model, vocab.json with merges.txt, or vocab.txt")}
+	return nil, &FormatError{File: dir, Offset: -1, Err: errors.New("no tokenizer.json, tokenizer.model, *.tiktoken, vocab.json with merges.txt, or vocab.txt")}
 }
 
 func loadGGUF(path string) (*Tokenizer, error) {
@@ -157,6 +167,9 @@ func loadSPM(path, dir string) (*Tokenizer, error) {
 	data, err := readFile(path, maxTokenizerFile)
 	if err != nil {
 		return nil, err
+	}
+	if isRanks(data) {
+		return loadRanks(path, dir, data)
 	}
 	m, err := parseSPM(data)
 	if err != nil {

@@ -44,7 +44,7 @@ func knownScan(s step) bool {
 		return false
 	}
 	switch s.A {
-	case patternGPT2, patternQwen, patternLama:
+	case patternGPT2, patternQwen, patternLama, patternGPT4:
 		// These match everything, so both behaviours give the same pieces.
 		return s.B == "isolated" && !s.Invert || s.B == "removed" && s.Invert
 	case patternCLIP:

@@ -8,7 +8,8 @@ const (
 	patternGPT2 = `'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+`
 	patternQwen = `(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+`
 	patternLama = `(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+`
-	patternCLIP = `'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+` // only what matches is kept
+	patternGPT4 = `'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}++|\p{N}{1,3}+| ?[^\s\p{L}\p{N}]++[\r\n]*+|\s++$|\s*[\r\n]|\s+(?!\S)|\s` // Llama-3's, but for white space at the end
+	patternCLIP = `'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+`                                                             // only what matches is kept
 )
 
 // scanner cuts text into words by one of the patterns above.
@@ -20,7 +21,7 @@ type scanner struct {
 
 func newScanner(pattern string) *scanner {
 	s := &scanner{classes: classes(), pattern: pattern, digits: 1}
-	if pattern == patternLama {
+	if pattern == patternLama || pattern == patternGPT4 {
 		s.digits = 3
 	}
 	return s
@@ -60,7 +61,7 @@ func (sc *scanner) run(s string, i int, mask uint8, want bool) int {
 	return i
 }
 
-// qwen scans Qwen2's and Llama-3's pattern.
+// qwen scans Qwen2's, Llama-3's and GPT-4's pattern.
 func (sc *scanner) qwen(s string, i int) int {
 	c, n := sc.at(s, i)
 	if c&classL != 0 {
@@ -173,6 +174,8 @@ func (sc *scanner) spaces(s string, i int, lines bool) int {
 		end += n
 	}
 	switch {
+	case end == len(s) && sc.pattern == patternGPT4:
+		return end
 	case newline >= 0:
 		return newline + 1
 	case end < len(s) && last > i:
