@@ -32,15 +32,6 @@ func CanFloats(l Level, t quant.Type, k int) bool {
 	return l != None && k > 0 && k%16 == 0 && (t == quant.F32 || t == quant.F16 || t == quant.BF16)
 }
 
-// floatScratch is eight rows of float32, where more than one token is multiplied
-// with rows that have to be widened.
-func floatScratch(t quant.Type, k int) int {
-	if t == quant.F32 || 32*k > 1<<20 {
-		return 0
-	}
-	return 32 * k
-}
-
 // Scores are s[i·stride+j] = (q[i]·k[j])·scale in ref.Dot's order. q: [queries,
 // dim], k: [keys, dim]; dim must be a multiple of 16, else it returns false.
 func Scores(l Level, s []float32, stride int, q, k []float32, dim int, scale float32) bool {

@@ -145,3 +145,12 @@ func weigh64NEON(o, p, v *float32, step, n int)
 //
 //go:noescape
 func weigh16NEON(o, p, v *float32, step, n int)
+
+// floatScratch is eight rows of float32, where more than one token is multiplied
+// with rows that have to be widened.
+func floatScratch(t quant.Type, k int) int {
+	if t == quant.F32 || 32*k > 1<<20 {
+		return 0
+	}
+	return 32 * k
+}

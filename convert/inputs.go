@@ -1,7 +1,9 @@
 package convert
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -41,8 +43,10 @@ func inputs(path string) ([]string, error) {
 // spare refuses an output that is one of the source's files, by whatever name.
 func spare(out, path string) error {
 	o, err := os.Stat(out)
-	if err != nil {
+	if errors.Is(err, fs.ErrNotExist) {
 		return nil // nothing is there that could be lost
+	} else if err != nil {
+		return fmt.Errorf("convert: output: %w", err)
 	}
 	files, err := inputs(path)
 	if err != nil {
