@@ -10,7 +10,7 @@ import (
 )
 
 const (
-	maxRankFile  = 64 << 20 // bytes of a rank file; o200k_base has 4 MiB
+	maxRankFile  = 32 << 20 // bytes of a rank file, all of which may cost some seconds; o200k_base has 4 MiB
 	maxRankToken = 512      // bytes of one token; the longest in use have 128
 )
 
