@@ -56,7 +56,8 @@ func copiedKVs(f *gguf.File, p *plan) []gguf.KV {
 	return append(kvs, typeKVs(p)...)
 }
 
-// Names of tokenizer files; any of tokenizerFiles is enough.
+// Names of tokenizer files; any of tokenizerFiles, or a rank file *.tiktoken, is
+// enough.
 var (
 	tokenizerFiles = []string{"tokenizer.json", "tokenizer.model", "vocab.json"}
 	tokenizerTells = []string{"tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "merges.txt", "vocab.txt"}
@@ -80,7 +81,11 @@ func tokenizerKVs(dir string, m *hf.Model) ([]gguf.KV, []string, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	if name == "" {
+	ranks, err := fs.Glob(os.DirFS(dir), "*.tiktoken")
+	if err != nil {
+		return nil, nil, fmt.Errorf("convert: %w", err)
+	}
+	if name == "" && len(ranks) == 0 {
 		trace, err := have(tokenizerTells)
 		if err != nil {
 			return nil, nil, err
