@@ -47,26 +47,35 @@ func ConfigFiles() []string {
 	return files
 }
 
-// maxConfig bounds a configuration file, in bytes.
-const maxConfig = 1 << 20
+// Bounds of a configuration file: the YAML reader needs memory with the square
+// of the nesting, which these keep small.
+const (
+	maxConfig  = 64 << 10 // bytes
+	maxLine    = 8 << 10  // bytes of a line
+	maxNesting = 64       // brackets that are open at once
+)
 
 // LoadConfig reads the files that exist; a key in a later file wins.
 func LoadConfig(files []string) (Config, error) {
 	all := Config{}
 	for _, name := range files {
-		f, err := os.Open(name)
+		st, err := os.Stat(name)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		} else if err != nil {
+			return nil, err
+		}
+		if !st.Mode().IsRegular() {
+			return nil, fmt.Errorf("%s: not a regular file", name) // a pipe would wait for ever
+		}
+		f, err := os.Open(name)
+		if err != nil {
 			return nil, err
 		}
 		b, err := io.ReadAll(io.LimitReader(f, maxConfig+1))
 		f.Close()
 		if err != nil {
 			return nil, err
-		}
-		if len(b) > maxConfig {
-			return nil, fmt.Errorf("%s: longer than %d bytes", name, maxConfig)
 		}
 		settings, err := ParseConfig(name, b)
 		if err != nil {
@@ -83,6 +92,9 @@ func LoadConfig(files []string) (Config, error) {
 // values, or to lists of values. Keys that no flag of either program has, keys
 // that stand there twice and values of another kind are errors with their place.
 func ParseConfig(name string, b []byte) ([]Setting, error) {
+	if err := bounded(name, b); err != nil {
+		return nil, err
+	}
 	file, err := parser.ParseBytes(b, 0)
 	if err != nil {
 		return nil, syntaxError(name, err)
@@ -117,6 +129,28 @@ func ParseConfig(name string, b []byte) ([]Setting, error) {
 		}
 	}
 	return out, nil
+}
+
+// bounded refuses what would cost the YAML reader much: see maxConfig.
+func bounded(name string, b []byte) error {
+	if len(b) > maxConfig {
+		return fmt.Errorf("%s: longer than %d bytes", name, maxConfig)
+	}
+	line, start, depth := 1, 0, 0
+	for i, c := range b {
+		switch c {
+		case '\n':
+			line, start = line+1, i+1
+		case '[', '{':
+			depth++
+		case ']', '}':
+			depth = max(depth-1, 0)
+		}
+		if i-start > maxLine || depth > maxNesting {
+			return fmt.Errorf("%s:%d:%d: longer than %d bytes or nested deeper than %d", name, line, i-start+1, maxLine, maxNesting)
+		}
+	}
+	return nil
 }
 
 // setting reads one key and its value.

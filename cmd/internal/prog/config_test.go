@@ -105,3 +105,18 @@ func FuzzParseConfig(f *testing.F) {
 		}
 	})
 }
+
+// TestConfigBounds: nesting must be refused before the YAML reader sees it.
+func TestConfigBounds(t *testing.T) {
+	for label, text := range map[string]string{
+		"brackets": "stop: " + strings.Repeat("[", 50000), "braces": "stop: " + strings.Repeat("{a: \n", 500),
+		"dashes": strings.Repeat("- ", 9000), "long": "system: " + strings.Repeat("a\n\n  ", maxConfig),
+	} {
+		if _, err := ParseConfig("f.yaml", []byte(text)); err == nil || !strings.Contains(err.Error(), "longer than") {
+			t.Errorf("%s: got %.100v", label, err)
+		}
+	}
+	if _, err := LoadConfig([]string{t.TempDir()}); err == nil || !strings.Contains(err.Error(), "regular file") {
+		t.Errorf("a folder: got %v", err)
+	}
+}

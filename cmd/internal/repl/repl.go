@@ -134,11 +134,11 @@ func (r *REPL) again(string) (Outcome, error) { return Outcome{Ask: r.Session.Ag
 func (r *REPL) set(arg string) (Outcome, error) {
 	s := &r.Session.Options.Sampling
 	if arg == "" {
-		return Outcome{Text: fmt.Sprintf("temp %g, top-k %d, top-p %g, min-p %g, repeat-penalty %g, seed %d, max-tokens %d, think %s",
+		return Outcome{Text: fmt.Sprintf("temp %.6g, top-k %d, top-p %.6g, min-p %.6g, repeat-penalty %.6g, seed %d, max-tokens %d, think %s",
 			s.Temperature, s.TopK, s.TopP, s.MinP, s.RepeatPenalty, s.Seed, r.Session.Options.MaxTokens, r.Think)}, nil
 	}
 	name, value, _ := strings.Cut(arg, " ")
-	value = strings.TrimSpace(value)
+	name, value = strings.ReplaceAll(name, "_", "-"), strings.TrimSpace(value)
 	old, oldMax := *s, r.Session.Options.MaxTokens
 	var err error
 	switch name {
@@ -164,9 +164,12 @@ func (r *REPL) set(arg string) (Outcome, error) {
 		}
 		r.Think = Think(value)
 	default:
-		return Outcome{}, fmt.Errorf("there is no %q to set, /help names what there is", name)
+		return Outcome{}, fmt.Errorf("there is no %q to set, /set alone shows what there is", name)
 	}
-	if err == nil {
+	var syntax *strconv.NumError
+	if errors.As(err, &syntax) {
+		err = errors.New("want a number")
+	} else if err == nil {
 		err = s.Check()
 	}
 	if err != nil {
