@@ -78,10 +78,7 @@ race: ## tests under the race detector
 	CGO_ENABLED=1 $(GO) test -race -short ./cmd/... ./convert/... ./gguf/... ./internal/... ./runtime/...
 
 fuzz: ## every fuzz target for FUZZTIME (10s); minimising would eat that time, so it is kept short
-	@set -e; for p in $$($(GO) list -f '{{if or .TestGoFiles .XTestGoFiles}}{{.ImportPath}}{{end}}' ./...); do \
-		for f in $$($(GO) test -list '^Fuzz' $$p | grep '^Fuzz' || true); do \
-			echo "== $$p $$f"; $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x $$p; \
-		done; done
+	GO="$(GO)" bench/fuzz/run.sh $(FUZZTIME)
 
 bench: ## Go benchmarks of kernels, codecs and tokenizers
 	$(GO) test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) ./arm/... ./internal/kernel/... ./quant/... ./runtime/...
