@@ -39,7 +39,7 @@ var thirdParty = map[string]string{
 	"golang.org/x/sys":                  "*",
 	"golang.org/x/text":                 "runtime/tokenizer",
 	"github.com/dlclark/regexp2/v2":     "runtime/tokenizer",
-	"github.com/klauspost/compress":     "convert",
+	"github.com/klauspost/compress":     "convert distill",
 	"periph.io/x/conn/v3":               "runtime/telemetry",
 	"periph.io/x/host/v3":               "runtime/telemetry",
 	"github.com/urfave/cli/v2":          "cmd",
