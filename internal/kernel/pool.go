@@ -33,6 +33,7 @@ type Pool struct {
 	signal atomic.Uint32 // generation; parked workers wait for it to change
 	asleep atomic.Int32  // parked workers
 	left   atomic.Uint32 // counts jobs left by their last worker; the caller waits for it
+	active atomic.Uint32 // threads that take part; workers from that index on are parked on it
 	quit   atomic.Bool
 
 	failMu sync.Mutex
@@ -66,6 +67,7 @@ func New(o Options) (*Pool, error) {
 	}
 	raiseProcs(n + 2)
 	p := &Pool{variant: v}
+	p.active.Store(uint32(n))
 	for i := range n {
 		p.workers = append(p.workers, &worker{pool: p, index: i})
 	}
@@ -89,12 +91,30 @@ func (p *Pool) Close() error {
 	p.quit.Store(true)
 	p.signal.Add(1)
 	futexWake(&p.signal, len(p.workers))
+	p.active.Store(uint32(len(p.workers)))
+	futexWake(&p.active, len(p.workers))
 	p.done.Wait()
 	return nil
 }
 
-// Threads is the number of threads that compute.
+// Threads is the number of threads that the pool has.
 func (p *Pool) Threads() int { return len(p.workers) }
+
+// Active is the number of threads that compute, see Limit.
+func (p *Pool) Active() int { return int(p.active.Load()) }
+
+// Limit makes later calls use n threads, 1 to Threads; the others stay parked.
+// It starts and ends none, so it may be called before every step: memory-bound
+// decoding is often fastest on fewer threads than prefill. Results do not depend
+// on it. n is cut to what there is.
+func (p *Pool) Limit(n int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	n = min(max(n, 1), len(p.workers))
+	if old := p.active.Swap(uint32(n)); int(old) < n {
+		futexWake(&p.active, len(p.workers))
+	}
+}
 
 // Variant is the name of the kernels in use.
 func (p *Pool) Variant() string { return p.variant.name }
@@ -124,7 +144,7 @@ func (p *Pool) run(n, grain int, f func(worker, lo, hi int)) error {
 	grain = max(grain, 1)
 	p.fn, p.n, p.grain = f, n, grain
 	p.next.Store(0)
-	if len(p.workers) > 1 && n > grain {
+	if p.active.Load() > 1 && n > grain {
 		p.dispatch()
 	} else {
 		p.workers[0].work()
@@ -178,11 +198,15 @@ func (w *worker) loop() {
 	defer p.done.Done()
 	seen := uint32(0)
 	for {
+		if n := p.active.Load(); uint32(w.index) >= n && !p.quit.Load() {
+			futexWait(&p.active, n)
+			continue
+		}
 		seen = w.wait(seen)
 		if p.quit.Load() {
 			return
 		}
-		if w.enter(seen) {
+		if uint32(w.index) < p.active.Load() && w.enter(seen) {
 			w.work()
 			if s := p.state.Add(^uint64(0)); s&(inside|open) == 0 {
 				p.left.Add(1)
