@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"strings"
 	"unicode/utf8"
+	"unsafe"
 )
 
 // Stream turns ids into text one at a time and never emits half a character:
@@ -17,7 +18,12 @@ type Stream struct {
 	run     []byte   // sp: bytes of neighbouring byte tokens, which are judged as a whole
 	ends    *endings // clip
 	buf     []byte
+	block   []byte // the strings handed out last lie in it, and are never written again
 }
+
+// blockBytes is what a stream takes for the strings that it returns, so that
+// hundreds of tokens cost one allocation.
+const blockBytes = 4 << 10
 
 // Stream returns a new stream. skipSpecial leaves special tokens out.
 func (t *Tokenizer) Stream(skipSpecial bool) *Stream { return &Stream{t: t, skip: skipSpecial} }
@@ -32,16 +38,32 @@ func (t *Tokenizer) StreamAfter(prev []int32, skipSpecial bool) *Stream {
 	return s
 }
 
-// Next returns the text that id completes, which may be empty.
+// Next returns the text that id completes, which may be empty. Strings share
+// blocks of 4 KiB: keep a copy (strings.Clone) where a few are to outlive the rest.
 func (s *Stream) Next(id int32) string {
 	s.buf = s.append(s.buf[:0], id)
-	return string(s.buf)
+	return s.keep(s.buf)
+}
+
+// keep returns b as a string.
+func (s *Stream) keep(b []byte) string {
+	switch {
+	case len(b) == 0:
+		return ""
+	case len(b) > blockBytes/8:
+		return string(b)
+	case len(b) > cap(s.block)-len(s.block):
+		s.block = make([]byte, 0, blockBytes)
+	}
+	n := len(s.block)
+	s.block = append(s.block, b...)
+	return unsafe.String(&s.block[n], len(b)) // block only grows behind it
 }
 
 // Flush returns what is left at the end: U+FFFD for an unfinished character.
 func (s *Stream) Flush() string {
 	s.buf = s.flush(s.buf[:0])
-	return string(s.buf)
+	return s.keep(s.buf)
 }
 
 // append appends the text that id completes.

@@ -138,3 +138,33 @@ func FuzzLossy(f *testing.F) {
 		}
 	})
 }
+
+// TestStreamStrings: what Next returned stays as it was while the stream goes
+// on, and a token costs next to no allocation.
+func TestStreamStrings(t *testing.T) {
+	for _, name := range goldenNames {
+		tok := load(t, filepath.Join("testdata", name))
+		s := tok.Stream(false)
+		var parts, copies []string
+		for id := range int32(3000) {
+			part := s.Next(id * 7 % int32(tok.Len()))
+			parts, copies = append(parts, part), append(copies, strings.Clone(part))
+		}
+		if !slices.Equal(parts, copies) {
+			t.Errorf("%s: a string changed after it was returned", name)
+		}
+		if tok.cfg.Dec.Kind == "clip" || tok.cfg.Dec.Kind == "wordpiece" {
+			continue // not what a text is generated with
+		}
+		id := int32(0)
+		allocs := testing.AllocsPerRun(1, func() {
+			for range 2000 {
+				s.Next(id * 7 % int32(tok.Len()))
+				id++
+			}
+		})
+		if allocs > 20 {
+			t.Errorf("%s: %v allocations for 2000 tokens", name, allocs)
+		}
+	}
+}
