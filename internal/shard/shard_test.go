@@ -33,7 +33,7 @@ func (j *job) Run(ctx context.Context, i int, w io.Writer) error {
 	for c := range 10 {
 		time.Sleep(j.pause)
 		b := make([]byte, 4096)
-		rand.NewChaCha8([32]byte{j.key, byte(i), byte(c)}).Read(b)
+		_, _ = rand.NewChaCha8([32]byte{j.key, byte(i), byte(c)}).Read(b)
 		if _, err := w.Write(b); err != nil {
 			return err
 		}
@@ -101,14 +101,18 @@ func TestRunAgain(t *testing.T) {
 	for _, at := range []int{0, 12345, len(whole) - TrailerSize, len(whole) - 50, len(whole) - 1} {
 		b := append([]byte(nil), whole...)
 		b[at] ^= 1
-		os.WriteFile(p2, b, 0o666)
+		if err := os.WriteFile(p2, b, 0o666); err != nil {
+			t.Fatal(err)
+		}
 		var missing *MissingError
 		if err := Merge(ctx, path, first); !errors.As(err, &missing) || fmt.Sprint(missing.Parts) != "[2]" {
 			t.Errorf("byte %d flipped: got %v, want part 2 missing", at, err)
 		}
 	}
 	for _, n := range []int{0, 40, len(whole) - 1} {
-		os.WriteFile(p2, whole[:n], 0o666)
+		if err := os.WriteFile(p2, whole[:n], 0o666); err != nil {
+			t.Fatal(err)
+		}
 		j := &job{key: 1, parts: 4}
 		if err := Run(ctx, path, j, Selection{}, Options{}); err != nil || fmt.Sprint(j.ran) != "[2]" {
 			t.Errorf("cut to %d bytes: did parts %v, error %v; want [2]", n, j.ran, err)
@@ -242,7 +246,7 @@ func TestKill(t *testing.T) {
 			t.Fatal(err)
 		}
 		time.Sleep(time.Duration(5+rand.IntN(50)) * time.Millisecond)
-		cmd.Process.Kill()
+		_ = cmd.Process.Kill()
 		if err := cmd.Wait(); err != nil {
 			killed++
 		}
