@@ -144,12 +144,7 @@ func (w *worker) page(it *item, page, lo, hi int, s *states) {
 // known.
 func (w *worker) weigh(s *states, i, n, from, to int) {
 	l, v := &w.attn, w.pool.variant
-	for j := i; j < n; j++ {
-		m, sum := v.expSum((*[ref.PagePositions]float32)(l.scores[j*ref.PagePositions:]), from, to, s.m[j])
-		s.scale(v, j, ref.Exp(s.m[j]-m))
-		s.m[j] = m
-		s.l[j] += sum
-	}
+	v.soften(s, l.scores, i, n, from, to)
 	dim := s.dim
 	if !v.weigh(s.o[i*dim:n*dim], l.scores[i*ref.PagePositions+from:], ref.PagePositions, l.v[from*dim:to*dim], dim) {
 		panic("kernel: float kernels without P·V")

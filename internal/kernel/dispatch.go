@@ -147,6 +147,22 @@ func (v variant) expSum(s *[ref.PagePositions]float32, from, to int, m float32) 
 	return m, ref.Tree(&lanes)
 }
 
+// soften brings positions from to to of a page into the softmax states i to n, whose
+// scores are in s: [states, 64].
+func (v variant) soften(st *states, s []float32, i, n, from, to int) {
+	s = s[i*ref.PagePositions : n*ref.PagePositions]
+	m, l := st.m[i:n], st.l[i:n]
+	if v.x86 != x86.None && x86.Soften(v.x86, s, ref.PagePositions, from, to, m, l, st.o[i*st.dim:n*st.dim], st.dim) {
+		return
+	}
+	for j := range m {
+		top, sum := v.expSum((*[ref.PagePositions]float32)(s[j*ref.PagePositions:]), from, to, m[j])
+		st.scale(v, i+j, ref.Exp(m[j]-top))
+		m[j] = top
+		l[j] += sum
+	}
+}
+
 // silu is y = x/(1+e^-x), times up where that is not nil.
 func (v variant) silu(y, x, up []float32) {
 	switch {
@@ -161,6 +177,17 @@ func (v variant) silu(y, x, up []float32) {
 	}
 	if up != nil {
 		v.mul(y, up)
+	}
+}
+
+// siluRows is silu of n values in each of some rows, which begin yStride values
+// apart in y and xStride in x and up.
+func (v variant) siluRows(y []float32, yStride int, x, up []float32, xStride, n, rows int) {
+	if v.x86 != x86.None && x86.SiLURows(v.x86, y, yStride, x, up, xStride, n, rows) {
+		return
+	}
+	for i := range rows {
+		v.silu(y[i*yStride:][:n], x[i*xStride:][:n], up[i*xStride:][:n])
 	}
 }
 
@@ -182,7 +209,7 @@ func (v variant) add(y, x []float32) {
 
 // scale is y = x·a; y may be x.
 func (v variant) scale(y, x []float32, a float32) {
-	if v.arm != arm.None && arm.Scale(v.arm, y, x, a) {
+	if v.arm != arm.None && arm.Scale(v.arm, y, x, a) || v.x86 != x86.None && x86.Scale(v.x86, y, x, a) {
 		return
 	}
 	for i, f := range x {

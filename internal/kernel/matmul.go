@@ -51,6 +51,7 @@ type local struct {
 	packed   []byte    // of scratch
 	gate, up []float32 // [tokens, gatePanel]
 	attn     attnLocal
+	grad     gradLocal
 }
 
 // MatMul computes y[i] = x·w[i]ᵀ (+ bias) for every weight matrix; with GateUp
@@ -260,15 +261,15 @@ func (w *worker) gateUp(lo, hi int) {
 		n := min(gatePanel, hi-lo)
 		w.product(w.gate, gatePanel, 0, lo, n)
 		w.product(w.up, gatePanel, 1, lo, n)
+		dst := y.Data[lo:]
+		if s.fuse.GateUp == SiLU {
+			s.variant.siluRows(dst, y.Cols, w.gate, w.up, gatePanel, n, tokens)
+			continue
+		}
 		for t := range tokens {
-			dst := y.Data[t*y.Cols+lo:][:n]
-			up := w.up[t*gatePanel:][:n]
-			if s.fuse.GateUp == SiLU {
-				s.variant.silu(dst, w.gate[t*gatePanel:][:n], up)
-				continue
-			}
+			dst := dst[t*y.Cols:][:n]
 			s.variant.activate(dst, w.gate[t*gatePanel:][:n], s.fuse.GateUp)
-			s.variant.mul(dst, up)
+			s.variant.mul(dst, w.up[t*gatePanel:][:n])
 		}
 	}
 }

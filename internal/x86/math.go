@@ -18,7 +18,22 @@ func SiLU(l Level, y, x, up []float32) bool {
 	if len(y) != len(x) || up != nil && len(up) != len(x) {
 		panic("x86: SiLU: lengths differ")
 	}
-	return silu(l, y, x, up)
+	return len(x) == 0 || silu(l, y, x, up, len(x), 1, 0, 0)
+}
+
+// SiLURows is SiLU of n values in each of some rows, which begin yStride values
+// apart in y and xStride in x and up.
+func SiLURows(l Level, y []float32, yStride int, x, up []float32, xStride, n, rows int) bool {
+	if n < 0 || rows < 0 {
+		panic("x86: SiLURows: negative shape")
+	}
+	if n == 0 || rows == 0 {
+		return true
+	}
+	if yStride < n || xStride < n || len(y) < (rows-1)*yStride+n || len(x) < (rows-1)*xStride+n || up != nil && len(up) < (rows-1)*xStride+n {
+		panic("x86: SiLURows: lengths differ")
+	}
+	return silu(l, y, x, up, n, rows, yStride, xStride)
 }
 
 // RMSNorm is y = x/sqrt(Σx²/n + eps)·w. y may be x.
@@ -44,4 +59,12 @@ func Add(l Level, y, x []float32) bool {
 		panic("x86: Add: lengths differ")
 	}
 	return add(l, y, x)
+}
+
+// Scale is y = x·a. y may be x.
+func Scale(l Level, y, x []float32, a float32) bool {
+	if len(y) != len(x) {
+		panic("x86: Scale: lengths differ")
+	}
+	return scale(l, y, x, a)
 }

@@ -130,34 +130,48 @@ step:
 	VZEROUPPER
 	RET
 
-// func siluAVX2(y, x, u *float32, n int)
+// func siluAVX2(y, x, u *float32, n, rows, yStride, xStride int)
 //
-// y = x/(1+e^-x)·u; without the product where u is nil. n is a multiple of 8.
+// y = x/(1+e^-x)·u for n values in each of some rows, whose starts are yStride and
+// xStride bytes apart; without the product where u is nil. n is a multiple of 8.
 //
-//	DI y   SI x   DX u   CX n
-TEXT ·siluAVX2(SB), NOSPLIT, $0-32
+//	DI y   SI x   DX u   R8 rows left   R9 yStride   R10 xStride   CX values left, BX offset
+TEXT ·siluAVX2(SB), NOSPLIT, $0-56
 	MOVQ y+0(FP), DI
 	MOVQ x+8(FP), SI
 	MOVQ u+16(FP), DX
+	MOVQ rows+32(FP), R8
+	MOVQ yStride+40(FP), R9
+	MOVQ xStride+48(FP), R10
+
+row:
 	MOVQ n+24(FP), CX
+	XORQ BX, BX
 
 step:
-	VMOVUPS (SI), Y6
+	VMOVUPS (SI)(BX*1), Y6
 	VXORPS  xsign<>(SB), Y6, Y0
 	EXP
 	VADDPS  xone<>(SB), Y0, Y0
 	VDIVPS  Y0, Y6, Y0
 	TESTQ   DX, DX
 	JZ      store
-	VMULPS  (DX), Y0, Y0
-	ADDQ    $32, DX
+	VMULPS  (DX)(BX*1), Y0, Y0
 
 store:
-	VMOVUPS Y0, (DI)
-	ADDQ    $32, SI
-	ADDQ    $32, DI
+	VMOVUPS Y0, (DI)(BX*1)
+	ADDQ    $32, BX
 	SUBQ    $8, CX
 	JNZ     step
+	ADDQ    R9, DI
+	ADDQ    R10, SI
+	TESTQ   DX, DX
+	JZ      next
+	ADDQ    R10, DX
+
+next:
+	DECQ R8
+	JNZ  row
 	VZEROUPPER
 	RET
 
@@ -207,6 +221,27 @@ step:
 	ADDQ    $32, SI
 	ADDQ    $32, DI
 	ADDQ    $32, DX
+	SUBQ    $8, CX
+	JNZ     step
+	VZEROUPPER
+	RET
+
+// func scaleByAVX2(y, x *float32, s float32, n int)
+//
+// y = x·s. n is a multiple of 8.
+//
+//	DI y   SI x   Y8 s   CX n
+TEXT ·scaleByAVX2(SB), NOSPLIT, $0-32
+	MOVQ         y+0(FP), DI
+	MOVQ         x+8(FP), SI
+	VBROADCASTSS s+16(FP), Y8
+	MOVQ         n+24(FP), CX
+
+step:
+	VMULPS  (SI), Y8, Y0
+	VMOVUPS Y0, (DI)
+	ADDQ    $32, SI
+	ADDQ    $32, DI
 	SUBQ    $8, CX
 	JNZ     step
 	VZEROUPPER

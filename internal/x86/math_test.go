@@ -60,6 +60,13 @@ func TestMath(t *testing.T) {
 					SiLU(l, y, y, up)
 					sameBits(t, "silu·up", y, want)
 				}
+				for i := range want {
+					want[i] = up[i] * x[0]
+				}
+				y = kerneltest.GuardedF32(t, n)
+				if n > 0 && need(Scale(l, y, up, x[0]), "scale") {
+					sameBits(t, "scale", y, want)
+				}
 				copy(want, up)
 				for i := range want {
 					want[i] += x[i]
@@ -103,6 +110,78 @@ func TestMath(t *testing.T) {
 						}
 					}
 				}
+			}
+		}
+	})
+}
+
+// TestSiLURows: rows of an output, with values between them that stay.
+func TestSiLURows(t *testing.T) {
+	kerneltest.Variants(t, kernels(), func(t *testing.T, v string) {
+		l, r := levels[v], rand.New(rand.NewPCG(7, 7))
+		for range 100 {
+			n, rows := 1+r.IntN(70), 1+r.IntN(9)
+			xs, ys := n+r.IntN(20), n+r.IntN(20)
+			x, up := arguments(t, r, (rows-1)*xs+n), arguments(t, r, (rows-1)*xs+n)
+			y := values(t, r, (rows-1)*ys+n)
+			want := slices.Clone(y)
+			for i := range rows {
+				for j := range n {
+					want[i*ys+j] = ref.SiLU(x[i*xs+j]) * up[i*xs+j]
+				}
+			}
+			if SiLURows(l, y, ys, x, up, xs, n, rows) {
+				sameBits(t, "silu of rows", y, want)
+			} else if v != "generic" && Assembly {
+				t.Fatal("no kernel")
+			}
+		}
+	})
+}
+
+// TestSoften compares with ref.State, whose outputs have no values to add here.
+func TestSoften(t *testing.T) {
+	kerneltest.Variants(t, kernels(), func(t *testing.T, v string) {
+		l, r := levels[v], rand.New(rand.NewPCG(8, 8))
+		for range 300 {
+			n, dim := 1+r.IntN(9), []int{1, 8, 16, 40, 64, 80, 128}[r.IntN(7)]
+			from := r.IntN(64)
+			to := from + 1 + r.IntN(64-from)
+			stride := to + r.IntN(9)
+			s, m, sum, o := values(t, r, (n-1)*stride+to), values(t, r, n), values(t, r, n), values(t, r, n*dim)
+			for i := range s {
+				s[i] *= 10
+			}
+			for i := range m {
+				switch m[i] *= 10; r.IntN(4) {
+				case 0:
+					m[i], sum[i] = float32(math.Inf(-1)), 0
+				case 1:
+					m[i] = slices.Max(s[i*stride+from : i*stride+to])
+				}
+			}
+			wantS, wantM, wantL, wantO := slices.Clone(s), slices.Clone(m), slices.Clone(sum), slices.Clone(o)
+			for i := range n {
+				st := ref.State{M: m[i], L: sum[i], O: make([]float64, dim)}
+				for d := range dim {
+					st.O[d] = float64(o[i*dim+d])
+				}
+				st.Page(wantS[i*stride+from:i*stride+to], from, make([]float32, 64*dim), 0)
+				wantM[i], wantL[i] = st.M, st.L
+				for d := range dim {
+					wantO[i*dim+d] = float32(st.O[d])
+				}
+			}
+			if Soften(l, s, stride, from, to, m, sum, o, dim) {
+				sameBits(t, "scores", s, wantS)
+				sameBits(t, "largest", m, wantM)
+				sameBits(t, "sum", sum, wantL)
+				for d := range o {
+					o[d] += 0 // as the values of 0 do: -0 is no longer
+				}
+				sameBits(t, "outputs", o, wantO)
+			} else if v == "avx512" {
+				t.Fatal("no kernel")
 			}
 		}
 	})
