@@ -254,3 +254,63 @@ step:
 	JNZ  step
 	VZEROUPPER
 	RET
+
+// func pairPanelsAVX512(dst *uint32, panel uintptr, src *float32, srcStride uintptr, pairs int)
+//
+// dst[i/12][k][i%12] = src[2k][i] and src[2k+1][i], rounded to bfloat16, for i below
+// 48: four panels; strides in bytes.
+//
+//	DI dst   R8 from panel to panel   R10 3·R8   SI src   R9 its stride   CX pairs   K1 12 lanes
+TEXT ·pairPanelsAVX512(SB), NOSPLIT, $0-40
+	MOVQ  dst+0(FP), DI
+	MOVQ  panel+8(FP), R8
+	MOVQ  src+16(FP), SI
+	MOVQ  srcStride+24(FP), R9
+	MOVQ  pairs+32(FP), CX
+	LEAQ  (R8)(R8*2), R10
+	MOVL  $0xfff, AX
+	KMOVW AX, K1
+
+step:
+	VMOVUPS.Z (SI), K1, Z0
+	VMOVUPS.Z (SI)(R9*1), K1, Z4
+	VMOVUPS.Z 48(SI), K1, Z1
+	VMOVUPS.Z 48(SI)(R9*1), K1, Z5
+	VMOVUPS.Z 96(SI), K1, Z2
+	VMOVUPS.Z 96(SI)(R9*1), K1, Z6
+	VMOVUPS.Z 144(SI), K1, Z3
+	VMOVUPS.Z 144(SI)(R9*1), K1, Z7
+	LONG $0x487ef262; WORD $0xc072 // VCVTNEPS2BF16 Z0, Y0
+	LONG $0x487ef262; WORD $0xc972 // VCVTNEPS2BF16 Z1, Y1
+	LONG $0x487ef262; WORD $0xd272 // VCVTNEPS2BF16 Z2, Y2
+	LONG $0x487ef262; WORD $0xdb72 // VCVTNEPS2BF16 Z3, Y3
+	LONG $0x487ef262; WORD $0xe472 // VCVTNEPS2BF16 Z4, Y4
+	LONG $0x487ef262; WORD $0xed72 // VCVTNEPS2BF16 Z5, Y5
+	LONG $0x487ef262; WORD $0xf672 // VCVTNEPS2BF16 Z6, Y6
+	LONG $0x487ef262; WORD $0xff72 // VCVTNEPS2BF16 Z7, Y7
+	VPMOVZXWD Y0, Z0
+	VPMOVZXWD Y1, Z1
+	VPMOVZXWD Y2, Z2
+	VPMOVZXWD Y3, Z3
+	VPMOVZXWD Y4, Z4
+	VPMOVZXWD Y5, Z5
+	VPMOVZXWD Y6, Z6
+	VPMOVZXWD Y7, Z7
+	VPSLLD $16, Z4, Z4
+	VPORD Z4, Z0, Z0
+	VPSLLD $16, Z5, Z5
+	VPORD Z5, Z1, Z1
+	VPSLLD $16, Z6, Z6
+	VPORD Z6, Z2, Z2
+	VPSLLD $16, Z7, Z7
+	VPORD Z7, Z3, Z3
+	VMOVUPS Z0, K1, (DI)
+	VMOVUPS Z1, K1, (DI)(R8*1)
+	VMOVUPS Z2, K1, (DI)(R8*2)
+	VMOVUPS Z3, K1, (DI)(R10*1)
+	LEAQ (SI)(R9*2), SI
+	ADDQ $48, DI
+	DECQ CX
+	JNZ  step
+	VZEROUPPER
+	RET

@@ -42,11 +42,17 @@ func roundRowAVX512(dst *uint32, src *float32, n int)
 //go:noescape
 func pairColumnsAVX512(dst *uint32, dstStride uintptr, src *float32, srcStride uintptr, pairs int, mask uint32)
 
+//go:noescape
+func packPanelsAVX512(dst *uint32, panel uintptr, src *uint32, srcStride uintptr, k int)
+
+//go:noescape
+func pairPanelsAVX512(dst *uint32, panel uintptr, src *float32, srcStride uintptr, pairs int)
+
 // gemmScratch holds the packed operands of one block along k, as bits of float32
 // or pairs of bfloat16. What lies beyond the tile is never stored.
 type gemmScratch struct {
 	b    [GemmBlock * GemmCols]uint32 // panels of 32 (AVX2: 16) columns: [panel][k][column]
-	a    [12 * GemmBlock]uint32       // one panel
+	a    [4 * 12 * GemmBlock]uint32   // panels of 12 (AVX2: 6) rows, see packA
 	rows [16 * GemmBlock]uint32       // rows of pairs on their way to b
 	edge [12 * 32]float32             // a result that sticks out of c
 }
@@ -90,7 +96,7 @@ func (g *gemmRun) block(k, n int) {
 		steps = (n + 1) / 2
 	}
 	g.packB(k, n)
-	arg := gemmArgs{a: unsafe.Pointer(&g.s.a), k: steps}
+	arg := gemmArgs{k: steps}
 	arg.ai, arg.ak = uintptr(4*steps), 4
 	if g.TA {
 		arg.ai, arg.ak = 4, uintptr(4*g.mr)
@@ -101,7 +107,7 @@ func (g *gemmRun) block(k, n int) {
 	}
 	for i := 0; i < g.M; i += g.mr {
 		rows := min(g.mr, g.M-i)
-		g.packA(i, rows, k, n, steps)
+		arg.a = unsafe.Pointer(&g.packA(i, rows, k, n, steps)[0])
 		for j := 0; j < g.N; j += g.nr {
 			cols := min(g.nr, g.N-j)
 			arg.b = unsafe.Pointer(&g.s.b[j*steps])
@@ -136,15 +142,53 @@ func (g *gemmRun) kernel(a *gemmArgs) {
 	}
 }
 
-// packA packs n values along k of the rows from i on.
-func (g *gemmRun) packA(i, rows, k, n, steps int) {
-	dst := g.s.a[:g.mr*steps]
-	if g.TA {
+// packA packs n values along k of the rows from i on and returns their panel.
+// Where the rows are columns in memory, four panels are packed at a time, because
+// every step along k is another page or at least another cache line.
+func (g *gemmRun) packA(i, rows, k, n, steps int) []uint32 {
+	size := g.mr * steps
+	if !g.TA {
+		dst := g.s.a[:size]
+		for r := range rows {
+			g.row(dst[r*steps:][:steps], g.A[(i+r)*g.LDA+k:][:n])
+		}
+		g.fetch(i+g.mr, k, n)
+		return dst
+	}
+	four := 4 * g.mr
+	first := i - i%four
+	if g.l < AVX512 || first+four > g.M || g.BF16 && !g.pairs {
+		dst := g.s.a[:size]
 		g.columns(dst, g.mr, g.A[k*g.LDA+i:], g.LDA, n, rows)
+		return dst
+	}
+	if i == first {
+		g.panels(g.s.a[:4*size], size, g.A[k*g.LDA+i:], n)
+	}
+	return g.s.a[i%four*steps:][:size]
+}
+
+// panels packs the columns of four panels of op(a), size long each.
+func (g *gemmRun) panels(dst []uint32, size int, src []float32, n int) {
+	panel, from := uintptr(4*size), uintptr(4*g.LDA)
+	if !g.pairs {
+		packPanelsAVX512(&dst[0], panel, bits(src), from, n)
 		return
 	}
-	for r := range rows {
-		g.row(dst[r*steps:][:steps], g.A[(i+r)*g.LDA+k:][:n])
+	if n > 1 {
+		pairPanelsAVX512(&dst[0], panel, &src[0], from, n/2)
+	}
+	if n%2 == 1 {
+		for p := range 4 {
+			g.columns(dst[p*size+n/2*g.mr:], g.mr, src[(n-1)*g.LDA+p*g.mr:], g.LDA, 1, g.mr)
+		}
+	}
+}
+
+// fetch asks for the rows of op(a) from i on, while those before are in use.
+func (g *gemmRun) fetch(i, k, n int) {
+	for r := i; r < min(i+g.mr, g.M); r++ {
+		fetch(uintptr(unsafe.Pointer(&g.A[r*g.LDA+k])), (n+15)/16)
 	}
 }
 

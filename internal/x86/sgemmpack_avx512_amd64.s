@@ -168,3 +168,34 @@ whole:
 	JGT  step
 	VZEROUPPER
 	RET
+
+// func packPanelsAVX512(dst *uint32, panel uintptr, src *uint32, srcStride uintptr, k int)
+//
+// dst[i/12][k][i%12] = src[k][i] for i below 48: four panels; strides in bytes.
+//
+//	DI dst   R8 from panel to panel   R10 3·R8   SI src   R9 its stride   CX k   K1 12 lanes
+TEXT ·packPanelsAVX512(SB), NOSPLIT, $0-40
+	MOVQ  dst+0(FP), DI
+	MOVQ  panel+8(FP), R8
+	MOVQ  src+16(FP), SI
+	MOVQ  srcStride+24(FP), R9
+	MOVQ  k+32(FP), CX
+	LEAQ  (R8)(R8*2), R10
+	MOVL  $0xfff, AX
+	KMOVW AX, K1
+
+step:
+	VMOVUPS.Z (SI), K1, Z0
+	VMOVUPS.Z 48(SI), K1, Z1
+	VMOVUPS.Z 96(SI), K1, Z2
+	VMOVUPS.Z 144(SI), K1, Z3
+	VMOVUPS Z0, K1, (DI)
+	VMOVUPS Z1, K1, (DI)(R8*1)
+	VMOVUPS Z2, K1, (DI)(R8*2)
+	VMOVUPS Z3, K1, (DI)(R10*1)
+	ADDQ R9, SI
+	ADDQ $48, DI
+	DECQ CX
+	JNZ  step
+	VZEROUPPER
+	RET
