@@ -18,7 +18,7 @@ MODEL   := testdata/tinystories-qwen2
 
 export CGO_ENABLED = 0
 
-.PHONY: help deps build cross install check lint generated test test-noasm test-arm64 race fuzz bench interop proof-stream proof-memory man demo clean
+.PHONY: help deps build cross install check lint generated test test-noasm test-arm64 race fuzz bench interop proof-stream proof-memory count-arm man demo clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -103,6 +103,20 @@ proof-memory: build ## open and run a Q8_0 file of 531 MB (PROOF=0.5b) or 13 MB 
 	bin/qwq-convert quantize .scratch/memory/src -o .scratch/memory/m.gguf --type q8_0 --force
 	QWQ_BENCH_MODEL=$(CURDIR)/.scratch/memory/m.gguf $(GO) test -count=1 -v -run TestOpenMemory ./runtime/engine
 	rm -rf .scratch/memory
+
+COUNT ?= small
+count-arm: ## guest instructions per token on emulated Cortex-A72, A76 and i8mm cores beside llama.cpp's, and against bench/countarm/expected.txt; COUNT=0.5b: that shape (3 minutes)
+	@command -v qemu-aarch64 >/dev/null || { echo "make count-arm: qemu-aarch64 is missing: apt-get install qemu-user (the static one takes no plugin)"; exit 1; }
+	@command -v gcc >/dev/null || { echo "make count-arm: gcc is missing: apt-get install gcc libc6-dev"; exit 1; }
+	@mkdir -p .scratch/count-arm
+	GOARCH=arm64 $(GO) build -trimpath -o .scratch/count-arm/qwq ./cmd/qwq
+	@set -e; src=$(MODEL); steps=32; if [ "$(COUNT)" = 0.5b ]; then \
+		$(GO) run ./bench/synth -preset 0.5b -o .scratch/count-arm/src; src=.scratch/count-arm/src; steps=2; \
+	fi; \
+	$(GO) run ./cmd/qwq-convert quantize $$src -o .scratch/count-arm/q8_0.gguf --type q8_0 --force >/dev/null; \
+	$(GO) run ./cmd/qwq-convert quantize $$src -o .scratch/count-arm/q4_0.gguf --type q4_0 --tensor-type token_embd=q8_0 --force >/dev/null; \
+	$(GO) run ./bench/countarm -shape $(COUNT) -n $$steps -qwq .scratch/count-arm/qwq $(if $(UPDATE),-update) $(if $(TOP),-top $(TOP)) \
+		-model Q8_0=.scratch/count-arm/q8_0.gguf -model Q4_0=.scratch/count-arm/q4_0.gguf
 
 man: build ## manual pages, made from the commands' own help, into dist/man
 	@mkdir -p dist/man

@@ -19,14 +19,15 @@ GLOBL fifth<>(SB), RODATA|NOPTR, $48
 // func gemvQ8_0NEON(dst *float32, w *byte, q *int8, d *float32, sum *int16, blocks, stride, groups int)
 //
 // dst[8g+i] = row 8g+i of w times the activations, for groups of 8 rows; a row is
-// blocks of 34 bytes, stride bytes apart. Products by smull, smlal2 and sadalp (two products of -128·±127 fit an int16).
+// blocks of 34 bytes, stride bytes apart. Products by smull, smlal2 and sadalp (two products of -128·±127 fit an int16). Four blocks at a time: one
+// load has their d, one their sums.
 //
 // 	R0-R7 the eight rows   R8 codes   R9 scales d   R10 sums of 16   R11 blocks left
 // 	R12 what is prefetched, one group of rows ahead   R13 dst   R14 groups
 // 	R15 R19 R20 start of codes, d, sums   R21 blocks   R22 from a row's end to the next group
 // 	V0-V7 int32 sums of each row, from its first block on (they may wrap)
 // 	V8 V9 float sums, lane = row   V10-V13 the int32 sums up to this and the last block
-// 	V14 V15 codes of x   V16 V17 scales and mins   V18 d   V19 Σx   V20-V27 free   V28-V31 constants
+// 	V14-V17 codes of x   V18 V19 scales and mins   V20 d   V21 Σx   others free up to the constants from V28 on
 //
 // 	for each group {
 // 		for each block b {
@@ -72,10 +73,10 @@ groupQ8_0NEON:
 	WORD $0x4f00e40d // movi v13.16b, #0
 	MOVD R15, R8
 	MOVD R19, R9
-	SUBS $2, R21, R11
+	SUBS $4, R21, R11
 	BLT oddQ8_0NEON
 
-twoQ8_0NEON:
+fourQ8_0NEON:
 	PRFM 0(R12), PLDL2KEEP
 	PRFM 64(R12), PLDL2KEEP
 	PRFM 128(R12), PLDL2KEEP
@@ -84,264 +85,448 @@ twoQ8_0NEON:
 	PRFM 320(R12), PLDL2KEEP
 	PRFM 384(R12), PLDL2KEEP
 	PRFM 448(R12), PLDL2KEEP
-	ADD $544, R12, R12
-	FMOVD.P 8(R9), F18
-	FLDPQ.P 32(R8), (F14, F15)
-	VLD1.P 2(R0), V16.H[0]
-	VLD1.P 2(R1), V16.H[1]
-	VLD1.P 32(R0), [V20.B16, V21.B16]
-	VLD1.P 32(R1), [V22.B16, V23.B16]
-	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
-	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
-	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
-	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
-	WORD $0x4e606b00 // sadalp v0.4s, v24.8h
-	WORD $0x4e606b21 // sadalp v1.4s, v25.8h
-	WORD $0x0e2fc2b8 // smull v24.8h, v21.8b, v15.8b
-	WORD $0x0e2fc2f9 // smull v25.8h, v23.8b, v15.8b
-	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e606b00 // sadalp v0.4s, v24.8h
-	WORD $0x4e606b21 // sadalp v1.4s, v25.8h
-	VLD1.P 2(R2), V16.H[2]
-	VLD1.P 2(R3), V16.H[3]
-	VLD1.P 32(R2), [V20.B16, V21.B16]
-	VLD1.P 32(R3), [V22.B16, V23.B16]
-	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
-	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
-	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
-	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
-	WORD $0x4e606b02 // sadalp v2.4s, v24.8h
-	WORD $0x4e606b23 // sadalp v3.4s, v25.8h
-	WORD $0x0e2fc2b8 // smull v24.8h, v21.8b, v15.8b
-	WORD $0x0e2fc2f9 // smull v25.8h, v23.8b, v15.8b
-	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e606b02 // sadalp v2.4s, v24.8h
-	WORD $0x4e606b23 // sadalp v3.4s, v25.8h
-	VLD1.P 2(R4), V16.H[4]
-	VLD1.P 2(R5), V16.H[5]
-	VLD1.P 32(R4), [V20.B16, V21.B16]
-	VLD1.P 32(R5), [V22.B16, V23.B16]
-	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
-	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
-	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
-	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
-	WORD $0x4e606b04 // sadalp v4.4s, v24.8h
-	WORD $0x4e606b25 // sadalp v5.4s, v25.8h
-	WORD $0x0e2fc2b8 // smull v24.8h, v21.8b, v15.8b
-	WORD $0x0e2fc2f9 // smull v25.8h, v23.8b, v15.8b
-	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e606b04 // sadalp v4.4s, v24.8h
-	WORD $0x4e606b25 // sadalp v5.4s, v25.8h
-	VLD1.P 2(R6), V16.H[6]
-	VLD1.P 2(R7), V16.H[7]
-	VLD1.P 32(R6), [V20.B16, V21.B16]
-	VLD1.P 32(R7), [V22.B16, V23.B16]
-	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
-	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
-	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
-	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
-	WORD $0x4e606b06 // sadalp v6.4s, v24.8h
-	WORD $0x4e606b27 // sadalp v7.4s, v25.8h
-	WORD $0x0e2fc2b8 // smull v24.8h, v21.8b, v15.8b
-	WORD $0x0e2fc2f9 // smull v25.8h, v23.8b, v15.8b
-	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e606b06 // sadalp v6.4s, v24.8h
-	WORD $0x4e606b27 // sadalp v7.4s, v25.8h
-	WORD $0x4ea1bc14 // addp v20.4s, v0.4s, v1.4s
-	WORD $0x4ea3bc55 // addp v21.4s, v2.4s, v3.4s
-	WORD $0x4eb5be8a // addp v10.4s, v20.4s, v21.4s
-	WORD $0x6eac8554 // sub v20.4s, v10.4s, v12.4s
-	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
-	WORD $0x0e217a15 // fcvtl v21.4s, v16.4h
-	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
-	WORD $0x4f929294 // fmul v20.4s, v20.4s, v18.s[0]
-	WORD $0x4e34d508 // fadd v8.4s, v8.4s, v20.4s
-	WORD $0x4ea5bc94 // addp v20.4s, v4.4s, v5.4s
-	WORD $0x4ea7bcd5 // addp v21.4s, v6.4s, v7.4s
-	WORD $0x4eb5be8b // addp v11.4s, v20.4s, v21.4s
-	WORD $0x6ead8574 // sub v20.4s, v11.4s, v13.4s
-	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
-	WORD $0x4e217a15 // fcvtl2 v21.4s, v16.8h
-	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
-	WORD $0x4f929294 // fmul v20.4s, v20.4s, v18.s[0]
-	WORD $0x4e34d529 // fadd v9.4s, v9.4s, v20.4s
-	FLDPQ.P 32(R8), (F14, F15)
-	VLD1.P 2(R0), V16.H[0]
-	VLD1.P 2(R1), V16.H[1]
-	VLD1.P 32(R0), [V20.B16, V21.B16]
-	VLD1.P 32(R1), [V22.B16, V23.B16]
-	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
-	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
-	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
-	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
-	WORD $0x4e606b00 // sadalp v0.4s, v24.8h
-	WORD $0x4e606b21 // sadalp v1.4s, v25.8h
-	WORD $0x0e2fc2b8 // smull v24.8h, v21.8b, v15.8b
-	WORD $0x0e2fc2f9 // smull v25.8h, v23.8b, v15.8b
-	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e606b00 // sadalp v0.4s, v24.8h
-	WORD $0x4e606b21 // sadalp v1.4s, v25.8h
-	VLD1.P 2(R2), V16.H[2]
-	VLD1.P 2(R3), V16.H[3]
-	VLD1.P 32(R2), [V20.B16, V21.B16]
-	VLD1.P 32(R3), [V22.B16, V23.B16]
-	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
-	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
-	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
-	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
-	WORD $0x4e606b02 // sadalp v2.4s, v24.8h
-	WORD $0x4e606b23 // sadalp v3.4s, v25.8h
-	WORD $0x0e2fc2b8 // smull v24.8h, v21.8b, v15.8b
-	WORD $0x0e2fc2f9 // smull v25.8h, v23.8b, v15.8b
-	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e606b02 // sadalp v2.4s, v24.8h
-	WORD $0x4e606b23 // sadalp v3.4s, v25.8h
-	VLD1.P 2(R4), V16.H[4]
-	VLD1.P 2(R5), V16.H[5]
-	VLD1.P 32(R4), [V20.B16, V21.B16]
-	VLD1.P 32(R5), [V22.B16, V23.B16]
-	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
-	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
-	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
-	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
-	WORD $0x4e606b04 // sadalp v4.4s, v24.8h
-	WORD $0x4e606b25 // sadalp v5.4s, v25.8h
-	WORD $0x0e2fc2b8 // smull v24.8h, v21.8b, v15.8b
-	WORD $0x0e2fc2f9 // smull v25.8h, v23.8b, v15.8b
-	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e606b04 // sadalp v4.4s, v24.8h
-	WORD $0x4e606b25 // sadalp v5.4s, v25.8h
-	VLD1.P 2(R6), V16.H[6]
-	VLD1.P 2(R7), V16.H[7]
-	VLD1.P 32(R6), [V20.B16, V21.B16]
-	VLD1.P 32(R7), [V22.B16, V23.B16]
-	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
-	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
-	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
-	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
-	WORD $0x4e606b06 // sadalp v6.4s, v24.8h
-	WORD $0x4e606b27 // sadalp v7.4s, v25.8h
-	WORD $0x0e2fc2b8 // smull v24.8h, v21.8b, v15.8b
-	WORD $0x0e2fc2f9 // smull v25.8h, v23.8b, v15.8b
-	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e606b06 // sadalp v6.4s, v24.8h
-	WORD $0x4e606b27 // sadalp v7.4s, v25.8h
-	WORD $0x4ea1bc14 // addp v20.4s, v0.4s, v1.4s
-	WORD $0x4ea3bc55 // addp v21.4s, v2.4s, v3.4s
-	WORD $0x4eb5be8c // addp v12.4s, v20.4s, v21.4s
-	WORD $0x6eaa8594 // sub v20.4s, v12.4s, v10.4s
-	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
-	WORD $0x0e217a15 // fcvtl v21.4s, v16.4h
-	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
-	WORD $0x4fb29294 // fmul v20.4s, v20.4s, v18.s[1]
-	WORD $0x4e34d508 // fadd v8.4s, v8.4s, v20.4s
-	WORD $0x4ea5bc94 // addp v20.4s, v4.4s, v5.4s
-	WORD $0x4ea7bcd5 // addp v21.4s, v6.4s, v7.4s
-	WORD $0x4eb5be8d // addp v13.4s, v20.4s, v21.4s
-	WORD $0x6eab85b4 // sub v20.4s, v13.4s, v11.4s
-	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
-	WORD $0x4e217a15 // fcvtl2 v21.4s, v16.8h
-	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
-	WORD $0x4fb29294 // fmul v20.4s, v20.4s, v18.s[1]
-	WORD $0x4e34d529 // fadd v9.4s, v9.4s, v20.4s
-	SUBS $2, R11, R11
-	BGE twoQ8_0NEON
+	PRFM 512(R12), PLDL2KEEP
+	PRFM 576(R12), PLDL2KEEP
+	PRFM 640(R12), PLDL2KEEP
+	PRFM 704(R12), PLDL2KEEP
+	PRFM 768(R12), PLDL2KEEP
+	PRFM 832(R12), PLDL2KEEP
+	PRFM 896(R12), PLDL2KEEP
+	PRFM 960(R12), PLDL2KEEP
+	PRFM 1024(R12), PLDL2KEEP
+	ADD $1088, R12, R12
+	FMOVQ.P 16(R9), F20
+	VLD1.P 64(R8), [V14.B16, V15.B16, V16.B16, V17.B16]
+	VLD1.P 2(R0), V18.H[0]
+	VLD1.P 2(R1), V18.H[1]
+	VLD1.P 32(R0), [V22.B16, V23.B16]
+	VLD1.P 32(R1), [V24.B16, V25.B16]
+	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
+	WORD $0x0e2ec31b // smull v27.8h, v24.8b, v14.8b
+	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
+	WORD $0x4e2e831b // smlal2 v27.8h, v24.16b, v14.16b
+	WORD $0x4e606b40 // sadalp v0.4s, v26.8h
+	WORD $0x4e606b61 // sadalp v1.4s, v27.8h
+	WORD $0x0e2fc2fa // smull v26.8h, v23.8b, v15.8b
+	WORD $0x0e2fc33b // smull v27.8h, v25.8b, v15.8b
+	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
+	WORD $0x4e2f833b // smlal2 v27.8h, v25.16b, v15.16b
+	WORD $0x4e606b40 // sadalp v0.4s, v26.8h
+	WORD $0x4e606b61 // sadalp v1.4s, v27.8h
+	VLD1.P 2(R2), V18.H[2]
+	VLD1.P 2(R3), V18.H[3]
+	VLD1.P 32(R2), [V22.B16, V23.B16]
+	VLD1.P 32(R3), [V24.B16, V25.B16]
+	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
+	WORD $0x0e2ec31b // smull v27.8h, v24.8b, v14.8b
+	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
+	WORD $0x4e2e831b // smlal2 v27.8h, v24.16b, v14.16b
+	WORD $0x4e606b42 // sadalp v2.4s, v26.8h
+	WORD $0x4e606b63 // sadalp v3.4s, v27.8h
+	WORD $0x0e2fc2fa // smull v26.8h, v23.8b, v15.8b
+	WORD $0x0e2fc33b // smull v27.8h, v25.8b, v15.8b
+	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
+	WORD $0x4e2f833b // smlal2 v27.8h, v25.16b, v15.16b
+	WORD $0x4e606b42 // sadalp v2.4s, v26.8h
+	WORD $0x4e606b63 // sadalp v3.4s, v27.8h
+	VLD1.P 2(R4), V18.H[4]
+	VLD1.P 2(R5), V18.H[5]
+	VLD1.P 32(R4), [V22.B16, V23.B16]
+	VLD1.P 32(R5), [V24.B16, V25.B16]
+	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
+	WORD $0x0e2ec31b // smull v27.8h, v24.8b, v14.8b
+	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
+	WORD $0x4e2e831b // smlal2 v27.8h, v24.16b, v14.16b
+	WORD $0x4e606b44 // sadalp v4.4s, v26.8h
+	WORD $0x4e606b65 // sadalp v5.4s, v27.8h
+	WORD $0x0e2fc2fa // smull v26.8h, v23.8b, v15.8b
+	WORD $0x0e2fc33b // smull v27.8h, v25.8b, v15.8b
+	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
+	WORD $0x4e2f833b // smlal2 v27.8h, v25.16b, v15.16b
+	WORD $0x4e606b44 // sadalp v4.4s, v26.8h
+	WORD $0x4e606b65 // sadalp v5.4s, v27.8h
+	VLD1.P 2(R6), V18.H[6]
+	VLD1.P 2(R7), V18.H[7]
+	VLD1.P 32(R6), [V22.B16, V23.B16]
+	VLD1.P 32(R7), [V24.B16, V25.B16]
+	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
+	WORD $0x0e2ec31b // smull v27.8h, v24.8b, v14.8b
+	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
+	WORD $0x4e2e831b // smlal2 v27.8h, v24.16b, v14.16b
+	WORD $0x4e606b46 // sadalp v6.4s, v26.8h
+	WORD $0x4e606b67 // sadalp v7.4s, v27.8h
+	WORD $0x0e2fc2fa // smull v26.8h, v23.8b, v15.8b
+	WORD $0x0e2fc33b // smull v27.8h, v25.8b, v15.8b
+	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
+	WORD $0x4e2f833b // smlal2 v27.8h, v25.16b, v15.16b
+	WORD $0x4e606b46 // sadalp v6.4s, v26.8h
+	WORD $0x4e606b67 // sadalp v7.4s, v27.8h
+	WORD $0x4ea1bc16 // addp v22.4s, v0.4s, v1.4s
+	WORD $0x4ea3bc57 // addp v23.4s, v2.4s, v3.4s
+	WORD $0x4eb7beca // addp v10.4s, v22.4s, v23.4s
+	WORD $0x6eac8556 // sub v22.4s, v10.4s, v12.4s
+	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
+	WORD $0x0e217a57 // fcvtl v23.4s, v18.4h
+	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
+	WORD $0x4f9492d6 // fmul v22.4s, v22.4s, v20.s[0]
+	WORD $0x4e36d508 // fadd v8.4s, v8.4s, v22.4s
+	WORD $0x4ea5bc96 // addp v22.4s, v4.4s, v5.4s
+	WORD $0x4ea7bcd7 // addp v23.4s, v6.4s, v7.4s
+	WORD $0x4eb7becb // addp v11.4s, v22.4s, v23.4s
+	WORD $0x6ead8576 // sub v22.4s, v11.4s, v13.4s
+	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
+	WORD $0x4e217a57 // fcvtl2 v23.4s, v18.8h
+	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
+	WORD $0x4f9492d6 // fmul v22.4s, v22.4s, v20.s[0]
+	WORD $0x4e36d529 // fadd v9.4s, v9.4s, v22.4s
+	VLD1.P 2(R0), V18.H[0]
+	VLD1.P 2(R1), V18.H[1]
+	VLD1.P 32(R0), [V22.B16, V23.B16]
+	VLD1.P 32(R1), [V24.B16, V25.B16]
+	WORD $0x0e30c2da // smull v26.8h, v22.8b, v16.8b
+	WORD $0x0e30c31b // smull v27.8h, v24.8b, v16.8b
+	WORD $0x4e3082da // smlal2 v26.8h, v22.16b, v16.16b
+	WORD $0x4e30831b // smlal2 v27.8h, v24.16b, v16.16b
+	WORD $0x4e606b40 // sadalp v0.4s, v26.8h
+	WORD $0x4e606b61 // sadalp v1.4s, v27.8h
+	WORD $0x0e31c2fa // smull v26.8h, v23.8b, v17.8b
+	WORD $0x0e31c33b // smull v27.8h, v25.8b, v17.8b
+	WORD $0x4e3182fa // smlal2 v26.8h, v23.16b, v17.16b
+	WORD $0x4e31833b // smlal2 v27.8h, v25.16b, v17.16b
+	WORD $0x4e606b40 // sadalp v0.4s, v26.8h
+	WORD $0x4e606b61 // sadalp v1.4s, v27.8h
+	VLD1.P 2(R2), V18.H[2]
+	VLD1.P 2(R3), V18.H[3]
+	VLD1.P 32(R2), [V22.B16, V23.B16]
+	VLD1.P 32(R3), [V24.B16, V25.B16]
+	WORD $0x0e30c2da // smull v26.8h, v22.8b, v16.8b
+	WORD $0x0e30c31b // smull v27.8h, v24.8b, v16.8b
+	WORD $0x4e3082da // smlal2 v26.8h, v22.16b, v16.16b
+	WORD $0x4e30831b // smlal2 v27.8h, v24.16b, v16.16b
+	WORD $0x4e606b42 // sadalp v2.4s, v26.8h
+	WORD $0x4e606b63 // sadalp v3.4s, v27.8h
+	WORD $0x0e31c2fa // smull v26.8h, v23.8b, v17.8b
+	WORD $0x0e31c33b // smull v27.8h, v25.8b, v17.8b
+	WORD $0x4e3182fa // smlal2 v26.8h, v23.16b, v17.16b
+	WORD $0x4e31833b // smlal2 v27.8h, v25.16b, v17.16b
+	WORD $0x4e606b42 // sadalp v2.4s, v26.8h
+	WORD $0x4e606b63 // sadalp v3.4s, v27.8h
+	VLD1.P 2(R4), V18.H[4]
+	VLD1.P 2(R5), V18.H[5]
+	VLD1.P 32(R4), [V22.B16, V23.B16]
+	VLD1.P 32(R5), [V24.B16, V25.B16]
+	WORD $0x0e30c2da // smull v26.8h, v22.8b, v16.8b
+	WORD $0x0e30c31b // smull v27.8h, v24.8b, v16.8b
+	WORD $0x4e3082da // smlal2 v26.8h, v22.16b, v16.16b
+	WORD $0x4e30831b // smlal2 v27.8h, v24.16b, v16.16b
+	WORD $0x4e606b44 // sadalp v4.4s, v26.8h
+	WORD $0x4e606b65 // sadalp v5.4s, v27.8h
+	WORD $0x0e31c2fa // smull v26.8h, v23.8b, v17.8b
+	WORD $0x0e31c33b // smull v27.8h, v25.8b, v17.8b
+	WORD $0x4e3182fa // smlal2 v26.8h, v23.16b, v17.16b
+	WORD $0x4e31833b // smlal2 v27.8h, v25.16b, v17.16b
+	WORD $0x4e606b44 // sadalp v4.4s, v26.8h
+	WORD $0x4e606b65 // sadalp v5.4s, v27.8h
+	VLD1.P 2(R6), V18.H[6]
+	VLD1.P 2(R7), V18.H[7]
+	VLD1.P 32(R6), [V22.B16, V23.B16]
+	VLD1.P 32(R7), [V24.B16, V25.B16]
+	WORD $0x0e30c2da // smull v26.8h, v22.8b, v16.8b
+	WORD $0x0e30c31b // smull v27.8h, v24.8b, v16.8b
+	WORD $0x4e3082da // smlal2 v26.8h, v22.16b, v16.16b
+	WORD $0x4e30831b // smlal2 v27.8h, v24.16b, v16.16b
+	WORD $0x4e606b46 // sadalp v6.4s, v26.8h
+	WORD $0x4e606b67 // sadalp v7.4s, v27.8h
+	WORD $0x0e31c2fa // smull v26.8h, v23.8b, v17.8b
+	WORD $0x0e31c33b // smull v27.8h, v25.8b, v17.8b
+	WORD $0x4e3182fa // smlal2 v26.8h, v23.16b, v17.16b
+	WORD $0x4e31833b // smlal2 v27.8h, v25.16b, v17.16b
+	WORD $0x4e606b46 // sadalp v6.4s, v26.8h
+	WORD $0x4e606b67 // sadalp v7.4s, v27.8h
+	WORD $0x4ea1bc16 // addp v22.4s, v0.4s, v1.4s
+	WORD $0x4ea3bc57 // addp v23.4s, v2.4s, v3.4s
+	WORD $0x4eb7becc // addp v12.4s, v22.4s, v23.4s
+	WORD $0x6eaa8596 // sub v22.4s, v12.4s, v10.4s
+	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
+	WORD $0x0e217a57 // fcvtl v23.4s, v18.4h
+	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
+	WORD $0x4fb492d6 // fmul v22.4s, v22.4s, v20.s[1]
+	WORD $0x4e36d508 // fadd v8.4s, v8.4s, v22.4s
+	WORD $0x4ea5bc96 // addp v22.4s, v4.4s, v5.4s
+	WORD $0x4ea7bcd7 // addp v23.4s, v6.4s, v7.4s
+	WORD $0x4eb7becd // addp v13.4s, v22.4s, v23.4s
+	WORD $0x6eab85b6 // sub v22.4s, v13.4s, v11.4s
+	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
+	WORD $0x4e217a57 // fcvtl2 v23.4s, v18.8h
+	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
+	WORD $0x4fb492d6 // fmul v22.4s, v22.4s, v20.s[1]
+	WORD $0x4e36d529 // fadd v9.4s, v9.4s, v22.4s
+	VLD1.P 64(R8), [V14.B16, V15.B16, V16.B16, V17.B16]
+	VLD1.P 2(R0), V18.H[0]
+	VLD1.P 2(R1), V18.H[1]
+	VLD1.P 32(R0), [V22.B16, V23.B16]
+	VLD1.P 32(R1), [V24.B16, V25.B16]
+	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
+	WORD $0x0e2ec31b // smull v27.8h, v24.8b, v14.8b
+	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
+	WORD $0x4e2e831b // smlal2 v27.8h, v24.16b, v14.16b
+	WORD $0x4e606b40 // sadalp v0.4s, v26.8h
+	WORD $0x4e606b61 // sadalp v1.4s, v27.8h
+	WORD $0x0e2fc2fa // smull v26.8h, v23.8b, v15.8b
+	WORD $0x0e2fc33b // smull v27.8h, v25.8b, v15.8b
+	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
+	WORD $0x4e2f833b // smlal2 v27.8h, v25.16b, v15.16b
+	WORD $0x4e606b40 // sadalp v0.4s, v26.8h
+	WORD $0x4e606b61 // sadalp v1.4s, v27.8h
+	VLD1.P 2(R2), V18.H[2]
+	VLD1.P 2(R3), V18.H[3]
+	VLD1.P 32(R2), [V22.B16, V23.B16]
+	VLD1.P 32(R3), [V24.B16, V25.B16]
+	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
+	WORD $0x0e2ec31b // smull v27.8h, v24.8b, v14.8b
+	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
+	WORD $0x4e2e831b // smlal2 v27.8h, v24.16b, v14.16b
+	WORD $0x4e606b42 // sadalp v2.4s, v26.8h
+	WORD $0x4e606b63 // sadalp v3.4s, v27.8h
+	WORD $0x0e2fc2fa // smull v26.8h, v23.8b, v15.8b
+	WORD $0x0e2fc33b // smull v27.8h, v25.8b, v15.8b
+	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
+	WORD $0x4e2f833b // smlal2 v27.8h, v25.16b, v15.16b
+	WORD $0x4e606b42 // sadalp v2.4s, v26.8h
+	WORD $0x4e606b63 // sadalp v3.4s, v27.8h
+	VLD1.P 2(R4), V18.H[4]
+	VLD1.P 2(R5), V18.H[5]
+	VLD1.P 32(R4), [V22.B16, V23.B16]
+	VLD1.P 32(R5), [V24.B16, V25.B16]
+	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
+	WORD $0x0e2ec31b // smull v27.8h, v24.8b, v14.8b
+	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
+	WORD $0x4e2e831b // smlal2 v27.8h, v24.16b, v14.16b
+	WORD $0x4e606b44 // sadalp v4.4s, v26.8h
+	WORD $0x4e606b65 // sadalp v5.4s, v27.8h
+	WORD $0x0e2fc2fa // smull v26.8h, v23.8b, v15.8b
+	WORD $0x0e2fc33b // smull v27.8h, v25.8b, v15.8b
+	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
+	WORD $0x4e2f833b // smlal2 v27.8h, v25.16b, v15.16b
+	WORD $0x4e606b44 // sadalp v4.4s, v26.8h
+	WORD $0x4e606b65 // sadalp v5.4s, v27.8h
+	VLD1.P 2(R6), V18.H[6]
+	VLD1.P 2(R7), V18.H[7]
+	VLD1.P 32(R6), [V22.B16, V23.B16]
+	VLD1.P 32(R7), [V24.B16, V25.B16]
+	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
+	WORD $0x0e2ec31b // smull v27.8h, v24.8b, v14.8b
+	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
+	WORD $0x4e2e831b // smlal2 v27.8h, v24.16b, v14.16b
+	WORD $0x4e606b46 // sadalp v6.4s, v26.8h
+	WORD $0x4e606b67 // sadalp v7.4s, v27.8h
+	WORD $0x0e2fc2fa // smull v26.8h, v23.8b, v15.8b
+	WORD $0x0e2fc33b // smull v27.8h, v25.8b, v15.8b
+	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
+	WORD $0x4e2f833b // smlal2 v27.8h, v25.16b, v15.16b
+	WORD $0x4e606b46 // sadalp v6.4s, v26.8h
+	WORD $0x4e606b67 // sadalp v7.4s, v27.8h
+	WORD $0x4ea1bc16 // addp v22.4s, v0.4s, v1.4s
+	WORD $0x4ea3bc57 // addp v23.4s, v2.4s, v3.4s
+	WORD $0x4eb7beca // addp v10.4s, v22.4s, v23.4s
+	WORD $0x6eac8556 // sub v22.4s, v10.4s, v12.4s
+	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
+	WORD $0x0e217a57 // fcvtl v23.4s, v18.4h
+	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
+	WORD $0x4f949ad6 // fmul v22.4s, v22.4s, v20.s[2]
+	WORD $0x4e36d508 // fadd v8.4s, v8.4s, v22.4s
+	WORD $0x4ea5bc96 // addp v22.4s, v4.4s, v5.4s
+	WORD $0x4ea7bcd7 // addp v23.4s, v6.4s, v7.4s
+	WORD $0x4eb7becb // addp v11.4s, v22.4s, v23.4s
+	WORD $0x6ead8576 // sub v22.4s, v11.4s, v13.4s
+	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
+	WORD $0x4e217a57 // fcvtl2 v23.4s, v18.8h
+	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
+	WORD $0x4f949ad6 // fmul v22.4s, v22.4s, v20.s[2]
+	WORD $0x4e36d529 // fadd v9.4s, v9.4s, v22.4s
+	VLD1.P 2(R0), V18.H[0]
+	VLD1.P 2(R1), V18.H[1]
+	VLD1.P 32(R0), [V22.B16, V23.B16]
+	VLD1.P 32(R1), [V24.B16, V25.B16]
+	WORD $0x0e30c2da // smull v26.8h, v22.8b, v16.8b
+	WORD $0x0e30c31b // smull v27.8h, v24.8b, v16.8b
+	WORD $0x4e3082da // smlal2 v26.8h, v22.16b, v16.16b
+	WORD $0x4e30831b // smlal2 v27.8h, v24.16b, v16.16b
+	WORD $0x4e606b40 // sadalp v0.4s, v26.8h
+	WORD $0x4e606b61 // sadalp v1.4s, v27.8h
+	WORD $0x0e31c2fa // smull v26.8h, v23.8b, v17.8b
+	WORD $0x0e31c33b // smull v27.8h, v25.8b, v17.8b
+	WORD $0x4e3182fa // smlal2 v26.8h, v23.16b, v17.16b
+	WORD $0x4e31833b // smlal2 v27.8h, v25.16b, v17.16b
+	WORD $0x4e606b40 // sadalp v0.4s, v26.8h
+	WORD $0x4e606b61 // sadalp v1.4s, v27.8h
+	VLD1.P 2(R2), V18.H[2]
+	VLD1.P 2(R3), V18.H[3]
+	VLD1.P 32(R2), [V22.B16, V23.B16]
+	VLD1.P 32(R3), [V24.B16, V25.B16]
+	WORD $0x0e30c2da // smull v26.8h, v22.8b, v16.8b
+	WORD $0x0e30c31b // smull v27.8h, v24.8b, v16.8b
+	WORD $0x4e3082da // smlal2 v26.8h, v22.16b, v16.16b
+	WORD $0x4e30831b // smlal2 v27.8h, v24.16b, v16.16b
+	WORD $0x4e606b42 // sadalp v2.4s, v26.8h
+	WORD $0x4e606b63 // sadalp v3.4s, v27.8h
+	WORD $0x0e31c2fa // smull v26.8h, v23.8b, v17.8b
+	WORD $0x0e31c33b // smull v27.8h, v25.8b, v17.8b
+	WORD $0x4e3182fa // smlal2 v26.8h, v23.16b, v17.16b
+	WORD $0x4e31833b // smlal2 v27.8h, v25.16b, v17.16b
+	WORD $0x4e606b42 // sadalp v2.4s, v26.8h
+	WORD $0x4e606b63 // sadalp v3.4s, v27.8h
+	VLD1.P 2(R4), V18.H[4]
+	VLD1.P 2(R5), V18.H[5]
+	VLD1.P 32(R4), [V22.B16, V23.B16]
+	VLD1.P 32(R5), [V24.B16, V25.B16]
+	WORD $0x0e30c2da // smull v26.8h, v22.8b, v16.8b
+	WORD $0x0e30c31b // smull v27.8h, v24.8b, v16.8b
+	WORD $0x4e3082da // smlal2 v26.8h, v22.16b, v16.16b
+	WORD $0x4e30831b // smlal2 v27.8h, v24.16b, v16.16b
+	WORD $0x4e606b44 // sadalp v4.4s, v26.8h
+	WORD $0x4e606b65 // sadalp v5.4s, v27.8h
+	WORD $0x0e31c2fa // smull v26.8h, v23.8b, v17.8b
+	WORD $0x0e31c33b // smull v27.8h, v25.8b, v17.8b
+	WORD $0x4e3182fa // smlal2 v26.8h, v23.16b, v17.16b
+	WORD $0x4e31833b // smlal2 v27.8h, v25.16b, v17.16b
+	WORD $0x4e606b44 // sadalp v4.4s, v26.8h
+	WORD $0x4e606b65 // sadalp v5.4s, v27.8h
+	VLD1.P 2(R6), V18.H[6]
+	VLD1.P 2(R7), V18.H[7]
+	VLD1.P 32(R6), [V22.B16, V23.B16]
+	VLD1.P 32(R7), [V24.B16, V25.B16]
+	WORD $0x0e30c2da // smull v26.8h, v22.8b, v16.8b
+	WORD $0x0e30c31b // smull v27.8h, v24.8b, v16.8b
+	WORD $0x4e3082da // smlal2 v26.8h, v22.16b, v16.16b
+	WORD $0x4e30831b // smlal2 v27.8h, v24.16b, v16.16b
+	WORD $0x4e606b46 // sadalp v6.4s, v26.8h
+	WORD $0x4e606b67 // sadalp v7.4s, v27.8h
+	WORD $0x0e31c2fa // smull v26.8h, v23.8b, v17.8b
+	WORD $0x0e31c33b // smull v27.8h, v25.8b, v17.8b
+	WORD $0x4e3182fa // smlal2 v26.8h, v23.16b, v17.16b
+	WORD $0x4e31833b // smlal2 v27.8h, v25.16b, v17.16b
+	WORD $0x4e606b46 // sadalp v6.4s, v26.8h
+	WORD $0x4e606b67 // sadalp v7.4s, v27.8h
+	WORD $0x4ea1bc16 // addp v22.4s, v0.4s, v1.4s
+	WORD $0x4ea3bc57 // addp v23.4s, v2.4s, v3.4s
+	WORD $0x4eb7becc // addp v12.4s, v22.4s, v23.4s
+	WORD $0x6eaa8596 // sub v22.4s, v12.4s, v10.4s
+	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
+	WORD $0x0e217a57 // fcvtl v23.4s, v18.4h
+	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
+	WORD $0x4fb49ad6 // fmul v22.4s, v22.4s, v20.s[3]
+	WORD $0x4e36d508 // fadd v8.4s, v8.4s, v22.4s
+	WORD $0x4ea5bc96 // addp v22.4s, v4.4s, v5.4s
+	WORD $0x4ea7bcd7 // addp v23.4s, v6.4s, v7.4s
+	WORD $0x4eb7becd // addp v13.4s, v22.4s, v23.4s
+	WORD $0x6eab85b6 // sub v22.4s, v13.4s, v11.4s
+	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
+	WORD $0x4e217a57 // fcvtl2 v23.4s, v18.8h
+	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
+	WORD $0x4fb49ad6 // fmul v22.4s, v22.4s, v20.s[3]
+	WORD $0x4e36d529 // fadd v9.4s, v9.4s, v22.4s
+	SUBS $4, R11, R11
+	BGE fourQ8_0NEON
 
 oddQ8_0NEON:
-	ADDS $2, R11, R11
+	ADDS $4, R11, R11
 	BEQ storeQ8_0NEON
-	FMOVS.P 4(R9), F18
-	FLDPQ.P 32(R8), (F14, F15)
-	VLD1.P 2(R0), V16.H[0]
-	VLD1.P 2(R1), V16.H[1]
-	VLD1.P 32(R0), [V20.B16, V21.B16]
-	VLD1.P 32(R1), [V22.B16, V23.B16]
-	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
-	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
-	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
-	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
-	WORD $0x4e606b00 // sadalp v0.4s, v24.8h
-	WORD $0x4e606b21 // sadalp v1.4s, v25.8h
-	WORD $0x0e2fc2b8 // smull v24.8h, v21.8b, v15.8b
-	WORD $0x0e2fc2f9 // smull v25.8h, v23.8b, v15.8b
-	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e606b00 // sadalp v0.4s, v24.8h
-	WORD $0x4e606b21 // sadalp v1.4s, v25.8h
-	VLD1.P 2(R2), V16.H[2]
-	VLD1.P 2(R3), V16.H[3]
-	VLD1.P 32(R2), [V20.B16, V21.B16]
-	VLD1.P 32(R3), [V22.B16, V23.B16]
-	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
-	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
-	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
-	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
-	WORD $0x4e606b02 // sadalp v2.4s, v24.8h
-	WORD $0x4e606b23 // sadalp v3.4s, v25.8h
-	WORD $0x0e2fc2b8 // smull v24.8h, v21.8b, v15.8b
-	WORD $0x0e2fc2f9 // smull v25.8h, v23.8b, v15.8b
-	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e606b02 // sadalp v2.4s, v24.8h
-	WORD $0x4e606b23 // sadalp v3.4s, v25.8h
-	VLD1.P 2(R4), V16.H[4]
-	VLD1.P 2(R5), V16.H[5]
-	VLD1.P 32(R4), [V20.B16, V21.B16]
-	VLD1.P 32(R5), [V22.B16, V23.B16]
-	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
-	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
-	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
-	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
-	WORD $0x4e606b04 // sadalp v4.4s, v24.8h
-	WORD $0x4e606b25 // sadalp v5.4s, v25.8h
-	WORD $0x0e2fc2b8 // smull v24.8h, v21.8b, v15.8b
-	WORD $0x0e2fc2f9 // smull v25.8h, v23.8b, v15.8b
-	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e606b04 // sadalp v4.4s, v24.8h
-	WORD $0x4e606b25 // sadalp v5.4s, v25.8h
-	VLD1.P 2(R6), V16.H[6]
-	VLD1.P 2(R7), V16.H[7]
-	VLD1.P 32(R6), [V20.B16, V21.B16]
-	VLD1.P 32(R7), [V22.B16, V23.B16]
-	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
-	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
-	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
-	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
-	WORD $0x4e606b06 // sadalp v6.4s, v24.8h
-	WORD $0x4e606b27 // sadalp v7.4s, v25.8h
-	WORD $0x0e2fc2b8 // smull v24.8h, v21.8b, v15.8b
-	WORD $0x0e2fc2f9 // smull v25.8h, v23.8b, v15.8b
-	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e606b06 // sadalp v6.4s, v24.8h
-	WORD $0x4e606b27 // sadalp v7.4s, v25.8h
-	WORD $0x4ea1bc14 // addp v20.4s, v0.4s, v1.4s
-	WORD $0x4ea3bc55 // addp v21.4s, v2.4s, v3.4s
-	WORD $0x4eb5be8a // addp v10.4s, v20.4s, v21.4s
-	WORD $0x6eac8554 // sub v20.4s, v10.4s, v12.4s
-	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
-	WORD $0x0e217a15 // fcvtl v21.4s, v16.4h
-	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
-	WORD $0x4f929294 // fmul v20.4s, v20.4s, v18.s[0]
-	WORD $0x4e34d508 // fadd v8.4s, v8.4s, v20.4s
-	WORD $0x4ea5bc94 // addp v20.4s, v4.4s, v5.4s
-	WORD $0x4ea7bcd5 // addp v21.4s, v6.4s, v7.4s
-	WORD $0x4eb5be8b // addp v11.4s, v20.4s, v21.4s
-	WORD $0x6ead8574 // sub v20.4s, v11.4s, v13.4s
-	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
-	WORD $0x4e217a15 // fcvtl2 v21.4s, v16.8h
-	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
-	WORD $0x4f929294 // fmul v20.4s, v20.4s, v18.s[0]
-	WORD $0x4e34d529 // fadd v9.4s, v9.4s, v20.4s
+
+oneQ8_0NEON:
+	PRFM 0(R12), PLDL2KEEP
+	PRFM 64(R12), PLDL2KEEP
+	PRFM 128(R12), PLDL2KEEP
+	PRFM 192(R12), PLDL2KEEP
+	ADD $272, R12, R12
+	FMOVS.P 4(R9), F20
+	VLD1.P 32(R8), [V14.B16, V15.B16]
+	VLD1.P 2(R0), V18.H[0]
+	VLD1.P 2(R1), V18.H[1]
+	VLD1.P 32(R0), [V22.B16, V23.B16]
+	VLD1.P 32(R1), [V24.B16, V25.B16]
+	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
+	WORD $0x0e2ec31b // smull v27.8h, v24.8b, v14.8b
+	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
+	WORD $0x4e2e831b // smlal2 v27.8h, v24.16b, v14.16b
+	WORD $0x4e606b40 // sadalp v0.4s, v26.8h
+	WORD $0x4e606b61 // sadalp v1.4s, v27.8h
+	WORD $0x0e2fc2fa // smull v26.8h, v23.8b, v15.8b
+	WORD $0x0e2fc33b // smull v27.8h, v25.8b, v15.8b
+	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
+	WORD $0x4e2f833b // smlal2 v27.8h, v25.16b, v15.16b
+	WORD $0x4e606b40 // sadalp v0.4s, v26.8h
+	WORD $0x4e606b61 // sadalp v1.4s, v27.8h
+	VLD1.P 2(R2), V18.H[2]
+	VLD1.P 2(R3), V18.H[3]
+	VLD1.P 32(R2), [V22.B16, V23.B16]
+	VLD1.P 32(R3), [V24.B16, V25.B16]
+	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
+	WORD $0x0e2ec31b // smull v27.8h, v24.8b, v14.8b
+	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
+	WORD $0x4e2e831b // smlal2 v27.8h, v24.16b, v14.16b
+	WORD $0x4e606b42 // sadalp v2.4s, v26.8h
+	WORD $0x4e606b63 // sadalp v3.4s, v27.8h
+	WORD $0x0e2fc2fa // smull v26.8h, v23.8b, v15.8b
+	WORD $0x0e2fc33b // smull v27.8h, v25.8b, v15.8b
+	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
+	WORD $0x4e2f833b // smlal2 v27.8h, v25.16b, v15.16b
+	WORD $0x4e606b42 // sadalp v2.4s, v26.8h
+	WORD $0x4e606b63 // sadalp v3.4s, v27.8h
+	VLD1.P 2(R4), V18.H[4]
+	VLD1.P 2(R5), V18.H[5]
+	VLD1.P 32(R4), [V22.B16, V23.B16]
+	VLD1.P 32(R5), [V24.B16, V25.B16]
+	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
+	WORD $0x0e2ec31b // smull v27.8h, v24.8b, v14.8b
+	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
+	WORD $0x4e2e831b // smlal2 v27.8h, v24.16b, v14.16b
+	WORD $0x4e606b44 // sadalp v4.4s, v26.8h
+	WORD $0x4e606b65 // sadalp v5.4s, v27.8h
+	WORD $0x0e2fc2fa // smull v26.8h, v23.8b, v15.8b
+	WORD $0x0e2fc33b // smull v27.8h, v25.8b, v15.8b
+	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
+	WORD $0x4e2f833b // smlal2 v27.8h, v25.16b, v15.16b
+	WORD $0x4e606b44 // sadalp v4.4s, v26.8h
+	WORD $0x4e606b65 // sadalp v5.4s, v27.8h
+	VLD1.P 2(R6), V18.H[6]
+	VLD1.P 2(R7), V18.H[7]
+	VLD1.P 32(R6), [V22.B16, V23.B16]
+	VLD1.P 32(R7), [V24.B16, V25.B16]
+	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
+	WORD $0x0e2ec31b // smull v27.8h, v24.8b, v14.8b
+	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
+	WORD $0x4e2e831b // smlal2 v27.8h, v24.16b, v14.16b
+	WORD $0x4e606b46 // sadalp v6.4s, v26.8h
+	WORD $0x4e606b67 // sadalp v7.4s, v27.8h
+	WORD $0x0e2fc2fa // smull v26.8h, v23.8b, v15.8b
+	WORD $0x0e2fc33b // smull v27.8h, v25.8b, v15.8b
+	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
+	WORD $0x4e2f833b // smlal2 v27.8h, v25.16b, v15.16b
+	WORD $0x4e606b46 // sadalp v6.4s, v26.8h
+	WORD $0x4e606b67 // sadalp v7.4s, v27.8h
+	WORD $0x4ea1bc16 // addp v22.4s, v0.4s, v1.4s
+	WORD $0x4ea3bc57 // addp v23.4s, v2.4s, v3.4s
+	WORD $0x4eb7beca // addp v10.4s, v22.4s, v23.4s
+	WORD $0x6eac8556 // sub v22.4s, v10.4s, v12.4s
+	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
+	WORD $0x0e217a57 // fcvtl v23.4s, v18.4h
+	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
+	WORD $0x4f9492d6 // fmul v22.4s, v22.4s, v20.s[0]
+	WORD $0x4e36d508 // fadd v8.4s, v8.4s, v22.4s
+	WORD $0x4ea5bc96 // addp v22.4s, v4.4s, v5.4s
+	WORD $0x4ea7bcd7 // addp v23.4s, v6.4s, v7.4s
+	WORD $0x4eb7becb // addp v11.4s, v22.4s, v23.4s
+	WORD $0x6ead8576 // sub v22.4s, v11.4s, v13.4s
+	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
+	WORD $0x4e217a57 // fcvtl2 v23.4s, v18.8h
+	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
+	WORD $0x4f9492d6 // fmul v22.4s, v22.4s, v20.s[0]
+	WORD $0x4e36d529 // fadd v9.4s, v9.4s, v22.4s
+	WORD $0x4eaa1d4c // mov v12.16b, v10.16b
+	WORD $0x4eab1d6d // mov v13.16b, v11.16b
+	SUBS $1, R11, R11
+	BNE oneQ8_0NEON
 
 storeQ8_0NEON:
 	FSTPQ.P (F8, F9), 32(R13)
@@ -360,14 +545,15 @@ storeQ8_0NEON:
 // func gemvQ4_0NEON(dst *float32, w *byte, q *int8, d *float32, sum *int16, blocks, stride, groups int)
 //
 // dst[8g+i] = row 8g+i of w times the activations, for groups of 8 rows; a row is
-// blocks of 18 bytes, stride bytes apart. Products by smull, smlal2 and sadalp (two products of -128·±127 fit an int16).
+// blocks of 18 bytes, stride bytes apart. Products by smull, smlal2 and sadalp (two products of -128·±127 fit an int16). Four blocks at a time: one
+// load has their d, one their sums.
 //
 // 	R0-R7 the eight rows   R8 codes   R9 scales d   R10 sums of 16   R11 blocks left
 // 	R12 what is prefetched, one group of rows ahead   R13 dst   R14 groups
 // 	R15 R19 R20 start of codes, d, sums   R21 blocks   R22 from a row's end to the next group
 // 	V0-V7 int32 sums of each row, from its first block on (they may wrap)
 // 	V8 V9 float sums, lane = row   V10-V13 the int32 sums up to this and the last block
-// 	V14 V15 codes of x   V16 V17 scales and mins   V18 d   V19 Σx   V20-V27 free   V28-V31 constants
+// 	V14-V17 codes of x   V18 V19 scales and mins   V20 d   V21 Σx   others free up to the constants from V28 on
 //
 // 	for each group {
 // 		for each block b {
@@ -398,6 +584,7 @@ TEXT ·gemvQ4_0NEON(SB), NOSPLIT, $0-64
 	MOVD $18, R23
 	MSUB R23, R22, R21, R22
 	WORD $0x4f00e5ff // movi v31.16b, #15
+	WORD $0x4f00051d // movi v29.4s, #8
 
 groupQ4_0NEON:
 	WORD $0x4f00e400 // movi v0.16b, #0
@@ -415,311 +602,504 @@ groupQ4_0NEON:
 	MOVD R15, R8
 	MOVD R19, R9
 	MOVD R20, R10
-	SUBS $2, R21, R11
+	SUBS $4, R21, R11
 	BLT oddQ4_0NEON
 
-twoQ4_0NEON:
+fourQ4_0NEON:
 	PRFM 0(R12), PLDL2KEEP
 	PRFM 64(R12), PLDL2KEEP
 	PRFM 128(R12), PLDL2KEEP
 	PRFM 192(R12), PLDL2KEEP
-	ADD $288, R12, R12
-	FMOVD.P 8(R9), F18
-	FLDPQ.P 32(R8), (F14, F15)
-	VLD1.P 2(R0), V16.H[0]
-	VLD1.P 2(R1), V16.H[1]
-	VLD1.P 16(R0), [V20.B16]
-	VLD1.P 16(R1), [V22.B16]
-	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
+	PRFM 256(R12), PLDL2KEEP
+	PRFM 320(R12), PLDL2KEEP
+	PRFM 384(R12), PLDL2KEEP
+	PRFM 448(R12), PLDL2KEEP
+	PRFM 512(R12), PLDL2KEEP
+	ADD $576, R12, R12
+	FMOVQ.P 16(R9), F20
+	FMOVQ.P 16(R10), F21
+	WORD $0x4e602ab5 // saddlp v21.4s, v21.8h
+	VLD1.P 64(R8), [V14.B16, V15.B16, V16.B16, V17.B16]
+	VLD1.P 2(R0), V18.H[0]
+	VLD1.P 2(R1), V18.H[1]
+	VLD1.P 16(R0), [V22.B16]
+	VLD1.P 16(R1), [V24.B16]
 	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
-	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
-	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
-	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
-	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
-	WORD $0x0e2f82f9 // smlal v25.8h, v23.8b, v15.8b
-	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e606b00 // sadalp v0.4s, v24.8h
-	WORD $0x4e606b21 // sadalp v1.4s, v25.8h
-	VLD1.P 2(R2), V16.H[2]
-	VLD1.P 2(R3), V16.H[3]
-	VLD1.P 16(R2), [V20.B16]
-	VLD1.P 16(R3), [V22.B16]
-	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
+	WORD $0x0e2ec31b // smull v27.8h, v24.8b, v14.8b
+	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
+	WORD $0x4e2e831b // smlal2 v27.8h, v24.16b, v14.16b
+	WORD $0x0e2f82fa // smlal v26.8h, v23.8b, v15.8b
+	WORD $0x0e2f833b // smlal v27.8h, v25.8b, v15.8b
+	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
+	WORD $0x4e2f833b // smlal2 v27.8h, v25.16b, v15.16b
+	WORD $0x4e606b40 // sadalp v0.4s, v26.8h
+	WORD $0x4e606b61 // sadalp v1.4s, v27.8h
+	VLD1.P 2(R2), V18.H[2]
+	VLD1.P 2(R3), V18.H[3]
+	VLD1.P 16(R2), [V22.B16]
+	VLD1.P 16(R3), [V24.B16]
 	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
-	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
-	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
-	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
-	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
-	WORD $0x0e2f82f9 // smlal v25.8h, v23.8b, v15.8b
-	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e606b02 // sadalp v2.4s, v24.8h
-	WORD $0x4e606b23 // sadalp v3.4s, v25.8h
-	VLD1.P 2(R4), V16.H[4]
-	VLD1.P 2(R5), V16.H[5]
-	VLD1.P 16(R4), [V20.B16]
-	VLD1.P 16(R5), [V22.B16]
-	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
+	WORD $0x0e2ec31b // smull v27.8h, v24.8b, v14.8b
+	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
+	WORD $0x4e2e831b // smlal2 v27.8h, v24.16b, v14.16b
+	WORD $0x0e2f82fa // smlal v26.8h, v23.8b, v15.8b
+	WORD $0x0e2f833b // smlal v27.8h, v25.8b, v15.8b
+	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
+	WORD $0x4e2f833b // smlal2 v27.8h, v25.16b, v15.16b
+	WORD $0x4e606b42 // sadalp v2.4s, v26.8h
+	WORD $0x4e606b63 // sadalp v3.4s, v27.8h
+	VLD1.P 2(R4), V18.H[4]
+	VLD1.P 2(R5), V18.H[5]
+	VLD1.P 16(R4), [V22.B16]
+	VLD1.P 16(R5), [V24.B16]
 	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
-	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
-	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
-	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
-	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
-	WORD $0x0e2f82f9 // smlal v25.8h, v23.8b, v15.8b
-	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e606b04 // sadalp v4.4s, v24.8h
-	WORD $0x4e606b25 // sadalp v5.4s, v25.8h
-	VLD1.P 2(R6), V16.H[6]
-	VLD1.P 2(R7), V16.H[7]
-	VLD1.P 16(R6), [V20.B16]
-	VLD1.P 16(R7), [V22.B16]
-	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
+	WORD $0x0e2ec31b // smull v27.8h, v24.8b, v14.8b
+	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
+	WORD $0x4e2e831b // smlal2 v27.8h, v24.16b, v14.16b
+	WORD $0x0e2f82fa // smlal v26.8h, v23.8b, v15.8b
+	WORD $0x0e2f833b // smlal v27.8h, v25.8b, v15.8b
+	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
+	WORD $0x4e2f833b // smlal2 v27.8h, v25.16b, v15.16b
+	WORD $0x4e606b44 // sadalp v4.4s, v26.8h
+	WORD $0x4e606b65 // sadalp v5.4s, v27.8h
+	VLD1.P 2(R6), V18.H[6]
+	VLD1.P 2(R7), V18.H[7]
+	VLD1.P 16(R6), [V22.B16]
+	VLD1.P 16(R7), [V24.B16]
 	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
-	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
-	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
-	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
-	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
-	WORD $0x0e2f82f9 // smlal v25.8h, v23.8b, v15.8b
-	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e606b06 // sadalp v6.4s, v24.8h
-	WORD $0x4e606b27 // sadalp v7.4s, v25.8h
-	VLD1R.P 4(R10), [V19.S4]
-	WORD $0x4e602a73 // saddlp v19.4s, v19.8h
-	WORD $0x4f235676 // shl v22.4s, v19.4s, #3
-	WORD $0x4ea1bc14 // addp v20.4s, v0.4s, v1.4s
-	WORD $0x4ea3bc55 // addp v21.4s, v2.4s, v3.4s
-	WORD $0x4eb5be8a // addp v10.4s, v20.4s, v21.4s
-	WORD $0x6eac8554 // sub v20.4s, v10.4s, v12.4s
-	WORD $0x6eb68694 // sub v20.4s, v20.4s, v22.4s
-	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
-	WORD $0x0e217a15 // fcvtl v21.4s, v16.4h
-	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
-	WORD $0x4f929294 // fmul v20.4s, v20.4s, v18.s[0]
-	WORD $0x4e34d508 // fadd v8.4s, v8.4s, v20.4s
-	WORD $0x4ea5bc94 // addp v20.4s, v4.4s, v5.4s
-	WORD $0x4ea7bcd5 // addp v21.4s, v6.4s, v7.4s
-	WORD $0x4eb5be8b // addp v11.4s, v20.4s, v21.4s
-	WORD $0x6ead8574 // sub v20.4s, v11.4s, v13.4s
-	WORD $0x6eb68694 // sub v20.4s, v20.4s, v22.4s
-	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
-	WORD $0x4e217a15 // fcvtl2 v21.4s, v16.8h
-	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
-	WORD $0x4f929294 // fmul v20.4s, v20.4s, v18.s[0]
-	WORD $0x4e34d529 // fadd v9.4s, v9.4s, v20.4s
-	FLDPQ.P 32(R8), (F14, F15)
-	VLD1.P 2(R0), V16.H[0]
-	VLD1.P 2(R1), V16.H[1]
-	VLD1.P 16(R0), [V20.B16]
-	VLD1.P 16(R1), [V22.B16]
-	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
+	WORD $0x0e2ec31b // smull v27.8h, v24.8b, v14.8b
+	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
+	WORD $0x4e2e831b // smlal2 v27.8h, v24.16b, v14.16b
+	WORD $0x0e2f82fa // smlal v26.8h, v23.8b, v15.8b
+	WORD $0x0e2f833b // smlal v27.8h, v25.8b, v15.8b
+	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
+	WORD $0x4e2f833b // smlal2 v27.8h, v25.16b, v15.16b
+	WORD $0x4e606b46 // sadalp v6.4s, v26.8h
+	WORD $0x4e606b67 // sadalp v7.4s, v27.8h
+	WORD $0x4ea1bc16 // addp v22.4s, v0.4s, v1.4s
+	WORD $0x4ea3bc57 // addp v23.4s, v2.4s, v3.4s
+	WORD $0x4eb7beca // addp v10.4s, v22.4s, v23.4s
+	WORD $0x6eac8556 // sub v22.4s, v10.4s, v12.4s
+	WORD $0x6f9543b6 // mls v22.4s, v29.4s, v21.s[0]
+	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
+	WORD $0x0e217a57 // fcvtl v23.4s, v18.4h
+	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
+	WORD $0x4f9492d6 // fmul v22.4s, v22.4s, v20.s[0]
+	WORD $0x4e36d508 // fadd v8.4s, v8.4s, v22.4s
+	WORD $0x4ea5bc96 // addp v22.4s, v4.4s, v5.4s
+	WORD $0x4ea7bcd7 // addp v23.4s, v6.4s, v7.4s
+	WORD $0x4eb7becb // addp v11.4s, v22.4s, v23.4s
+	WORD $0x6ead8576 // sub v22.4s, v11.4s, v13.4s
+	WORD $0x6f9543b6 // mls v22.4s, v29.4s, v21.s[0]
+	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
+	WORD $0x4e217a57 // fcvtl2 v23.4s, v18.8h
+	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
+	WORD $0x4f9492d6 // fmul v22.4s, v22.4s, v20.s[0]
+	WORD $0x4e36d529 // fadd v9.4s, v9.4s, v22.4s
+	VLD1.P 2(R0), V18.H[0]
+	VLD1.P 2(R1), V18.H[1]
+	VLD1.P 16(R0), [V22.B16]
+	VLD1.P 16(R1), [V24.B16]
 	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
-	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
-	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
-	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
-	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
-	WORD $0x0e2f82f9 // smlal v25.8h, v23.8b, v15.8b
-	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e606b00 // sadalp v0.4s, v24.8h
-	WORD $0x4e606b21 // sadalp v1.4s, v25.8h
-	VLD1.P 2(R2), V16.H[2]
-	VLD1.P 2(R3), V16.H[3]
-	VLD1.P 16(R2), [V20.B16]
-	VLD1.P 16(R3), [V22.B16]
-	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	WORD $0x0e30c2da // smull v26.8h, v22.8b, v16.8b
+	WORD $0x0e30c31b // smull v27.8h, v24.8b, v16.8b
+	WORD $0x4e3082da // smlal2 v26.8h, v22.16b, v16.16b
+	WORD $0x4e30831b // smlal2 v27.8h, v24.16b, v16.16b
+	WORD $0x0e3182fa // smlal v26.8h, v23.8b, v17.8b
+	WORD $0x0e31833b // smlal v27.8h, v25.8b, v17.8b
+	WORD $0x4e3182fa // smlal2 v26.8h, v23.16b, v17.16b
+	WORD $0x4e31833b // smlal2 v27.8h, v25.16b, v17.16b
+	WORD $0x4e606b40 // sadalp v0.4s, v26.8h
+	WORD $0x4e606b61 // sadalp v1.4s, v27.8h
+	VLD1.P 2(R2), V18.H[2]
+	VLD1.P 2(R3), V18.H[3]
+	VLD1.P 16(R2), [V22.B16]
+	VLD1.P 16(R3), [V24.B16]
 	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
-	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
-	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
-	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
-	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
-	WORD $0x0e2f82f9 // smlal v25.8h, v23.8b, v15.8b
-	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e606b02 // sadalp v2.4s, v24.8h
-	WORD $0x4e606b23 // sadalp v3.4s, v25.8h
-	VLD1.P 2(R4), V16.H[4]
-	VLD1.P 2(R5), V16.H[5]
-	VLD1.P 16(R4), [V20.B16]
-	VLD1.P 16(R5), [V22.B16]
-	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	WORD $0x0e30c2da // smull v26.8h, v22.8b, v16.8b
+	WORD $0x0e30c31b // smull v27.8h, v24.8b, v16.8b
+	WORD $0x4e3082da // smlal2 v26.8h, v22.16b, v16.16b
+	WORD $0x4e30831b // smlal2 v27.8h, v24.16b, v16.16b
+	WORD $0x0e3182fa // smlal v26.8h, v23.8b, v17.8b
+	WORD $0x0e31833b // smlal v27.8h, v25.8b, v17.8b
+	WORD $0x4e3182fa // smlal2 v26.8h, v23.16b, v17.16b
+	WORD $0x4e31833b // smlal2 v27.8h, v25.16b, v17.16b
+	WORD $0x4e606b42 // sadalp v2.4s, v26.8h
+	WORD $0x4e606b63 // sadalp v3.4s, v27.8h
+	VLD1.P 2(R4), V18.H[4]
+	VLD1.P 2(R5), V18.H[5]
+	VLD1.P 16(R4), [V22.B16]
+	VLD1.P 16(R5), [V24.B16]
 	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
-	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
-	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
-	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
-	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
-	WORD $0x0e2f82f9 // smlal v25.8h, v23.8b, v15.8b
-	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e606b04 // sadalp v4.4s, v24.8h
-	WORD $0x4e606b25 // sadalp v5.4s, v25.8h
-	VLD1.P 2(R6), V16.H[6]
-	VLD1.P 2(R7), V16.H[7]
-	VLD1.P 16(R6), [V20.B16]
-	VLD1.P 16(R7), [V22.B16]
-	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	WORD $0x0e30c2da // smull v26.8h, v22.8b, v16.8b
+	WORD $0x0e30c31b // smull v27.8h, v24.8b, v16.8b
+	WORD $0x4e3082da // smlal2 v26.8h, v22.16b, v16.16b
+	WORD $0x4e30831b // smlal2 v27.8h, v24.16b, v16.16b
+	WORD $0x0e3182fa // smlal v26.8h, v23.8b, v17.8b
+	WORD $0x0e31833b // smlal v27.8h, v25.8b, v17.8b
+	WORD $0x4e3182fa // smlal2 v26.8h, v23.16b, v17.16b
+	WORD $0x4e31833b // smlal2 v27.8h, v25.16b, v17.16b
+	WORD $0x4e606b44 // sadalp v4.4s, v26.8h
+	WORD $0x4e606b65 // sadalp v5.4s, v27.8h
+	VLD1.P 2(R6), V18.H[6]
+	VLD1.P 2(R7), V18.H[7]
+	VLD1.P 16(R6), [V22.B16]
+	VLD1.P 16(R7), [V24.B16]
 	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
-	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
-	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
-	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
-	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
-	WORD $0x0e2f82f9 // smlal v25.8h, v23.8b, v15.8b
-	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e606b06 // sadalp v6.4s, v24.8h
-	WORD $0x4e606b27 // sadalp v7.4s, v25.8h
-	VLD1R.P 4(R10), [V19.S4]
-	WORD $0x4e602a73 // saddlp v19.4s, v19.8h
-	WORD $0x4f235676 // shl v22.4s, v19.4s, #3
-	WORD $0x4ea1bc14 // addp v20.4s, v0.4s, v1.4s
-	WORD $0x4ea3bc55 // addp v21.4s, v2.4s, v3.4s
-	WORD $0x4eb5be8c // addp v12.4s, v20.4s, v21.4s
-	WORD $0x6eaa8594 // sub v20.4s, v12.4s, v10.4s
-	WORD $0x6eb68694 // sub v20.4s, v20.4s, v22.4s
-	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
-	WORD $0x0e217a15 // fcvtl v21.4s, v16.4h
-	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
-	WORD $0x4fb29294 // fmul v20.4s, v20.4s, v18.s[1]
-	WORD $0x4e34d508 // fadd v8.4s, v8.4s, v20.4s
-	WORD $0x4ea5bc94 // addp v20.4s, v4.4s, v5.4s
-	WORD $0x4ea7bcd5 // addp v21.4s, v6.4s, v7.4s
-	WORD $0x4eb5be8d // addp v13.4s, v20.4s, v21.4s
-	WORD $0x6eab85b4 // sub v20.4s, v13.4s, v11.4s
-	WORD $0x6eb68694 // sub v20.4s, v20.4s, v22.4s
-	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
-	WORD $0x4e217a15 // fcvtl2 v21.4s, v16.8h
-	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
-	WORD $0x4fb29294 // fmul v20.4s, v20.4s, v18.s[1]
-	WORD $0x4e34d529 // fadd v9.4s, v9.4s, v20.4s
-	SUBS $2, R11, R11
-	BGE twoQ4_0NEON
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	WORD $0x0e30c2da // smull v26.8h, v22.8b, v16.8b
+	WORD $0x0e30c31b // smull v27.8h, v24.8b, v16.8b
+	WORD $0x4e3082da // smlal2 v26.8h, v22.16b, v16.16b
+	WORD $0x4e30831b // smlal2 v27.8h, v24.16b, v16.16b
+	WORD $0x0e3182fa // smlal v26.8h, v23.8b, v17.8b
+	WORD $0x0e31833b // smlal v27.8h, v25.8b, v17.8b
+	WORD $0x4e3182fa // smlal2 v26.8h, v23.16b, v17.16b
+	WORD $0x4e31833b // smlal2 v27.8h, v25.16b, v17.16b
+	WORD $0x4e606b46 // sadalp v6.4s, v26.8h
+	WORD $0x4e606b67 // sadalp v7.4s, v27.8h
+	WORD $0x4ea1bc16 // addp v22.4s, v0.4s, v1.4s
+	WORD $0x4ea3bc57 // addp v23.4s, v2.4s, v3.4s
+	WORD $0x4eb7becc // addp v12.4s, v22.4s, v23.4s
+	WORD $0x6eaa8596 // sub v22.4s, v12.4s, v10.4s
+	WORD $0x6fb543b6 // mls v22.4s, v29.4s, v21.s[1]
+	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
+	WORD $0x0e217a57 // fcvtl v23.4s, v18.4h
+	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
+	WORD $0x4fb492d6 // fmul v22.4s, v22.4s, v20.s[1]
+	WORD $0x4e36d508 // fadd v8.4s, v8.4s, v22.4s
+	WORD $0x4ea5bc96 // addp v22.4s, v4.4s, v5.4s
+	WORD $0x4ea7bcd7 // addp v23.4s, v6.4s, v7.4s
+	WORD $0x4eb7becd // addp v13.4s, v22.4s, v23.4s
+	WORD $0x6eab85b6 // sub v22.4s, v13.4s, v11.4s
+	WORD $0x6fb543b6 // mls v22.4s, v29.4s, v21.s[1]
+	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
+	WORD $0x4e217a57 // fcvtl2 v23.4s, v18.8h
+	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
+	WORD $0x4fb492d6 // fmul v22.4s, v22.4s, v20.s[1]
+	WORD $0x4e36d529 // fadd v9.4s, v9.4s, v22.4s
+	VLD1.P 64(R8), [V14.B16, V15.B16, V16.B16, V17.B16]
+	VLD1.P 2(R0), V18.H[0]
+	VLD1.P 2(R1), V18.H[1]
+	VLD1.P 16(R0), [V22.B16]
+	VLD1.P 16(R1), [V24.B16]
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
+	WORD $0x0e2ec31b // smull v27.8h, v24.8b, v14.8b
+	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
+	WORD $0x4e2e831b // smlal2 v27.8h, v24.16b, v14.16b
+	WORD $0x0e2f82fa // smlal v26.8h, v23.8b, v15.8b
+	WORD $0x0e2f833b // smlal v27.8h, v25.8b, v15.8b
+	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
+	WORD $0x4e2f833b // smlal2 v27.8h, v25.16b, v15.16b
+	WORD $0x4e606b40 // sadalp v0.4s, v26.8h
+	WORD $0x4e606b61 // sadalp v1.4s, v27.8h
+	VLD1.P 2(R2), V18.H[2]
+	VLD1.P 2(R3), V18.H[3]
+	VLD1.P 16(R2), [V22.B16]
+	VLD1.P 16(R3), [V24.B16]
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
+	WORD $0x0e2ec31b // smull v27.8h, v24.8b, v14.8b
+	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
+	WORD $0x4e2e831b // smlal2 v27.8h, v24.16b, v14.16b
+	WORD $0x0e2f82fa // smlal v26.8h, v23.8b, v15.8b
+	WORD $0x0e2f833b // smlal v27.8h, v25.8b, v15.8b
+	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
+	WORD $0x4e2f833b // smlal2 v27.8h, v25.16b, v15.16b
+	WORD $0x4e606b42 // sadalp v2.4s, v26.8h
+	WORD $0x4e606b63 // sadalp v3.4s, v27.8h
+	VLD1.P 2(R4), V18.H[4]
+	VLD1.P 2(R5), V18.H[5]
+	VLD1.P 16(R4), [V22.B16]
+	VLD1.P 16(R5), [V24.B16]
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
+	WORD $0x0e2ec31b // smull v27.8h, v24.8b, v14.8b
+	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
+	WORD $0x4e2e831b // smlal2 v27.8h, v24.16b, v14.16b
+	WORD $0x0e2f82fa // smlal v26.8h, v23.8b, v15.8b
+	WORD $0x0e2f833b // smlal v27.8h, v25.8b, v15.8b
+	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
+	WORD $0x4e2f833b // smlal2 v27.8h, v25.16b, v15.16b
+	WORD $0x4e606b44 // sadalp v4.4s, v26.8h
+	WORD $0x4e606b65 // sadalp v5.4s, v27.8h
+	VLD1.P 2(R6), V18.H[6]
+	VLD1.P 2(R7), V18.H[7]
+	VLD1.P 16(R6), [V22.B16]
+	VLD1.P 16(R7), [V24.B16]
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
+	WORD $0x0e2ec31b // smull v27.8h, v24.8b, v14.8b
+	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
+	WORD $0x4e2e831b // smlal2 v27.8h, v24.16b, v14.16b
+	WORD $0x0e2f82fa // smlal v26.8h, v23.8b, v15.8b
+	WORD $0x0e2f833b // smlal v27.8h, v25.8b, v15.8b
+	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
+	WORD $0x4e2f833b // smlal2 v27.8h, v25.16b, v15.16b
+	WORD $0x4e606b46 // sadalp v6.4s, v26.8h
+	WORD $0x4e606b67 // sadalp v7.4s, v27.8h
+	WORD $0x4ea1bc16 // addp v22.4s, v0.4s, v1.4s
+	WORD $0x4ea3bc57 // addp v23.4s, v2.4s, v3.4s
+	WORD $0x4eb7beca // addp v10.4s, v22.4s, v23.4s
+	WORD $0x6eac8556 // sub v22.4s, v10.4s, v12.4s
+	WORD $0x6f954bb6 // mls v22.4s, v29.4s, v21.s[2]
+	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
+	WORD $0x0e217a57 // fcvtl v23.4s, v18.4h
+	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
+	WORD $0x4f949ad6 // fmul v22.4s, v22.4s, v20.s[2]
+	WORD $0x4e36d508 // fadd v8.4s, v8.4s, v22.4s
+	WORD $0x4ea5bc96 // addp v22.4s, v4.4s, v5.4s
+	WORD $0x4ea7bcd7 // addp v23.4s, v6.4s, v7.4s
+	WORD $0x4eb7becb // addp v11.4s, v22.4s, v23.4s
+	WORD $0x6ead8576 // sub v22.4s, v11.4s, v13.4s
+	WORD $0x6f954bb6 // mls v22.4s, v29.4s, v21.s[2]
+	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
+	WORD $0x4e217a57 // fcvtl2 v23.4s, v18.8h
+	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
+	WORD $0x4f949ad6 // fmul v22.4s, v22.4s, v20.s[2]
+	WORD $0x4e36d529 // fadd v9.4s, v9.4s, v22.4s
+	VLD1.P 2(R0), V18.H[0]
+	VLD1.P 2(R1), V18.H[1]
+	VLD1.P 16(R0), [V22.B16]
+	VLD1.P 16(R1), [V24.B16]
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	WORD $0x0e30c2da // smull v26.8h, v22.8b, v16.8b
+	WORD $0x0e30c31b // smull v27.8h, v24.8b, v16.8b
+	WORD $0x4e3082da // smlal2 v26.8h, v22.16b, v16.16b
+	WORD $0x4e30831b // smlal2 v27.8h, v24.16b, v16.16b
+	WORD $0x0e3182fa // smlal v26.8h, v23.8b, v17.8b
+	WORD $0x0e31833b // smlal v27.8h, v25.8b, v17.8b
+	WORD $0x4e3182fa // smlal2 v26.8h, v23.16b, v17.16b
+	WORD $0x4e31833b // smlal2 v27.8h, v25.16b, v17.16b
+	WORD $0x4e606b40 // sadalp v0.4s, v26.8h
+	WORD $0x4e606b61 // sadalp v1.4s, v27.8h
+	VLD1.P 2(R2), V18.H[2]
+	VLD1.P 2(R3), V18.H[3]
+	VLD1.P 16(R2), [V22.B16]
+	VLD1.P 16(R3), [V24.B16]
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	WORD $0x0e30c2da // smull v26.8h, v22.8b, v16.8b
+	WORD $0x0e30c31b // smull v27.8h, v24.8b, v16.8b
+	WORD $0x4e3082da // smlal2 v26.8h, v22.16b, v16.16b
+	WORD $0x4e30831b // smlal2 v27.8h, v24.16b, v16.16b
+	WORD $0x0e3182fa // smlal v26.8h, v23.8b, v17.8b
+	WORD $0x0e31833b // smlal v27.8h, v25.8b, v17.8b
+	WORD $0x4e3182fa // smlal2 v26.8h, v23.16b, v17.16b
+	WORD $0x4e31833b // smlal2 v27.8h, v25.16b, v17.16b
+	WORD $0x4e606b42 // sadalp v2.4s, v26.8h
+	WORD $0x4e606b63 // sadalp v3.4s, v27.8h
+	VLD1.P 2(R4), V18.H[4]
+	VLD1.P 2(R5), V18.H[5]
+	VLD1.P 16(R4), [V22.B16]
+	VLD1.P 16(R5), [V24.B16]
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	WORD $0x0e30c2da // smull v26.8h, v22.8b, v16.8b
+	WORD $0x0e30c31b // smull v27.8h, v24.8b, v16.8b
+	WORD $0x4e3082da // smlal2 v26.8h, v22.16b, v16.16b
+	WORD $0x4e30831b // smlal2 v27.8h, v24.16b, v16.16b
+	WORD $0x0e3182fa // smlal v26.8h, v23.8b, v17.8b
+	WORD $0x0e31833b // smlal v27.8h, v25.8b, v17.8b
+	WORD $0x4e3182fa // smlal2 v26.8h, v23.16b, v17.16b
+	WORD $0x4e31833b // smlal2 v27.8h, v25.16b, v17.16b
+	WORD $0x4e606b44 // sadalp v4.4s, v26.8h
+	WORD $0x4e606b65 // sadalp v5.4s, v27.8h
+	VLD1.P 2(R6), V18.H[6]
+	VLD1.P 2(R7), V18.H[7]
+	VLD1.P 16(R6), [V22.B16]
+	VLD1.P 16(R7), [V24.B16]
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	WORD $0x0e30c2da // smull v26.8h, v22.8b, v16.8b
+	WORD $0x0e30c31b // smull v27.8h, v24.8b, v16.8b
+	WORD $0x4e3082da // smlal2 v26.8h, v22.16b, v16.16b
+	WORD $0x4e30831b // smlal2 v27.8h, v24.16b, v16.16b
+	WORD $0x0e3182fa // smlal v26.8h, v23.8b, v17.8b
+	WORD $0x0e31833b // smlal v27.8h, v25.8b, v17.8b
+	WORD $0x4e3182fa // smlal2 v26.8h, v23.16b, v17.16b
+	WORD $0x4e31833b // smlal2 v27.8h, v25.16b, v17.16b
+	WORD $0x4e606b46 // sadalp v6.4s, v26.8h
+	WORD $0x4e606b67 // sadalp v7.4s, v27.8h
+	WORD $0x4ea1bc16 // addp v22.4s, v0.4s, v1.4s
+	WORD $0x4ea3bc57 // addp v23.4s, v2.4s, v3.4s
+	WORD $0x4eb7becc // addp v12.4s, v22.4s, v23.4s
+	WORD $0x6eaa8596 // sub v22.4s, v12.4s, v10.4s
+	WORD $0x6fb54bb6 // mls v22.4s, v29.4s, v21.s[3]
+	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
+	WORD $0x0e217a57 // fcvtl v23.4s, v18.4h
+	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
+	WORD $0x4fb49ad6 // fmul v22.4s, v22.4s, v20.s[3]
+	WORD $0x4e36d508 // fadd v8.4s, v8.4s, v22.4s
+	WORD $0x4ea5bc96 // addp v22.4s, v4.4s, v5.4s
+	WORD $0x4ea7bcd7 // addp v23.4s, v6.4s, v7.4s
+	WORD $0x4eb7becd // addp v13.4s, v22.4s, v23.4s
+	WORD $0x6eab85b6 // sub v22.4s, v13.4s, v11.4s
+	WORD $0x6fb54bb6 // mls v22.4s, v29.4s, v21.s[3]
+	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
+	WORD $0x4e217a57 // fcvtl2 v23.4s, v18.8h
+	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
+	WORD $0x4fb49ad6 // fmul v22.4s, v22.4s, v20.s[3]
+	WORD $0x4e36d529 // fadd v9.4s, v9.4s, v22.4s
+	SUBS $4, R11, R11
+	BGE fourQ4_0NEON
 
 oddQ4_0NEON:
-	ADDS $2, R11, R11
+	ADDS $4, R11, R11
 	BEQ storeQ4_0NEON
-	FMOVS.P 4(R9), F18
-	FLDPQ.P 32(R8), (F14, F15)
-	VLD1.P 2(R0), V16.H[0]
-	VLD1.P 2(R1), V16.H[1]
-	VLD1.P 16(R0), [V20.B16]
-	VLD1.P 16(R1), [V22.B16]
-	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
+
+oneQ4_0NEON:
+	PRFM 0(R12), PLDL2KEEP
+	PRFM 64(R12), PLDL2KEEP
+	ADD $144, R12, R12
+	FMOVS.P 4(R9), F20
+	FMOVS.P 4(R10), F21
+	WORD $0x4e602ab5 // saddlp v21.4s, v21.8h
+	VLD1.P 32(R8), [V14.B16, V15.B16]
+	VLD1.P 2(R0), V18.H[0]
+	VLD1.P 2(R1), V18.H[1]
+	VLD1.P 16(R0), [V22.B16]
+	VLD1.P 16(R1), [V24.B16]
 	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
-	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
-	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
-	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
-	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
-	WORD $0x0e2f82f9 // smlal v25.8h, v23.8b, v15.8b
-	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e606b00 // sadalp v0.4s, v24.8h
-	WORD $0x4e606b21 // sadalp v1.4s, v25.8h
-	VLD1.P 2(R2), V16.H[2]
-	VLD1.P 2(R3), V16.H[3]
-	VLD1.P 16(R2), [V20.B16]
-	VLD1.P 16(R3), [V22.B16]
-	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
+	WORD $0x0e2ec31b // smull v27.8h, v24.8b, v14.8b
+	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
+	WORD $0x4e2e831b // smlal2 v27.8h, v24.16b, v14.16b
+	WORD $0x0e2f82fa // smlal v26.8h, v23.8b, v15.8b
+	WORD $0x0e2f833b // smlal v27.8h, v25.8b, v15.8b
+	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
+	WORD $0x4e2f833b // smlal2 v27.8h, v25.16b, v15.16b
+	WORD $0x4e606b40 // sadalp v0.4s, v26.8h
+	WORD $0x4e606b61 // sadalp v1.4s, v27.8h
+	VLD1.P 2(R2), V18.H[2]
+	VLD1.P 2(R3), V18.H[3]
+	VLD1.P 16(R2), [V22.B16]
+	VLD1.P 16(R3), [V24.B16]
 	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
-	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
-	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
-	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
-	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
-	WORD $0x0e2f82f9 // smlal v25.8h, v23.8b, v15.8b
-	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e606b02 // sadalp v2.4s, v24.8h
-	WORD $0x4e606b23 // sadalp v3.4s, v25.8h
-	VLD1.P 2(R4), V16.H[4]
-	VLD1.P 2(R5), V16.H[5]
-	VLD1.P 16(R4), [V20.B16]
-	VLD1.P 16(R5), [V22.B16]
-	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
+	WORD $0x0e2ec31b // smull v27.8h, v24.8b, v14.8b
+	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
+	WORD $0x4e2e831b // smlal2 v27.8h, v24.16b, v14.16b
+	WORD $0x0e2f82fa // smlal v26.8h, v23.8b, v15.8b
+	WORD $0x0e2f833b // smlal v27.8h, v25.8b, v15.8b
+	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
+	WORD $0x4e2f833b // smlal2 v27.8h, v25.16b, v15.16b
+	WORD $0x4e606b42 // sadalp v2.4s, v26.8h
+	WORD $0x4e606b63 // sadalp v3.4s, v27.8h
+	VLD1.P 2(R4), V18.H[4]
+	VLD1.P 2(R5), V18.H[5]
+	VLD1.P 16(R4), [V22.B16]
+	VLD1.P 16(R5), [V24.B16]
 	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
-	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
-	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
-	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
-	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
-	WORD $0x0e2f82f9 // smlal v25.8h, v23.8b, v15.8b
-	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e606b04 // sadalp v4.4s, v24.8h
-	WORD $0x4e606b25 // sadalp v5.4s, v25.8h
-	VLD1.P 2(R6), V16.H[6]
-	VLD1.P 2(R7), V16.H[7]
-	VLD1.P 16(R6), [V20.B16]
-	VLD1.P 16(R7), [V22.B16]
-	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
+	WORD $0x0e2ec31b // smull v27.8h, v24.8b, v14.8b
+	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
+	WORD $0x4e2e831b // smlal2 v27.8h, v24.16b, v14.16b
+	WORD $0x0e2f82fa // smlal v26.8h, v23.8b, v15.8b
+	WORD $0x0e2f833b // smlal v27.8h, v25.8b, v15.8b
+	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
+	WORD $0x4e2f833b // smlal2 v27.8h, v25.16b, v15.16b
+	WORD $0x4e606b44 // sadalp v4.4s, v26.8h
+	WORD $0x4e606b65 // sadalp v5.4s, v27.8h
+	VLD1.P 2(R6), V18.H[6]
+	VLD1.P 2(R7), V18.H[7]
+	VLD1.P 16(R6), [V22.B16]
+	VLD1.P 16(R7), [V24.B16]
 	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
-	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
-	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
-	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
-	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
-	WORD $0x0e2f82f9 // smlal v25.8h, v23.8b, v15.8b
-	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e606b06 // sadalp v6.4s, v24.8h
-	WORD $0x4e606b27 // sadalp v7.4s, v25.8h
-	VLD1R.P 4(R10), [V19.S4]
-	WORD $0x4e602a73 // saddlp v19.4s, v19.8h
-	WORD $0x4f235676 // shl v22.4s, v19.4s, #3
-	WORD $0x4ea1bc14 // addp v20.4s, v0.4s, v1.4s
-	WORD $0x4ea3bc55 // addp v21.4s, v2.4s, v3.4s
-	WORD $0x4eb5be8a // addp v10.4s, v20.4s, v21.4s
-	WORD $0x6eac8554 // sub v20.4s, v10.4s, v12.4s
-	WORD $0x6eb68694 // sub v20.4s, v20.4s, v22.4s
-	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
-	WORD $0x0e217a15 // fcvtl v21.4s, v16.4h
-	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
-	WORD $0x4f929294 // fmul v20.4s, v20.4s, v18.s[0]
-	WORD $0x4e34d508 // fadd v8.4s, v8.4s, v20.4s
-	WORD $0x4ea5bc94 // addp v20.4s, v4.4s, v5.4s
-	WORD $0x4ea7bcd5 // addp v21.4s, v6.4s, v7.4s
-	WORD $0x4eb5be8b // addp v11.4s, v20.4s, v21.4s
-	WORD $0x6ead8574 // sub v20.4s, v11.4s, v13.4s
-	WORD $0x6eb68694 // sub v20.4s, v20.4s, v22.4s
-	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
-	WORD $0x4e217a15 // fcvtl2 v21.4s, v16.8h
-	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
-	WORD $0x4f929294 // fmul v20.4s, v20.4s, v18.s[0]
-	WORD $0x4e34d529 // fadd v9.4s, v9.4s, v20.4s
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
+	WORD $0x0e2ec31b // smull v27.8h, v24.8b, v14.8b
+	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
+	WORD $0x4e2e831b // smlal2 v27.8h, v24.16b, v14.16b
+	WORD $0x0e2f82fa // smlal v26.8h, v23.8b, v15.8b
+	WORD $0x0e2f833b // smlal v27.8h, v25.8b, v15.8b
+	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
+	WORD $0x4e2f833b // smlal2 v27.8h, v25.16b, v15.16b
+	WORD $0x4e606b46 // sadalp v6.4s, v26.8h
+	WORD $0x4e606b67 // sadalp v7.4s, v27.8h
+	WORD $0x4ea1bc16 // addp v22.4s, v0.4s, v1.4s
+	WORD $0x4ea3bc57 // addp v23.4s, v2.4s, v3.4s
+	WORD $0x4eb7beca // addp v10.4s, v22.4s, v23.4s
+	WORD $0x6eac8556 // sub v22.4s, v10.4s, v12.4s
+	WORD $0x6f9543b6 // mls v22.4s, v29.4s, v21.s[0]
+	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
+	WORD $0x0e217a57 // fcvtl v23.4s, v18.4h
+	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
+	WORD $0x4f9492d6 // fmul v22.4s, v22.4s, v20.s[0]
+	WORD $0x4e36d508 // fadd v8.4s, v8.4s, v22.4s
+	WORD $0x4ea5bc96 // addp v22.4s, v4.4s, v5.4s
+	WORD $0x4ea7bcd7 // addp v23.4s, v6.4s, v7.4s
+	WORD $0x4eb7becb // addp v11.4s, v22.4s, v23.4s
+	WORD $0x6ead8576 // sub v22.4s, v11.4s, v13.4s
+	WORD $0x6f9543b6 // mls v22.4s, v29.4s, v21.s[0]
+	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
+	WORD $0x4e217a57 // fcvtl2 v23.4s, v18.8h
+	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
+	WORD $0x4f9492d6 // fmul v22.4s, v22.4s, v20.s[0]
+	WORD $0x4e36d529 // fadd v9.4s, v9.4s, v22.4s
+	WORD $0x4eaa1d4c // mov v12.16b, v10.16b
+	WORD $0x4eab1d6d // mov v13.16b, v11.16b
+	SUBS $1, R11, R11
+	BNE oneQ4_0NEON
 
 storeQ4_0NEON:
 	FSTPQ.P (F8, F9), 32(R13)
@@ -738,14 +1118,15 @@ storeQ4_0NEON:
 // func gemvQ4_1NEON(dst *float32, w *byte, q *int8, d *float32, sum *int16, blocks, stride, groups int)
 //
 // dst[8g+i] = row 8g+i of w times the activations, for groups of 8 rows; a row is
-// blocks of 20 bytes, stride bytes apart. Products by smull, smlal2 and sadalp (two products of -128·±127 fit an int16).
+// blocks of 20 bytes, stride bytes apart. Products by smull, smlal2 and sadalp (two products of -128·±127 fit an int16). Four blocks at a time: one
+// load has their d, one their sums.
 //
 // 	R0-R7 the eight rows   R8 codes   R9 scales d   R10 sums of 16   R11 blocks left
 // 	R12 what is prefetched, one group of rows ahead   R13 dst   R14 groups
 // 	R15 R19 R20 start of codes, d, sums   R21 blocks   R22 from a row's end to the next group
 // 	V0-V7 int32 sums of each row, from its first block on (they may wrap)
 // 	V8 V9 float sums, lane = row   V10-V13 the int32 sums up to this and the last block
-// 	V14 V15 codes of x   V16 V17 scales and mins   V18 d   V19 Σx   V20-V27 free   V28-V31 constants
+// 	V14-V17 codes of x   V18 V19 scales and mins   V20 d   V21 Σx   others free up to the constants from V28 on
 //
 // 	for each group {
 // 		for each block b {
@@ -793,354 +1174,577 @@ groupQ4_1NEON:
 	MOVD R15, R8
 	MOVD R19, R9
 	MOVD R20, R10
-	SUBS $2, R21, R11
+	SUBS $4, R21, R11
 	BLT oddQ4_1NEON
 
-twoQ4_1NEON:
+fourQ4_1NEON:
 	PRFM 0(R12), PLDL2KEEP
 	PRFM 64(R12), PLDL2KEEP
 	PRFM 128(R12), PLDL2KEEP
 	PRFM 192(R12), PLDL2KEEP
 	PRFM 256(R12), PLDL2KEEP
-	ADD $320, R12, R12
-	FMOVD.P 8(R9), F18
-	FLDPQ.P 32(R8), (F14, F15)
-	VLD1.P 2(R0), V16.H[0]
-	VLD1.P 2(R1), V16.H[1]
-	VLD1.P 2(R0), V17.H[0]
-	VLD1.P 2(R1), V17.H[1]
-	VLD1.P 16(R0), [V20.B16]
-	VLD1.P 16(R1), [V22.B16]
-	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
+	PRFM 320(R12), PLDL2KEEP
+	PRFM 384(R12), PLDL2KEEP
+	PRFM 448(R12), PLDL2KEEP
+	PRFM 512(R12), PLDL2KEEP
+	PRFM 576(R12), PLDL2KEEP
+	ADD $640, R12, R12
+	FMOVQ.P 16(R9), F20
+	FMOVQ.P 16(R10), F21
+	WORD $0x4e602ab5 // saddlp v21.4s, v21.8h
+	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
+	VLD1.P 64(R8), [V14.B16, V15.B16, V16.B16, V17.B16]
+	VLD1.P 2(R0), V18.H[0]
+	VLD1.P 2(R1), V18.H[1]
+	VLD1.P 2(R0), V19.H[0]
+	VLD1.P 2(R1), V19.H[1]
+	VLD1.P 16(R0), [V22.B16]
+	VLD1.P 16(R1), [V24.B16]
 	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
-	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
-	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
-	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
-	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
-	WORD $0x0e2f82f9 // smlal v25.8h, v23.8b, v15.8b
-	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e606b00 // sadalp v0.4s, v24.8h
-	WORD $0x4e606b21 // sadalp v1.4s, v25.8h
-	VLD1.P 2(R2), V16.H[2]
-	VLD1.P 2(R3), V16.H[3]
-	VLD1.P 2(R2), V17.H[2]
-	VLD1.P 2(R3), V17.H[3]
-	VLD1.P 16(R2), [V20.B16]
-	VLD1.P 16(R3), [V22.B16]
-	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
+	WORD $0x0e2ec31b // smull v27.8h, v24.8b, v14.8b
+	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
+	WORD $0x4e2e831b // smlal2 v27.8h, v24.16b, v14.16b
+	WORD $0x0e2f82fa // smlal v26.8h, v23.8b, v15.8b
+	WORD $0x0e2f833b // smlal v27.8h, v25.8b, v15.8b
+	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
+	WORD $0x4e2f833b // smlal2 v27.8h, v25.16b, v15.16b
+	WORD $0x4e606b40 // sadalp v0.4s, v26.8h
+	WORD $0x4e606b61 // sadalp v1.4s, v27.8h
+	VLD1.P 2(R2), V18.H[2]
+	VLD1.P 2(R3), V18.H[3]
+	VLD1.P 2(R2), V19.H[2]
+	VLD1.P 2(R3), V19.H[3]
+	VLD1.P 16(R2), [V22.B16]
+	VLD1.P 16(R3), [V24.B16]
 	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
-	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
-	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
-	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
-	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
-	WORD $0x0e2f82f9 // smlal v25.8h, v23.8b, v15.8b
-	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e606b02 // sadalp v2.4s, v24.8h
-	WORD $0x4e606b23 // sadalp v3.4s, v25.8h
-	VLD1.P 2(R4), V16.H[4]
-	VLD1.P 2(R5), V16.H[5]
-	VLD1.P 2(R4), V17.H[4]
-	VLD1.P 2(R5), V17.H[5]
-	VLD1.P 16(R4), [V20.B16]
-	VLD1.P 16(R5), [V22.B16]
-	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
+	WORD $0x0e2ec31b // smull v27.8h, v24.8b, v14.8b
+	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
+	WORD $0x4e2e831b // smlal2 v27.8h, v24.16b, v14.16b
+	WORD $0x0e2f82fa // smlal v26.8h, v23.8b, v15.8b
+	WORD $0x0e2f833b // smlal v27.8h, v25.8b, v15.8b
+	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
+	WORD $0x4e2f833b // smlal2 v27.8h, v25.16b, v15.16b
+	WORD $0x4e606b42 // sadalp v2.4s, v26.8h
+	WORD $0x4e606b63 // sadalp v3.4s, v27.8h
+	VLD1.P 2(R4), V18.H[4]
+	VLD1.P 2(R5), V18.H[5]
+	VLD1.P 2(R4), V19.H[4]
+	VLD1.P 2(R5), V19.H[5]
+	VLD1.P 16(R4), [V22.B16]
+	VLD1.P 16(R5), [V24.B16]
 	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
-	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
-	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
-	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
-	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
-	WORD $0x0e2f82f9 // smlal v25.8h, v23.8b, v15.8b
-	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e606b04 // sadalp v4.4s, v24.8h
-	WORD $0x4e606b25 // sadalp v5.4s, v25.8h
-	VLD1.P 2(R6), V16.H[6]
-	VLD1.P 2(R7), V16.H[7]
-	VLD1.P 2(R6), V17.H[6]
-	VLD1.P 2(R7), V17.H[7]
-	VLD1.P 16(R6), [V20.B16]
-	VLD1.P 16(R7), [V22.B16]
-	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
+	WORD $0x0e2ec31b // smull v27.8h, v24.8b, v14.8b
+	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
+	WORD $0x4e2e831b // smlal2 v27.8h, v24.16b, v14.16b
+	WORD $0x0e2f82fa // smlal v26.8h, v23.8b, v15.8b
+	WORD $0x0e2f833b // smlal v27.8h, v25.8b, v15.8b
+	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
+	WORD $0x4e2f833b // smlal2 v27.8h, v25.16b, v15.16b
+	WORD $0x4e606b44 // sadalp v4.4s, v26.8h
+	WORD $0x4e606b65 // sadalp v5.4s, v27.8h
+	VLD1.P 2(R6), V18.H[6]
+	VLD1.P 2(R7), V18.H[7]
+	VLD1.P 2(R6), V19.H[6]
+	VLD1.P 2(R7), V19.H[7]
+	VLD1.P 16(R6), [V22.B16]
+	VLD1.P 16(R7), [V24.B16]
 	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
-	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
-	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
-	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
-	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
-	WORD $0x0e2f82f9 // smlal v25.8h, v23.8b, v15.8b
-	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e606b06 // sadalp v6.4s, v24.8h
-	WORD $0x4e606b27 // sadalp v7.4s, v25.8h
-	VLD1R.P 4(R10), [V19.S4]
-	WORD $0x4e602a73 // saddlp v19.4s, v19.8h
-	WORD $0x4e21da73 // scvtf v19.4s, v19.4s
-	WORD $0x4ea1bc14 // addp v20.4s, v0.4s, v1.4s
-	WORD $0x4ea3bc55 // addp v21.4s, v2.4s, v3.4s
-	WORD $0x4eb5be8a // addp v10.4s, v20.4s, v21.4s
-	WORD $0x6eac8554 // sub v20.4s, v10.4s, v12.4s
-	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
-	WORD $0x0e217a15 // fcvtl v21.4s, v16.4h
-	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
-	WORD $0x4f929294 // fmul v20.4s, v20.4s, v18.s[0]
-	WORD $0x4e34d508 // fadd v8.4s, v8.4s, v20.4s
-	WORD $0x0e217a35 // fcvtl v21.4s, v17.4h
-	WORD $0x6e33deb5 // fmul v21.4s, v21.4s, v19.4s
-	WORD $0x4f9292b5 // fmul v21.4s, v21.4s, v18.s[0]
-	WORD $0x4e35d508 // fadd v8.4s, v8.4s, v21.4s
-	WORD $0x4ea5bc94 // addp v20.4s, v4.4s, v5.4s
-	WORD $0x4ea7bcd5 // addp v21.4s, v6.4s, v7.4s
-	WORD $0x4eb5be8b // addp v11.4s, v20.4s, v21.4s
-	WORD $0x6ead8574 // sub v20.4s, v11.4s, v13.4s
-	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
-	WORD $0x4e217a15 // fcvtl2 v21.4s, v16.8h
-	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
-	WORD $0x4f929294 // fmul v20.4s, v20.4s, v18.s[0]
-	WORD $0x4e34d529 // fadd v9.4s, v9.4s, v20.4s
-	WORD $0x4e217a35 // fcvtl2 v21.4s, v17.8h
-	WORD $0x6e33deb5 // fmul v21.4s, v21.4s, v19.4s
-	WORD $0x4f9292b5 // fmul v21.4s, v21.4s, v18.s[0]
-	WORD $0x4e35d529 // fadd v9.4s, v9.4s, v21.4s
-	FLDPQ.P 32(R8), (F14, F15)
-	VLD1.P 2(R0), V16.H[0]
-	VLD1.P 2(R1), V16.H[1]
-	VLD1.P 2(R0), V17.H[0]
-	VLD1.P 2(R1), V17.H[1]
-	VLD1.P 16(R0), [V20.B16]
-	VLD1.P 16(R1), [V22.B16]
-	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
+	WORD $0x0e2ec31b // smull v27.8h, v24.8b, v14.8b
+	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
+	WORD $0x4e2e831b // smlal2 v27.8h, v24.16b, v14.16b
+	WORD $0x0e2f82fa // smlal v26.8h, v23.8b, v15.8b
+	WORD $0x0e2f833b // smlal v27.8h, v25.8b, v15.8b
+	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
+	WORD $0x4e2f833b // smlal2 v27.8h, v25.16b, v15.16b
+	WORD $0x4e606b46 // sadalp v6.4s, v26.8h
+	WORD $0x4e606b67 // sadalp v7.4s, v27.8h
+	WORD $0x4ea1bc16 // addp v22.4s, v0.4s, v1.4s
+	WORD $0x4ea3bc57 // addp v23.4s, v2.4s, v3.4s
+	WORD $0x4eb7beca // addp v10.4s, v22.4s, v23.4s
+	WORD $0x6eac8556 // sub v22.4s, v10.4s, v12.4s
+	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
+	WORD $0x0e217a57 // fcvtl v23.4s, v18.4h
+	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
+	WORD $0x4f9492d6 // fmul v22.4s, v22.4s, v20.s[0]
+	WORD $0x4e36d508 // fadd v8.4s, v8.4s, v22.4s
+	WORD $0x0e217a77 // fcvtl v23.4s, v19.4h
+	WORD $0x4f9592f7 // fmul v23.4s, v23.4s, v21.s[0]
+	WORD $0x4f9492f7 // fmul v23.4s, v23.4s, v20.s[0]
+	WORD $0x4e37d508 // fadd v8.4s, v8.4s, v23.4s
+	WORD $0x4ea5bc96 // addp v22.4s, v4.4s, v5.4s
+	WORD $0x4ea7bcd7 // addp v23.4s, v6.4s, v7.4s
+	WORD $0x4eb7becb // addp v11.4s, v22.4s, v23.4s
+	WORD $0x6ead8576 // sub v22.4s, v11.4s, v13.4s
+	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
+	WORD $0x4e217a57 // fcvtl2 v23.4s, v18.8h
+	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
+	WORD $0x4f9492d6 // fmul v22.4s, v22.4s, v20.s[0]
+	WORD $0x4e36d529 // fadd v9.4s, v9.4s, v22.4s
+	WORD $0x4e217a77 // fcvtl2 v23.4s, v19.8h
+	WORD $0x4f9592f7 // fmul v23.4s, v23.4s, v21.s[0]
+	WORD $0x4f9492f7 // fmul v23.4s, v23.4s, v20.s[0]
+	WORD $0x4e37d529 // fadd v9.4s, v9.4s, v23.4s
+	VLD1.P 2(R0), V18.H[0]
+	VLD1.P 2(R1), V18.H[1]
+	VLD1.P 2(R0), V19.H[0]
+	VLD1.P 2(R1), V19.H[1]
+	VLD1.P 16(R0), [V22.B16]
+	VLD1.P 16(R1), [V24.B16]
 	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
-	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
-	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
-	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
-	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
-	WORD $0x0e2f82f9 // smlal v25.8h, v23.8b, v15.8b
-	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e606b00 // sadalp v0.4s, v24.8h
-	WORD $0x4e606b21 // sadalp v1.4s, v25.8h
-	VLD1.P 2(R2), V16.H[2]
-	VLD1.P 2(R3), V16.H[3]
-	VLD1.P 2(R2), V17.H[2]
-	VLD1.P 2(R3), V17.H[3]
-	VLD1.P 16(R2), [V20.B16]
-	VLD1.P 16(R3), [V22.B16]
-	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	WORD $0x0e30c2da // smull v26.8h, v22.8b, v16.8b
+	WORD $0x0e30c31b // smull v27.8h, v24.8b, v16.8b
+	WORD $0x4e3082da // smlal2 v26.8h, v22.16b, v16.16b
+	WORD $0x4e30831b // smlal2 v27.8h, v24.16b, v16.16b
+	WORD $0x0e3182fa // smlal v26.8h, v23.8b, v17.8b
+	WORD $0x0e31833b // smlal v27.8h, v25.8b, v17.8b
+	WORD $0x4e3182fa // smlal2 v26.8h, v23.16b, v17.16b
+	WORD $0x4e31833b // smlal2 v27.8h, v25.16b, v17.16b
+	WORD $0x4e606b40 // sadalp v0.4s, v26.8h
+	WORD $0x4e606b61 // sadalp v1.4s, v27.8h
+	VLD1.P 2(R2), V18.H[2]
+	VLD1.P 2(R3), V18.H[3]
+	VLD1.P 2(R2), V19.H[2]
+	VLD1.P 2(R3), V19.H[3]
+	VLD1.P 16(R2), [V22.B16]
+	VLD1.P 16(R3), [V24.B16]
 	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
-	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
-	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
-	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
-	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
-	WORD $0x0e2f82f9 // smlal v25.8h, v23.8b, v15.8b
-	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e606b02 // sadalp v2.4s, v24.8h
-	WORD $0x4e606b23 // sadalp v3.4s, v25.8h
-	VLD1.P 2(R4), V16.H[4]
-	VLD1.P 2(R5), V16.H[5]
-	VLD1.P 2(R4), V17.H[4]
-	VLD1.P 2(R5), V17.H[5]
-	VLD1.P 16(R4), [V20.B16]
-	VLD1.P 16(R5), [V22.B16]
-	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	WORD $0x0e30c2da // smull v26.8h, v22.8b, v16.8b
+	WORD $0x0e30c31b // smull v27.8h, v24.8b, v16.8b
+	WORD $0x4e3082da // smlal2 v26.8h, v22.16b, v16.16b
+	WORD $0x4e30831b // smlal2 v27.8h, v24.16b, v16.16b
+	WORD $0x0e3182fa // smlal v26.8h, v23.8b, v17.8b
+	WORD $0x0e31833b // smlal v27.8h, v25.8b, v17.8b
+	WORD $0x4e3182fa // smlal2 v26.8h, v23.16b, v17.16b
+	WORD $0x4e31833b // smlal2 v27.8h, v25.16b, v17.16b
+	WORD $0x4e606b42 // sadalp v2.4s, v26.8h
+	WORD $0x4e606b63 // sadalp v3.4s, v27.8h
+	VLD1.P 2(R4), V18.H[4]
+	VLD1.P 2(R5), V18.H[5]
+	VLD1.P 2(R4), V19.H[4]
+	VLD1.P 2(R5), V19.H[5]
+	VLD1.P 16(R4), [V22.B16]
+	VLD1.P 16(R5), [V24.B16]
 	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
-	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
-	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
-	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
-	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
-	WORD $0x0e2f82f9 // smlal v25.8h, v23.8b, v15.8b
-	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e606b04 // sadalp v4.4s, v24.8h
-	WORD $0x4e606b25 // sadalp v5.4s, v25.8h
-	VLD1.P 2(R6), V16.H[6]
-	VLD1.P 2(R7), V16.H[7]
-	VLD1.P 2(R6), V17.H[6]
-	VLD1.P 2(R7), V17.H[7]
-	VLD1.P 16(R6), [V20.B16]
-	VLD1.P 16(R7), [V22.B16]
-	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	WORD $0x0e30c2da // smull v26.8h, v22.8b, v16.8b
+	WORD $0x0e30c31b // smull v27.8h, v24.8b, v16.8b
+	WORD $0x4e3082da // smlal2 v26.8h, v22.16b, v16.16b
+	WORD $0x4e30831b // smlal2 v27.8h, v24.16b, v16.16b
+	WORD $0x0e3182fa // smlal v26.8h, v23.8b, v17.8b
+	WORD $0x0e31833b // smlal v27.8h, v25.8b, v17.8b
+	WORD $0x4e3182fa // smlal2 v26.8h, v23.16b, v17.16b
+	WORD $0x4e31833b // smlal2 v27.8h, v25.16b, v17.16b
+	WORD $0x4e606b44 // sadalp v4.4s, v26.8h
+	WORD $0x4e606b65 // sadalp v5.4s, v27.8h
+	VLD1.P 2(R6), V18.H[6]
+	VLD1.P 2(R7), V18.H[7]
+	VLD1.P 2(R6), V19.H[6]
+	VLD1.P 2(R7), V19.H[7]
+	VLD1.P 16(R6), [V22.B16]
+	VLD1.P 16(R7), [V24.B16]
 	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
-	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
-	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
-	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
-	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
-	WORD $0x0e2f82f9 // smlal v25.8h, v23.8b, v15.8b
-	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e606b06 // sadalp v6.4s, v24.8h
-	WORD $0x4e606b27 // sadalp v7.4s, v25.8h
-	VLD1R.P 4(R10), [V19.S4]
-	WORD $0x4e602a73 // saddlp v19.4s, v19.8h
-	WORD $0x4e21da73 // scvtf v19.4s, v19.4s
-	WORD $0x4ea1bc14 // addp v20.4s, v0.4s, v1.4s
-	WORD $0x4ea3bc55 // addp v21.4s, v2.4s, v3.4s
-	WORD $0x4eb5be8c // addp v12.4s, v20.4s, v21.4s
-	WORD $0x6eaa8594 // sub v20.4s, v12.4s, v10.4s
-	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
-	WORD $0x0e217a15 // fcvtl v21.4s, v16.4h
-	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
-	WORD $0x4fb29294 // fmul v20.4s, v20.4s, v18.s[1]
-	WORD $0x4e34d508 // fadd v8.4s, v8.4s, v20.4s
-	WORD $0x0e217a35 // fcvtl v21.4s, v17.4h
-	WORD $0x6e33deb5 // fmul v21.4s, v21.4s, v19.4s
-	WORD $0x4fb292b5 // fmul v21.4s, v21.4s, v18.s[1]
-	WORD $0x4e35d508 // fadd v8.4s, v8.4s, v21.4s
-	WORD $0x4ea5bc94 // addp v20.4s, v4.4s, v5.4s
-	WORD $0x4ea7bcd5 // addp v21.4s, v6.4s, v7.4s
-	WORD $0x4eb5be8d // addp v13.4s, v20.4s, v21.4s
-	WORD $0x6eab85b4 // sub v20.4s, v13.4s, v11.4s
-	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
-	WORD $0x4e217a15 // fcvtl2 v21.4s, v16.8h
-	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
-	WORD $0x4fb29294 // fmul v20.4s, v20.4s, v18.s[1]
-	WORD $0x4e34d529 // fadd v9.4s, v9.4s, v20.4s
-	WORD $0x4e217a35 // fcvtl2 v21.4s, v17.8h
-	WORD $0x6e33deb5 // fmul v21.4s, v21.4s, v19.4s
-	WORD $0x4fb292b5 // fmul v21.4s, v21.4s, v18.s[1]
-	WORD $0x4e35d529 // fadd v9.4s, v9.4s, v21.4s
-	SUBS $2, R11, R11
-	BGE twoQ4_1NEON
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	WORD $0x0e30c2da // smull v26.8h, v22.8b, v16.8b
+	WORD $0x0e30c31b // smull v27.8h, v24.8b, v16.8b
+	WORD $0x4e3082da // smlal2 v26.8h, v22.16b, v16.16b
+	WORD $0x4e30831b // smlal2 v27.8h, v24.16b, v16.16b
+	WORD $0x0e3182fa // smlal v26.8h, v23.8b, v17.8b
+	WORD $0x0e31833b // smlal v27.8h, v25.8b, v17.8b
+	WORD $0x4e3182fa // smlal2 v26.8h, v23.16b, v17.16b
+	WORD $0x4e31833b // smlal2 v27.8h, v25.16b, v17.16b
+	WORD $0x4e606b46 // sadalp v6.4s, v26.8h
+	WORD $0x4e606b67 // sadalp v7.4s, v27.8h
+	WORD $0x4ea1bc16 // addp v22.4s, v0.4s, v1.4s
+	WORD $0x4ea3bc57 // addp v23.4s, v2.4s, v3.4s
+	WORD $0x4eb7becc // addp v12.4s, v22.4s, v23.4s
+	WORD $0x6eaa8596 // sub v22.4s, v12.4s, v10.4s
+	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
+	WORD $0x0e217a57 // fcvtl v23.4s, v18.4h
+	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
+	WORD $0x4fb492d6 // fmul v22.4s, v22.4s, v20.s[1]
+	WORD $0x4e36d508 // fadd v8.4s, v8.4s, v22.4s
+	WORD $0x0e217a77 // fcvtl v23.4s, v19.4h
+	WORD $0x4fb592f7 // fmul v23.4s, v23.4s, v21.s[1]
+	WORD $0x4fb492f7 // fmul v23.4s, v23.4s, v20.s[1]
+	WORD $0x4e37d508 // fadd v8.4s, v8.4s, v23.4s
+	WORD $0x4ea5bc96 // addp v22.4s, v4.4s, v5.4s
+	WORD $0x4ea7bcd7 // addp v23.4s, v6.4s, v7.4s
+	WORD $0x4eb7becd // addp v13.4s, v22.4s, v23.4s
+	WORD $0x6eab85b6 // sub v22.4s, v13.4s, v11.4s
+	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
+	WORD $0x4e217a57 // fcvtl2 v23.4s, v18.8h
+	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
+	WORD $0x4fb492d6 // fmul v22.4s, v22.4s, v20.s[1]
+	WORD $0x4e36d529 // fadd v9.4s, v9.4s, v22.4s
+	WORD $0x4e217a77 // fcvtl2 v23.4s, v19.8h
+	WORD $0x4fb592f7 // fmul v23.4s, v23.4s, v21.s[1]
+	WORD $0x4fb492f7 // fmul v23.4s, v23.4s, v20.s[1]
+	WORD $0x4e37d529 // fadd v9.4s, v9.4s, v23.4s
+	VLD1.P 64(R8), [V14.B16, V15.B16, V16.B16, V17.B16]
+	VLD1.P 2(R0), V18.H[0]
+	VLD1.P 2(R1), V18.H[1]
+	VLD1.P 2(R0), V19.H[0]
+	VLD1.P 2(R1), V19.H[1]
+	VLD1.P 16(R0), [V22.B16]
+	VLD1.P 16(R1), [V24.B16]
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
+	WORD $0x0e2ec31b // smull v27.8h, v24.8b, v14.8b
+	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
+	WORD $0x4e2e831b // smlal2 v27.8h, v24.16b, v14.16b
+	WORD $0x0e2f82fa // smlal v26.8h, v23.8b, v15.8b
+	WORD $0x0e2f833b // smlal v27.8h, v25.8b, v15.8b
+	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
+	WORD $0x4e2f833b // smlal2 v27.8h, v25.16b, v15.16b
+	WORD $0x4e606b40 // sadalp v0.4s, v26.8h
+	WORD $0x4e606b61 // sadalp v1.4s, v27.8h
+	VLD1.P 2(R2), V18.H[2]
+	VLD1.P 2(R3), V18.H[3]
+	VLD1.P 2(R2), V19.H[2]
+	VLD1.P 2(R3), V19.H[3]
+	VLD1.P 16(R2), [V22.B16]
+	VLD1.P 16(R3), [V24.B16]
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
+	WORD $0x0e2ec31b // smull v27.8h, v24.8b, v14.8b
+	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
+	WORD $0x4e2e831b // smlal2 v27.8h, v24.16b, v14.16b
+	WORD $0x0e2f82fa // smlal v26.8h, v23.8b, v15.8b
+	WORD $0x0e2f833b // smlal v27.8h, v25.8b, v15.8b
+	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
+	WORD $0x4e2f833b // smlal2 v27.8h, v25.16b, v15.16b
+	WORD $0x4e606b42 // sadalp v2.4s, v26.8h
+	WORD $0x4e606b63 // sadalp v3.4s, v27.8h
+	VLD1.P 2(R4), V18.H[4]
+	VLD1.P 2(R5), V18.H[5]
+	VLD1.P 2(R4), V19.H[4]
+	VLD1.P 2(R5), V19.H[5]
+	VLD1.P 16(R4), [V22.B16]
+	VLD1.P 16(R5), [V24.B16]
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
+	WORD $0x0e2ec31b // smull v27.8h, v24.8b, v14.8b
+	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
+	WORD $0x4e2e831b // smlal2 v27.8h, v24.16b, v14.16b
+	WORD $0x0e2f82fa // smlal v26.8h, v23.8b, v15.8b
+	WORD $0x0e2f833b // smlal v27.8h, v25.8b, v15.8b
+	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
+	WORD $0x4e2f833b // smlal2 v27.8h, v25.16b, v15.16b
+	WORD $0x4e606b44 // sadalp v4.4s, v26.8h
+	WORD $0x4e606b65 // sadalp v5.4s, v27.8h
+	VLD1.P 2(R6), V18.H[6]
+	VLD1.P 2(R7), V18.H[7]
+	VLD1.P 2(R6), V19.H[6]
+	VLD1.P 2(R7), V19.H[7]
+	VLD1.P 16(R6), [V22.B16]
+	VLD1.P 16(R7), [V24.B16]
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
+	WORD $0x0e2ec31b // smull v27.8h, v24.8b, v14.8b
+	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
+	WORD $0x4e2e831b // smlal2 v27.8h, v24.16b, v14.16b
+	WORD $0x0e2f82fa // smlal v26.8h, v23.8b, v15.8b
+	WORD $0x0e2f833b // smlal v27.8h, v25.8b, v15.8b
+	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
+	WORD $0x4e2f833b // smlal2 v27.8h, v25.16b, v15.16b
+	WORD $0x4e606b46 // sadalp v6.4s, v26.8h
+	WORD $0x4e606b67 // sadalp v7.4s, v27.8h
+	WORD $0x4ea1bc16 // addp v22.4s, v0.4s, v1.4s
+	WORD $0x4ea3bc57 // addp v23.4s, v2.4s, v3.4s
+	WORD $0x4eb7beca // addp v10.4s, v22.4s, v23.4s
+	WORD $0x6eac8556 // sub v22.4s, v10.4s, v12.4s
+	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
+	WORD $0x0e217a57 // fcvtl v23.4s, v18.4h
+	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
+	WORD $0x4f949ad6 // fmul v22.4s, v22.4s, v20.s[2]
+	WORD $0x4e36d508 // fadd v8.4s, v8.4s, v22.4s
+	WORD $0x0e217a77 // fcvtl v23.4s, v19.4h
+	WORD $0x4f959af7 // fmul v23.4s, v23.4s, v21.s[2]
+	WORD $0x4f949af7 // fmul v23.4s, v23.4s, v20.s[2]
+	WORD $0x4e37d508 // fadd v8.4s, v8.4s, v23.4s
+	WORD $0x4ea5bc96 // addp v22.4s, v4.4s, v5.4s
+	WORD $0x4ea7bcd7 // addp v23.4s, v6.4s, v7.4s
+	WORD $0x4eb7becb // addp v11.4s, v22.4s, v23.4s
+	WORD $0x6ead8576 // sub v22.4s, v11.4s, v13.4s
+	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
+	WORD $0x4e217a57 // fcvtl2 v23.4s, v18.8h
+	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
+	WORD $0x4f949ad6 // fmul v22.4s, v22.4s, v20.s[2]
+	WORD $0x4e36d529 // fadd v9.4s, v9.4s, v22.4s
+	WORD $0x4e217a77 // fcvtl2 v23.4s, v19.8h
+	WORD $0x4f959af7 // fmul v23.4s, v23.4s, v21.s[2]
+	WORD $0x4f949af7 // fmul v23.4s, v23.4s, v20.s[2]
+	WORD $0x4e37d529 // fadd v9.4s, v9.4s, v23.4s
+	VLD1.P 2(R0), V18.H[0]
+	VLD1.P 2(R1), V18.H[1]
+	VLD1.P 2(R0), V19.H[0]
+	VLD1.P 2(R1), V19.H[1]
+	VLD1.P 16(R0), [V22.B16]
+	VLD1.P 16(R1), [V24.B16]
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	WORD $0x0e30c2da // smull v26.8h, v22.8b, v16.8b
+	WORD $0x0e30c31b // smull v27.8h, v24.8b, v16.8b
+	WORD $0x4e3082da // smlal2 v26.8h, v22.16b, v16.16b
+	WORD $0x4e30831b // smlal2 v27.8h, v24.16b, v16.16b
+	WORD $0x0e3182fa // smlal v26.8h, v23.8b, v17.8b
+	WORD $0x0e31833b // smlal v27.8h, v25.8b, v17.8b
+	WORD $0x4e3182fa // smlal2 v26.8h, v23.16b, v17.16b
+	WORD $0x4e31833b // smlal2 v27.8h, v25.16b, v17.16b
+	WORD $0x4e606b40 // sadalp v0.4s, v26.8h
+	WORD $0x4e606b61 // sadalp v1.4s, v27.8h
+	VLD1.P 2(R2), V18.H[2]
+	VLD1.P 2(R3), V18.H[3]
+	VLD1.P 2(R2), V19.H[2]
+	VLD1.P 2(R3), V19.H[3]
+	VLD1.P 16(R2), [V22.B16]
+	VLD1.P 16(R3), [V24.B16]
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	WORD $0x0e30c2da // smull v26.8h, v22.8b, v16.8b
+	WORD $0x0e30c31b // smull v27.8h, v24.8b, v16.8b
+	WORD $0x4e3082da // smlal2 v26.8h, v22.16b, v16.16b
+	WORD $0x4e30831b // smlal2 v27.8h, v24.16b, v16.16b
+	WORD $0x0e3182fa // smlal v26.8h, v23.8b, v17.8b
+	WORD $0x0e31833b // smlal v27.8h, v25.8b, v17.8b
+	WORD $0x4e3182fa // smlal2 v26.8h, v23.16b, v17.16b
+	WORD $0x4e31833b // smlal2 v27.8h, v25.16b, v17.16b
+	WORD $0x4e606b42 // sadalp v2.4s, v26.8h
+	WORD $0x4e606b63 // sadalp v3.4s, v27.8h
+	VLD1.P 2(R4), V18.H[4]
+	VLD1.P 2(R5), V18.H[5]
+	VLD1.P 2(R4), V19.H[4]
+	VLD1.P 2(R5), V19.H[5]
+	VLD1.P 16(R4), [V22.B16]
+	VLD1.P 16(R5), [V24.B16]
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	WORD $0x0e30c2da // smull v26.8h, v22.8b, v16.8b
+	WORD $0x0e30c31b // smull v27.8h, v24.8b, v16.8b
+	WORD $0x4e3082da // smlal2 v26.8h, v22.16b, v16.16b
+	WORD $0x4e30831b // smlal2 v27.8h, v24.16b, v16.16b
+	WORD $0x0e3182fa // smlal v26.8h, v23.8b, v17.8b
+	WORD $0x0e31833b // smlal v27.8h, v25.8b, v17.8b
+	WORD $0x4e3182fa // smlal2 v26.8h, v23.16b, v17.16b
+	WORD $0x4e31833b // smlal2 v27.8h, v25.16b, v17.16b
+	WORD $0x4e606b44 // sadalp v4.4s, v26.8h
+	WORD $0x4e606b65 // sadalp v5.4s, v27.8h
+	VLD1.P 2(R6), V18.H[6]
+	VLD1.P 2(R7), V18.H[7]
+	VLD1.P 2(R6), V19.H[6]
+	VLD1.P 2(R7), V19.H[7]
+	VLD1.P 16(R6), [V22.B16]
+	VLD1.P 16(R7), [V24.B16]
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	WORD $0x0e30c2da // smull v26.8h, v22.8b, v16.8b
+	WORD $0x0e30c31b // smull v27.8h, v24.8b, v16.8b
+	WORD $0x4e3082da // smlal2 v26.8h, v22.16b, v16.16b
+	WORD $0x4e30831b // smlal2 v27.8h, v24.16b, v16.16b
+	WORD $0x0e3182fa // smlal v26.8h, v23.8b, v17.8b
+	WORD $0x0e31833b // smlal v27.8h, v25.8b, v17.8b
+	WORD $0x4e3182fa // smlal2 v26.8h, v23.16b, v17.16b
+	WORD $0x4e31833b // smlal2 v27.8h, v25.16b, v17.16b
+	WORD $0x4e606b46 // sadalp v6.4s, v26.8h
+	WORD $0x4e606b67 // sadalp v7.4s, v27.8h
+	WORD $0x4ea1bc16 // addp v22.4s, v0.4s, v1.4s
+	WORD $0x4ea3bc57 // addp v23.4s, v2.4s, v3.4s
+	WORD $0x4eb7becc // addp v12.4s, v22.4s, v23.4s
+	WORD $0x6eaa8596 // sub v22.4s, v12.4s, v10.4s
+	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
+	WORD $0x0e217a57 // fcvtl v23.4s, v18.4h
+	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
+	WORD $0x4fb49ad6 // fmul v22.4s, v22.4s, v20.s[3]
+	WORD $0x4e36d508 // fadd v8.4s, v8.4s, v22.4s
+	WORD $0x0e217a77 // fcvtl v23.4s, v19.4h
+	WORD $0x4fb59af7 // fmul v23.4s, v23.4s, v21.s[3]
+	WORD $0x4fb49af7 // fmul v23.4s, v23.4s, v20.s[3]
+	WORD $0x4e37d508 // fadd v8.4s, v8.4s, v23.4s
+	WORD $0x4ea5bc96 // addp v22.4s, v4.4s, v5.4s
+	WORD $0x4ea7bcd7 // addp v23.4s, v6.4s, v7.4s
+	WORD $0x4eb7becd // addp v13.4s, v22.4s, v23.4s
+	WORD $0x6eab85b6 // sub v22.4s, v13.4s, v11.4s
+	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
+	WORD $0x4e217a57 // fcvtl2 v23.4s, v18.8h
+	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
+	WORD $0x4fb49ad6 // fmul v22.4s, v22.4s, v20.s[3]
+	WORD $0x4e36d529 // fadd v9.4s, v9.4s, v22.4s
+	WORD $0x4e217a77 // fcvtl2 v23.4s, v19.8h
+	WORD $0x4fb59af7 // fmul v23.4s, v23.4s, v21.s[3]
+	WORD $0x4fb49af7 // fmul v23.4s, v23.4s, v20.s[3]
+	WORD $0x4e37d529 // fadd v9.4s, v9.4s, v23.4s
+	SUBS $4, R11, R11
+	BGE fourQ4_1NEON
 
 oddQ4_1NEON:
-	ADDS $2, R11, R11
+	ADDS $4, R11, R11
 	BEQ storeQ4_1NEON
-	FMOVS.P 4(R9), F18
-	FLDPQ.P 32(R8), (F14, F15)
-	VLD1.P 2(R0), V16.H[0]
-	VLD1.P 2(R1), V16.H[1]
-	VLD1.P 2(R0), V17.H[0]
-	VLD1.P 2(R1), V17.H[1]
-	VLD1.P 16(R0), [V20.B16]
-	VLD1.P 16(R1), [V22.B16]
-	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
+
+oneQ4_1NEON:
+	PRFM 0(R12), PLDL2KEEP
+	PRFM 64(R12), PLDL2KEEP
+	ADD $160, R12, R12
+	FMOVS.P 4(R9), F20
+	FMOVS.P 4(R10), F21
+	WORD $0x4e602ab5 // saddlp v21.4s, v21.8h
+	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
+	VLD1.P 32(R8), [V14.B16, V15.B16]
+	VLD1.P 2(R0), V18.H[0]
+	VLD1.P 2(R1), V18.H[1]
+	VLD1.P 2(R0), V19.H[0]
+	VLD1.P 2(R1), V19.H[1]
+	VLD1.P 16(R0), [V22.B16]
+	VLD1.P 16(R1), [V24.B16]
 	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
-	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
-	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
-	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
-	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
-	WORD $0x0e2f82f9 // smlal v25.8h, v23.8b, v15.8b
-	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e606b00 // sadalp v0.4s, v24.8h
-	WORD $0x4e606b21 // sadalp v1.4s, v25.8h
-	VLD1.P 2(R2), V16.H[2]
-	VLD1.P 2(R3), V16.H[3]
-	VLD1.P 2(R2), V17.H[2]
-	VLD1.P 2(R3), V17.H[3]
-	VLD1.P 16(R2), [V20.B16]
-	VLD1.P 16(R3), [V22.B16]
-	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
+	WORD $0x0e2ec31b // smull v27.8h, v24.8b, v14.8b
+	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
+	WORD $0x4e2e831b // smlal2 v27.8h, v24.16b, v14.16b
+	WORD $0x0e2f82fa // smlal v26.8h, v23.8b, v15.8b
+	WORD $0x0e2f833b // smlal v27.8h, v25.8b, v15.8b
+	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
+	WORD $0x4e2f833b // smlal2 v27.8h, v25.16b, v15.16b
+	WORD $0x4e606b40 // sadalp v0.4s, v26.8h
+	WORD $0x4e606b61 // sadalp v1.4s, v27.8h
+	VLD1.P 2(R2), V18.H[2]
+	VLD1.P 2(R3), V18.H[3]
+	VLD1.P 2(R2), V19.H[2]
+	VLD1.P 2(R3), V19.H[3]
+	VLD1.P 16(R2), [V22.B16]
+	VLD1.P 16(R3), [V24.B16]
 	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
-	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
-	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
-	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
-	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
-	WORD $0x0e2f82f9 // smlal v25.8h, v23.8b, v15.8b
-	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e606b02 // sadalp v2.4s, v24.8h
-	WORD $0x4e606b23 // sadalp v3.4s, v25.8h
-	VLD1.P 2(R4), V16.H[4]
-	VLD1.P 2(R5), V16.H[5]
-	VLD1.P 2(R4), V17.H[4]
-	VLD1.P 2(R5), V17.H[5]
-	VLD1.P 16(R4), [V20.B16]
-	VLD1.P 16(R5), [V22.B16]
-	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
+	WORD $0x0e2ec31b // smull v27.8h, v24.8b, v14.8b
+	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
+	WORD $0x4e2e831b // smlal2 v27.8h, v24.16b, v14.16b
+	WORD $0x0e2f82fa // smlal v26.8h, v23.8b, v15.8b
+	WORD $0x0e2f833b // smlal v27.8h, v25.8b, v15.8b
+	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
+	WORD $0x4e2f833b // smlal2 v27.8h, v25.16b, v15.16b
+	WORD $0x4e606b42 // sadalp v2.4s, v26.8h
+	WORD $0x4e606b63 // sadalp v3.4s, v27.8h
+	VLD1.P 2(R4), V18.H[4]
+	VLD1.P 2(R5), V18.H[5]
+	VLD1.P 2(R4), V19.H[4]
+	VLD1.P 2(R5), V19.H[5]
+	VLD1.P 16(R4), [V22.B16]
+	VLD1.P 16(R5), [V24.B16]
 	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
-	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
-	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
-	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
-	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
-	WORD $0x0e2f82f9 // smlal v25.8h, v23.8b, v15.8b
-	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e606b04 // sadalp v4.4s, v24.8h
-	WORD $0x4e606b25 // sadalp v5.4s, v25.8h
-	VLD1.P 2(R6), V16.H[6]
-	VLD1.P 2(R7), V16.H[7]
-	VLD1.P 2(R6), V17.H[6]
-	VLD1.P 2(R7), V17.H[7]
-	VLD1.P 16(R6), [V20.B16]
-	VLD1.P 16(R7), [V22.B16]
-	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
+	WORD $0x0e2ec31b // smull v27.8h, v24.8b, v14.8b
+	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
+	WORD $0x4e2e831b // smlal2 v27.8h, v24.16b, v14.16b
+	WORD $0x0e2f82fa // smlal v26.8h, v23.8b, v15.8b
+	WORD $0x0e2f833b // smlal v27.8h, v25.8b, v15.8b
+	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
+	WORD $0x4e2f833b // smlal2 v27.8h, v25.16b, v15.16b
+	WORD $0x4e606b44 // sadalp v4.4s, v26.8h
+	WORD $0x4e606b65 // sadalp v5.4s, v27.8h
+	VLD1.P 2(R6), V18.H[6]
+	VLD1.P 2(R7), V18.H[7]
+	VLD1.P 2(R6), V19.H[6]
+	VLD1.P 2(R7), V19.H[7]
+	VLD1.P 16(R6), [V22.B16]
+	VLD1.P 16(R7), [V24.B16]
 	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
-	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
-	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
-	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
-	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
-	WORD $0x0e2f82f9 // smlal v25.8h, v23.8b, v15.8b
-	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e606b06 // sadalp v6.4s, v24.8h
-	WORD $0x4e606b27 // sadalp v7.4s, v25.8h
-	VLD1R.P 4(R10), [V19.S4]
-	WORD $0x4e602a73 // saddlp v19.4s, v19.8h
-	WORD $0x4e21da73 // scvtf v19.4s, v19.4s
-	WORD $0x4ea1bc14 // addp v20.4s, v0.4s, v1.4s
-	WORD $0x4ea3bc55 // addp v21.4s, v2.4s, v3.4s
-	WORD $0x4eb5be8a // addp v10.4s, v20.4s, v21.4s
-	WORD $0x6eac8554 // sub v20.4s, v10.4s, v12.4s
-	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
-	WORD $0x0e217a15 // fcvtl v21.4s, v16.4h
-	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
-	WORD $0x4f929294 // fmul v20.4s, v20.4s, v18.s[0]
-	WORD $0x4e34d508 // fadd v8.4s, v8.4s, v20.4s
-	WORD $0x0e217a35 // fcvtl v21.4s, v17.4h
-	WORD $0x6e33deb5 // fmul v21.4s, v21.4s, v19.4s
-	WORD $0x4f9292b5 // fmul v21.4s, v21.4s, v18.s[0]
-	WORD $0x4e35d508 // fadd v8.4s, v8.4s, v21.4s
-	WORD $0x4ea5bc94 // addp v20.4s, v4.4s, v5.4s
-	WORD $0x4ea7bcd5 // addp v21.4s, v6.4s, v7.4s
-	WORD $0x4eb5be8b // addp v11.4s, v20.4s, v21.4s
-	WORD $0x6ead8574 // sub v20.4s, v11.4s, v13.4s
-	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
-	WORD $0x4e217a15 // fcvtl2 v21.4s, v16.8h
-	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
-	WORD $0x4f929294 // fmul v20.4s, v20.4s, v18.s[0]
-	WORD $0x4e34d529 // fadd v9.4s, v9.4s, v20.4s
-	WORD $0x4e217a35 // fcvtl2 v21.4s, v17.8h
-	WORD $0x6e33deb5 // fmul v21.4s, v21.4s, v19.4s
-	WORD $0x4f9292b5 // fmul v21.4s, v21.4s, v18.s[0]
-	WORD $0x4e35d529 // fadd v9.4s, v9.4s, v21.4s
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
+	WORD $0x0e2ec31b // smull v27.8h, v24.8b, v14.8b
+	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
+	WORD $0x4e2e831b // smlal2 v27.8h, v24.16b, v14.16b
+	WORD $0x0e2f82fa // smlal v26.8h, v23.8b, v15.8b
+	WORD $0x0e2f833b // smlal v27.8h, v25.8b, v15.8b
+	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
+	WORD $0x4e2f833b // smlal2 v27.8h, v25.16b, v15.16b
+	WORD $0x4e606b46 // sadalp v6.4s, v26.8h
+	WORD $0x4e606b67 // sadalp v7.4s, v27.8h
+	WORD $0x4ea1bc16 // addp v22.4s, v0.4s, v1.4s
+	WORD $0x4ea3bc57 // addp v23.4s, v2.4s, v3.4s
+	WORD $0x4eb7beca // addp v10.4s, v22.4s, v23.4s
+	WORD $0x6eac8556 // sub v22.4s, v10.4s, v12.4s
+	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
+	WORD $0x0e217a57 // fcvtl v23.4s, v18.4h
+	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
+	WORD $0x4f9492d6 // fmul v22.4s, v22.4s, v20.s[0]
+	WORD $0x4e36d508 // fadd v8.4s, v8.4s, v22.4s
+	WORD $0x0e217a77 // fcvtl v23.4s, v19.4h
+	WORD $0x4f9592f7 // fmul v23.4s, v23.4s, v21.s[0]
+	WORD $0x4f9492f7 // fmul v23.4s, v23.4s, v20.s[0]
+	WORD $0x4e37d508 // fadd v8.4s, v8.4s, v23.4s
+	WORD $0x4ea5bc96 // addp v22.4s, v4.4s, v5.4s
+	WORD $0x4ea7bcd7 // addp v23.4s, v6.4s, v7.4s
+	WORD $0x4eb7becb // addp v11.4s, v22.4s, v23.4s
+	WORD $0x6ead8576 // sub v22.4s, v11.4s, v13.4s
+	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
+	WORD $0x4e217a57 // fcvtl2 v23.4s, v18.8h
+	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
+	WORD $0x4f9492d6 // fmul v22.4s, v22.4s, v20.s[0]
+	WORD $0x4e36d529 // fadd v9.4s, v9.4s, v22.4s
+	WORD $0x4e217a77 // fcvtl2 v23.4s, v19.8h
+	WORD $0x4f9592f7 // fmul v23.4s, v23.4s, v21.s[0]
+	WORD $0x4f9492f7 // fmul v23.4s, v23.4s, v20.s[0]
+	WORD $0x4e37d529 // fadd v9.4s, v9.4s, v23.4s
+	WORD $0x4eaa1d4c // mov v12.16b, v10.16b
+	WORD $0x4eab1d6d // mov v13.16b, v11.16b
+	SUBS $1, R11, R11
+	BNE oneQ4_1NEON
 
 storeQ4_1NEON:
 	FSTPQ.P (F8, F9), 32(R13)
@@ -1159,14 +1763,15 @@ storeQ4_1NEON:
 // func gemvQ5_0NEON(dst *float32, w *byte, q *int8, d *float32, sum *int16, blocks, stride, groups int)
 //
 // dst[8g+i] = row 8g+i of w times the activations, for groups of 8 rows; a row is
-// blocks of 22 bytes, stride bytes apart. Products by smull, smlal2 and sadalp (two products of -128·±127 fit an int16).
+// blocks of 22 bytes, stride bytes apart. Products by smull, smlal2 and sadalp (two products of -128·±127 fit an int16). Four blocks at a time: one
+// load has their d, one their sums.
 //
 // 	R0-R7 the eight rows   R8 codes   R9 scales d   R10 sums of 16   R11 blocks left
 // 	R12 what is prefetched, one group of rows ahead   R13 dst   R14 groups
 // 	R15 R19 R20 start of codes, d, sums   R21 blocks   R22 from a row's end to the next group
 // 	V0-V7 int32 sums of each row, from its first block on (they may wrap)
 // 	V8 V9 float sums, lane = row   V10-V13 the int32 sums up to this and the last block
-// 	V14 V15 codes of x   V16 V17 scales and mins   V18 d   V19 Σx   V20-V27 free   V28-V31 constants
+// 	V14-V15 codes of x   V16 V17 scales and mins   V18 d   V19 Σx   others free up to the constants from V28 on
 //
 // 	for each group {
 // 		for each block b {
@@ -1217,154 +1822,160 @@ groupQ5_0NEON:
 	WORD $0x4f00e40d // movi v13.16b, #0
 	MOVD R15, R8
 	MOVD R19, R9
-	SUBS $2, R21, R11
+	SUBS $4, R21, R11
 	BLT oddQ5_0NEON
 
-twoQ5_0NEON:
+fourQ5_0NEON:
 	PRFM 0(R12), PLDL2KEEP
 	PRFM 64(R12), PLDL2KEEP
 	PRFM 128(R12), PLDL2KEEP
 	PRFM 192(R12), PLDL2KEEP
 	PRFM 256(R12), PLDL2KEEP
-	ADD $352, R12, R12
-	FMOVD.P 8(R9), F18
-	FLDPQ.P 32(R8), (F14, F15)
+	PRFM 320(R12), PLDL2KEEP
+	PRFM 384(R12), PLDL2KEEP
+	PRFM 448(R12), PLDL2KEEP
+	PRFM 512(R12), PLDL2KEEP
+	PRFM 576(R12), PLDL2KEEP
+	PRFM 640(R12), PLDL2KEEP
+	ADD $704, R12, R12
+	FMOVQ.P 16(R9), F18
+	VLD1.P 32(R8), [V14.B16, V15.B16]
 	VLD1.P 2(R0), V16.H[0]
 	VLD1.P 2(R1), V16.H[1]
 	VLD1R.P 4(R0), [V24.S4]
-	VLD1R.P 4(R1), [V25.S4]
+	VLD1R.P 4(R1), [V26.S4]
 	VLD1.P 16(R0), [V20.B16]
 	VLD1.P 16(R1), [V22.B16]
 	WORD $0x6e205b18 // mvn v24.16b, v24.16b
-	WORD $0x6e205b39 // mvn v25.16b, v25.16b
-	WORD $0x4e1d031a // tbl v26.16b, { v24.16b }, v29.16b
-	WORD $0x4e1d033b // tbl v27.16b, { v25.16b }, v29.16b
+	WORD $0x6e205b5a // mvn v26.16b, v26.16b
+	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
 	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
-	WORD $0x4e1c0339 // tbl v25.16b, { v25.16b }, v28.16b
-	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
+	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
+	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
 	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
 	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
-	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
+	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
 	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
 	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
 	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
 	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
-	WORD $0x6f0c5736 // sli v22.16b, v25.16b, #4
-	WORD $0x6f0c5755 // sli v21.16b, v26.16b, #4
+	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
+	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
 	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
 	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
-	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
+	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
 	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
-	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
+	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
 	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
-	WORD $0x0e2f82f9 // smlal v25.8h, v23.8b, v15.8b
+	WORD $0x0e2f82fa // smlal v26.8h, v23.8b, v15.8b
 	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
+	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
 	WORD $0x4e606b00 // sadalp v0.4s, v24.8h
-	WORD $0x4e606b21 // sadalp v1.4s, v25.8h
+	WORD $0x4e606b41 // sadalp v1.4s, v26.8h
 	VLD1.P 2(R2), V16.H[2]
 	VLD1.P 2(R3), V16.H[3]
 	VLD1R.P 4(R2), [V24.S4]
-	VLD1R.P 4(R3), [V25.S4]
+	VLD1R.P 4(R3), [V26.S4]
 	VLD1.P 16(R2), [V20.B16]
 	VLD1.P 16(R3), [V22.B16]
 	WORD $0x6e205b18 // mvn v24.16b, v24.16b
-	WORD $0x6e205b39 // mvn v25.16b, v25.16b
-	WORD $0x4e1d031a // tbl v26.16b, { v24.16b }, v29.16b
-	WORD $0x4e1d033b // tbl v27.16b, { v25.16b }, v29.16b
+	WORD $0x6e205b5a // mvn v26.16b, v26.16b
+	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
 	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
-	WORD $0x4e1c0339 // tbl v25.16b, { v25.16b }, v28.16b
-	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
+	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
+	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
 	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
 	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
-	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
+	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
 	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
 	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
 	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
 	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
-	WORD $0x6f0c5736 // sli v22.16b, v25.16b, #4
-	WORD $0x6f0c5755 // sli v21.16b, v26.16b, #4
+	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
+	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
 	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
 	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
-	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
+	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
 	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
-	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
+	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
 	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
-	WORD $0x0e2f82f9 // smlal v25.8h, v23.8b, v15.8b
+	WORD $0x0e2f82fa // smlal v26.8h, v23.8b, v15.8b
 	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
+	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
 	WORD $0x4e606b02 // sadalp v2.4s, v24.8h
-	WORD $0x4e606b23 // sadalp v3.4s, v25.8h
+	WORD $0x4e606b43 // sadalp v3.4s, v26.8h
 	VLD1.P 2(R4), V16.H[4]
 	VLD1.P 2(R5), V16.H[5]
 	VLD1R.P 4(R4), [V24.S4]
-	VLD1R.P 4(R5), [V25.S4]
+	VLD1R.P 4(R5), [V26.S4]
 	VLD1.P 16(R4), [V20.B16]
 	VLD1.P 16(R5), [V22.B16]
 	WORD $0x6e205b18 // mvn v24.16b, v24.16b
-	WORD $0x6e205b39 // mvn v25.16b, v25.16b
-	WORD $0x4e1d031a // tbl v26.16b, { v24.16b }, v29.16b
-	WORD $0x4e1d033b // tbl v27.16b, { v25.16b }, v29.16b
+	WORD $0x6e205b5a // mvn v26.16b, v26.16b
+	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
 	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
-	WORD $0x4e1c0339 // tbl v25.16b, { v25.16b }, v28.16b
-	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
+	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
+	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
 	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
 	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
-	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
+	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
 	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
 	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
 	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
 	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
-	WORD $0x6f0c5736 // sli v22.16b, v25.16b, #4
-	WORD $0x6f0c5755 // sli v21.16b, v26.16b, #4
+	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
+	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
 	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
 	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
-	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
+	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
 	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
-	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
+	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
 	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
-	WORD $0x0e2f82f9 // smlal v25.8h, v23.8b, v15.8b
+	WORD $0x0e2f82fa // smlal v26.8h, v23.8b, v15.8b
 	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
+	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
 	WORD $0x4e606b04 // sadalp v4.4s, v24.8h
-	WORD $0x4e606b25 // sadalp v5.4s, v25.8h
+	WORD $0x4e606b45 // sadalp v5.4s, v26.8h
 	VLD1.P 2(R6), V16.H[6]
 	VLD1.P 2(R7), V16.H[7]
 	VLD1R.P 4(R6), [V24.S4]
-	VLD1R.P 4(R7), [V25.S4]
+	VLD1R.P 4(R7), [V26.S4]
 	VLD1.P 16(R6), [V20.B16]
 	VLD1.P 16(R7), [V22.B16]
 	WORD $0x6e205b18 // mvn v24.16b, v24.16b
-	WORD $0x6e205b39 // mvn v25.16b, v25.16b
-	WORD $0x4e1d031a // tbl v26.16b, { v24.16b }, v29.16b
-	WORD $0x4e1d033b // tbl v27.16b, { v25.16b }, v29.16b
+	WORD $0x6e205b5a // mvn v26.16b, v26.16b
+	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
 	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
-	WORD $0x4e1c0339 // tbl v25.16b, { v25.16b }, v28.16b
-	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
+	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
+	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
 	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
 	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
-	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
+	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
 	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
 	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
 	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
 	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
-	WORD $0x6f0c5736 // sli v22.16b, v25.16b, #4
-	WORD $0x6f0c5755 // sli v21.16b, v26.16b, #4
+	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
+	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
 	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
 	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
-	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
+	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
 	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
-	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
+	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
 	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
-	WORD $0x0e2f82f9 // smlal v25.8h, v23.8b, v15.8b
+	WORD $0x0e2f82fa // smlal v26.8h, v23.8b, v15.8b
 	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
+	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
 	WORD $0x4e606b06 // sadalp v6.4s, v24.8h
-	WORD $0x4e606b27 // sadalp v7.4s, v25.8h
+	WORD $0x4e606b47 // sadalp v7.4s, v26.8h
 	WORD $0x4ea1bc14 // addp v20.4s, v0.4s, v1.4s
 	WORD $0x4ea3bc55 // addp v21.4s, v2.4s, v3.4s
 	WORD $0x4eb5be8a // addp v10.4s, v20.4s, v21.4s
@@ -1383,143 +1994,143 @@ twoQ5_0NEON:
 	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
 	WORD $0x4f929294 // fmul v20.4s, v20.4s, v18.s[0]
 	WORD $0x4e34d529 // fadd v9.4s, v9.4s, v20.4s
-	FLDPQ.P 32(R8), (F14, F15)
+	VLD1.P 32(R8), [V14.B16, V15.B16]
 	VLD1.P 2(R0), V16.H[0]
 	VLD1.P 2(R1), V16.H[1]
 	VLD1R.P 4(R0), [V24.S4]
-	VLD1R.P 4(R1), [V25.S4]
+	VLD1R.P 4(R1), [V26.S4]
 	VLD1.P 16(R0), [V20.B16]
 	VLD1.P 16(R1), [V22.B16]
 	WORD $0x6e205b18 // mvn v24.16b, v24.16b
-	WORD $0x6e205b39 // mvn v25.16b, v25.16b
-	WORD $0x4e1d031a // tbl v26.16b, { v24.16b }, v29.16b
-	WORD $0x4e1d033b // tbl v27.16b, { v25.16b }, v29.16b
+	WORD $0x6e205b5a // mvn v26.16b, v26.16b
+	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
 	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
-	WORD $0x4e1c0339 // tbl v25.16b, { v25.16b }, v28.16b
-	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
+	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
+	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
 	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
 	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
-	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
+	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
 	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
 	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
 	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
 	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
-	WORD $0x6f0c5736 // sli v22.16b, v25.16b, #4
-	WORD $0x6f0c5755 // sli v21.16b, v26.16b, #4
+	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
+	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
 	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
 	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
-	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
+	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
 	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
-	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
+	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
 	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
-	WORD $0x0e2f82f9 // smlal v25.8h, v23.8b, v15.8b
+	WORD $0x0e2f82fa // smlal v26.8h, v23.8b, v15.8b
 	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
+	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
 	WORD $0x4e606b00 // sadalp v0.4s, v24.8h
-	WORD $0x4e606b21 // sadalp v1.4s, v25.8h
+	WORD $0x4e606b41 // sadalp v1.4s, v26.8h
 	VLD1.P 2(R2), V16.H[2]
 	VLD1.P 2(R3), V16.H[3]
 	VLD1R.P 4(R2), [V24.S4]
-	VLD1R.P 4(R3), [V25.S4]
+	VLD1R.P 4(R3), [V26.S4]
 	VLD1.P 16(R2), [V20.B16]
 	VLD1.P 16(R3), [V22.B16]
 	WORD $0x6e205b18 // mvn v24.16b, v24.16b
-	WORD $0x6e205b39 // mvn v25.16b, v25.16b
-	WORD $0x4e1d031a // tbl v26.16b, { v24.16b }, v29.16b
-	WORD $0x4e1d033b // tbl v27.16b, { v25.16b }, v29.16b
+	WORD $0x6e205b5a // mvn v26.16b, v26.16b
+	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
 	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
-	WORD $0x4e1c0339 // tbl v25.16b, { v25.16b }, v28.16b
-	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
+	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
+	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
 	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
 	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
-	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
+	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
 	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
 	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
 	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
 	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
-	WORD $0x6f0c5736 // sli v22.16b, v25.16b, #4
-	WORD $0x6f0c5755 // sli v21.16b, v26.16b, #4
+	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
+	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
 	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
 	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
-	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
+	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
 	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
-	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
+	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
 	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
-	WORD $0x0e2f82f9 // smlal v25.8h, v23.8b, v15.8b
+	WORD $0x0e2f82fa // smlal v26.8h, v23.8b, v15.8b
 	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
+	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
 	WORD $0x4e606b02 // sadalp v2.4s, v24.8h
-	WORD $0x4e606b23 // sadalp v3.4s, v25.8h
+	WORD $0x4e606b43 // sadalp v3.4s, v26.8h
 	VLD1.P 2(R4), V16.H[4]
 	VLD1.P 2(R5), V16.H[5]
 	VLD1R.P 4(R4), [V24.S4]
-	VLD1R.P 4(R5), [V25.S4]
+	VLD1R.P 4(R5), [V26.S4]
 	VLD1.P 16(R4), [V20.B16]
 	VLD1.P 16(R5), [V22.B16]
 	WORD $0x6e205b18 // mvn v24.16b, v24.16b
-	WORD $0x6e205b39 // mvn v25.16b, v25.16b
-	WORD $0x4e1d031a // tbl v26.16b, { v24.16b }, v29.16b
-	WORD $0x4e1d033b // tbl v27.16b, { v25.16b }, v29.16b
+	WORD $0x6e205b5a // mvn v26.16b, v26.16b
+	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
 	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
-	WORD $0x4e1c0339 // tbl v25.16b, { v25.16b }, v28.16b
-	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
+	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
+	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
 	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
 	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
-	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
+	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
 	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
 	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
 	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
 	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
-	WORD $0x6f0c5736 // sli v22.16b, v25.16b, #4
-	WORD $0x6f0c5755 // sli v21.16b, v26.16b, #4
+	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
+	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
 	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
 	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
-	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
+	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
 	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
-	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
+	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
 	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
-	WORD $0x0e2f82f9 // smlal v25.8h, v23.8b, v15.8b
+	WORD $0x0e2f82fa // smlal v26.8h, v23.8b, v15.8b
 	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
+	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
 	WORD $0x4e606b04 // sadalp v4.4s, v24.8h
-	WORD $0x4e606b25 // sadalp v5.4s, v25.8h
+	WORD $0x4e606b45 // sadalp v5.4s, v26.8h
 	VLD1.P 2(R6), V16.H[6]
 	VLD1.P 2(R7), V16.H[7]
 	VLD1R.P 4(R6), [V24.S4]
-	VLD1R.P 4(R7), [V25.S4]
+	VLD1R.P 4(R7), [V26.S4]
 	VLD1.P 16(R6), [V20.B16]
 	VLD1.P 16(R7), [V22.B16]
 	WORD $0x6e205b18 // mvn v24.16b, v24.16b
-	WORD $0x6e205b39 // mvn v25.16b, v25.16b
-	WORD $0x4e1d031a // tbl v26.16b, { v24.16b }, v29.16b
-	WORD $0x4e1d033b // tbl v27.16b, { v25.16b }, v29.16b
+	WORD $0x6e205b5a // mvn v26.16b, v26.16b
+	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
 	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
-	WORD $0x4e1c0339 // tbl v25.16b, { v25.16b }, v28.16b
-	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
+	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
+	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
 	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
 	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
-	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
+	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
 	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
 	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
 	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
 	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
-	WORD $0x6f0c5736 // sli v22.16b, v25.16b, #4
-	WORD $0x6f0c5755 // sli v21.16b, v26.16b, #4
+	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
+	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
 	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
 	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
-	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
+	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
 	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
-	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
+	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
 	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
-	WORD $0x0e2f82f9 // smlal v25.8h, v23.8b, v15.8b
+	WORD $0x0e2f82fa // smlal v26.8h, v23.8b, v15.8b
 	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
+	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
 	WORD $0x4e606b06 // sadalp v6.4s, v24.8h
-	WORD $0x4e606b27 // sadalp v7.4s, v25.8h
+	WORD $0x4e606b47 // sadalp v7.4s, v26.8h
 	WORD $0x4ea1bc14 // addp v20.4s, v0.4s, v1.4s
 	WORD $0x4ea3bc55 // addp v21.4s, v2.4s, v3.4s
 	WORD $0x4eb5be8c // addp v12.4s, v20.4s, v21.4s
@@ -1538,150 +2149,465 @@ twoQ5_0NEON:
 	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
 	WORD $0x4fb29294 // fmul v20.4s, v20.4s, v18.s[1]
 	WORD $0x4e34d529 // fadd v9.4s, v9.4s, v20.4s
-	SUBS $2, R11, R11
-	BGE twoQ5_0NEON
-
-oddQ5_0NEON:
-	ADDS $2, R11, R11
-	BEQ storeQ5_0NEON
-	FMOVS.P 4(R9), F18
-	FLDPQ.P 32(R8), (F14, F15)
+	VLD1.P 32(R8), [V14.B16, V15.B16]
 	VLD1.P 2(R0), V16.H[0]
 	VLD1.P 2(R1), V16.H[1]
 	VLD1R.P 4(R0), [V24.S4]
-	VLD1R.P 4(R1), [V25.S4]
+	VLD1R.P 4(R1), [V26.S4]
 	VLD1.P 16(R0), [V20.B16]
 	VLD1.P 16(R1), [V22.B16]
 	WORD $0x6e205b18 // mvn v24.16b, v24.16b
-	WORD $0x6e205b39 // mvn v25.16b, v25.16b
-	WORD $0x4e1d031a // tbl v26.16b, { v24.16b }, v29.16b
-	WORD $0x4e1d033b // tbl v27.16b, { v25.16b }, v29.16b
+	WORD $0x6e205b5a // mvn v26.16b, v26.16b
+	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
 	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
-	WORD $0x4e1c0339 // tbl v25.16b, { v25.16b }, v28.16b
-	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
+	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
+	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
 	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
 	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
-	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
+	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
 	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
 	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
 	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
 	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
-	WORD $0x6f0c5736 // sli v22.16b, v25.16b, #4
-	WORD $0x6f0c5755 // sli v21.16b, v26.16b, #4
+	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
+	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
 	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
 	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
-	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
+	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
 	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
-	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
+	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
 	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
-	WORD $0x0e2f82f9 // smlal v25.8h, v23.8b, v15.8b
+	WORD $0x0e2f82fa // smlal v26.8h, v23.8b, v15.8b
 	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
+	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
 	WORD $0x4e606b00 // sadalp v0.4s, v24.8h
-	WORD $0x4e606b21 // sadalp v1.4s, v25.8h
+	WORD $0x4e606b41 // sadalp v1.4s, v26.8h
 	VLD1.P 2(R2), V16.H[2]
 	VLD1.P 2(R3), V16.H[3]
 	VLD1R.P 4(R2), [V24.S4]
-	VLD1R.P 4(R3), [V25.S4]
+	VLD1R.P 4(R3), [V26.S4]
 	VLD1.P 16(R2), [V20.B16]
 	VLD1.P 16(R3), [V22.B16]
 	WORD $0x6e205b18 // mvn v24.16b, v24.16b
-	WORD $0x6e205b39 // mvn v25.16b, v25.16b
-	WORD $0x4e1d031a // tbl v26.16b, { v24.16b }, v29.16b
-	WORD $0x4e1d033b // tbl v27.16b, { v25.16b }, v29.16b
+	WORD $0x6e205b5a // mvn v26.16b, v26.16b
+	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
 	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
-	WORD $0x4e1c0339 // tbl v25.16b, { v25.16b }, v28.16b
-	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
+	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
+	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
 	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
 	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
-	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
+	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
 	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
 	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
 	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
 	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
-	WORD $0x6f0c5736 // sli v22.16b, v25.16b, #4
-	WORD $0x6f0c5755 // sli v21.16b, v26.16b, #4
+	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
+	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
 	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
 	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
-	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
+	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
 	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
-	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
+	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
 	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
-	WORD $0x0e2f82f9 // smlal v25.8h, v23.8b, v15.8b
+	WORD $0x0e2f82fa // smlal v26.8h, v23.8b, v15.8b
 	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
+	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
 	WORD $0x4e606b02 // sadalp v2.4s, v24.8h
-	WORD $0x4e606b23 // sadalp v3.4s, v25.8h
+	WORD $0x4e606b43 // sadalp v3.4s, v26.8h
 	VLD1.P 2(R4), V16.H[4]
 	VLD1.P 2(R5), V16.H[5]
 	VLD1R.P 4(R4), [V24.S4]
-	VLD1R.P 4(R5), [V25.S4]
+	VLD1R.P 4(R5), [V26.S4]
 	VLD1.P 16(R4), [V20.B16]
 	VLD1.P 16(R5), [V22.B16]
 	WORD $0x6e205b18 // mvn v24.16b, v24.16b
-	WORD $0x6e205b39 // mvn v25.16b, v25.16b
-	WORD $0x4e1d031a // tbl v26.16b, { v24.16b }, v29.16b
-	WORD $0x4e1d033b // tbl v27.16b, { v25.16b }, v29.16b
+	WORD $0x6e205b5a // mvn v26.16b, v26.16b
+	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
 	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
-	WORD $0x4e1c0339 // tbl v25.16b, { v25.16b }, v28.16b
-	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
+	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
+	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
 	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
 	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
-	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
+	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
 	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
 	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
 	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
 	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
-	WORD $0x6f0c5736 // sli v22.16b, v25.16b, #4
-	WORD $0x6f0c5755 // sli v21.16b, v26.16b, #4
+	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
+	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
 	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
 	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
-	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
+	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
 	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
-	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
+	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
 	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
-	WORD $0x0e2f82f9 // smlal v25.8h, v23.8b, v15.8b
+	WORD $0x0e2f82fa // smlal v26.8h, v23.8b, v15.8b
 	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
+	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
 	WORD $0x4e606b04 // sadalp v4.4s, v24.8h
-	WORD $0x4e606b25 // sadalp v5.4s, v25.8h
+	WORD $0x4e606b45 // sadalp v5.4s, v26.8h
 	VLD1.P 2(R6), V16.H[6]
 	VLD1.P 2(R7), V16.H[7]
 	VLD1R.P 4(R6), [V24.S4]
-	VLD1R.P 4(R7), [V25.S4]
+	VLD1R.P 4(R7), [V26.S4]
 	VLD1.P 16(R6), [V20.B16]
 	VLD1.P 16(R7), [V22.B16]
 	WORD $0x6e205b18 // mvn v24.16b, v24.16b
-	WORD $0x6e205b39 // mvn v25.16b, v25.16b
-	WORD $0x4e1d031a // tbl v26.16b, { v24.16b }, v29.16b
-	WORD $0x4e1d033b // tbl v27.16b, { v25.16b }, v29.16b
+	WORD $0x6e205b5a // mvn v26.16b, v26.16b
+	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
 	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
-	WORD $0x4e1c0339 // tbl v25.16b, { v25.16b }, v28.16b
-	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
+	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
+	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
 	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
 	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
-	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
+	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
 	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
 	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
 	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
 	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
-	WORD $0x6f0c5736 // sli v22.16b, v25.16b, #4
-	WORD $0x6f0c5755 // sli v21.16b, v26.16b, #4
+	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
+	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
 	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
 	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
-	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
+	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
 	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
-	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
+	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
 	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
-	WORD $0x0e2f82f9 // smlal v25.8h, v23.8b, v15.8b
+	WORD $0x0e2f82fa // smlal v26.8h, v23.8b, v15.8b
 	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
+	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
 	WORD $0x4e606b06 // sadalp v6.4s, v24.8h
-	WORD $0x4e606b27 // sadalp v7.4s, v25.8h
+	WORD $0x4e606b47 // sadalp v7.4s, v26.8h
+	WORD $0x4ea1bc14 // addp v20.4s, v0.4s, v1.4s
+	WORD $0x4ea3bc55 // addp v21.4s, v2.4s, v3.4s
+	WORD $0x4eb5be8a // addp v10.4s, v20.4s, v21.4s
+	WORD $0x6eac8554 // sub v20.4s, v10.4s, v12.4s
+	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
+	WORD $0x0e217a15 // fcvtl v21.4s, v16.4h
+	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
+	WORD $0x4f929a94 // fmul v20.4s, v20.4s, v18.s[2]
+	WORD $0x4e34d508 // fadd v8.4s, v8.4s, v20.4s
+	WORD $0x4ea5bc94 // addp v20.4s, v4.4s, v5.4s
+	WORD $0x4ea7bcd5 // addp v21.4s, v6.4s, v7.4s
+	WORD $0x4eb5be8b // addp v11.4s, v20.4s, v21.4s
+	WORD $0x6ead8574 // sub v20.4s, v11.4s, v13.4s
+	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
+	WORD $0x4e217a15 // fcvtl2 v21.4s, v16.8h
+	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
+	WORD $0x4f929a94 // fmul v20.4s, v20.4s, v18.s[2]
+	WORD $0x4e34d529 // fadd v9.4s, v9.4s, v20.4s
+	VLD1.P 32(R8), [V14.B16, V15.B16]
+	VLD1.P 2(R0), V16.H[0]
+	VLD1.P 2(R1), V16.H[1]
+	VLD1R.P 4(R0), [V24.S4]
+	VLD1R.P 4(R1), [V26.S4]
+	VLD1.P 16(R0), [V20.B16]
+	VLD1.P 16(R1), [V22.B16]
+	WORD $0x6e205b18 // mvn v24.16b, v24.16b
+	WORD $0x6e205b5a // mvn v26.16b, v26.16b
+	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
+	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
+	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
+	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
+	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
+	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
+	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
+	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
+	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
+	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
+	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
+	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
+	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
+	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
+	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
+	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
+	WORD $0x0e2f82fa // smlal v26.8h, v23.8b, v15.8b
+	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
+	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
+	WORD $0x4e606b00 // sadalp v0.4s, v24.8h
+	WORD $0x4e606b41 // sadalp v1.4s, v26.8h
+	VLD1.P 2(R2), V16.H[2]
+	VLD1.P 2(R3), V16.H[3]
+	VLD1R.P 4(R2), [V24.S4]
+	VLD1R.P 4(R3), [V26.S4]
+	VLD1.P 16(R2), [V20.B16]
+	VLD1.P 16(R3), [V22.B16]
+	WORD $0x6e205b18 // mvn v24.16b, v24.16b
+	WORD $0x6e205b5a // mvn v26.16b, v26.16b
+	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
+	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
+	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
+	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
+	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
+	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
+	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
+	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
+	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
+	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
+	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
+	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
+	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
+	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
+	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
+	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
+	WORD $0x0e2f82fa // smlal v26.8h, v23.8b, v15.8b
+	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
+	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
+	WORD $0x4e606b02 // sadalp v2.4s, v24.8h
+	WORD $0x4e606b43 // sadalp v3.4s, v26.8h
+	VLD1.P 2(R4), V16.H[4]
+	VLD1.P 2(R5), V16.H[5]
+	VLD1R.P 4(R4), [V24.S4]
+	VLD1R.P 4(R5), [V26.S4]
+	VLD1.P 16(R4), [V20.B16]
+	VLD1.P 16(R5), [V22.B16]
+	WORD $0x6e205b18 // mvn v24.16b, v24.16b
+	WORD $0x6e205b5a // mvn v26.16b, v26.16b
+	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
+	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
+	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
+	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
+	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
+	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
+	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
+	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
+	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
+	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
+	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
+	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
+	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
+	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
+	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
+	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
+	WORD $0x0e2f82fa // smlal v26.8h, v23.8b, v15.8b
+	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
+	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
+	WORD $0x4e606b04 // sadalp v4.4s, v24.8h
+	WORD $0x4e606b45 // sadalp v5.4s, v26.8h
+	VLD1.P 2(R6), V16.H[6]
+	VLD1.P 2(R7), V16.H[7]
+	VLD1R.P 4(R6), [V24.S4]
+	VLD1R.P 4(R7), [V26.S4]
+	VLD1.P 16(R6), [V20.B16]
+	VLD1.P 16(R7), [V22.B16]
+	WORD $0x6e205b18 // mvn v24.16b, v24.16b
+	WORD $0x6e205b5a // mvn v26.16b, v26.16b
+	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
+	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
+	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
+	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
+	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
+	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
+	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
+	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
+	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
+	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
+	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
+	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
+	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
+	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
+	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
+	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
+	WORD $0x0e2f82fa // smlal v26.8h, v23.8b, v15.8b
+	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
+	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
+	WORD $0x4e606b06 // sadalp v6.4s, v24.8h
+	WORD $0x4e606b47 // sadalp v7.4s, v26.8h
+	WORD $0x4ea1bc14 // addp v20.4s, v0.4s, v1.4s
+	WORD $0x4ea3bc55 // addp v21.4s, v2.4s, v3.4s
+	WORD $0x4eb5be8c // addp v12.4s, v20.4s, v21.4s
+	WORD $0x6eaa8594 // sub v20.4s, v12.4s, v10.4s
+	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
+	WORD $0x0e217a15 // fcvtl v21.4s, v16.4h
+	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
+	WORD $0x4fb29a94 // fmul v20.4s, v20.4s, v18.s[3]
+	WORD $0x4e34d508 // fadd v8.4s, v8.4s, v20.4s
+	WORD $0x4ea5bc94 // addp v20.4s, v4.4s, v5.4s
+	WORD $0x4ea7bcd5 // addp v21.4s, v6.4s, v7.4s
+	WORD $0x4eb5be8d // addp v13.4s, v20.4s, v21.4s
+	WORD $0x6eab85b4 // sub v20.4s, v13.4s, v11.4s
+	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
+	WORD $0x4e217a15 // fcvtl2 v21.4s, v16.8h
+	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
+	WORD $0x4fb29a94 // fmul v20.4s, v20.4s, v18.s[3]
+	WORD $0x4e34d529 // fadd v9.4s, v9.4s, v20.4s
+	SUBS $4, R11, R11
+	BGE fourQ5_0NEON
+
+oddQ5_0NEON:
+	ADDS $4, R11, R11
+	BEQ storeQ5_0NEON
+
+oneQ5_0NEON:
+	PRFM 0(R12), PLDL2KEEP
+	PRFM 64(R12), PLDL2KEEP
+	ADD $176, R12, R12
+	FMOVS.P 4(R9), F18
+	VLD1.P 32(R8), [V14.B16, V15.B16]
+	VLD1.P 2(R0), V16.H[0]
+	VLD1.P 2(R1), V16.H[1]
+	VLD1R.P 4(R0), [V24.S4]
+	VLD1R.P 4(R1), [V26.S4]
+	VLD1.P 16(R0), [V20.B16]
+	VLD1.P 16(R1), [V22.B16]
+	WORD $0x6e205b18 // mvn v24.16b, v24.16b
+	WORD $0x6e205b5a // mvn v26.16b, v26.16b
+	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
+	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
+	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
+	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
+	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
+	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
+	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
+	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
+	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
+	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
+	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
+	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
+	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
+	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
+	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
+	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
+	WORD $0x0e2f82fa // smlal v26.8h, v23.8b, v15.8b
+	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
+	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
+	WORD $0x4e606b00 // sadalp v0.4s, v24.8h
+	WORD $0x4e606b41 // sadalp v1.4s, v26.8h
+	VLD1.P 2(R2), V16.H[2]
+	VLD1.P 2(R3), V16.H[3]
+	VLD1R.P 4(R2), [V24.S4]
+	VLD1R.P 4(R3), [V26.S4]
+	VLD1.P 16(R2), [V20.B16]
+	VLD1.P 16(R3), [V22.B16]
+	WORD $0x6e205b18 // mvn v24.16b, v24.16b
+	WORD $0x6e205b5a // mvn v26.16b, v26.16b
+	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
+	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
+	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
+	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
+	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
+	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
+	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
+	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
+	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
+	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
+	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
+	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
+	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
+	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
+	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
+	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
+	WORD $0x0e2f82fa // smlal v26.8h, v23.8b, v15.8b
+	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
+	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
+	WORD $0x4e606b02 // sadalp v2.4s, v24.8h
+	WORD $0x4e606b43 // sadalp v3.4s, v26.8h
+	VLD1.P 2(R4), V16.H[4]
+	VLD1.P 2(R5), V16.H[5]
+	VLD1R.P 4(R4), [V24.S4]
+	VLD1R.P 4(R5), [V26.S4]
+	VLD1.P 16(R4), [V20.B16]
+	VLD1.P 16(R5), [V22.B16]
+	WORD $0x6e205b18 // mvn v24.16b, v24.16b
+	WORD $0x6e205b5a // mvn v26.16b, v26.16b
+	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
+	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
+	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
+	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
+	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
+	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
+	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
+	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
+	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
+	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
+	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
+	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
+	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
+	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
+	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
+	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
+	WORD $0x0e2f82fa // smlal v26.8h, v23.8b, v15.8b
+	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
+	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
+	WORD $0x4e606b04 // sadalp v4.4s, v24.8h
+	WORD $0x4e606b45 // sadalp v5.4s, v26.8h
+	VLD1.P 2(R6), V16.H[6]
+	VLD1.P 2(R7), V16.H[7]
+	VLD1R.P 4(R6), [V24.S4]
+	VLD1R.P 4(R7), [V26.S4]
+	VLD1.P 16(R6), [V20.B16]
+	VLD1.P 16(R7), [V22.B16]
+	WORD $0x6e205b18 // mvn v24.16b, v24.16b
+	WORD $0x6e205b5a // mvn v26.16b, v26.16b
+	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
+	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
+	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
+	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
+	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
+	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
+	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
+	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
+	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
+	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
+	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
+	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
+	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
+	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
+	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
+	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
+	WORD $0x0e2f82fa // smlal v26.8h, v23.8b, v15.8b
+	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
+	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
+	WORD $0x4e606b06 // sadalp v6.4s, v24.8h
+	WORD $0x4e606b47 // sadalp v7.4s, v26.8h
 	WORD $0x4ea1bc14 // addp v20.4s, v0.4s, v1.4s
 	WORD $0x4ea3bc55 // addp v21.4s, v2.4s, v3.4s
 	WORD $0x4eb5be8a // addp v10.4s, v20.4s, v21.4s
@@ -1700,6 +2626,10 @@ oddQ5_0NEON:
 	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
 	WORD $0x4f929294 // fmul v20.4s, v20.4s, v18.s[0]
 	WORD $0x4e34d529 // fadd v9.4s, v9.4s, v20.4s
+	WORD $0x4eaa1d4c // mov v12.16b, v10.16b
+	WORD $0x4eab1d6d // mov v13.16b, v11.16b
+	SUBS $1, R11, R11
+	BNE oneQ5_0NEON
 
 storeQ5_0NEON:
 	FSTPQ.P (F8, F9), 32(R13)
@@ -1718,14 +2648,15 @@ storeQ5_0NEON:
 // func gemvQ5_1NEON(dst *float32, w *byte, q *int8, d *float32, sum *int16, blocks, stride, groups int)
 //
 // dst[8g+i] = row 8g+i of w times the activations, for groups of 8 rows; a row is
-// blocks of 24 bytes, stride bytes apart. Products by smull, smlal2 and sadalp (two products of -128·±127 fit an int16).
+// blocks of 24 bytes, stride bytes apart. Products by smull, smlal2 and sadalp (two products of -128·±127 fit an int16). Four blocks at a time: one
+// load has their d, one their sums.
 //
 // 	R0-R7 the eight rows   R8 codes   R9 scales d   R10 sums of 16   R11 blocks left
 // 	R12 what is prefetched, one group of rows ahead   R13 dst   R14 groups
 // 	R15 R19 R20 start of codes, d, sums   R21 blocks   R22 from a row's end to the next group
 // 	V0-V7 int32 sums of each row, from its first block on (they may wrap)
 // 	V8 V9 float sums, lane = row   V10-V13 the int32 sums up to this and the last block
-// 	V14 V15 codes of x   V16 V17 scales and mins   V18 d   V19 Σx   V20-V27 free   V28-V31 constants
+// 	V14-V15 codes of x   V16 V17 scales and mins   V18 d   V19 Σx   others free up to the constants from V28 on
 //
 // 	for each group {
 // 		for each block b {
@@ -1777,556 +2708,925 @@ groupQ5_1NEON:
 	MOVD R15, R8
 	MOVD R19, R9
 	MOVD R20, R10
-	SUBS $2, R21, R11
+	SUBS $4, R21, R11
 	BLT oddQ5_1NEON
 
-twoQ5_1NEON:
+fourQ5_1NEON:
 	PRFM 0(R12), PLDL2KEEP
 	PRFM 64(R12), PLDL2KEEP
 	PRFM 128(R12), PLDL2KEEP
 	PRFM 192(R12), PLDL2KEEP
 	PRFM 256(R12), PLDL2KEEP
 	PRFM 320(R12), PLDL2KEEP
-	ADD $384, R12, R12
-	FMOVD.P 8(R9), F18
-	FLDPQ.P 32(R8), (F14, F15)
+	PRFM 384(R12), PLDL2KEEP
+	PRFM 448(R12), PLDL2KEEP
+	PRFM 512(R12), PLDL2KEEP
+	PRFM 576(R12), PLDL2KEEP
+	PRFM 640(R12), PLDL2KEEP
+	PRFM 704(R12), PLDL2KEEP
+	ADD $768, R12, R12
+	FMOVQ.P 16(R9), F18
+	FMOVQ.P 16(R10), F19
+	WORD $0x4e602a73 // saddlp v19.4s, v19.8h
+	VLD1.P 32(R8), [V14.B16, V15.B16]
 	VLD1.P 2(R0), V16.H[0]
 	VLD1.P 2(R1), V16.H[1]
 	VLD1.P 2(R0), V17.H[0]
 	VLD1.P 2(R1), V17.H[1]
 	VLD1R.P 4(R0), [V24.S4]
-	VLD1R.P 4(R1), [V25.S4]
+	VLD1R.P 4(R1), [V26.S4]
 	VLD1.P 16(R0), [V20.B16]
 	VLD1.P 16(R1), [V22.B16]
 	WORD $0x6e205b18 // mvn v24.16b, v24.16b
-	WORD $0x6e205b39 // mvn v25.16b, v25.16b
-	WORD $0x4e1d031a // tbl v26.16b, { v24.16b }, v29.16b
-	WORD $0x4e1d033b // tbl v27.16b, { v25.16b }, v29.16b
+	WORD $0x6e205b5a // mvn v26.16b, v26.16b
+	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
 	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
-	WORD $0x4e1c0339 // tbl v25.16b, { v25.16b }, v28.16b
-	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
+	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
+	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
 	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
 	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
-	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
+	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
 	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
 	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
 	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
 	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
-	WORD $0x6f0c5736 // sli v22.16b, v25.16b, #4
-	WORD $0x6f0c5755 // sli v21.16b, v26.16b, #4
+	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
+	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
 	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
 	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
-	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
+	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
 	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
-	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
+	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
 	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
-	WORD $0x0e2f82f9 // smlal v25.8h, v23.8b, v15.8b
+	WORD $0x0e2f82fa // smlal v26.8h, v23.8b, v15.8b
 	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
+	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
 	WORD $0x4e606b00 // sadalp v0.4s, v24.8h
-	WORD $0x4e606b21 // sadalp v1.4s, v25.8h
+	WORD $0x4e606b41 // sadalp v1.4s, v26.8h
 	VLD1.P 2(R2), V16.H[2]
 	VLD1.P 2(R3), V16.H[3]
 	VLD1.P 2(R2), V17.H[2]
 	VLD1.P 2(R3), V17.H[3]
 	VLD1R.P 4(R2), [V24.S4]
-	VLD1R.P 4(R3), [V25.S4]
+	VLD1R.P 4(R3), [V26.S4]
 	VLD1.P 16(R2), [V20.B16]
 	VLD1.P 16(R3), [V22.B16]
 	WORD $0x6e205b18 // mvn v24.16b, v24.16b
-	WORD $0x6e205b39 // mvn v25.16b, v25.16b
-	WORD $0x4e1d031a // tbl v26.16b, { v24.16b }, v29.16b
-	WORD $0x4e1d033b // tbl v27.16b, { v25.16b }, v29.16b
+	WORD $0x6e205b5a // mvn v26.16b, v26.16b
+	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
 	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
-	WORD $0x4e1c0339 // tbl v25.16b, { v25.16b }, v28.16b
-	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
+	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
+	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
 	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
 	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
-	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
+	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
 	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
 	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
 	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
 	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
-	WORD $0x6f0c5736 // sli v22.16b, v25.16b, #4
-	WORD $0x6f0c5755 // sli v21.16b, v26.16b, #4
+	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
+	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
 	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
 	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
-	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
+	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
 	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
-	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
+	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
 	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
-	WORD $0x0e2f82f9 // smlal v25.8h, v23.8b, v15.8b
+	WORD $0x0e2f82fa // smlal v26.8h, v23.8b, v15.8b
 	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
+	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
 	WORD $0x4e606b02 // sadalp v2.4s, v24.8h
-	WORD $0x4e606b23 // sadalp v3.4s, v25.8h
+	WORD $0x4e606b43 // sadalp v3.4s, v26.8h
 	VLD1.P 2(R4), V16.H[4]
 	VLD1.P 2(R5), V16.H[5]
 	VLD1.P 2(R4), V17.H[4]
 	VLD1.P 2(R5), V17.H[5]
 	VLD1R.P 4(R4), [V24.S4]
-	VLD1R.P 4(R5), [V25.S4]
+	VLD1R.P 4(R5), [V26.S4]
 	VLD1.P 16(R4), [V20.B16]
 	VLD1.P 16(R5), [V22.B16]
 	WORD $0x6e205b18 // mvn v24.16b, v24.16b
-	WORD $0x6e205b39 // mvn v25.16b, v25.16b
-	WORD $0x4e1d031a // tbl v26.16b, { v24.16b }, v29.16b
-	WORD $0x4e1d033b // tbl v27.16b, { v25.16b }, v29.16b
+	WORD $0x6e205b5a // mvn v26.16b, v26.16b
+	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
 	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
-	WORD $0x4e1c0339 // tbl v25.16b, { v25.16b }, v28.16b
-	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
+	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
+	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
 	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
 	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
-	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
+	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
 	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
 	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
 	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
 	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
-	WORD $0x6f0c5736 // sli v22.16b, v25.16b, #4
-	WORD $0x6f0c5755 // sli v21.16b, v26.16b, #4
+	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
+	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
 	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
 	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
-	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
+	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
 	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
-	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
+	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
 	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
-	WORD $0x0e2f82f9 // smlal v25.8h, v23.8b, v15.8b
+	WORD $0x0e2f82fa // smlal v26.8h, v23.8b, v15.8b
 	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
+	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
 	WORD $0x4e606b04 // sadalp v4.4s, v24.8h
-	WORD $0x4e606b25 // sadalp v5.4s, v25.8h
+	WORD $0x4e606b45 // sadalp v5.4s, v26.8h
 	VLD1.P 2(R6), V16.H[6]
 	VLD1.P 2(R7), V16.H[7]
 	VLD1.P 2(R6), V17.H[6]
 	VLD1.P 2(R7), V17.H[7]
 	VLD1R.P 4(R6), [V24.S4]
-	VLD1R.P 4(R7), [V25.S4]
+	VLD1R.P 4(R7), [V26.S4]
 	VLD1.P 16(R6), [V20.B16]
 	VLD1.P 16(R7), [V22.B16]
 	WORD $0x6e205b18 // mvn v24.16b, v24.16b
-	WORD $0x6e205b39 // mvn v25.16b, v25.16b
-	WORD $0x4e1d031a // tbl v26.16b, { v24.16b }, v29.16b
-	WORD $0x4e1d033b // tbl v27.16b, { v25.16b }, v29.16b
+	WORD $0x6e205b5a // mvn v26.16b, v26.16b
+	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
 	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
-	WORD $0x4e1c0339 // tbl v25.16b, { v25.16b }, v28.16b
-	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
+	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
+	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
 	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
 	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
-	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
+	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
 	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
 	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
 	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
 	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
-	WORD $0x6f0c5736 // sli v22.16b, v25.16b, #4
-	WORD $0x6f0c5755 // sli v21.16b, v26.16b, #4
+	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
+	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
 	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
 	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
-	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
+	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
 	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
-	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
+	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
 	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
-	WORD $0x0e2f82f9 // smlal v25.8h, v23.8b, v15.8b
+	WORD $0x0e2f82fa // smlal v26.8h, v23.8b, v15.8b
 	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
+	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
 	WORD $0x4e606b06 // sadalp v6.4s, v24.8h
-	WORD $0x4e606b27 // sadalp v7.4s, v25.8h
-	VLD1R.P 4(R10), [V19.S4]
-	WORD $0x4e602a73 // saddlp v19.4s, v19.8h
-	WORD $0x4f245679 // shl v25.4s, v19.4s, #4
-	WORD $0x4e21da73 // scvtf v19.4s, v19.4s
+	WORD $0x4e606b47 // sadalp v7.4s, v26.8h
+	WORD $0x4f00061b // movi v27.4s, #16
+	WORD $0x4e040676 // dup v22.4s, v19.s[0]
+	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
 	WORD $0x4ea1bc14 // addp v20.4s, v0.4s, v1.4s
 	WORD $0x4ea3bc55 // addp v21.4s, v2.4s, v3.4s
 	WORD $0x4eb5be8a // addp v10.4s, v20.4s, v21.4s
 	WORD $0x6eac8554 // sub v20.4s, v10.4s, v12.4s
-	WORD $0x4eb98694 // add v20.4s, v20.4s, v25.4s
+	WORD $0x6f930374 // mla v20.4s, v27.4s, v19.s[0]
 	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
 	WORD $0x0e217a15 // fcvtl v21.4s, v16.4h
 	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
 	WORD $0x4f929294 // fmul v20.4s, v20.4s, v18.s[0]
 	WORD $0x4e34d508 // fadd v8.4s, v8.4s, v20.4s
 	WORD $0x0e217a35 // fcvtl v21.4s, v17.4h
-	WORD $0x6e33deb5 // fmul v21.4s, v21.4s, v19.4s
+	WORD $0x4f9692b5 // fmul v21.4s, v21.4s, v22.s[0]
 	WORD $0x4f9292b5 // fmul v21.4s, v21.4s, v18.s[0]
 	WORD $0x4e35d508 // fadd v8.4s, v8.4s, v21.4s
 	WORD $0x4ea5bc94 // addp v20.4s, v4.4s, v5.4s
 	WORD $0x4ea7bcd5 // addp v21.4s, v6.4s, v7.4s
 	WORD $0x4eb5be8b // addp v11.4s, v20.4s, v21.4s
 	WORD $0x6ead8574 // sub v20.4s, v11.4s, v13.4s
-	WORD $0x4eb98694 // add v20.4s, v20.4s, v25.4s
+	WORD $0x6f930374 // mla v20.4s, v27.4s, v19.s[0]
 	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
 	WORD $0x4e217a15 // fcvtl2 v21.4s, v16.8h
 	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
 	WORD $0x4f929294 // fmul v20.4s, v20.4s, v18.s[0]
 	WORD $0x4e34d529 // fadd v9.4s, v9.4s, v20.4s
 	WORD $0x4e217a35 // fcvtl2 v21.4s, v17.8h
-	WORD $0x6e33deb5 // fmul v21.4s, v21.4s, v19.4s
+	WORD $0x4f9692b5 // fmul v21.4s, v21.4s, v22.s[0]
 	WORD $0x4f9292b5 // fmul v21.4s, v21.4s, v18.s[0]
 	WORD $0x4e35d529 // fadd v9.4s, v9.4s, v21.4s
-	FLDPQ.P 32(R8), (F14, F15)
+	VLD1.P 32(R8), [V14.B16, V15.B16]
 	VLD1.P 2(R0), V16.H[0]
 	VLD1.P 2(R1), V16.H[1]
 	VLD1.P 2(R0), V17.H[0]
 	VLD1.P 2(R1), V17.H[1]
 	VLD1R.P 4(R0), [V24.S4]
-	VLD1R.P 4(R1), [V25.S4]
+	VLD1R.P 4(R1), [V26.S4]
 	VLD1.P 16(R0), [V20.B16]
 	VLD1.P 16(R1), [V22.B16]
 	WORD $0x6e205b18 // mvn v24.16b, v24.16b
-	WORD $0x6e205b39 // mvn v25.16b, v25.16b
-	WORD $0x4e1d031a // tbl v26.16b, { v24.16b }, v29.16b
-	WORD $0x4e1d033b // tbl v27.16b, { v25.16b }, v29.16b
+	WORD $0x6e205b5a // mvn v26.16b, v26.16b
+	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
 	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
-	WORD $0x4e1c0339 // tbl v25.16b, { v25.16b }, v28.16b
-	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
+	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
+	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
 	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
 	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
-	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
+	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
 	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
 	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
 	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
 	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
-	WORD $0x6f0c5736 // sli v22.16b, v25.16b, #4
-	WORD $0x6f0c5755 // sli v21.16b, v26.16b, #4
+	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
+	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
 	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
 	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
-	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
+	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
 	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
-	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
+	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
 	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
-	WORD $0x0e2f82f9 // smlal v25.8h, v23.8b, v15.8b
+	WORD $0x0e2f82fa // smlal v26.8h, v23.8b, v15.8b
 	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
+	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
 	WORD $0x4e606b00 // sadalp v0.4s, v24.8h
-	WORD $0x4e606b21 // sadalp v1.4s, v25.8h
+	WORD $0x4e606b41 // sadalp v1.4s, v26.8h
 	VLD1.P 2(R2), V16.H[2]
 	VLD1.P 2(R3), V16.H[3]
 	VLD1.P 2(R2), V17.H[2]
 	VLD1.P 2(R3), V17.H[3]
 	VLD1R.P 4(R2), [V24.S4]
-	VLD1R.P 4(R3), [V25.S4]
+	VLD1R.P 4(R3), [V26.S4]
 	VLD1.P 16(R2), [V20.B16]
 	VLD1.P 16(R3), [V22.B16]
 	WORD $0x6e205b18 // mvn v24.16b, v24.16b
-	WORD $0x6e205b39 // mvn v25.16b, v25.16b
-	WORD $0x4e1d031a // tbl v26.16b, { v24.16b }, v29.16b
-	WORD $0x4e1d033b // tbl v27.16b, { v25.16b }, v29.16b
+	WORD $0x6e205b5a // mvn v26.16b, v26.16b
+	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
 	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
-	WORD $0x4e1c0339 // tbl v25.16b, { v25.16b }, v28.16b
-	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
+	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
+	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
 	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
 	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
-	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
+	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
 	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
 	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
 	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
 	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
-	WORD $0x6f0c5736 // sli v22.16b, v25.16b, #4
-	WORD $0x6f0c5755 // sli v21.16b, v26.16b, #4
+	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
+	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
 	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
 	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
-	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
+	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
 	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
-	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
+	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
 	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
-	WORD $0x0e2f82f9 // smlal v25.8h, v23.8b, v15.8b
+	WORD $0x0e2f82fa // smlal v26.8h, v23.8b, v15.8b
 	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
+	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
 	WORD $0x4e606b02 // sadalp v2.4s, v24.8h
-	WORD $0x4e606b23 // sadalp v3.4s, v25.8h
+	WORD $0x4e606b43 // sadalp v3.4s, v26.8h
 	VLD1.P 2(R4), V16.H[4]
 	VLD1.P 2(R5), V16.H[5]
 	VLD1.P 2(R4), V17.H[4]
 	VLD1.P 2(R5), V17.H[5]
 	VLD1R.P 4(R4), [V24.S4]
-	VLD1R.P 4(R5), [V25.S4]
+	VLD1R.P 4(R5), [V26.S4]
 	VLD1.P 16(R4), [V20.B16]
 	VLD1.P 16(R5), [V22.B16]
 	WORD $0x6e205b18 // mvn v24.16b, v24.16b
-	WORD $0x6e205b39 // mvn v25.16b, v25.16b
-	WORD $0x4e1d031a // tbl v26.16b, { v24.16b }, v29.16b
-	WORD $0x4e1d033b // tbl v27.16b, { v25.16b }, v29.16b
+	WORD $0x6e205b5a // mvn v26.16b, v26.16b
+	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
 	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
-	WORD $0x4e1c0339 // tbl v25.16b, { v25.16b }, v28.16b
-	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
+	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
+	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
 	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
 	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
-	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
+	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
 	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
 	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
 	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
 	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
-	WORD $0x6f0c5736 // sli v22.16b, v25.16b, #4
-	WORD $0x6f0c5755 // sli v21.16b, v26.16b, #4
+	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
+	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
 	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
 	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
-	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
+	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
 	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
-	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
+	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
 	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
-	WORD $0x0e2f82f9 // smlal v25.8h, v23.8b, v15.8b
+	WORD $0x0e2f82fa // smlal v26.8h, v23.8b, v15.8b
 	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
+	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
 	WORD $0x4e606b04 // sadalp v4.4s, v24.8h
-	WORD $0x4e606b25 // sadalp v5.4s, v25.8h
+	WORD $0x4e606b45 // sadalp v5.4s, v26.8h
 	VLD1.P 2(R6), V16.H[6]
 	VLD1.P 2(R7), V16.H[7]
 	VLD1.P 2(R6), V17.H[6]
 	VLD1.P 2(R7), V17.H[7]
 	VLD1R.P 4(R6), [V24.S4]
-	VLD1R.P 4(R7), [V25.S4]
+	VLD1R.P 4(R7), [V26.S4]
 	VLD1.P 16(R6), [V20.B16]
 	VLD1.P 16(R7), [V22.B16]
 	WORD $0x6e205b18 // mvn v24.16b, v24.16b
-	WORD $0x6e205b39 // mvn v25.16b, v25.16b
-	WORD $0x4e1d031a // tbl v26.16b, { v24.16b }, v29.16b
-	WORD $0x4e1d033b // tbl v27.16b, { v25.16b }, v29.16b
+	WORD $0x6e205b5a // mvn v26.16b, v26.16b
+	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
 	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
-	WORD $0x4e1c0339 // tbl v25.16b, { v25.16b }, v28.16b
-	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
+	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
+	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
 	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
 	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
-	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
+	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
 	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
 	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
 	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
 	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
-	WORD $0x6f0c5736 // sli v22.16b, v25.16b, #4
-	WORD $0x6f0c5755 // sli v21.16b, v26.16b, #4
+	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
+	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
 	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
 	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
-	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
+	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
 	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
-	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
+	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
 	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
-	WORD $0x0e2f82f9 // smlal v25.8h, v23.8b, v15.8b
+	WORD $0x0e2f82fa // smlal v26.8h, v23.8b, v15.8b
 	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
+	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
 	WORD $0x4e606b06 // sadalp v6.4s, v24.8h
-	WORD $0x4e606b27 // sadalp v7.4s, v25.8h
-	VLD1R.P 4(R10), [V19.S4]
-	WORD $0x4e602a73 // saddlp v19.4s, v19.8h
-	WORD $0x4f245679 // shl v25.4s, v19.4s, #4
-	WORD $0x4e21da73 // scvtf v19.4s, v19.4s
+	WORD $0x4e606b47 // sadalp v7.4s, v26.8h
+	WORD $0x4f00061b // movi v27.4s, #16
+	WORD $0x4e0c0676 // dup v22.4s, v19.s[1]
+	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
 	WORD $0x4ea1bc14 // addp v20.4s, v0.4s, v1.4s
 	WORD $0x4ea3bc55 // addp v21.4s, v2.4s, v3.4s
 	WORD $0x4eb5be8c // addp v12.4s, v20.4s, v21.4s
 	WORD $0x6eaa8594 // sub v20.4s, v12.4s, v10.4s
-	WORD $0x4eb98694 // add v20.4s, v20.4s, v25.4s
+	WORD $0x6fb30374 // mla v20.4s, v27.4s, v19.s[1]
 	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
 	WORD $0x0e217a15 // fcvtl v21.4s, v16.4h
 	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
 	WORD $0x4fb29294 // fmul v20.4s, v20.4s, v18.s[1]
 	WORD $0x4e34d508 // fadd v8.4s, v8.4s, v20.4s
 	WORD $0x0e217a35 // fcvtl v21.4s, v17.4h
-	WORD $0x6e33deb5 // fmul v21.4s, v21.4s, v19.4s
+	WORD $0x4f9692b5 // fmul v21.4s, v21.4s, v22.s[0]
 	WORD $0x4fb292b5 // fmul v21.4s, v21.4s, v18.s[1]
 	WORD $0x4e35d508 // fadd v8.4s, v8.4s, v21.4s
 	WORD $0x4ea5bc94 // addp v20.4s, v4.4s, v5.4s
 	WORD $0x4ea7bcd5 // addp v21.4s, v6.4s, v7.4s
 	WORD $0x4eb5be8d // addp v13.4s, v20.4s, v21.4s
 	WORD $0x6eab85b4 // sub v20.4s, v13.4s, v11.4s
-	WORD $0x4eb98694 // add v20.4s, v20.4s, v25.4s
+	WORD $0x6fb30374 // mla v20.4s, v27.4s, v19.s[1]
 	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
 	WORD $0x4e217a15 // fcvtl2 v21.4s, v16.8h
 	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
 	WORD $0x4fb29294 // fmul v20.4s, v20.4s, v18.s[1]
 	WORD $0x4e34d529 // fadd v9.4s, v9.4s, v20.4s
 	WORD $0x4e217a35 // fcvtl2 v21.4s, v17.8h
-	WORD $0x6e33deb5 // fmul v21.4s, v21.4s, v19.4s
+	WORD $0x4f9692b5 // fmul v21.4s, v21.4s, v22.s[0]
 	WORD $0x4fb292b5 // fmul v21.4s, v21.4s, v18.s[1]
 	WORD $0x4e35d529 // fadd v9.4s, v9.4s, v21.4s
-	SUBS $2, R11, R11
-	BGE twoQ5_1NEON
-
-oddQ5_1NEON:
-	ADDS $2, R11, R11
-	BEQ storeQ5_1NEON
-	FMOVS.P 4(R9), F18
-	FLDPQ.P 32(R8), (F14, F15)
+	VLD1.P 32(R8), [V14.B16, V15.B16]
 	VLD1.P 2(R0), V16.H[0]
 	VLD1.P 2(R1), V16.H[1]
 	VLD1.P 2(R0), V17.H[0]
 	VLD1.P 2(R1), V17.H[1]
 	VLD1R.P 4(R0), [V24.S4]
-	VLD1R.P 4(R1), [V25.S4]
+	VLD1R.P 4(R1), [V26.S4]
 	VLD1.P 16(R0), [V20.B16]
 	VLD1.P 16(R1), [V22.B16]
 	WORD $0x6e205b18 // mvn v24.16b, v24.16b
-	WORD $0x6e205b39 // mvn v25.16b, v25.16b
-	WORD $0x4e1d031a // tbl v26.16b, { v24.16b }, v29.16b
-	WORD $0x4e1d033b // tbl v27.16b, { v25.16b }, v29.16b
+	WORD $0x6e205b5a // mvn v26.16b, v26.16b
+	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
 	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
-	WORD $0x4e1c0339 // tbl v25.16b, { v25.16b }, v28.16b
-	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
+	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
+	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
 	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
 	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
-	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
+	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
 	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
 	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
 	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
 	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
-	WORD $0x6f0c5736 // sli v22.16b, v25.16b, #4
-	WORD $0x6f0c5755 // sli v21.16b, v26.16b, #4
+	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
+	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
 	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
 	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
-	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
+	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
 	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
-	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
+	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
 	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
-	WORD $0x0e2f82f9 // smlal v25.8h, v23.8b, v15.8b
+	WORD $0x0e2f82fa // smlal v26.8h, v23.8b, v15.8b
 	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
+	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
 	WORD $0x4e606b00 // sadalp v0.4s, v24.8h
-	WORD $0x4e606b21 // sadalp v1.4s, v25.8h
+	WORD $0x4e606b41 // sadalp v1.4s, v26.8h
 	VLD1.P 2(R2), V16.H[2]
 	VLD1.P 2(R3), V16.H[3]
 	VLD1.P 2(R2), V17.H[2]
 	VLD1.P 2(R3), V17.H[3]
 	VLD1R.P 4(R2), [V24.S4]
-	VLD1R.P 4(R3), [V25.S4]
+	VLD1R.P 4(R3), [V26.S4]
 	VLD1.P 16(R2), [V20.B16]
 	VLD1.P 16(R3), [V22.B16]
 	WORD $0x6e205b18 // mvn v24.16b, v24.16b
-	WORD $0x6e205b39 // mvn v25.16b, v25.16b
-	WORD $0x4e1d031a // tbl v26.16b, { v24.16b }, v29.16b
-	WORD $0x4e1d033b // tbl v27.16b, { v25.16b }, v29.16b
+	WORD $0x6e205b5a // mvn v26.16b, v26.16b
+	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
 	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
-	WORD $0x4e1c0339 // tbl v25.16b, { v25.16b }, v28.16b
-	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
+	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
+	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
 	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
 	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
-	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
+	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
 	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
 	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
 	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
 	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
-	WORD $0x6f0c5736 // sli v22.16b, v25.16b, #4
-	WORD $0x6f0c5755 // sli v21.16b, v26.16b, #4
+	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
+	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
 	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
 	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
-	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
+	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
 	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
-	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
+	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
 	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
-	WORD $0x0e2f82f9 // smlal v25.8h, v23.8b, v15.8b
+	WORD $0x0e2f82fa // smlal v26.8h, v23.8b, v15.8b
 	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
+	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
 	WORD $0x4e606b02 // sadalp v2.4s, v24.8h
-	WORD $0x4e606b23 // sadalp v3.4s, v25.8h
+	WORD $0x4e606b43 // sadalp v3.4s, v26.8h
 	VLD1.P 2(R4), V16.H[4]
 	VLD1.P 2(R5), V16.H[5]
 	VLD1.P 2(R4), V17.H[4]
 	VLD1.P 2(R5), V17.H[5]
 	VLD1R.P 4(R4), [V24.S4]
-	VLD1R.P 4(R5), [V25.S4]
+	VLD1R.P 4(R5), [V26.S4]
 	VLD1.P 16(R4), [V20.B16]
 	VLD1.P 16(R5), [V22.B16]
 	WORD $0x6e205b18 // mvn v24.16b, v24.16b
-	WORD $0x6e205b39 // mvn v25.16b, v25.16b
-	WORD $0x4e1d031a // tbl v26.16b, { v24.16b }, v29.16b
-	WORD $0x4e1d033b // tbl v27.16b, { v25.16b }, v29.16b
+	WORD $0x6e205b5a // mvn v26.16b, v26.16b
+	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
 	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
-	WORD $0x4e1c0339 // tbl v25.16b, { v25.16b }, v28.16b
-	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
+	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
+	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
 	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
 	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
-	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
+	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
 	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
 	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
 	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
 	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
-	WORD $0x6f0c5736 // sli v22.16b, v25.16b, #4
-	WORD $0x6f0c5755 // sli v21.16b, v26.16b, #4
+	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
+	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
 	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
 	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
-	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
+	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
 	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
-	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
+	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
 	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
-	WORD $0x0e2f82f9 // smlal v25.8h, v23.8b, v15.8b
+	WORD $0x0e2f82fa // smlal v26.8h, v23.8b, v15.8b
 	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
+	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
 	WORD $0x4e606b04 // sadalp v4.4s, v24.8h
-	WORD $0x4e606b25 // sadalp v5.4s, v25.8h
+	WORD $0x4e606b45 // sadalp v5.4s, v26.8h
 	VLD1.P 2(R6), V16.H[6]
 	VLD1.P 2(R7), V16.H[7]
 	VLD1.P 2(R6), V17.H[6]
 	VLD1.P 2(R7), V17.H[7]
 	VLD1R.P 4(R6), [V24.S4]
-	VLD1R.P 4(R7), [V25.S4]
+	VLD1R.P 4(R7), [V26.S4]
 	VLD1.P 16(R6), [V20.B16]
 	VLD1.P 16(R7), [V22.B16]
 	WORD $0x6e205b18 // mvn v24.16b, v24.16b
-	WORD $0x6e205b39 // mvn v25.16b, v25.16b
-	WORD $0x4e1d031a // tbl v26.16b, { v24.16b }, v29.16b
-	WORD $0x4e1d033b // tbl v27.16b, { v25.16b }, v29.16b
+	WORD $0x6e205b5a // mvn v26.16b, v26.16b
+	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
 	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
-	WORD $0x4e1c0339 // tbl v25.16b, { v25.16b }, v28.16b
-	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
+	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
+	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
 	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
 	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
-	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
+	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
 	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
 	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
 	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
 	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
-	WORD $0x6f0c5736 // sli v22.16b, v25.16b, #4
-	WORD $0x6f0c5755 // sli v21.16b, v26.16b, #4
+	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
+	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
 	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
 	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
-	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
+	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
 	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
-	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
+	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
 	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
-	WORD $0x0e2f82f9 // smlal v25.8h, v23.8b, v15.8b
+	WORD $0x0e2f82fa // smlal v26.8h, v23.8b, v15.8b
 	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
+	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
 	WORD $0x4e606b06 // sadalp v6.4s, v24.8h
-	WORD $0x4e606b27 // sadalp v7.4s, v25.8h
-	VLD1R.P 4(R10), [V19.S4]
-	WORD $0x4e602a73 // saddlp v19.4s, v19.8h
-	WORD $0x4f245679 // shl v25.4s, v19.4s, #4
-	WORD $0x4e21da73 // scvtf v19.4s, v19.4s
+	WORD $0x4e606b47 // sadalp v7.4s, v26.8h
+	WORD $0x4f00061b // movi v27.4s, #16
+	WORD $0x4e140676 // dup v22.4s, v19.s[2]
+	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
 	WORD $0x4ea1bc14 // addp v20.4s, v0.4s, v1.4s
 	WORD $0x4ea3bc55 // addp v21.4s, v2.4s, v3.4s
 	WORD $0x4eb5be8a // addp v10.4s, v20.4s, v21.4s
 	WORD $0x6eac8554 // sub v20.4s, v10.4s, v12.4s
-	WORD $0x4eb98694 // add v20.4s, v20.4s, v25.4s
+	WORD $0x6f930b74 // mla v20.4s, v27.4s, v19.s[2]
+	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
+	WORD $0x0e217a15 // fcvtl v21.4s, v16.4h
+	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
+	WORD $0x4f929a94 // fmul v20.4s, v20.4s, v18.s[2]
+	WORD $0x4e34d508 // fadd v8.4s, v8.4s, v20.4s
+	WORD $0x0e217a35 // fcvtl v21.4s, v17.4h
+	WORD $0x4f9692b5 // fmul v21.4s, v21.4s, v22.s[0]
+	WORD $0x4f929ab5 // fmul v21.4s, v21.4s, v18.s[2]
+	WORD $0x4e35d508 // fadd v8.4s, v8.4s, v21.4s
+	WORD $0x4ea5bc94 // addp v20.4s, v4.4s, v5.4s
+	WORD $0x4ea7bcd5 // addp v21.4s, v6.4s, v7.4s
+	WORD $0x4eb5be8b // addp v11.4s, v20.4s, v21.4s
+	WORD $0x6ead8574 // sub v20.4s, v11.4s, v13.4s
+	WORD $0x6f930b74 // mla v20.4s, v27.4s, v19.s[2]
+	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
+	WORD $0x4e217a15 // fcvtl2 v21.4s, v16.8h
+	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
+	WORD $0x4f929a94 // fmul v20.4s, v20.4s, v18.s[2]
+	WORD $0x4e34d529 // fadd v9.4s, v9.4s, v20.4s
+	WORD $0x4e217a35 // fcvtl2 v21.4s, v17.8h
+	WORD $0x4f9692b5 // fmul v21.4s, v21.4s, v22.s[0]
+	WORD $0x4f929ab5 // fmul v21.4s, v21.4s, v18.s[2]
+	WORD $0x4e35d529 // fadd v9.4s, v9.4s, v21.4s
+	VLD1.P 32(R8), [V14.B16, V15.B16]
+	VLD1.P 2(R0), V16.H[0]
+	VLD1.P 2(R1), V16.H[1]
+	VLD1.P 2(R0), V17.H[0]
+	VLD1.P 2(R1), V17.H[1]
+	VLD1R.P 4(R0), [V24.S4]
+	VLD1R.P 4(R1), [V26.S4]
+	VLD1.P 16(R0), [V20.B16]
+	VLD1.P 16(R1), [V22.B16]
+	WORD $0x6e205b18 // mvn v24.16b, v24.16b
+	WORD $0x6e205b5a // mvn v26.16b, v26.16b
+	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
+	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
+	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
+	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
+	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
+	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
+	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
+	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
+	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
+	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
+	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
+	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
+	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
+	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
+	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
+	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
+	WORD $0x0e2f82fa // smlal v26.8h, v23.8b, v15.8b
+	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
+	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
+	WORD $0x4e606b00 // sadalp v0.4s, v24.8h
+	WORD $0x4e606b41 // sadalp v1.4s, v26.8h
+	VLD1.P 2(R2), V16.H[2]
+	VLD1.P 2(R3), V16.H[3]
+	VLD1.P 2(R2), V17.H[2]
+	VLD1.P 2(R3), V17.H[3]
+	VLD1R.P 4(R2), [V24.S4]
+	VLD1R.P 4(R3), [V26.S4]
+	VLD1.P 16(R2), [V20.B16]
+	VLD1.P 16(R3), [V22.B16]
+	WORD $0x6e205b18 // mvn v24.16b, v24.16b
+	WORD $0x6e205b5a // mvn v26.16b, v26.16b
+	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
+	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
+	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
+	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
+	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
+	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
+	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
+	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
+	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
+	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
+	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
+	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
+	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
+	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
+	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
+	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
+	WORD $0x0e2f82fa // smlal v26.8h, v23.8b, v15.8b
+	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
+	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
+	WORD $0x4e606b02 // sadalp v2.4s, v24.8h
+	WORD $0x4e606b43 // sadalp v3.4s, v26.8h
+	VLD1.P 2(R4), V16.H[4]
+	VLD1.P 2(R5), V16.H[5]
+	VLD1.P 2(R4), V17.H[4]
+	VLD1.P 2(R5), V17.H[5]
+	VLD1R.P 4(R4), [V24.S4]
+	VLD1R.P 4(R5), [V26.S4]
+	VLD1.P 16(R4), [V20.B16]
+	VLD1.P 16(R5), [V22.B16]
+	WORD $0x6e205b18 // mvn v24.16b, v24.16b
+	WORD $0x6e205b5a // mvn v26.16b, v26.16b
+	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
+	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
+	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
+	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
+	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
+	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
+	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
+	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
+	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
+	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
+	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
+	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
+	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
+	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
+	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
+	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
+	WORD $0x0e2f82fa // smlal v26.8h, v23.8b, v15.8b
+	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
+	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
+	WORD $0x4e606b04 // sadalp v4.4s, v24.8h
+	WORD $0x4e606b45 // sadalp v5.4s, v26.8h
+	VLD1.P 2(R6), V16.H[6]
+	VLD1.P 2(R7), V16.H[7]
+	VLD1.P 2(R6), V17.H[6]
+	VLD1.P 2(R7), V17.H[7]
+	VLD1R.P 4(R6), [V24.S4]
+	VLD1R.P 4(R7), [V26.S4]
+	VLD1.P 16(R6), [V20.B16]
+	VLD1.P 16(R7), [V22.B16]
+	WORD $0x6e205b18 // mvn v24.16b, v24.16b
+	WORD $0x6e205b5a // mvn v26.16b, v26.16b
+	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
+	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
+	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
+	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
+	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
+	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
+	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
+	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
+	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
+	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
+	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
+	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
+	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
+	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
+	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
+	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
+	WORD $0x0e2f82fa // smlal v26.8h, v23.8b, v15.8b
+	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
+	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
+	WORD $0x4e606b06 // sadalp v6.4s, v24.8h
+	WORD $0x4e606b47 // sadalp v7.4s, v26.8h
+	WORD $0x4f00061b // movi v27.4s, #16
+	WORD $0x4e1c0676 // dup v22.4s, v19.s[3]
+	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
+	WORD $0x4ea1bc14 // addp v20.4s, v0.4s, v1.4s
+	WORD $0x4ea3bc55 // addp v21.4s, v2.4s, v3.4s
+	WORD $0x4eb5be8c // addp v12.4s, v20.4s, v21.4s
+	WORD $0x6eaa8594 // sub v20.4s, v12.4s, v10.4s
+	WORD $0x6fb30b74 // mla v20.4s, v27.4s, v19.s[3]
+	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
+	WORD $0x0e217a15 // fcvtl v21.4s, v16.4h
+	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
+	WORD $0x4fb29a94 // fmul v20.4s, v20.4s, v18.s[3]
+	WORD $0x4e34d508 // fadd v8.4s, v8.4s, v20.4s
+	WORD $0x0e217a35 // fcvtl v21.4s, v17.4h
+	WORD $0x4f9692b5 // fmul v21.4s, v21.4s, v22.s[0]
+	WORD $0x4fb29ab5 // fmul v21.4s, v21.4s, v18.s[3]
+	WORD $0x4e35d508 // fadd v8.4s, v8.4s, v21.4s
+	WORD $0x4ea5bc94 // addp v20.4s, v4.4s, v5.4s
+	WORD $0x4ea7bcd5 // addp v21.4s, v6.4s, v7.4s
+	WORD $0x4eb5be8d // addp v13.4s, v20.4s, v21.4s
+	WORD $0x6eab85b4 // sub v20.4s, v13.4s, v11.4s
+	WORD $0x6fb30b74 // mla v20.4s, v27.4s, v19.s[3]
+	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
+	WORD $0x4e217a15 // fcvtl2 v21.4s, v16.8h
+	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
+	WORD $0x4fb29a94 // fmul v20.4s, v20.4s, v18.s[3]
+	WORD $0x4e34d529 // fadd v9.4s, v9.4s, v20.4s
+	WORD $0x4e217a35 // fcvtl2 v21.4s, v17.8h
+	WORD $0x4f9692b5 // fmul v21.4s, v21.4s, v22.s[0]
+	WORD $0x4fb29ab5 // fmul v21.4s, v21.4s, v18.s[3]
+	WORD $0x4e35d529 // fadd v9.4s, v9.4s, v21.4s
+	SUBS $4, R11, R11
+	BGE fourQ5_1NEON
+
+oddQ5_1NEON:
+	ADDS $4, R11, R11
+	BEQ storeQ5_1NEON
+
+oneQ5_1NEON:
+	PRFM 0(R12), PLDL2KEEP
+	PRFM 64(R12), PLDL2KEEP
+	PRFM 128(R12), PLDL2KEEP
+	ADD $192, R12, R12
+	FMOVS.P 4(R9), F18
+	FMOVS.P 4(R10), F19
+	WORD $0x4e602a73 // saddlp v19.4s, v19.8h
+	VLD1.P 32(R8), [V14.B16, V15.B16]
+	VLD1.P 2(R0), V16.H[0]
+	VLD1.P 2(R1), V16.H[1]
+	VLD1.P 2(R0), V17.H[0]
+	VLD1.P 2(R1), V17.H[1]
+	VLD1R.P 4(R0), [V24.S4]
+	VLD1R.P 4(R1), [V26.S4]
+	VLD1.P 16(R0), [V20.B16]
+	VLD1.P 16(R1), [V22.B16]
+	WORD $0x6e205b18 // mvn v24.16b, v24.16b
+	WORD $0x6e205b5a // mvn v26.16b, v26.16b
+	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
+	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
+	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
+	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
+	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
+	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
+	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
+	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
+	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
+	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
+	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
+	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
+	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
+	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
+	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
+	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
+	WORD $0x0e2f82fa // smlal v26.8h, v23.8b, v15.8b
+	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
+	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
+	WORD $0x4e606b00 // sadalp v0.4s, v24.8h
+	WORD $0x4e606b41 // sadalp v1.4s, v26.8h
+	VLD1.P 2(R2), V16.H[2]
+	VLD1.P 2(R3), V16.H[3]
+	VLD1.P 2(R2), V17.H[2]
+	VLD1.P 2(R3), V17.H[3]
+	VLD1R.P 4(R2), [V24.S4]
+	VLD1R.P 4(R3), [V26.S4]
+	VLD1.P 16(R2), [V20.B16]
+	VLD1.P 16(R3), [V22.B16]
+	WORD $0x6e205b18 // mvn v24.16b, v24.16b
+	WORD $0x6e205b5a // mvn v26.16b, v26.16b
+	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
+	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
+	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
+	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
+	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
+	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
+	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
+	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
+	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
+	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
+	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
+	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
+	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
+	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
+	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
+	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
+	WORD $0x0e2f82fa // smlal v26.8h, v23.8b, v15.8b
+	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
+	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
+	WORD $0x4e606b02 // sadalp v2.4s, v24.8h
+	WORD $0x4e606b43 // sadalp v3.4s, v26.8h
+	VLD1.P 2(R4), V16.H[4]
+	VLD1.P 2(R5), V16.H[5]
+	VLD1.P 2(R4), V17.H[4]
+	VLD1.P 2(R5), V17.H[5]
+	VLD1R.P 4(R4), [V24.S4]
+	VLD1R.P 4(R5), [V26.S4]
+	VLD1.P 16(R4), [V20.B16]
+	VLD1.P 16(R5), [V22.B16]
+	WORD $0x6e205b18 // mvn v24.16b, v24.16b
+	WORD $0x6e205b5a // mvn v26.16b, v26.16b
+	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
+	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
+	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
+	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
+	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
+	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
+	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
+	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
+	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
+	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
+	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
+	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
+	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
+	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
+	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
+	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
+	WORD $0x0e2f82fa // smlal v26.8h, v23.8b, v15.8b
+	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
+	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
+	WORD $0x4e606b04 // sadalp v4.4s, v24.8h
+	WORD $0x4e606b45 // sadalp v5.4s, v26.8h
+	VLD1.P 2(R6), V16.H[6]
+	VLD1.P 2(R7), V16.H[7]
+	VLD1.P 2(R6), V17.H[6]
+	VLD1.P 2(R7), V17.H[7]
+	VLD1R.P 4(R6), [V24.S4]
+	VLD1R.P 4(R7), [V26.S4]
+	VLD1.P 16(R6), [V20.B16]
+	VLD1.P 16(R7), [V22.B16]
+	WORD $0x6e205b18 // mvn v24.16b, v24.16b
+	WORD $0x6e205b5a // mvn v26.16b, v26.16b
+	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
+	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
+	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
+	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
+	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
+	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
+	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
+	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
+	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
+	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
+	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
+	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
+	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
+	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
+	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
+	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
+	WORD $0x0e2f82fa // smlal v26.8h, v23.8b, v15.8b
+	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
+	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
+	WORD $0x4e606b06 // sadalp v6.4s, v24.8h
+	WORD $0x4e606b47 // sadalp v7.4s, v26.8h
+	WORD $0x4f00061b // movi v27.4s, #16
+	WORD $0x4e040676 // dup v22.4s, v19.s[0]
+	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
+	WORD $0x4ea1bc14 // addp v20.4s, v0.4s, v1.4s
+	WORD $0x4ea3bc55 // addp v21.4s, v2.4s, v3.4s
+	WORD $0x4eb5be8a // addp v10.4s, v20.4s, v21.4s
+	WORD $0x6eac8554 // sub v20.4s, v10.4s, v12.4s
+	WORD $0x6f930374 // mla v20.4s, v27.4s, v19.s[0]
 	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
 	WORD $0x0e217a15 // fcvtl v21.4s, v16.4h
 	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
 	WORD $0x4f929294 // fmul v20.4s, v20.4s, v18.s[0]
 	WORD $0x4e34d508 // fadd v8.4s, v8.4s, v20.4s
 	WORD $0x0e217a35 // fcvtl v21.4s, v17.4h
-	WORD $0x6e33deb5 // fmul v21.4s, v21.4s, v19.4s
+	WORD $0x4f9692b5 // fmul v21.4s, v21.4s, v22.s[0]
 	WORD $0x4f9292b5 // fmul v21.4s, v21.4s, v18.s[0]
 	WORD $0x4e35d508 // fadd v8.4s, v8.4s, v21.4s
 	WORD $0x4ea5bc94 // addp v20.4s, v4.4s, v5.4s
 	WORD $0x4ea7bcd5 // addp v21.4s, v6.4s, v7.4s
 	WORD $0x4eb5be8b // addp v11.4s, v20.4s, v21.4s
 	WORD $0x6ead8574 // sub v20.4s, v11.4s, v13.4s
-	WORD $0x4eb98694 // add v20.4s, v20.4s, v25.4s
+	WORD $0x6f930374 // mla v20.4s, v27.4s, v19.s[0]
 	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
 	WORD $0x4e217a15 // fcvtl2 v21.4s, v16.8h
 	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
 	WORD $0x4f929294 // fmul v20.4s, v20.4s, v18.s[0]
 	WORD $0x4e34d529 // fadd v9.4s, v9.4s, v20.4s
 	WORD $0x4e217a35 // fcvtl2 v21.4s, v17.8h
-	WORD $0x6e33deb5 // fmul v21.4s, v21.4s, v19.4s
+	WORD $0x4f9692b5 // fmul v21.4s, v21.4s, v22.s[0]
 	WORD $0x4f9292b5 // fmul v21.4s, v21.4s, v18.s[0]
 	WORD $0x4e35d529 // fadd v9.4s, v9.4s, v21.4s
+	WORD $0x4eaa1d4c // mov v12.16b, v10.16b
+	WORD $0x4eab1d6d // mov v13.16b, v11.16b
+	SUBS $1, R11, R11
+	BNE oneQ5_1NEON
 
 storeQ5_1NEON:
 	FSTPQ.P (F8, F9), 32(R13)
@@ -2345,14 +3645,15 @@ storeQ5_1NEON:
 // func gemvIQ4_NLNEON(dst *float32, w *byte, q *int8, d *float32, sum *int16, blocks, stride, groups int)
 //
 // dst[8g+i] = row 8g+i of w times the activations, for groups of 8 rows; a row is
-// blocks of 18 bytes, stride bytes apart. Products by smull, smlal2 and sadalp (two products of -128·±127 fit an int16).
+// blocks of 18 bytes, stride bytes apart. Products by smull, smlal2 and sadalp (two products of -128·±127 fit an int16). Four blocks at a time: one
+// load has their d, one their sums.
 //
 // 	R0-R7 the eight rows   R8 codes   R9 scales d   R10 sums of 16   R11 blocks left
 // 	R12 what is prefetched, one group of rows ahead   R13 dst   R14 groups
 // 	R15 R19 R20 start of codes, d, sums   R21 blocks   R22 from a row's end to the next group
 // 	V0-V7 int32 sums of each row, from its first block on (they may wrap)
 // 	V8 V9 float sums, lane = row   V10-V13 the int32 sums up to this and the last block
-// 	V14 V15 codes of x   V16 V17 scales and mins   V18 d   V19 Σx   V20-V27 free   V28-V31 constants
+// 	V14-V17 codes of x   V18 V19 scales and mins   V20 d   V21 Σx   others free up to the constants from V28 on
 //
 // 	for each group {
 // 		for each block b {
@@ -2401,368 +3702,610 @@ groupIQ4_NLNEON:
 	WORD $0x4f00e40d // movi v13.16b, #0
 	MOVD R15, R8
 	MOVD R19, R9
-	SUBS $2, R21, R11
+	SUBS $4, R21, R11
 	BLT oddIQ4_NLNEON
 
-twoIQ4_NLNEON:
+fourIQ4_NLNEON:
 	PRFM 0(R12), PLDL2KEEP
 	PRFM 64(R12), PLDL2KEEP
 	PRFM 128(R12), PLDL2KEEP
 	PRFM 192(R12), PLDL2KEEP
-	ADD $288, R12, R12
-	FMOVD.P 8(R9), F18
-	FLDPQ.P 32(R8), (F14, F15)
-	VLD1.P 2(R0), V16.H[0]
-	VLD1.P 2(R1), V16.H[1]
-	VLD1.P 16(R0), [V20.B16]
-	VLD1.P 16(R1), [V22.B16]
-	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
+	PRFM 256(R12), PLDL2KEEP
+	PRFM 320(R12), PLDL2KEEP
+	PRFM 384(R12), PLDL2KEEP
+	PRFM 448(R12), PLDL2KEEP
+	PRFM 512(R12), PLDL2KEEP
+	ADD $576, R12, R12
+	FMOVQ.P 16(R9), F20
+	VLD1.P 64(R8), [V14.B16, V15.B16, V16.B16, V17.B16]
+	VLD1.P 2(R0), V18.H[0]
+	VLD1.P 2(R1), V18.H[1]
+	VLD1.P 16(R0), [V22.B16]
+	VLD1.P 16(R1), [V24.B16]
 	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e1403d4 // tbl v20.16b, { v30.16b }, v20.16b
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
 	WORD $0x4e1603d6 // tbl v22.16b, { v30.16b }, v22.16b
-	WORD $0x4e1503d5 // tbl v21.16b, { v30.16b }, v21.16b
+	WORD $0x4e1803d8 // tbl v24.16b, { v30.16b }, v24.16b
 	WORD $0x4e1703d7 // tbl v23.16b, { v30.16b }, v23.16b
-	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
-	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
-	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
-	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
-	WORD $0x4e606b00 // sadalp v0.4s, v24.8h
-	WORD $0x4e606b21 // sadalp v1.4s, v25.8h
-	WORD $0x0e2fc2b8 // smull v24.8h, v21.8b, v15.8b
-	WORD $0x0e2fc2f9 // smull v25.8h, v23.8b, v15.8b
-	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e606b00 // sadalp v0.4s, v24.8h
-	WORD $0x4e606b21 // sadalp v1.4s, v25.8h
-	VLD1.P 2(R2), V16.H[2]
-	VLD1.P 2(R3), V16.H[3]
-	VLD1.P 16(R2), [V20.B16]
-	VLD1.P 16(R3), [V22.B16]
-	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
+	WORD $0x4e1903d9 // tbl v25.16b, { v30.16b }, v25.16b
+	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
+	WORD $0x0e2ec31b // smull v27.8h, v24.8b, v14.8b
+	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
+	WORD $0x4e2e831b // smlal2 v27.8h, v24.16b, v14.16b
+	WORD $0x4e606b40 // sadalp v0.4s, v26.8h
+	WORD $0x4e606b61 // sadalp v1.4s, v27.8h
+	WORD $0x0e2fc2fa // smull v26.8h, v23.8b, v15.8b
+	WORD $0x0e2fc33b // smull v27.8h, v25.8b, v15.8b
+	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
+	WORD $0x4e2f833b // smlal2 v27.8h, v25.16b, v15.16b
+	WORD $0x4e606b40 // sadalp v0.4s, v26.8h
+	WORD $0x4e606b61 // sadalp v1.4s, v27.8h
+	VLD1.P 2(R2), V18.H[2]
+	VLD1.P 2(R3), V18.H[3]
+	VLD1.P 16(R2), [V22.B16]
+	VLD1.P 16(R3), [V24.B16]
 	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e1403d4 // tbl v20.16b, { v30.16b }, v20.16b
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
 	WORD $0x4e1603d6 // tbl v22.16b, { v30.16b }, v22.16b
-	WORD $0x4e1503d5 // tbl v21.16b, { v30.16b }, v21.16b
+	WORD $0x4e1803d8 // tbl v24.16b, { v30.16b }, v24.16b
 	WORD $0x4e1703d7 // tbl v23.16b, { v30.16b }, v23.16b
-	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
-	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
-	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
-	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
-	WORD $0x4e606b02 // sadalp v2.4s, v24.8h
-	WORD $0x4e606b23 // sadalp v3.4s, v25.8h
-	WORD $0x0e2fc2b8 // smull v24.8h, v21.8b, v15.8b
-	WORD $0x0e2fc2f9 // smull v25.8h, v23.8b, v15.8b
-	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e606b02 // sadalp v2.4s, v24.8h
-	WORD $0x4e606b23 // sadalp v3.4s, v25.8h
-	VLD1.P 2(R4), V16.H[4]
-	VLD1.P 2(R5), V16.H[5]
-	VLD1.P 16(R4), [V20.B16]
-	VLD1.P 16(R5), [V22.B16]
-	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
+	WORD $0x4e1903d9 // tbl v25.16b, { v30.16b }, v25.16b
+	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
+	WORD $0x0e2ec31b // smull v27.8h, v24.8b, v14.8b
+	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
+	WORD $0x4e2e831b // smlal2 v27.8h, v24.16b, v14.16b
+	WORD $0x4e606b42 // sadalp v2.4s, v26.8h
+	WORD $0x4e606b63 // sadalp v3.4s, v27.8h
+	WORD $0x0e2fc2fa // smull v26.8h, v23.8b, v15.8b
+	WORD $0x0e2fc33b // smull v27.8h, v25.8b, v15.8b
+	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
+	WORD $0x4e2f833b // smlal2 v27.8h, v25.16b, v15.16b
+	WORD $0x4e606b42 // sadalp v2.4s, v26.8h
+	WORD $0x4e606b63 // sadalp v3.4s, v27.8h
+	VLD1.P 2(R4), V18.H[4]
+	VLD1.P 2(R5), V18.H[5]
+	VLD1.P 16(R4), [V22.B16]
+	VLD1.P 16(R5), [V24.B16]
 	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e1403d4 // tbl v20.16b, { v30.16b }, v20.16b
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
 	WORD $0x4e1603d6 // tbl v22.16b, { v30.16b }, v22.16b
-	WORD $0x4e1503d5 // tbl v21.16b, { v30.16b }, v21.16b
+	WORD $0x4e1803d8 // tbl v24.16b, { v30.16b }, v24.16b
 	WORD $0x4e1703d7 // tbl v23.16b, { v30.16b }, v23.16b
-	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
-	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
-	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
-	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
-	WORD $0x4e606b04 // sadalp v4.4s, v24.8h
-	WORD $0x4e606b25 // sadalp v5.4s, v25.8h
-	WORD $0x0e2fc2b8 // smull v24.8h, v21.8b, v15.8b
-	WORD $0x0e2fc2f9 // smull v25.8h, v23.8b, v15.8b
-	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e606b04 // sadalp v4.4s, v24.8h
-	WORD $0x4e606b25 // sadalp v5.4s, v25.8h
-	VLD1.P 2(R6), V16.H[6]
-	VLD1.P 2(R7), V16.H[7]
-	VLD1.P 16(R6), [V20.B16]
-	VLD1.P 16(R7), [V22.B16]
-	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
+	WORD $0x4e1903d9 // tbl v25.16b, { v30.16b }, v25.16b
+	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
+	WORD $0x0e2ec31b // smull v27.8h, v24.8b, v14.8b
+	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
+	WORD $0x4e2e831b // smlal2 v27.8h, v24.16b, v14.16b
+	WORD $0x4e606b44 // sadalp v4.4s, v26.8h
+	WORD $0x4e606b65 // sadalp v5.4s, v27.8h
+	WORD $0x0e2fc2fa // smull v26.8h, v23.8b, v15.8b
+	WORD $0x0e2fc33b // smull v27.8h, v25.8b, v15.8b
+	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
+	WORD $0x4e2f833b // smlal2 v27.8h, v25.16b, v15.16b
+	WORD $0x4e606b44 // sadalp v4.4s, v26.8h
+	WORD $0x4e606b65 // sadalp v5.4s, v27.8h
+	VLD1.P 2(R6), V18.H[6]
+	VLD1.P 2(R7), V18.H[7]
+	VLD1.P 16(R6), [V22.B16]
+	VLD1.P 16(R7), [V24.B16]
 	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e1403d4 // tbl v20.16b, { v30.16b }, v20.16b
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
 	WORD $0x4e1603d6 // tbl v22.16b, { v30.16b }, v22.16b
-	WORD $0x4e1503d5 // tbl v21.16b, { v30.16b }, v21.16b
+	WORD $0x4e1803d8 // tbl v24.16b, { v30.16b }, v24.16b
 	WORD $0x4e1703d7 // tbl v23.16b, { v30.16b }, v23.16b
-	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
-	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
-	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
-	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
-	WORD $0x4e606b06 // sadalp v6.4s, v24.8h
-	WORD $0x4e606b27 // sadalp v7.4s, v25.8h
-	WORD $0x0e2fc2b8 // smull v24.8h, v21.8b, v15.8b
-	WORD $0x0e2fc2f9 // smull v25.8h, v23.8b, v15.8b
-	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e606b06 // sadalp v6.4s, v24.8h
-	WORD $0x4e606b27 // sadalp v7.4s, v25.8h
-	WORD $0x4ea1bc14 // addp v20.4s, v0.4s, v1.4s
-	WORD $0x4ea3bc55 // addp v21.4s, v2.4s, v3.4s
-	WORD $0x4eb5be8a // addp v10.4s, v20.4s, v21.4s
-	WORD $0x6eac8554 // sub v20.4s, v10.4s, v12.4s
-	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
-	WORD $0x0e217a15 // fcvtl v21.4s, v16.4h
-	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
-	WORD $0x4f929294 // fmul v20.4s, v20.4s, v18.s[0]
-	WORD $0x4e34d508 // fadd v8.4s, v8.4s, v20.4s
-	WORD $0x4ea5bc94 // addp v20.4s, v4.4s, v5.4s
-	WORD $0x4ea7bcd5 // addp v21.4s, v6.4s, v7.4s
-	WORD $0x4eb5be8b // addp v11.4s, v20.4s, v21.4s
-	WORD $0x6ead8574 // sub v20.4s, v11.4s, v13.4s
-	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
-	WORD $0x4e217a15 // fcvtl2 v21.4s, v16.8h
-	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
-	WORD $0x4f929294 // fmul v20.4s, v20.4s, v18.s[0]
-	WORD $0x4e34d529 // fadd v9.4s, v9.4s, v20.4s
-	FLDPQ.P 32(R8), (F14, F15)
-	VLD1.P 2(R0), V16.H[0]
-	VLD1.P 2(R1), V16.H[1]
-	VLD1.P 16(R0), [V20.B16]
-	VLD1.P 16(R1), [V22.B16]
-	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
+	WORD $0x4e1903d9 // tbl v25.16b, { v30.16b }, v25.16b
+	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
+	WORD $0x0e2ec31b // smull v27.8h, v24.8b, v14.8b
+	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
+	WORD $0x4e2e831b // smlal2 v27.8h, v24.16b, v14.16b
+	WORD $0x4e606b46 // sadalp v6.4s, v26.8h
+	WORD $0x4e606b67 // sadalp v7.4s, v27.8h
+	WORD $0x0e2fc2fa // smull v26.8h, v23.8b, v15.8b
+	WORD $0x0e2fc33b // smull v27.8h, v25.8b, v15.8b
+	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
+	WORD $0x4e2f833b // smlal2 v27.8h, v25.16b, v15.16b
+	WORD $0x4e606b46 // sadalp v6.4s, v26.8h
+	WORD $0x4e606b67 // sadalp v7.4s, v27.8h
+	WORD $0x4ea1bc16 // addp v22.4s, v0.4s, v1.4s
+	WORD $0x4ea3bc57 // addp v23.4s, v2.4s, v3.4s
+	WORD $0x4eb7beca // addp v10.4s, v22.4s, v23.4s
+	WORD $0x6eac8556 // sub v22.4s, v10.4s, v12.4s
+	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
+	WORD $0x0e217a57 // fcvtl v23.4s, v18.4h
+	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
+	WORD $0x4f9492d6 // fmul v22.4s, v22.4s, v20.s[0]
+	WORD $0x4e36d508 // fadd v8.4s, v8.4s, v22.4s
+	WORD $0x4ea5bc96 // addp v22.4s, v4.4s, v5.4s
+	WORD $0x4ea7bcd7 // addp v23.4s, v6.4s, v7.4s
+	WORD $0x4eb7becb // addp v11.4s, v22.4s, v23.4s
+	WORD $0x6ead8576 // sub v22.4s, v11.4s, v13.4s
+	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
+	WORD $0x4e217a57 // fcvtl2 v23.4s, v18.8h
+	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
+	WORD $0x4f9492d6 // fmul v22.4s, v22.4s, v20.s[0]
+	WORD $0x4e36d529 // fadd v9.4s, v9.4s, v22.4s
+	VLD1.P 2(R0), V18.H[0]
+	VLD1.P 2(R1), V18.H[1]
+	VLD1.P 16(R0), [V22.B16]
+	VLD1.P 16(R1), [V24.B16]
 	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e1403d4 // tbl v20.16b, { v30.16b }, v20.16b
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
 	WORD $0x4e1603d6 // tbl v22.16b, { v30.16b }, v22.16b
-	WORD $0x4e1503d5 // tbl v21.16b, { v30.16b }, v21.16b
+	WORD $0x4e1803d8 // tbl v24.16b, { v30.16b }, v24.16b
 	WORD $0x4e1703d7 // tbl v23.16b, { v30.16b }, v23.16b
-	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
-	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
-	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
-	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
-	WORD $0x4e606b00 // sadalp v0.4s, v24.8h
-	WORD $0x4e606b21 // sadalp v1.4s, v25.8h
-	WORD $0x0e2fc2b8 // smull v24.8h, v21.8b, v15.8b
-	WORD $0x0e2fc2f9 // smull v25.8h, v23.8b, v15.8b
-	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e606b00 // sadalp v0.4s, v24.8h
-	WORD $0x4e606b21 // sadalp v1.4s, v25.8h
-	VLD1.P 2(R2), V16.H[2]
-	VLD1.P 2(R3), V16.H[3]
-	VLD1.P 16(R2), [V20.B16]
-	VLD1.P 16(R3), [V22.B16]
-	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
+	WORD $0x4e1903d9 // tbl v25.16b, { v30.16b }, v25.16b
+	WORD $0x0e30c2da // smull v26.8h, v22.8b, v16.8b
+	WORD $0x0e30c31b // smull v27.8h, v24.8b, v16.8b
+	WORD $0x4e3082da // smlal2 v26.8h, v22.16b, v16.16b
+	WORD $0x4e30831b // smlal2 v27.8h, v24.16b, v16.16b
+	WORD $0x4e606b40 // sadalp v0.4s, v26.8h
+	WORD $0x4e606b61 // sadalp v1.4s, v27.8h
+	WORD $0x0e31c2fa // smull v26.8h, v23.8b, v17.8b
+	WORD $0x0e31c33b // smull v27.8h, v25.8b, v17.8b
+	WORD $0x4e3182fa // smlal2 v26.8h, v23.16b, v17.16b
+	WORD $0x4e31833b // smlal2 v27.8h, v25.16b, v17.16b
+	WORD $0x4e606b40 // sadalp v0.4s, v26.8h
+	WORD $0x4e606b61 // sadalp v1.4s, v27.8h
+	VLD1.P 2(R2), V18.H[2]
+	VLD1.P 2(R3), V18.H[3]
+	VLD1.P 16(R2), [V22.B16]
+	VLD1.P 16(R3), [V24.B16]
 	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e1403d4 // tbl v20.16b, { v30.16b }, v20.16b
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
 	WORD $0x4e1603d6 // tbl v22.16b, { v30.16b }, v22.16b
-	WORD $0x4e1503d5 // tbl v21.16b, { v30.16b }, v21.16b
+	WORD $0x4e1803d8 // tbl v24.16b, { v30.16b }, v24.16b
 	WORD $0x4e1703d7 // tbl v23.16b, { v30.16b }, v23.16b
-	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
-	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
-	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
-	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
-	WORD $0x4e606b02 // sadalp v2.4s, v24.8h
-	WORD $0x4e606b23 // sadalp v3.4s, v25.8h
-	WORD $0x0e2fc2b8 // smull v24.8h, v21.8b, v15.8b
-	WORD $0x0e2fc2f9 // smull v25.8h, v23.8b, v15.8b
-	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e606b02 // sadalp v2.4s, v24.8h
-	WORD $0x4e606b23 // sadalp v3.4s, v25.8h
-	VLD1.P 2(R4), V16.H[4]
-	VLD1.P 2(R5), V16.H[5]
-	VLD1.P 16(R4), [V20.B16]
-	VLD1.P 16(R5), [V22.B16]
-	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
+	WORD $0x4e1903d9 // tbl v25.16b, { v30.16b }, v25.16b
+	WORD $0x0e30c2da // smull v26.8h, v22.8b, v16.8b
+	WORD $0x0e30c31b // smull v27.8h, v24.8b, v16.8b
+	WORD $0x4e3082da // smlal2 v26.8h, v22.16b, v16.16b
+	WORD $0x4e30831b // smlal2 v27.8h, v24.16b, v16.16b
+	WORD $0x4e606b42 // sadalp v2.4s, v26.8h
+	WORD $0x4e606b63 // sadalp v3.4s, v27.8h
+	WORD $0x0e31c2fa // smull v26.8h, v23.8b, v17.8b
+	WORD $0x0e31c33b // smull v27.8h, v25.8b, v17.8b
+	WORD $0x4e3182fa // smlal2 v26.8h, v23.16b, v17.16b
+	WORD $0x4e31833b // smlal2 v27.8h, v25.16b, v17.16b
+	WORD $0x4e606b42 // sadalp v2.4s, v26.8h
+	WORD $0x4e606b63 // sadalp v3.4s, v27.8h
+	VLD1.P 2(R4), V18.H[4]
+	VLD1.P 2(R5), V18.H[5]
+	VLD1.P 16(R4), [V22.B16]
+	VLD1.P 16(R5), [V24.B16]
 	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e1403d4 // tbl v20.16b, { v30.16b }, v20.16b
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
 	WORD $0x4e1603d6 // tbl v22.16b, { v30.16b }, v22.16b
-	WORD $0x4e1503d5 // tbl v21.16b, { v30.16b }, v21.16b
+	WORD $0x4e1803d8 // tbl v24.16b, { v30.16b }, v24.16b
 	WORD $0x4e1703d7 // tbl v23.16b, { v30.16b }, v23.16b
-	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
-	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
-	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
-	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
-	WORD $0x4e606b04 // sadalp v4.4s, v24.8h
-	WORD $0x4e606b25 // sadalp v5.4s, v25.8h
-	WORD $0x0e2fc2b8 // smull v24.8h, v21.8b, v15.8b
-	WORD $0x0e2fc2f9 // smull v25.8h, v23.8b, v15.8b
-	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e606b04 // sadalp v4.4s, v24.8h
-	WORD $0x4e606b25 // sadalp v5.4s, v25.8h
-	VLD1.P 2(R6), V16.H[6]
-	VLD1.P 2(R7), V16.H[7]
-	VLD1.P 16(R6), [V20.B16]
-	VLD1.P 16(R7), [V22.B16]
-	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
+	WORD $0x4e1903d9 // tbl v25.16b, { v30.16b }, v25.16b
+	WORD $0x0e30c2da // smull v26.8h, v22.8b, v16.8b
+	WORD $0x0e30c31b // smull v27.8h, v24.8b, v16.8b
+	WORD $0x4e3082da // smlal2 v26.8h, v22.16b, v16.16b
+	WORD $0x4e30831b // smlal2 v27.8h, v24.16b, v16.16b
+	WORD $0x4e606b44 // sadalp v4.4s, v26.8h
+	WORD $0x4e606b65 // sadalp v5.4s, v27.8h
+	WORD $0x0e31c2fa // smull v26.8h, v23.8b, v17.8b
+	WORD $0x0e31c33b // smull v27.8h, v25.8b, v17.8b
+	WORD $0x4e3182fa // smlal2 v26.8h, v23.16b, v17.16b
+	WORD $0x4e31833b // smlal2 v27.8h, v25.16b, v17.16b
+	WORD $0x4e606b44 // sadalp v4.4s, v26.8h
+	WORD $0x4e606b65 // sadalp v5.4s, v27.8h
+	VLD1.P 2(R6), V18.H[6]
+	VLD1.P 2(R7), V18.H[7]
+	VLD1.P 16(R6), [V22.B16]
+	VLD1.P 16(R7), [V24.B16]
 	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e1403d4 // tbl v20.16b, { v30.16b }, v20.16b
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
 	WORD $0x4e1603d6 // tbl v22.16b, { v30.16b }, v22.16b
-	WORD $0x4e1503d5 // tbl v21.16b, { v30.16b }, v21.16b
+	WORD $0x4e1803d8 // tbl v24.16b, { v30.16b }, v24.16b
 	WORD $0x4e1703d7 // tbl v23.16b, { v30.16b }, v23.16b
-	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
-	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
-	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
-	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
-	WORD $0x4e606b06 // sadalp v6.4s, v24.8h
-	WORD $0x4e606b27 // sadalp v7.4s, v25.8h
-	WORD $0x0e2fc2b8 // smull v24.8h, v21.8b, v15.8b
-	WORD $0x0e2fc2f9 // smull v25.8h, v23.8b, v15.8b
-	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e606b06 // sadalp v6.4s, v24.8h
-	WORD $0x4e606b27 // sadalp v7.4s, v25.8h
-	WORD $0x4ea1bc14 // addp v20.4s, v0.4s, v1.4s
-	WORD $0x4ea3bc55 // addp v21.4s, v2.4s, v3.4s
-	WORD $0x4eb5be8c // addp v12.4s, v20.4s, v21.4s
-	WORD $0x6eaa8594 // sub v20.4s, v12.4s, v10.4s
-	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
-	WORD $0x0e217a15 // fcvtl v21.4s, v16.4h
-	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
-	WORD $0x4fb29294 // fmul v20.4s, v20.4s, v18.s[1]
-	WORD $0x4e34d508 // fadd v8.4s, v8.4s, v20.4s
-	WORD $0x4ea5bc94 // addp v20.4s, v4.4s, v5.4s
-	WORD $0x4ea7bcd5 // addp v21.4s, v6.4s, v7.4s
-	WORD $0x4eb5be8d // addp v13.4s, v20.4s, v21.4s
-	WORD $0x6eab85b4 // sub v20.4s, v13.4s, v11.4s
-	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
-	WORD $0x4e217a15 // fcvtl2 v21.4s, v16.8h
-	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
-	WORD $0x4fb29294 // fmul v20.4s, v20.4s, v18.s[1]
-	WORD $0x4e34d529 // fadd v9.4s, v9.4s, v20.4s
-	SUBS $2, R11, R11
-	BGE twoIQ4_NLNEON
+	WORD $0x4e1903d9 // tbl v25.16b, { v30.16b }, v25.16b
+	WORD $0x0e30c2da // smull v26.8h, v22.8b, v16.8b
+	WORD $0x0e30c31b // smull v27.8h, v24.8b, v16.8b
+	WORD $0x4e3082da // smlal2 v26.8h, v22.16b, v16.16b
+	WORD $0x4e30831b // smlal2 v27.8h, v24.16b, v16.16b
+	WORD $0x4e606b46 // sadalp v6.4s, v26.8h
+	WORD $0x4e606b67 // sadalp v7.4s, v27.8h
+	WORD $0x0e31c2fa // smull v26.8h, v23.8b, v17.8b
+	WORD $0x0e31c33b // smull v27.8h, v25.8b, v17.8b
+	WORD $0x4e3182fa // smlal2 v26.8h, v23.16b, v17.16b
+	WORD $0x4e31833b // smlal2 v27.8h, v25.16b, v17.16b
+	WORD $0x4e606b46 // sadalp v6.4s, v26.8h
+	WORD $0x4e606b67 // sadalp v7.4s, v27.8h
+	WORD $0x4ea1bc16 // addp v22.4s, v0.4s, v1.4s
+	WORD $0x4ea3bc57 // addp v23.4s, v2.4s, v3.4s
+	WORD $0x4eb7becc // addp v12.4s, v22.4s, v23.4s
+	WORD $0x6eaa8596 // sub v22.4s, v12.4s, v10.4s
+	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
+	WORD $0x0e217a57 // fcvtl v23.4s, v18.4h
+	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
+	WORD $0x4fb492d6 // fmul v22.4s, v22.4s, v20.s[1]
+	WORD $0x4e36d508 // fadd v8.4s, v8.4s, v22.4s
+	WORD $0x4ea5bc96 // addp v22.4s, v4.4s, v5.4s
+	WORD $0x4ea7bcd7 // addp v23.4s, v6.4s, v7.4s
+	WORD $0x4eb7becd // addp v13.4s, v22.4s, v23.4s
+	WORD $0x6eab85b6 // sub v22.4s, v13.4s, v11.4s
+	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
+	WORD $0x4e217a57 // fcvtl2 v23.4s, v18.8h
+	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
+	WORD $0x4fb492d6 // fmul v22.4s, v22.4s, v20.s[1]
+	WORD $0x4e36d529 // fadd v9.4s, v9.4s, v22.4s
+	VLD1.P 64(R8), [V14.B16, V15.B16, V16.B16, V17.B16]
+	VLD1.P 2(R0), V18.H[0]
+	VLD1.P 2(R1), V18.H[1]
+	VLD1.P 16(R0), [V22.B16]
+	VLD1.P 16(R1), [V24.B16]
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	WORD $0x4e1603d6 // tbl v22.16b, { v30.16b }, v22.16b
+	WORD $0x4e1803d8 // tbl v24.16b, { v30.16b }, v24.16b
+	WORD $0x4e1703d7 // tbl v23.16b, { v30.16b }, v23.16b
+	WORD $0x4e1903d9 // tbl v25.16b, { v30.16b }, v25.16b
+	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
+	WORD $0x0e2ec31b // smull v27.8h, v24.8b, v14.8b
+	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
+	WORD $0x4e2e831b // smlal2 v27.8h, v24.16b, v14.16b
+	WORD $0x4e606b40 // sadalp v0.4s, v26.8h
+	WORD $0x4e606b61 // sadalp v1.4s, v27.8h
+	WORD $0x0e2fc2fa // smull v26.8h, v23.8b, v15.8b
+	WORD $0x0e2fc33b // smull v27.8h, v25.8b, v15.8b
+	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
+	WORD $0x4e2f833b // smlal2 v27.8h, v25.16b, v15.16b
+	WORD $0x4e606b40 // sadalp v0.4s, v26.8h
+	WORD $0x4e606b61 // sadalp v1.4s, v27.8h
+	VLD1.P 2(R2), V18.H[2]
+	VLD1.P 2(R3), V18.H[3]
+	VLD1.P 16(R2), [V22.B16]
+	VLD1.P 16(R3), [V24.B16]
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	WORD $0x4e1603d6 // tbl v22.16b, { v30.16b }, v22.16b
+	WORD $0x4e1803d8 // tbl v24.16b, { v30.16b }, v24.16b
+	WORD $0x4e1703d7 // tbl v23.16b, { v30.16b }, v23.16b
+	WORD $0x4e1903d9 // tbl v25.16b, { v30.16b }, v25.16b
+	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
+	WORD $0x0e2ec31b // smull v27.8h, v24.8b, v14.8b
+	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
+	WORD $0x4e2e831b // smlal2 v27.8h, v24.16b, v14.16b
+	WORD $0x4e606b42 // sadalp v2.4s, v26.8h
+	WORD $0x4e606b63 // sadalp v3.4s, v27.8h
+	WORD $0x0e2fc2fa // smull v26.8h, v23.8b, v15.8b
+	WORD $0x0e2fc33b // smull v27.8h, v25.8b, v15.8b
+	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
+	WORD $0x4e2f833b // smlal2 v27.8h, v25.16b, v15.16b
+	WORD $0x4e606b42 // sadalp v2.4s, v26.8h
+	WORD $0x4e606b63 // sadalp v3.4s, v27.8h
+	VLD1.P 2(R4), V18.H[4]
+	VLD1.P 2(R5), V18.H[5]
+	VLD1.P 16(R4), [V22.B16]
+	VLD1.P 16(R5), [V24.B16]
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	WORD $0x4e1603d6 // tbl v22.16b, { v30.16b }, v22.16b
+	WORD $0x4e1803d8 // tbl v24.16b, { v30.16b }, v24.16b
+	WORD $0x4e1703d7 // tbl v23.16b, { v30.16b }, v23.16b
+	WORD $0x4e1903d9 // tbl v25.16b, { v30.16b }, v25.16b
+	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
+	WORD $0x0e2ec31b // smull v27.8h, v24.8b, v14.8b
+	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
+	WORD $0x4e2e831b // smlal2 v27.8h, v24.16b, v14.16b
+	WORD $0x4e606b44 // sadalp v4.4s, v26.8h
+	WORD $0x4e606b65 // sadalp v5.4s, v27.8h
+	WORD $0x0e2fc2fa // smull v26.8h, v23.8b, v15.8b
+	WORD $0x0e2fc33b // smull v27.8h, v25.8b, v15.8b
+	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
+	WORD $0x4e2f833b // smlal2 v27.8h, v25.16b, v15.16b
+	WORD $0x4e606b44 // sadalp v4.4s, v26.8h
+	WORD $0x4e606b65 // sadalp v5.4s, v27.8h
+	VLD1.P 2(R6), V18.H[6]
+	VLD1.P 2(R7), V18.H[7]
+	VLD1.P 16(R6), [V22.B16]
+	VLD1.P 16(R7), [V24.B16]
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	WORD $0x4e1603d6 // tbl v22.16b, { v30.16b }, v22.16b
+	WORD $0x4e1803d8 // tbl v24.16b, { v30.16b }, v24.16b
+	WORD $0x4e1703d7 // tbl v23.16b, { v30.16b }, v23.16b
+	WORD $0x4e1903d9 // tbl v25.16b, { v30.16b }, v25.16b
+	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
+	WORD $0x0e2ec31b // smull v27.8h, v24.8b, v14.8b
+	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
+	WORD $0x4e2e831b // smlal2 v27.8h, v24.16b, v14.16b
+	WORD $0x4e606b46 // sadalp v6.4s, v26.8h
+	WORD $0x4e606b67 // sadalp v7.4s, v27.8h
+	WORD $0x0e2fc2fa // smull v26.8h, v23.8b, v15.8b
+	WORD $0x0e2fc33b // smull v27.8h, v25.8b, v15.8b
+	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
+	WORD $0x4e2f833b // smlal2 v27.8h, v25.16b, v15.16b
+	WORD $0x4e606b46 // sadalp v6.4s, v26.8h
+	WORD $0x4e606b67 // sadalp v7.4s, v27.8h
+	WORD $0x4ea1bc16 // addp v22.4s, v0.4s, v1.4s
+	WORD $0x4ea3bc57 // addp v23.4s, v2.4s, v3.4s
+	WORD $0x4eb7beca // addp v10.4s, v22.4s, v23.4s
+	WORD $0x6eac8556 // sub v22.4s, v10.4s, v12.4s
+	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
+	WORD $0x0e217a57 // fcvtl v23.4s, v18.4h
+	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
+	WORD $0x4f949ad6 // fmul v22.4s, v22.4s, v20.s[2]
+	WORD $0x4e36d508 // fadd v8.4s, v8.4s, v22.4s
+	WORD $0x4ea5bc96 // addp v22.4s, v4.4s, v5.4s
+	WORD $0x4ea7bcd7 // addp v23.4s, v6.4s, v7.4s
+	WORD $0x4eb7becb // addp v11.4s, v22.4s, v23.4s
+	WORD $0x6ead8576 // sub v22.4s, v11.4s, v13.4s
+	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
+	WORD $0x4e217a57 // fcvtl2 v23.4s, v18.8h
+	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
+	WORD $0x4f949ad6 // fmul v22.4s, v22.4s, v20.s[2]
+	WORD $0x4e36d529 // fadd v9.4s, v9.4s, v22.4s
+	VLD1.P 2(R0), V18.H[0]
+	VLD1.P 2(R1), V18.H[1]
+	VLD1.P 16(R0), [V22.B16]
+	VLD1.P 16(R1), [V24.B16]
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	WORD $0x4e1603d6 // tbl v22.16b, { v30.16b }, v22.16b
+	WORD $0x4e1803d8 // tbl v24.16b, { v30.16b }, v24.16b
+	WORD $0x4e1703d7 // tbl v23.16b, { v30.16b }, v23.16b
+	WORD $0x4e1903d9 // tbl v25.16b, { v30.16b }, v25.16b
+	WORD $0x0e30c2da // smull v26.8h, v22.8b, v16.8b
+	WORD $0x0e30c31b // smull v27.8h, v24.8b, v16.8b
+	WORD $0x4e3082da // smlal2 v26.8h, v22.16b, v16.16b
+	WORD $0x4e30831b // smlal2 v27.8h, v24.16b, v16.16b
+	WORD $0x4e606b40 // sadalp v0.4s, v26.8h
+	WORD $0x4e606b61 // sadalp v1.4s, v27.8h
+	WORD $0x0e31c2fa // smull v26.8h, v23.8b, v17.8b
+	WORD $0x0e31c33b // smull v27.8h, v25.8b, v17.8b
+	WORD $0x4e3182fa // smlal2 v26.8h, v23.16b, v17.16b
+	WORD $0x4e31833b // smlal2 v27.8h, v25.16b, v17.16b
+	WORD $0x4e606b40 // sadalp v0.4s, v26.8h
+	WORD $0x4e606b61 // sadalp v1.4s, v27.8h
+	VLD1.P 2(R2), V18.H[2]
+	VLD1.P 2(R3), V18.H[3]
+	VLD1.P 16(R2), [V22.B16]
+	VLD1.P 16(R3), [V24.B16]
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	WORD $0x4e1603d6 // tbl v22.16b, { v30.16b }, v22.16b
+	WORD $0x4e1803d8 // tbl v24.16b, { v30.16b }, v24.16b
+	WORD $0x4e1703d7 // tbl v23.16b, { v30.16b }, v23.16b
+	WORD $0x4e1903d9 // tbl v25.16b, { v30.16b }, v25.16b
+	WORD $0x0e30c2da // smull v26.8h, v22.8b, v16.8b
+	WORD $0x0e30c31b // smull v27.8h, v24.8b, v16.8b
+	WORD $0x4e3082da // smlal2 v26.8h, v22.16b, v16.16b
+	WORD $0x4e30831b // smlal2 v27.8h, v24.16b, v16.16b
+	WORD $0x4e606b42 // sadalp v2.4s, v26.8h
+	WORD $0x4e606b63 // sadalp v3.4s, v27.8h
+	WORD $0x0e31c2fa // smull v26.8h, v23.8b, v17.8b
+	WORD $0x0e31c33b // smull v27.8h, v25.8b, v17.8b
+	WORD $0x4e3182fa // smlal2 v26.8h, v23.16b, v17.16b
+	WORD $0x4e31833b // smlal2 v27.8h, v25.16b, v17.16b
+	WORD $0x4e606b42 // sadalp v2.4s, v26.8h
+	WORD $0x4e606b63 // sadalp v3.4s, v27.8h
+	VLD1.P 2(R4), V18.H[4]
+	VLD1.P 2(R5), V18.H[5]
+	VLD1.P 16(R4), [V22.B16]
+	VLD1.P 16(R5), [V24.B16]
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	WORD $0x4e1603d6 // tbl v22.16b, { v30.16b }, v22.16b
+	WORD $0x4e1803d8 // tbl v24.16b, { v30.16b }, v24.16b
+	WORD $0x4e1703d7 // tbl v23.16b, { v30.16b }, v23.16b
+	WORD $0x4e1903d9 // tbl v25.16b, { v30.16b }, v25.16b
+	WORD $0x0e30c2da // smull v26.8h, v22.8b, v16.8b
+	WORD $0x0e30c31b // smull v27.8h, v24.8b, v16.8b
+	WORD $0x4e3082da // smlal2 v26.8h, v22.16b, v16.16b
+	WORD $0x4e30831b // smlal2 v27.8h, v24.16b, v16.16b
+	WORD $0x4e606b44 // sadalp v4.4s, v26.8h
+	WORD $0x4e606b65 // sadalp v5.4s, v27.8h
+	WORD $0x0e31c2fa // smull v26.8h, v23.8b, v17.8b
+	WORD $0x0e31c33b // smull v27.8h, v25.8b, v17.8b
+	WORD $0x4e3182fa // smlal2 v26.8h, v23.16b, v17.16b
+	WORD $0x4e31833b // smlal2 v27.8h, v25.16b, v17.16b
+	WORD $0x4e606b44 // sadalp v4.4s, v26.8h
+	WORD $0x4e606b65 // sadalp v5.4s, v27.8h
+	VLD1.P 2(R6), V18.H[6]
+	VLD1.P 2(R7), V18.H[7]
+	VLD1.P 16(R6), [V22.B16]
+	VLD1.P 16(R7), [V24.B16]
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	WORD $0x4e1603d6 // tbl v22.16b, { v30.16b }, v22.16b
+	WORD $0x4e1803d8 // tbl v24.16b, { v30.16b }, v24.16b
+	WORD $0x4e1703d7 // tbl v23.16b, { v30.16b }, v23.16b
+	WORD $0x4e1903d9 // tbl v25.16b, { v30.16b }, v25.16b
+	WORD $0x0e30c2da // smull v26.8h, v22.8b, v16.8b
+	WORD $0x0e30c31b // smull v27.8h, v24.8b, v16.8b
+	WORD $0x4e3082da // smlal2 v26.8h, v22.16b, v16.16b
+	WORD $0x4e30831b // smlal2 v27.8h, v24.16b, v16.16b
+	WORD $0x4e606b46 // sadalp v6.4s, v26.8h
+	WORD $0x4e606b67 // sadalp v7.4s, v27.8h
+	WORD $0x0e31c2fa // smull v26.8h, v23.8b, v17.8b
+	WORD $0x0e31c33b // smull v27.8h, v25.8b, v17.8b
+	WORD $0x4e3182fa // smlal2 v26.8h, v23.16b, v17.16b
+	WORD $0x4e31833b // smlal2 v27.8h, v25.16b, v17.16b
+	WORD $0x4e606b46 // sadalp v6.4s, v26.8h
+	WORD $0x4e606b67 // sadalp v7.4s, v27.8h
+	WORD $0x4ea1bc16 // addp v22.4s, v0.4s, v1.4s
+	WORD $0x4ea3bc57 // addp v23.4s, v2.4s, v3.4s
+	WORD $0x4eb7becc // addp v12.4s, v22.4s, v23.4s
+	WORD $0x6eaa8596 // sub v22.4s, v12.4s, v10.4s
+	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
+	WORD $0x0e217a57 // fcvtl v23.4s, v18.4h
+	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
+	WORD $0x4fb49ad6 // fmul v22.4s, v22.4s, v20.s[3]
+	WORD $0x4e36d508 // fadd v8.4s, v8.4s, v22.4s
+	WORD $0x4ea5bc96 // addp v22.4s, v4.4s, v5.4s
+	WORD $0x4ea7bcd7 // addp v23.4s, v6.4s, v7.4s
+	WORD $0x4eb7becd // addp v13.4s, v22.4s, v23.4s
+	WORD $0x6eab85b6 // sub v22.4s, v13.4s, v11.4s
+	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
+	WORD $0x4e217a57 // fcvtl2 v23.4s, v18.8h
+	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
+	WORD $0x4fb49ad6 // fmul v22.4s, v22.4s, v20.s[3]
+	WORD $0x4e36d529 // fadd v9.4s, v9.4s, v22.4s
+	SUBS $4, R11, R11
+	BGE fourIQ4_NLNEON
 
 oddIQ4_NLNEON:
-	ADDS $2, R11, R11
+	ADDS $4, R11, R11
 	BEQ storeIQ4_NLNEON
-	FMOVS.P 4(R9), F18
-	FLDPQ.P 32(R8), (F14, F15)
-	VLD1.P 2(R0), V16.H[0]
-	VLD1.P 2(R1), V16.H[1]
-	VLD1.P 16(R0), [V20.B16]
-	VLD1.P 16(R1), [V22.B16]
-	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
+
+oneIQ4_NLNEON:
+	PRFM 0(R12), PLDL2KEEP
+	PRFM 64(R12), PLDL2KEEP
+	ADD $144, R12, R12
+	FMOVS.P 4(R9), F20
+	VLD1.P 32(R8), [V14.B16, V15.B16]
+	VLD1.P 2(R0), V18.H[0]
+	VLD1.P 2(R1), V18.H[1]
+	VLD1.P 16(R0), [V22.B16]
+	VLD1.P 16(R1), [V24.B16]
 	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e1403d4 // tbl v20.16b, { v30.16b }, v20.16b
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
 	WORD $0x4e1603d6 // tbl v22.16b, { v30.16b }, v22.16b
-	WORD $0x4e1503d5 // tbl v21.16b, { v30.16b }, v21.16b
+	WORD $0x4e1803d8 // tbl v24.16b, { v30.16b }, v24.16b
 	WORD $0x4e1703d7 // tbl v23.16b, { v30.16b }, v23.16b
-	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
-	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
-	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
-	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
-	WORD $0x4e606b00 // sadalp v0.4s, v24.8h
-	WORD $0x4e606b21 // sadalp v1.4s, v25.8h
-	WORD $0x0e2fc2b8 // smull v24.8h, v21.8b, v15.8b
-	WORD $0x0e2fc2f9 // smull v25.8h, v23.8b, v15.8b
-	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e606b00 // sadalp v0.4s, v24.8h
-	WORD $0x4e606b21 // sadalp v1.4s, v25.8h
-	VLD1.P 2(R2), V16.H[2]
-	VLD1.P 2(R3), V16.H[3]
-	VLD1.P 16(R2), [V20.B16]
-	VLD1.P 16(R3), [V22.B16]
-	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
+	WORD $0x4e1903d9 // tbl v25.16b, { v30.16b }, v25.16b
+	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
+	WORD $0x0e2ec31b // smull v27.8h, v24.8b, v14.8b
+	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
+	WORD $0x4e2e831b // smlal2 v27.8h, v24.16b, v14.16b
+	WORD $0x4e606b40 // sadalp v0.4s, v26.8h
+	WORD $0x4e606b61 // sadalp v1.4s, v27.8h
+	WORD $0x0e2fc2fa // smull v26.8h, v23.8b, v15.8b
+	WORD $0x0e2fc33b // smull v27.8h, v25.8b, v15.8b
+	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
+	WORD $0x4e2f833b // smlal2 v27.8h, v25.16b, v15.16b
+	WORD $0x4e606b40 // sadalp v0.4s, v26.8h
+	WORD $0x4e606b61 // sadalp v1.4s, v27.8h
+	VLD1.P 2(R2), V18.H[2]
+	VLD1.P 2(R3), V18.H[3]
+	VLD1.P 16(R2), [V22.B16]
+	VLD1.P 16(R3), [V24.B16]
 	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e1403d4 // tbl v20.16b, { v30.16b }, v20.16b
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
 	WORD $0x4e1603d6 // tbl v22.16b, { v30.16b }, v22.16b
-	WORD $0x4e1503d5 // tbl v21.16b, { v30.16b }, v21.16b
+	WORD $0x4e1803d8 // tbl v24.16b, { v30.16b }, v24.16b
 	WORD $0x4e1703d7 // tbl v23.16b, { v30.16b }, v23.16b
-	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
-	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
-	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
-	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
-	WORD $0x4e606b02 // sadalp v2.4s, v24.8h
-	WORD $0x4e606b23 // sadalp v3.4s, v25.8h
-	WORD $0x0e2fc2b8 // smull v24.8h, v21.8b, v15.8b
-	WORD $0x0e2fc2f9 // smull v25.8h, v23.8b, v15.8b
-	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e606b02 // sadalp v2.4s, v24.8h
-	WORD $0x4e606b23 // sadalp v3.4s, v25.8h
-	VLD1.P 2(R4), V16.H[4]
-	VLD1.P 2(R5), V16.H[5]
-	VLD1.P 16(R4), [V20.B16]
-	VLD1.P 16(R5), [V22.B16]
-	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
+	WORD $0x4e1903d9 // tbl v25.16b, { v30.16b }, v25.16b
+	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
+	WORD $0x0e2ec31b // smull v27.8h, v24.8b, v14.8b
+	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
+	WORD $0x4e2e831b // smlal2 v27.8h, v24.16b, v14.16b
+	WORD $0x4e606b42 // sadalp v2.4s, v26.8h
+	WORD $0x4e606b63 // sadalp v3.4s, v27.8h
+	WORD $0x0e2fc2fa // smull v26.8h, v23.8b, v15.8b
+	WORD $0x0e2fc33b // smull v27.8h, v25.8b, v15.8b
+	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
+	WORD $0x4e2f833b // smlal2 v27.8h, v25.16b, v15.16b
+	WORD $0x4e606b42 // sadalp v2.4s, v26.8h
+	WORD $0x4e606b63 // sadalp v3.4s, v27.8h
+	VLD1.P 2(R4), V18.H[4]
+	VLD1.P 2(R5), V18.H[5]
+	VLD1.P 16(R4), [V22.B16]
+	VLD1.P 16(R5), [V24.B16]
 	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e1403d4 // tbl v20.16b, { v30.16b }, v20.16b
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
 	WORD $0x4e1603d6 // tbl v22.16b, { v30.16b }, v22.16b
-	WORD $0x4e1503d5 // tbl v21.16b, { v30.16b }, v21.16b
+	WORD $0x4e1803d8 // tbl v24.16b, { v30.16b }, v24.16b
 	WORD $0x4e1703d7 // tbl v23.16b, { v30.16b }, v23.16b
-	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
-	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
-	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
-	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
-	WORD $0x4e606b04 // sadalp v4.4s, v24.8h
-	WORD $0x4e606b25 // sadalp v5.4s, v25.8h
-	WORD $0x0e2fc2b8 // smull v24.8h, v21.8b, v15.8b
-	WORD $0x0e2fc2f9 // smull v25.8h, v23.8b, v15.8b
-	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e606b04 // sadalp v4.4s, v24.8h
-	WORD $0x4e606b25 // sadalp v5.4s, v25.8h
-	VLD1.P 2(R6), V16.H[6]
-	VLD1.P 2(R7), V16.H[7]
-	VLD1.P 16(R6), [V20.B16]
-	VLD1.P 16(R7), [V22.B16]
-	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
+	WORD $0x4e1903d9 // tbl v25.16b, { v30.16b }, v25.16b
+	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
+	WORD $0x0e2ec31b // smull v27.8h, v24.8b, v14.8b
+	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
+	WORD $0x4e2e831b // smlal2 v27.8h, v24.16b, v14.16b
+	WORD $0x4e606b44 // sadalp v4.4s, v26.8h
+	WORD $0x4e606b65 // sadalp v5.4s, v27.8h
+	WORD $0x0e2fc2fa // smull v26.8h, v23.8b, v15.8b
+	WORD $0x0e2fc33b // smull v27.8h, v25.8b, v15.8b
+	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
+	WORD $0x4e2f833b // smlal2 v27.8h, v25.16b, v15.16b
+	WORD $0x4e606b44 // sadalp v4.4s, v26.8h
+	WORD $0x4e606b65 // sadalp v5.4s, v27.8h
+	VLD1.P 2(R6), V18.H[6]
+	VLD1.P 2(R7), V18.H[7]
+	VLD1.P 16(R6), [V22.B16]
+	VLD1.P 16(R7), [V24.B16]
 	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e1403d4 // tbl v20.16b, { v30.16b }, v20.16b
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
 	WORD $0x4e1603d6 // tbl v22.16b, { v30.16b }, v22.16b
-	WORD $0x4e1503d5 // tbl v21.16b, { v30.16b }, v21.16b
+	WORD $0x4e1803d8 // tbl v24.16b, { v30.16b }, v24.16b
 	WORD $0x4e1703d7 // tbl v23.16b, { v30.16b }, v23.16b
-	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
-	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
-	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
-	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
-	WORD $0x4e606b06 // sadalp v6.4s, v24.8h
-	WORD $0x4e606b27 // sadalp v7.4s, v25.8h
-	WORD $0x0e2fc2b8 // smull v24.8h, v21.8b, v15.8b
-	WORD $0x0e2fc2f9 // smull v25.8h, v23.8b, v15.8b
-	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e606b06 // sadalp v6.4s, v24.8h
-	WORD $0x4e606b27 // sadalp v7.4s, v25.8h
-	WORD $0x4ea1bc14 // addp v20.4s, v0.4s, v1.4s
-	WORD $0x4ea3bc55 // addp v21.4s, v2.4s, v3.4s
-	WORD $0x4eb5be8a // addp v10.4s, v20.4s, v21.4s
-	WORD $0x6eac8554 // sub v20.4s, v10.4s, v12.4s
-	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
-	WORD $0x0e217a15 // fcvtl v21.4s, v16.4h
-	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
-	WORD $0x4f929294 // fmul v20.4s, v20.4s, v18.s[0]
-	WORD $0x4e34d508 // fadd v8.4s, v8.4s, v20.4s
-	WORD $0x4ea5bc94 // addp v20.4s, v4.4s, v5.4s
-	WORD $0x4ea7bcd5 // addp v21.4s, v6.4s, v7.4s
-	WORD $0x4eb5be8b // addp v11.4s, v20.4s, v21.4s
-	WORD $0x6ead8574 // sub v20.4s, v11.4s, v13.4s
-	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
-	WORD $0x4e217a15 // fcvtl2 v21.4s, v16.8h
-	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
-	WORD $0x4f929294 // fmul v20.4s, v20.4s, v18.s[0]
-	WORD $0x4e34d529 // fadd v9.4s, v9.4s, v20.4s
+	WORD $0x4e1903d9 // tbl v25.16b, { v30.16b }, v25.16b
+	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
+	WORD $0x0e2ec31b // smull v27.8h, v24.8b, v14.8b
+	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
+	WORD $0x4e2e831b // smlal2 v27.8h, v24.16b, v14.16b
+	WORD $0x4e606b46 // sadalp v6.4s, v26.8h
+	WORD $0x4e606b67 // sadalp v7.4s, v27.8h
+	WORD $0x0e2fc2fa // smull v26.8h, v23.8b, v15.8b
+	WORD $0x0e2fc33b // smull v27.8h, v25.8b, v15.8b
+	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
+	WORD $0x4e2f833b // smlal2 v27.8h, v25.16b, v15.16b
+	WORD $0x4e606b46 // sadalp v6.4s, v26.8h
+	WORD $0x4e606b67 // sadalp v7.4s, v27.8h
+	WORD $0x4ea1bc16 // addp v22.4s, v0.4s, v1.4s
+	WORD $0x4ea3bc57 // addp v23.4s, v2.4s, v3.4s
+	WORD $0x4eb7beca // addp v10.4s, v22.4s, v23.4s
+	WORD $0x6eac8556 // sub v22.4s, v10.4s, v12.4s
+	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
+	WORD $0x0e217a57 // fcvtl v23.4s, v18.4h
+	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
+	WORD $0x4f9492d6 // fmul v22.4s, v22.4s, v20.s[0]
+	WORD $0x4e36d508 // fadd v8.4s, v8.4s, v22.4s
+	WORD $0x4ea5bc96 // addp v22.4s, v4.4s, v5.4s
+	WORD $0x4ea7bcd7 // addp v23.4s, v6.4s, v7.4s
+	WORD $0x4eb7becb // addp v11.4s, v22.4s, v23.4s
+	WORD $0x6ead8576 // sub v22.4s, v11.4s, v13.4s
+	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
+	WORD $0x4e217a57 // fcvtl2 v23.4s, v18.8h
+	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
+	WORD $0x4f9492d6 // fmul v22.4s, v22.4s, v20.s[0]
+	WORD $0x4e36d529 // fadd v9.4s, v9.4s, v22.4s
+	WORD $0x4eaa1d4c // mov v12.16b, v10.16b
+	WORD $0x4eab1d6d // mov v13.16b, v11.16b
+	SUBS $1, R11, R11
+	BNE oneIQ4_NLNEON
 
 storeIQ4_NLNEON:
 	FSTPQ.P (F8, F9), 32(R13)
@@ -2781,14 +4324,15 @@ storeIQ4_NLNEON:
 // func gemvQ8_0DotProd(dst *float32, w *byte, q *int8, d *float32, sum *int16, blocks, stride, groups int)
 //
 // dst[8g+i] = row 8g+i of w times the activations, for groups of 8 rows; a row is
-// blocks of 34 bytes, stride bytes apart. Products by sdot.
+// blocks of 34 bytes, stride bytes apart. Products by sdot. Four blocks at a time: one
+// load has their d, one their sums.
 //
 // 	R0-R7 the eight rows   R8 codes   R9 scales d   R10 sums of 16   R11 blocks left
 // 	R12 what is prefetched, one group of rows ahead   R13 dst   R14 groups
 // 	R15 R19 R20 start of codes, d, sums   R21 blocks   R22 from a row's end to the next group
 // 	V0-V7 int32 sums of each row, from its first block on (they may wrap)
 // 	V8 V9 float sums, lane = row   V10-V13 the int32 sums up to this and the last block
-// 	V14 V15 codes of x   V16 V17 scales and mins   V18 d   V19 Σx   V20-V27 free   V28-V31 constants
+// 	V14-V17 codes of x   V18 V19 scales and mins   V20 d   V21 Σx   others free up to the constants from V28 on
 //
 // 	for each group {
 // 		for each block b {
@@ -2834,10 +4378,10 @@ groupQ8_0DotProd:
 	WORD $0x4f00e40d // movi v13.16b, #0
 	MOVD R15, R8
 	MOVD R19, R9
-	SUBS $2, R21, R11
+	SUBS $4, R21, R11
 	BLT oddQ8_0DotProd
 
-twoQ8_0DotProd:
+fourQ8_0DotProd:
 	PRFM 0(R12), PLDL2KEEP
 	PRFM 64(R12), PLDL2KEEP
 	PRFM 128(R12), PLDL2KEEP
@@ -2846,168 +4390,288 @@ twoQ8_0DotProd:
 	PRFM 320(R12), PLDL2KEEP
 	PRFM 384(R12), PLDL2KEEP
 	PRFM 448(R12), PLDL2KEEP
-	ADD $544, R12, R12
-	FMOVD.P 8(R9), F18
-	FLDPQ.P 32(R8), (F14, F15)
-	VLD1.P 2(R0), V16.H[0]
-	VLD1.P 2(R1), V16.H[1]
-	VLD1.P 32(R0), [V20.B16, V21.B16]
-	VLD1.P 32(R1), [V22.B16, V23.B16]
-	WORD $0x4e8e9680 // sdot v0.4s, v20.16b, v14.16b
-	WORD $0x4e8e96c1 // sdot v1.4s, v22.16b, v14.16b
-	WORD $0x4e8f96a0 // sdot v0.4s, v21.16b, v15.16b
-	WORD $0x4e8f96e1 // sdot v1.4s, v23.16b, v15.16b
-	VLD1.P 2(R2), V16.H[2]
-	VLD1.P 2(R3), V16.H[3]
-	VLD1.P 32(R2), [V20.B16, V21.B16]
-	VLD1.P 32(R3), [V22.B16, V23.B16]
-	WORD $0x4e8e9682 // sdot v2.4s, v20.16b, v14.16b
-	WORD $0x4e8e96c3 // sdot v3.4s, v22.16b, v14.16b
-	WORD $0x4e8f96a2 // sdot v2.4s, v21.16b, v15.16b
-	WORD $0x4e8f96e3 // sdot v3.4s, v23.16b, v15.16b
-	VLD1.P 2(R4), V16.H[4]
-	VLD1.P 2(R5), V16.H[5]
-	VLD1.P 32(R4), [V20.B16, V21.B16]
-	VLD1.P 32(R5), [V22.B16, V23.B16]
-	WORD $0x4e8e9684 // sdot v4.4s, v20.16b, v14.16b
-	WORD $0x4e8e96c5 // sdot v5.4s, v22.16b, v14.16b
-	WORD $0x4e8f96a4 // sdot v4.4s, v21.16b, v15.16b
-	WORD $0x4e8f96e5 // sdot v5.4s, v23.16b, v15.16b
-	VLD1.P 2(R6), V16.H[6]
-	VLD1.P 2(R7), V16.H[7]
-	VLD1.P 32(R6), [V20.B16, V21.B16]
-	VLD1.P 32(R7), [V22.B16, V23.B16]
-	WORD $0x4e8e9686 // sdot v6.4s, v20.16b, v14.16b
-	WORD $0x4e8e96c7 // sdot v7.4s, v22.16b, v14.16b
-	WORD $0x4e8f96a6 // sdot v6.4s, v21.16b, v15.16b
-	WORD $0x4e8f96e7 // sdot v7.4s, v23.16b, v15.16b
-	WORD $0x4ea1bc14 // addp v20.4s, v0.4s, v1.4s
-	WORD $0x4ea3bc55 // addp v21.4s, v2.4s, v3.4s
-	WORD $0x4eb5be8a // addp v10.4s, v20.4s, v21.4s
-	WORD $0x6eac8554 // sub v20.4s, v10.4s, v12.4s
-	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
-	WORD $0x0e217a15 // fcvtl v21.4s, v16.4h
-	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
-	WORD $0x4f929294 // fmul v20.4s, v20.4s, v18.s[0]
-	WORD $0x4e34d508 // fadd v8.4s, v8.4s, v20.4s
-	WORD $0x4ea5bc94 // addp v20.4s, v4.4s, v5.4s
-	WORD $0x4ea7bcd5 // addp v21.4s, v6.4s, v7.4s
-	WORD $0x4eb5be8b // addp v11.4s, v20.4s, v21.4s
-	WORD $0x6ead8574 // sub v20.4s, v11.4s, v13.4s
-	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
-	WORD $0x4e217a15 // fcvtl2 v21.4s, v16.8h
-	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
-	WORD $0x4f929294 // fmul v20.4s, v20.4s, v18.s[0]
-	WORD $0x4e34d529 // fadd v9.4s, v9.4s, v20.4s
-	FLDPQ.P 32(R8), (F14, F15)
-	VLD1.P 2(R0), V16.H[0]
-	VLD1.P 2(R1), V16.H[1]
-	VLD1.P 32(R0), [V20.B16, V21.B16]
-	VLD1.P 32(R1), [V22.B16, V23.B16]
-	WORD $0x4e8e9680 // sdot v0.4s, v20.16b, v14.16b
-	WORD $0x4e8e96c1 // sdot v1.4s, v22.16b, v14.16b
-	WORD $0x4e8f96a0 // sdot v0.4s, v21.16b, v15.16b
-	WORD $0x4e8f96e1 // sdot v1.4s, v23.16b, v15.16b
-	VLD1.P 2(R2), V16.H[2]
-	VLD1.P 2(R3), V16.H[3]
-	VLD1.P 32(R2), [V20.B16, V21.B16]
-	VLD1.P 32(R3), [V22.B16, V23.B16]
-	WORD $0x4e8e9682 // sdot v2.4s, v20.16b, v14.16b
-	WORD $0x4e8e96c3 // sdot v3.4s, v22.16b, v14.16b
-	WORD $0x4e8f96a2 // sdot v2.4s, v21.16b, v15.16b
-	WORD $0x4e8f96e3 // sdot v3.4s, v23.16b, v15.16b
-	VLD1.P 2(R4), V16.H[4]
-	VLD1.P 2(R5), V16.H[5]
-	VLD1.P 32(R4), [V20.B16, V21.B16]
-	VLD1.P 32(R5), [V22.B16, V23.B16]
-	WORD $0x4e8e9684 // sdot v4.4s, v20.16b, v14.16b
-	WORD $0x4e8e96c5 // sdot v5.4s, v22.16b, v14.16b
-	WORD $0x4e8f96a4 // sdot v4.4s, v21.16b, v15.16b
-	WORD $0x4e8f96e5 // sdot v5.4s, v23.16b, v15.16b
-	VLD1.P 2(R6), V16.H[6]
-	VLD1.P 2(R7), V16.H[7]
-	VLD1.P 32(R6), [V20.B16, V21.B16]
-	VLD1.P 32(R7), [V22.B16, V23.B16]
-	WORD $0x4e8e9686 // sdot v6.4s, v20.16b, v14.16b
-	WORD $0x4e8e96c7 // sdot v7.4s, v22.16b, v14.16b
-	WORD $0x4e8f96a6 // sdot v6.4s, v21.16b, v15.16b
-	WORD $0x4e8f96e7 // sdot v7.4s, v23.16b, v15.16b
-	WORD $0x4ea1bc14 // addp v20.4s, v0.4s, v1.4s
-	WORD $0x4ea3bc55 // addp v21.4s, v2.4s, v3.4s
-	WORD $0x4eb5be8c // addp v12.4s, v20.4s, v21.4s
-	WORD $0x6eaa8594 // sub v20.4s, v12.4s, v10.4s
-	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
-	WORD $0x0e217a15 // fcvtl v21.4s, v16.4h
-	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
-	WORD $0x4fb29294 // fmul v20.4s, v20.4s, v18.s[1]
-	WORD $0x4e34d508 // fadd v8.4s, v8.4s, v20.4s
-	WORD $0x4ea5bc94 // addp v20.4s, v4.4s, v5.4s
-	WORD $0x4ea7bcd5 // addp v21.4s, v6.4s, v7.4s
-	WORD $0x4eb5be8d // addp v13.4s, v20.4s, v21.4s
-	WORD $0x6eab85b4 // sub v20.4s, v13.4s, v11.4s
-	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
-	WORD $0x4e217a15 // fcvtl2 v21.4s, v16.8h
-	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
-	WORD $0x4fb29294 // fmul v20.4s, v20.4s, v18.s[1]
-	WORD $0x4e34d529 // fadd v9.4s, v9.4s, v20.4s
-	SUBS $2, R11, R11
-	BGE twoQ8_0DotProd
+	PRFM 512(R12), PLDL2KEEP
+	PRFM 576(R12), PLDL2KEEP
+	PRFM 640(R12), PLDL2KEEP
+	PRFM 704(R12), PLDL2KEEP
+	PRFM 768(R12), PLDL2KEEP
+	PRFM 832(R12), PLDL2KEEP
+	PRFM 896(R12), PLDL2KEEP
+	PRFM 960(R12), PLDL2KEEP
+	PRFM 1024(R12), PLDL2KEEP
+	ADD $1088, R12, R12
+	FMOVQ.P 16(R9), F20
+	VLD1.P 64(R8), [V14.B16, V15.B16, V16.B16, V17.B16]
+	VLD1.P 2(R0), V18.H[0]
+	VLD1.P 2(R1), V18.H[1]
+	VLD1.P 32(R0), [V22.B16, V23.B16]
+	VLD1.P 32(R1), [V24.B16, V25.B16]
+	WORD $0x4e8e96c0 // sdot v0.4s, v22.16b, v14.16b
+	WORD $0x4e8e9701 // sdot v1.4s, v24.16b, v14.16b
+	WORD $0x4e8f96e0 // sdot v0.4s, v23.16b, v15.16b
+	WORD $0x4e8f9721 // sdot v1.4s, v25.16b, v15.16b
+	VLD1.P 2(R2), V18.H[2]
+	VLD1.P 2(R3), V18.H[3]
+	VLD1.P 32(R2), [V22.B16, V23.B16]
+	VLD1.P 32(R3), [V24.B16, V25.B16]
+	WORD $0x4e8e96c2 // sdot v2.4s, v22.16b, v14.16b
+	WORD $0x4e8e9703 // sdot v3.4s, v24.16b, v14.16b
+	WORD $0x4e8f96e2 // sdot v2.4s, v23.16b, v15.16b
+	WORD $0x4e8f9723 // sdot v3.4s, v25.16b, v15.16b
+	VLD1.P 2(R4), V18.H[4]
+	VLD1.P 2(R5), V18.H[5]
+	VLD1.P 32(R4), [V22.B16, V23.B16]
+	VLD1.P 32(R5), [V24.B16, V25.B16]
+	WORD $0x4e8e96c4 // sdot v4.4s, v22.16b, v14.16b
+	WORD $0x4e8e9705 // sdot v5.4s, v24.16b, v14.16b
+	WORD $0x4e8f96e4 // sdot v4.4s, v23.16b, v15.16b
+	WORD $0x4e8f9725 // sdot v5.4s, v25.16b, v15.16b
+	VLD1.P 2(R6), V18.H[6]
+	VLD1.P 2(R7), V18.H[7]
+	VLD1.P 32(R6), [V22.B16, V23.B16]
+	VLD1.P 32(R7), [V24.B16, V25.B16]
+	WORD $0x4e8e96c6 // sdot v6.4s, v22.16b, v14.16b
+	WORD $0x4e8e9707 // sdot v7.4s, v24.16b, v14.16b
+	WORD $0x4e8f96e6 // sdot v6.4s, v23.16b, v15.16b
+	WORD $0x4e8f9727 // sdot v7.4s, v25.16b, v15.16b
+	WORD $0x4ea1bc16 // addp v22.4s, v0.4s, v1.4s
+	WORD $0x4ea3bc57 // addp v23.4s, v2.4s, v3.4s
+	WORD $0x4eb7beca // addp v10.4s, v22.4s, v23.4s
+	WORD $0x6eac8556 // sub v22.4s, v10.4s, v12.4s
+	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
+	WORD $0x0e217a57 // fcvtl v23.4s, v18.4h
+	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
+	WORD $0x4f9492d6 // fmul v22.4s, v22.4s, v20.s[0]
+	WORD $0x4e36d508 // fadd v8.4s, v8.4s, v22.4s
+	WORD $0x4ea5bc96 // addp v22.4s, v4.4s, v5.4s
+	WORD $0x4ea7bcd7 // addp v23.4s, v6.4s, v7.4s
+	WORD $0x4eb7becb // addp v11.4s, v22.4s, v23.4s
+	WORD $0x6ead8576 // sub v22.4s, v11.4s, v13.4s
+	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
+	WORD $0x4e217a57 // fcvtl2 v23.4s, v18.8h
+	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
+	WORD $0x4f9492d6 // fmul v22.4s, v22.4s, v20.s[0]
+	WORD $0x4e36d529 // fadd v9.4s, v9.4s, v22.4s
+	VLD1.P 2(R0), V18.H[0]
+	VLD1.P 2(R1), V18.H[1]
+	VLD1.P 32(R0), [V22.B16, V23.B16]
+	VLD1.P 32(R1), [V24.B16, V25.B16]
+	WORD $0x4e9096c0 // sdot v0.4s, v22.16b, v16.16b
+	WORD $0x4e909701 // sdot v1.4s, v24.16b, v16.16b
+	WORD $0x4e9196e0 // sdot v0.4s, v23.16b, v17.16b
+	WORD $0x4e919721 // sdot v1.4s, v25.16b, v17.16b
+	VLD1.P 2(R2), V18.H[2]
+	VLD1.P 2(R3), V18.H[3]
+	VLD1.P 32(R2), [V22.B16, V23.B16]
+	VLD1.P 32(R3), [V24.B16, V25.B16]
+	WORD $0x4e9096c2 // sdot v2.4s, v22.16b, v16.16b
+	WORD $0x4e909703 // sdot v3.4s, v24.16b, v16.16b
+	WORD $0x4e9196e2 // sdot v2.4s, v23.16b, v17.16b
+	WORD $0x4e919723 // sdot v3.4s, v25.16b, v17.16b
+	VLD1.P 2(R4), V18.H[4]
+	VLD1.P 2(R5), V18.H[5]
+	VLD1.P 32(R4), [V22.B16, V23.B16]
+	VLD1.P 32(R5), [V24.B16, V25.B16]
+	WORD $0x4e9096c4 // sdot v4.4s, v22.16b, v16.16b
+	WORD $0x4e909705 // sdot v5.4s, v24.16b, v16.16b
+	WORD $0x4e9196e4 // sdot v4.4s, v23.16b, v17.16b
+	WORD $0x4e919725 // sdot v5.4s, v25.16b, v17.16b
+	VLD1.P 2(R6), V18.H[6]
+	VLD1.P 2(R7), V18.H[7]
+	VLD1.P 32(R6), [V22.B16, V23.B16]
+	VLD1.P 32(R7), [V24.B16, V25.B16]
+	WORD $0x4e9096c6 // sdot v6.4s, v22.16b, v16.16b
+	WORD $0x4e909707 // sdot v7.4s, v24.16b, v16.16b
+	WORD $0x4e9196e6 // sdot v6.4s, v23.16b, v17.16b
+	WORD $0x4e919727 // sdot v7.4s, v25.16b, v17.16b
+	WORD $0x4ea1bc16 // addp v22.4s, v0.4s, v1.4s
+	WORD $0x4ea3bc57 // addp v23.4s, v2.4s, v3.4s
+	WORD $0x4eb7becc // addp v12.4s, v22.4s, v23.4s
+	WORD $0x6eaa8596 // sub v22.4s, v12.4s, v10.4s
+	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
+	WORD $0x0e217a57 // fcvtl v23.4s, v18.4h
+	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
+	WORD $0x4fb492d6 // fmul v22.4s, v22.4s, v20.s[1]
+	WORD $0x4e36d508 // fadd v8.4s, v8.4s, v22.4s
+	WORD $0x4ea5bc96 // addp v22.4s, v4.4s, v5.4s
+	WORD $0x4ea7bcd7 // addp v23.4s, v6.4s, v7.4s
+	WORD $0x4eb7becd // addp v13.4s, v22.4s, v23.4s
+	WORD $0x6eab85b6 // sub v22.4s, v13.4s, v11.4s
+	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
+	WORD $0x4e217a57 // fcvtl2 v23.4s, v18.8h
+	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
+	WORD $0x4fb492d6 // fmul v22.4s, v22.4s, v20.s[1]
+	WORD $0x4e36d529 // fadd v9.4s, v9.4s, v22.4s
+	VLD1.P 64(R8), [V14.B16, V15.B16, V16.B16, V17.B16]
+	VLD1.P 2(R0), V18.H[0]
+	VLD1.P 2(R1), V18.H[1]
+	VLD1.P 32(R0), [V22.B16, V23.B16]
+	VLD1.P 32(R1), [V24.B16, V25.B16]
+	WORD $0x4e8e96c0 // sdot v0.4s, v22.16b, v14.16b
+	WORD $0x4e8e9701 // sdot v1.4s, v24.16b, v14.16b
+	WORD $0x4e8f96e0 // sdot v0.4s, v23.16b, v15.16b
+	WORD $0x4e8f9721 // sdot v1.4s, v25.16b, v15.16b
+	VLD1.P 2(R2), V18.H[2]
+	VLD1.P 2(R3), V18.H[3]
+	VLD1.P 32(R2), [V22.B16, V23.B16]
+	VLD1.P 32(R3), [V24.B16, V25.B16]
+	WORD $0x4e8e96c2 // sdot v2.4s, v22.16b, v14.16b
+	WORD $0x4e8e9703 // sdot v3.4s, v24.16b, v14.16b
+	WORD $0x4e8f96e2 // sdot v2.4s, v23.16b, v15.16b
+	WORD $0x4e8f9723 // sdot v3.4s, v25.16b, v15.16b
+	VLD1.P 2(R4), V18.H[4]
+	VLD1.P 2(R5), V18.H[5]
+	VLD1.P 32(R4), [V22.B16, V23.B16]
+	VLD1.P 32(R5), [V24.B16, V25.B16]
+	WORD $0x4e8e96c4 // sdot v4.4s, v22.16b, v14.16b
+	WORD $0x4e8e9705 // sdot v5.4s, v24.16b, v14.16b
+	WORD $0x4e8f96e4 // sdot v4.4s, v23.16b, v15.16b
+	WORD $0x4e8f9725 // sdot v5.4s, v25.16b, v15.16b
+	VLD1.P 2(R6), V18.H[6]
+	VLD1.P 2(R7), V18.H[7]
+	VLD1.P 32(R6), [V22.B16, V23.B16]
+	VLD1.P 32(R7), [V24.B16, V25.B16]
+	WORD $0x4e8e96c6 // sdot v6.4s, v22.16b, v14.16b
+	WORD $0x4e8e9707 // sdot v7.4s, v24.16b, v14.16b
+	WORD $0x4e8f96e6 // sdot v6.4s, v23.16b, v15.16b
+	WORD $0x4e8f9727 // sdot v7.4s, v25.16b, v15.16b
+	WORD $0x4ea1bc16 // addp v22.4s, v0.4s, v1.4s
+	WORD $0x4ea3bc57 // addp v23.4s, v2.4s, v3.4s
+	WORD $0x4eb7beca // addp v10.4s, v22.4s, v23.4s
+	WORD $0x6eac8556 // sub v22.4s, v10.4s, v12.4s
+	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
+	WORD $0x0e217a57 // fcvtl v23.4s, v18.4h
+	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
+	WORD $0x4f949ad6 // fmul v22.4s, v22.4s, v20.s[2]
+	WORD $0x4e36d508 // fadd v8.4s, v8.4s, v22.4s
+	WORD $0x4ea5bc96 // addp v22.4s, v4.4s, v5.4s
+	WORD $0x4ea7bcd7 // addp v23.4s, v6.4s, v7.4s
+	WORD $0x4eb7becb // addp v11.4s, v22.4s, v23.4s
+	WORD $0x6ead8576 // sub v22.4s, v11.4s, v13.4s
+	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
+	WORD $0x4e217a57 // fcvtl2 v23.4s, v18.8h
+	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
+	WORD $0x4f949ad6 // fmul v22.4s, v22.4s, v20.s[2]
+	WORD $0x4e36d529 // fadd v9.4s, v9.4s, v22.4s
+	VLD1.P 2(R0), V18.H[0]
+	VLD1.P 2(R1), V18.H[1]
+	VLD1.P 32(R0), [V22.B16, V23.B16]
+	VLD1.P 32(R1), [V24.B16, V25.B16]
+	WORD $0x4e9096c0 // sdot v0.4s, v22.16b, v16.16b
+	WORD $0x4e909701 // sdot v1.4s, v24.16b, v16.16b
+	WORD $0x4e9196e0 // sdot v0.4s, v23.16b, v17.16b
+	WORD $0x4e919721 // sdot v1.4s, v25.16b, v17.16b
+	VLD1.P 2(R2), V18.H[2]
+	VLD1.P 2(R3), V18.H[3]
+	VLD1.P 32(R2), [V22.B16, V23.B16]
+	VLD1.P 32(R3), [V24.B16, V25.B16]
+	WORD $0x4e9096c2 // sdot v2.4s, v22.16b, v16.16b
+	WORD $0x4e909703 // sdot v3.4s, v24.16b, v16.16b
+	WORD $0x4e9196e2 // sdot v2.4s, v23.16b, v17.16b
+	WORD $0x4e919723 // sdot v3.4s, v25.16b, v17.16b
+	VLD1.P 2(R4), V18.H[4]
+	VLD1.P 2(R5), V18.H[5]
+	VLD1.P 32(R4), [V22.B16, V23.B16]
+	VLD1.P 32(R5), [V24.B16, V25.B16]
+	WORD $0x4e9096c4 // sdot v4.4s, v22.16b, v16.16b
+	WORD $0x4e909705 // sdot v5.4s, v24.16b, v16.16b
+	WORD $0x4e9196e4 // sdot v4.4s, v23.16b, v17.16b
+	WORD $0x4e919725 // sdot v5.4s, v25.16b, v17.16b
+	VLD1.P 2(R6), V18.H[6]
+	VLD1.P 2(R7), V18.H[7]
+	VLD1.P 32(R6), [V22.B16, V23.B16]
+	VLD1.P 32(R7), [V24.B16, V25.B16]
+	WORD $0x4e9096c6 // sdot v6.4s, v22.16b, v16.16b
+	WORD $0x4e909707 // sdot v7.4s, v24.16b, v16.16b
+	WORD $0x4e9196e6 // sdot v6.4s, v23.16b, v17.16b
+	WORD $0x4e919727 // sdot v7.4s, v25.16b, v17.16b
+	WORD $0x4ea1bc16 // addp v22.4s, v0.4s, v1.4s
+	WORD $0x4ea3bc57 // addp v23.4s, v2.4s, v3.4s
+	WORD $0x4eb7becc // addp v12.4s, v22.4s, v23.4s
+	WORD $0x6eaa8596 // sub v22.4s, v12.4s, v10.4s
+	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
+	WORD $0x0e217a57 // fcvtl v23.4s, v18.4h
+	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
+	WORD $0x4fb49ad6 // fmul v22.4s, v22.4s, v20.s[3]
+	WORD $0x4e36d508 // fadd v8.4s, v8.4s, v22.4s
+	WORD $0x4ea5bc96 // addp v22.4s, v4.4s, v5.4s
+	WORD $0x4ea7bcd7 // addp v23.4s, v6.4s, v7.4s
+	WORD $0x4eb7becd // addp v13.4s, v22.4s, v23.4s
+	WORD $0x6eab85b6 // sub v22.4s, v13.4s, v11.4s
+	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
+	WORD $0x4e217a57 // fcvtl2 v23.4s, v18.8h
+	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
+	WORD $0x4fb49ad6 // fmul v22.4s, v22.4s, v20.s[3]
+	WORD $0x4e36d529 // fadd v9.4s, v9.4s, v22.4s
+	SUBS $4, R11, R11
+	BGE fourQ8_0DotProd
 
 oddQ8_0DotProd:
-	ADDS $2, R11, R11
+	ADDS $4, R11, R11
 	BEQ storeQ8_0DotProd
-	FMOVS.P 4(R9), F18
-	FLDPQ.P 32(R8), (F14, F15)
-	VLD1.P 2(R0), V16.H[0]
-	VLD1.P 2(R1), V16.H[1]
-	VLD1.P 32(R0), [V20.B16, V21.B16]
-	VLD1.P 32(R1), [V22.B16, V23.B16]
-	WORD $0x4e8e9680 // sdot v0.4s, v20.16b, v14.16b
-	WORD $0x4e8e96c1 // sdot v1.4s, v22.16b, v14.16b
-	WORD $0x4e8f96a0 // sdot v0.4s, v21.16b, v15.16b
-	WORD $0x4e8f96e1 // sdot v1.4s, v23.16b, v15.16b
-	VLD1.P 2(R2), V16.H[2]
-	VLD1.P 2(R3), V16.H[3]
-	VLD1.P 32(R2), [V20.B16, V21.B16]
-	VLD1.P 32(R3), [V22.B16, V23.B16]
-	WORD $0x4e8e9682 // sdot v2.4s, v20.16b, v14.16b
-	WORD $0x4e8e96c3 // sdot v3.4s, v22.16b, v14.16b
-	WORD $0x4e8f96a2 // sdot v2.4s, v21.16b, v15.16b
-	WORD $0x4e8f96e3 // sdot v3.4s, v23.16b, v15.16b
-	VLD1.P 2(R4), V16.H[4]
-	VLD1.P 2(R5), V16.H[5]
-	VLD1.P 32(R4), [V20.B16, V21.B16]
-	VLD1.P 32(R5), [V22.B16, V23.B16]
-	WORD $0x4e8e9684 // sdot v4.4s, v20.16b, v14.16b
-	WORD $0x4e8e96c5 // sdot v5.4s, v22.16b, v14.16b
-	WORD $0x4e8f96a4 // sdot v4.4s, v21.16b, v15.16b
-	WORD $0x4e8f96e5 // sdot v5.4s, v23.16b, v15.16b
-	VLD1.P 2(R6), V16.H[6]
-	VLD1.P 2(R7), V16.H[7]
-	VLD1.P 32(R6), [V20.B16, V21.B16]
-	VLD1.P 32(R7), [V22.B16, V23.B16]
-	WORD $0x4e8e9686 // sdot v6.4s, v20.16b, v14.16b
-	WORD $0x4e8e96c7 // sdot v7.4s, v22.16b, v14.16b
-	WORD $0x4e8f96a6 // sdot v6.4s, v21.16b, v15.16b
-	WORD $0x4e8f96e7 // sdot v7.4s, v23.16b, v15.16b
-	WORD $0x4ea1bc14 // addp v20.4s, v0.4s, v1.4s
-	WORD $0x4ea3bc55 // addp v21.4s, v2.4s, v3.4s
-	WORD $0x4eb5be8a // addp v10.4s, v20.4s, v21.4s
-	WORD $0x6eac8554 // sub v20.4s, v10.4s, v12.4s
-	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
-	WORD $0x0e217a15 // fcvtl v21.4s, v16.4h
-	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
-	WORD $0x4f929294 // fmul v20.4s, v20.4s, v18.s[0]
-	WORD $0x4e34d508 // fadd v8.4s, v8.4s, v20.4s
-	WORD $0x4ea5bc94 // addp v20.4s, v4.4s, v5.4s
-	WORD $0x4ea7bcd5 // addp v21.4s, v6.4s, v7.4s
-	WORD $0x4eb5be8b // addp v11.4s, v20.4s, v21.4s
-	WORD $0x6ead8574 // sub v20.4s, v11.4s, v13.4s
-	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
-	WORD $0x4e217a15 // fcvtl2 v21.4s, v16.8h
-	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
-	WORD $0x4f929294 // fmul v20.4s, v20.4s, v18.s[0]
-	WORD $0x4e34d529 // fadd v9.4s, v9.4s, v20.4s
+
+oneQ8_0DotProd:
+	PRFM 0(R12), PLDL2KEEP
+	PRFM 64(R12), PLDL2KEEP
+	PRFM 128(R12), PLDL2KEEP
+	PRFM 192(R12), PLDL2KEEP
+	ADD $272, R12, R12
+	FMOVS.P 4(R9), F20
+	VLD1.P 32(R8), [V14.B16, V15.B16]
+	VLD1.P 2(R0), V18.H[0]
+	VLD1.P 2(R1), V18.H[1]
+	VLD1.P 32(R0), [V22.B16, V23.B16]
+	VLD1.P 32(R1), [V24.B16, V25.B16]
+	WORD $0x4e8e96c0 // sdot v0.4s, v22.16b, v14.16b
+	WORD $0x4e8e9701 // sdot v1.4s, v24.16b, v14.16b
+	WORD $0x4e8f96e0 // sdot v0.4s, v23.16b, v15.16b
+	WORD $0x4e8f9721 // sdot v1.4s, v25.16b, v15.16b
+	VLD1.P 2(R2), V18.H[2]
+	VLD1.P 2(R3), V18.H[3]
+	VLD1.P 32(R2), [V22.B16, V23.B16]
+	VLD1.P 32(R3), [V24.B16, V25.B16]
+	WORD $0x4e8e96c2 // sdot v2.4s, v22.16b, v14.16b
+	WORD $0x4e8e9703 // sdot v3.4s, v24.16b, v14.16b
+	WORD $0x4e8f96e2 // sdot v2.4s, v23.16b, v15.16b
+	WORD $0x4e8f9723 // sdot v3.4s, v25.16b, v15.16b
+	VLD1.P 2(R4), V18.H[4]
+	VLD1.P 2(R5), V18.H[5]
+	VLD1.P 32(R4), [V22.B16, V23.B16]
+	VLD1.P 32(R5), [V24.B16, V25.B16]
+	WORD $0x4e8e96c4 // sdot v4.4s, v22.16b, v14.16b
+	WORD $0x4e8e9705 // sdot v5.4s, v24.16b, v14.16b
+	WORD $0x4e8f96e4 // sdot v4.4s, v23.16b, v15.16b
+	WORD $0x4e8f9725 // sdot v5.4s, v25.16b, v15.16b
+	VLD1.P 2(R6), V18.H[6]
+	VLD1.P 2(R7), V18.H[7]
+	VLD1.P 32(R6), [V22.B16, V23.B16]
+	VLD1.P 32(R7), [V24.B16, V25.B16]
+	WORD $0x4e8e96c6 // sdot v6.4s, v22.16b, v14.16b
+	WORD $0x4e8e9707 // sdot v7.4s, v24.16b, v14.16b
+	WORD $0x4e8f96e6 // sdot v6.4s, v23.16b, v15.16b
+	WORD $0x4e8f9727 // sdot v7.4s, v25.16b, v15.16b
+	WORD $0x4ea1bc16 // addp v22.4s, v0.4s, v1.4s
+	WORD $0x4ea3bc57 // addp v23.4s, v2.4s, v3.4s
+	WORD $0x4eb7beca // addp v10.4s, v22.4s, v23.4s
+	WORD $0x6eac8556 // sub v22.4s, v10.4s, v12.4s
+	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
+	WORD $0x0e217a57 // fcvtl v23.4s, v18.4h
+	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
+	WORD $0x4f9492d6 // fmul v22.4s, v22.4s, v20.s[0]
+	WORD $0x4e36d508 // fadd v8.4s, v8.4s, v22.4s
+	WORD $0x4ea5bc96 // addp v22.4s, v4.4s, v5.4s
+	WORD $0x4ea7bcd7 // addp v23.4s, v6.4s, v7.4s
+	WORD $0x4eb7becb // addp v11.4s, v22.4s, v23.4s
+	WORD $0x6ead8576 // sub v22.4s, v11.4s, v13.4s
+	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
+	WORD $0x4e217a57 // fcvtl2 v23.4s, v18.8h
+	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
+	WORD $0x4f9492d6 // fmul v22.4s, v22.4s, v20.s[0]
+	WORD $0x4e36d529 // fadd v9.4s, v9.4s, v22.4s
+	WORD $0x4eaa1d4c // mov v12.16b, v10.16b
+	WORD $0x4eab1d6d // mov v13.16b, v11.16b
+	SUBS $1, R11, R11
+	BNE oneQ8_0DotProd
 
 storeQ8_0DotProd:
 	FSTPQ.P (F8, F9), 32(R13)
@@ -3026,14 +4690,15 @@ storeQ8_0DotProd:
 // func gemvQ4_0DotProd(dst *float32, w *byte, q *int8, d *float32, sum *int16, blocks, stride, groups int)
 //
 // dst[8g+i] = row 8g+i of w times the activations, for groups of 8 rows; a row is
-// blocks of 18 bytes, stride bytes apart. Products by sdot.
+// blocks of 18 bytes, stride bytes apart. Products by sdot. Four blocks at a time: one
+// load has their d, one their sums.
 //
 // 	R0-R7 the eight rows   R8 codes   R9 scales d   R10 sums of 16   R11 blocks left
 // 	R12 what is prefetched, one group of rows ahead   R13 dst   R14 groups
 // 	R15 R19 R20 start of codes, d, sums   R21 blocks   R22 from a row's end to the next group
 // 	V0-V7 int32 sums of each row, from its first block on (they may wrap)
 // 	V8 V9 float sums, lane = row   V10-V13 the int32 sums up to this and the last block
-// 	V14 V15 codes of x   V16 V17 scales and mins   V18 d   V19 Σx   V20-V27 free   V28-V31 constants
+// 	V14-V17 codes of x   V18 V19 scales and mins   V20 d   V21 Σx   others free up to the constants from V28 on
 //
 // 	for each group {
 // 		for each block b {
@@ -3064,6 +4729,7 @@ TEXT ·gemvQ4_0DotProd(SB), NOSPLIT, $0-64
 	MOVD $18, R23
 	MSUB R23, R22, R21, R22
 	WORD $0x4f00e5ff // movi v31.16b, #15
+	WORD $0x4f00051d // movi v29.4s, #8
 
 groupQ4_0DotProd:
 	WORD $0x4f00e400 // movi v0.16b, #0
@@ -3081,239 +4747,384 @@ groupQ4_0DotProd:
 	MOVD R15, R8
 	MOVD R19, R9
 	MOVD R20, R10
-	SUBS $2, R21, R11
+	SUBS $4, R21, R11
 	BLT oddQ4_0DotProd
 
-twoQ4_0DotProd:
+fourQ4_0DotProd:
 	PRFM 0(R12), PLDL2KEEP
 	PRFM 64(R12), PLDL2KEEP
 	PRFM 128(R12), PLDL2KEEP
 	PRFM 192(R12), PLDL2KEEP
-	ADD $288, R12, R12
-	FMOVD.P 8(R9), F18
-	FLDPQ.P 32(R8), (F14, F15)
-	VLD1.P 2(R0), V16.H[0]
-	VLD1.P 2(R1), V16.H[1]
-	VLD1.P 16(R0), [V20.B16]
-	VLD1.P 16(R1), [V22.B16]
-	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
+	PRFM 256(R12), PLDL2KEEP
+	PRFM 320(R12), PLDL2KEEP
+	PRFM 384(R12), PLDL2KEEP
+	PRFM 448(R12), PLDL2KEEP
+	PRFM 512(R12), PLDL2KEEP
+	ADD $576, R12, R12
+	FMOVQ.P 16(R9), F20
+	FMOVQ.P 16(R10), F21
+	WORD $0x4e602ab5 // saddlp v21.4s, v21.8h
+	VLD1.P 64(R8), [V14.B16, V15.B16, V16.B16, V17.B16]
+	VLD1.P 2(R0), V18.H[0]
+	VLD1.P 2(R1), V18.H[1]
+	VLD1.P 16(R0), [V22.B16]
+	VLD1.P 16(R1), [V24.B16]
 	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e8e9680 // sdot v0.4s, v20.16b, v14.16b
-	WORD $0x4e8e96c1 // sdot v1.4s, v22.16b, v14.16b
-	WORD $0x4e8f96a0 // sdot v0.4s, v21.16b, v15.16b
-	WORD $0x4e8f96e1 // sdot v1.4s, v23.16b, v15.16b
-	VLD1.P 2(R2), V16.H[2]
-	VLD1.P 2(R3), V16.H[3]
-	VLD1.P 16(R2), [V20.B16]
-	VLD1.P 16(R3), [V22.B16]
-	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	WORD $0x4e8e96c0 // sdot v0.4s, v22.16b, v14.16b
+	WORD $0x4e8e9701 // sdot v1.4s, v24.16b, v14.16b
+	WORD $0x4e8f96e0 // sdot v0.4s, v23.16b, v15.16b
+	WORD $0x4e8f9721 // sdot v1.4s, v25.16b, v15.16b
+	VLD1.P 2(R2), V18.H[2]
+	VLD1.P 2(R3), V18.H[3]
+	VLD1.P 16(R2), [V22.B16]
+	VLD1.P 16(R3), [V24.B16]
 	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e8e9682 // sdot v2.4s, v20.16b, v14.16b
-	WORD $0x4e8e96c3 // sdot v3.4s, v22.16b, v14.16b
-	WORD $0x4e8f96a2 // sdot v2.4s, v21.16b, v15.16b
-	WORD $0x4e8f96e3 // sdot v3.4s, v23.16b, v15.16b
-	VLD1.P 2(R4), V16.H[4]
-	VLD1.P 2(R5), V16.H[5]
-	VLD1.P 16(R4), [V20.B16]
-	VLD1.P 16(R5), [V22.B16]
-	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	WORD $0x4e8e96c2 // sdot v2.4s, v22.16b, v14.16b
+	WORD $0x4e8e9703 // sdot v3.4s, v24.16b, v14.16b
+	WORD $0x4e8f96e2 // sdot v2.4s, v23.16b, v15.16b
+	WORD $0x4e8f9723 // sdot v3.4s, v25.16b, v15.16b
+	VLD1.P 2(R4), V18.H[4]
+	VLD1.P 2(R5), V18.H[5]
+	VLD1.P 16(R4), [V22.B16]
+	VLD1.P 16(R5), [V24.B16]
 	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e8e9684 // sdot v4.4s, v20.16b, v14.16b
-	WORD $0x4e8e96c5 // sdot v5.4s, v22.16b, v14.16b
-	WORD $0x4e8f96a4 // sdot v4.4s, v21.16b, v15.16b
-	WORD $0x4e8f96e5 // sdot v5.4s, v23.16b, v15.16b
-	VLD1.P 2(R6), V16.H[6]
-	VLD1.P 2(R7), V16.H[7]
-	VLD1.P 16(R6), [V20.B16]
-	VLD1.P 16(R7), [V22.B16]
-	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	WORD $0x4e8e96c4 // sdot v4.4s, v22.16b, v14.16b
+	WORD $0x4e8e9705 // sdot v5.4s, v24.16b, v14.16b
+	WORD $0x4e8f96e4 // sdot v4.4s, v23.16b, v15.16b
+	WORD $0x4e8f9725 // sdot v5.4s, v25.16b, v15.16b
+	VLD1.P 2(R6), V18.H[6]
+	VLD1.P 2(R7), V18.H[7]
+	VLD1.P 16(R6), [V22.B16]
+	VLD1.P 16(R7), [V24.B16]
 	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e8e9686 // sdot v6.4s, v20.16b, v14.16b
-	WORD $0x4e8e96c7 // sdot v7.4s, v22.16b, v14.16b
-	WORD $0x4e8f96a6 // sdot v6.4s, v21.16b, v15.16b
-	WORD $0x4e8f96e7 // sdot v7.4s, v23.16b, v15.16b
-	VLD1R.P 4(R10), [V19.S4]
-	WORD $0x4e602a73 // saddlp v19.4s, v19.8h
-	WORD $0x4f235676 // shl v22.4s, v19.4s, #3
-	WORD $0x4ea1bc14 // addp v20.4s, v0.4s, v1.4s
-	WORD $0x4ea3bc55 // addp v21.4s, v2.4s, v3.4s
-	WORD $0x4eb5be8a // addp v10.4s, v20.4s, v21.4s
-	WORD $0x6eac8554 // sub v20.4s, v10.4s, v12.4s
-	WORD $0x6eb68694 // sub v20.4s, v20.4s, v22.4s
-	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
-	WORD $0x0e217a15 // fcvtl v21.4s, v16.4h
-	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
-	WORD $0x4f929294 // fmul v20.4s, v20.4s, v18.s[0]
-	WORD $0x4e34d508 // fadd v8.4s, v8.4s, v20.4s
-	WORD $0x4ea5bc94 // addp v20.4s, v4.4s, v5.4s
-	WORD $0x4ea7bcd5 // addp v21.4s, v6.4s, v7.4s
-	WORD $0x4eb5be8b // addp v11.4s, v20.4s, v21.4s
-	WORD $0x6ead8574 // sub v20.4s, v11.4s, v13.4s
-	WORD $0x6eb68694 // sub v20.4s, v20.4s, v22.4s
-	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
-	WORD $0x4e217a15 // fcvtl2 v21.4s, v16.8h
-	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
-	WORD $0x4f929294 // fmul v20.4s, v20.4s, v18.s[0]
-	WORD $0x4e34d529 // fadd v9.4s, v9.4s, v20.4s
-	FLDPQ.P 32(R8), (F14, F15)
-	VLD1.P 2(R0), V16.H[0]
-	VLD1.P 2(R1), V16.H[1]
-	VLD1.P 16(R0), [V20.B16]
-	VLD1.P 16(R1), [V22.B16]
-	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	WORD $0x4e8e96c6 // sdot v6.4s, v22.16b, v14.16b
+	WORD $0x4e8e9707 // sdot v7.4s, v24.16b, v14.16b
+	WORD $0x4e8f96e6 // sdot v6.4s, v23.16b, v15.16b
+	WORD $0x4e8f9727 // sdot v7.4s, v25.16b, v15.16b
+	WORD $0x4ea1bc16 // addp v22.4s, v0.4s, v1.4s
+	WORD $0x4ea3bc57 // addp v23.4s, v2.4s, v3.4s
+	WORD $0x4eb7beca // addp v10.4s, v22.4s, v23.4s
+	WORD $0x6eac8556 // sub v22.4s, v10.4s, v12.4s
+	WORD $0x6f9543b6 // mls v22.4s, v29.4s, v21.s[0]
+	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
+	WORD $0x0e217a57 // fcvtl v23.4s, v18.4h
+	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
+	WORD $0x4f9492d6 // fmul v22.4s, v22.4s, v20.s[0]
+	WORD $0x4e36d508 // fadd v8.4s, v8.4s, v22.4s
+	WORD $0x4ea5bc96 // addp v22.4s, v4.4s, v5.4s
+	WORD $0x4ea7bcd7 // addp v23.4s, v6.4s, v7.4s
+	WORD $0x4eb7becb // addp v11.4s, v22.4s, v23.4s
+	WORD $0x6ead8576 // sub v22.4s, v11.4s, v13.4s
+	WORD $0x6f9543b6 // mls v22.4s, v29.4s, v21.s[0]
+	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
+	WORD $0x4e217a57 // fcvtl2 v23.4s, v18.8h
+	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
+	WORD $0x4f9492d6 // fmul v22.4s, v22.4s, v20.s[0]
+	WORD $0x4e36d529 // fadd v9.4s, v9.4s, v22.4s
+	VLD1.P 2(R0), V18.H[0]
+	VLD1.P 2(R1), V18.H[1]
+	VLD1.P 16(R0), [V22.B16]
+	VLD1.P 16(R1), [V24.B16]
 	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e8e9680 // sdot v0.4s, v20.16b, v14.16b
-	WORD $0x4e8e96c1 // sdot v1.4s, v22.16b, v14.16b
-	WORD $0x4e8f96a0 // sdot v0.4s, v21.16b, v15.16b
-	WORD $0x4e8f96e1 // sdot v1.4s, v23.16b, v15.16b
-	VLD1.P 2(R2), V16.H[2]
-	VLD1.P 2(R3), V16.H[3]
-	VLD1.P 16(R2), [V20.B16]
-	VLD1.P 16(R3), [V22.B16]
-	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	WORD $0x4e9096c0 // sdot v0.4s, v22.16b, v16.16b
+	WORD $0x4e909701 // sdot v1.4s, v24.16b, v16.16b
+	WORD $0x4e9196e0 // sdot v0.4s, v23.16b, v17.16b
+	WORD $0x4e919721 // sdot v1.4s, v25.16b, v17.16b
+	VLD1.P 2(R2), V18.H[2]
+	VLD1.P 2(R3), V18.H[3]
+	VLD1.P 16(R2), [V22.B16]
+	VLD1.P 16(R3), [V24.B16]
 	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e8e9682 // sdot v2.4s, v20.16b, v14.16b
-	WORD $0x4e8e96c3 // sdot v3.4s, v22.16b, v14.16b
-	WORD $0x4e8f96a2 // sdot v2.4s, v21.16b, v15.16b
-	WORD $0x4e8f96e3 // sdot v3.4s, v23.16b, v15.16b
-	VLD1.P 2(R4), V16.H[4]
-	VLD1.P 2(R5), V16.H[5]
-	VLD1.P 16(R4), [V20.B16]
-	VLD1.P 16(R5), [V22.B16]
-	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	WORD $0x4e9096c2 // sdot v2.4s, v22.16b, v16.16b
+	WORD $0x4e909703 // sdot v3.4s, v24.16b, v16.16b
+	WORD $0x4e9196e2 // sdot v2.4s, v23.16b, v17.16b
+	WORD $0x4e919723 // sdot v3.4s, v25.16b, v17.16b
+	VLD1.P 2(R4), V18.H[4]
+	VLD1.P 2(R5), V18.H[5]
+	VLD1.P 16(R4), [V22.B16]
+	VLD1.P 16(R5), [V24.B16]
 	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e8e9684 // sdot v4.4s, v20.16b, v14.16b
-	WORD $0x4e8e96c5 // sdot v5.4s, v22.16b, v14.16b
-	WORD $0x4e8f96a4 // sdot v4.4s, v21.16b, v15.16b
-	WORD $0x4e8f96e5 // sdot v5.4s, v23.16b, v15.16b
-	VLD1.P 2(R6), V16.H[6]
-	VLD1.P 2(R7), V16.H[7]
-	VLD1.P 16(R6), [V20.B16]
-	VLD1.P 16(R7), [V22.B16]
-	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	WORD $0x4e9096c4 // sdot v4.4s, v22.16b, v16.16b
+	WORD $0x4e909705 // sdot v5.4s, v24.16b, v16.16b
+	WORD $0x4e9196e4 // sdot v4.4s, v23.16b, v17.16b
+	WORD $0x4e919725 // sdot v5.4s, v25.16b, v17.16b
+	VLD1.P 2(R6), V18.H[6]
+	VLD1.P 2(R7), V18.H[7]
+	VLD1.P 16(R6), [V22.B16]
+	VLD1.P 16(R7), [V24.B16]
 	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e8e9686 // sdot v6.4s, v20.16b, v14.16b
-	WORD $0x4e8e96c7 // sdot v7.4s, v22.16b, v14.16b
-	WORD $0x4e8f96a6 // sdot v6.4s, v21.16b, v15.16b
-	WORD $0x4e8f96e7 // sdot v7.4s, v23.16b, v15.16b
-	VLD1R.P 4(R10), [V19.S4]
-	WORD $0x4e602a73 // saddlp v19.4s, v19.8h
-	WORD $0x4f235676 // shl v22.4s, v19.4s, #3
-	WORD $0x4ea1bc14 // addp v20.4s, v0.4s, v1.4s
-	WORD $0x4ea3bc55 // addp v21.4s, v2.4s, v3.4s
-	WORD $0x4eb5be8c // addp v12.4s, v20.4s, v21.4s
-	WORD $0x6eaa8594 // sub v20.4s, v12.4s, v10.4s
-	WORD $0x6eb68694 // sub v20.4s, v20.4s, v22.4s
-	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
-	WORD $0x0e217a15 // fcvtl v21.4s, v16.4h
-	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
-	WORD $0x4fb29294 // fmul v20.4s, v20.4s, v18.s[1]
-	WORD $0x4e34d508 // fadd v8.4s, v8.4s, v20.4s
-	WORD $0x4ea5bc94 // addp v20.4s, v4.4s, v5.4s
-	WORD $0x4ea7bcd5 // addp v21.4s, v6.4s, v7.4s
-	WORD $0x4eb5be8d // addp v13.4s, v20.4s, v21.4s
-	WORD $0x6eab85b4 // sub v20.4s, v13.4s, v11.4s
-	WORD $0x6eb68694 // sub v20.4s, v20.4s, v22.4s
-	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
-	WORD $0x4e217a15 // fcvtl2 v21.4s, v16.8h
-	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
-	WORD $0x4fb29294 // fmul v20.4s, v20.4s, v18.s[1]
-	WORD $0x4e34d529 // fadd v9.4s, v9.4s, v20.4s
-	SUBS $2, R11, R11
-	BGE twoQ4_0DotProd
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	WORD $0x4e9096c6 // sdot v6.4s, v22.16b, v16.16b
+	WORD $0x4e909707 // sdot v7.4s, v24.16b, v16.16b
+	WORD $0x4e9196e6 // sdot v6.4s, v23.16b, v17.16b
+	WORD $0x4e919727 // sdot v7.4s, v25.16b, v17.16b
+	WORD $0x4ea1bc16 // addp v22.4s, v0.4s, v1.4s
+	WORD $0x4ea3bc57 // addp v23.4s, v2.4s, v3.4s
+	WORD $0x4eb7becc // addp v12.4s, v22.4s, v23.4s
+	WORD $0x6eaa8596 // sub v22.4s, v12.4s, v10.4s
+	WORD $0x6fb543b6 // mls v22.4s, v29.4s, v21.s[1]
+	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
+	WORD $0x0e217a57 // fcvtl v23.4s, v18.4h
+	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
+	WORD $0x4fb492d6 // fmul v22.4s, v22.4s, v20.s[1]
+	WORD $0x4e36d508 // fadd v8.4s, v8.4s, v22.4s
+	WORD $0x4ea5bc96 // addp v22.4s, v4.4s, v5.4s
+	WORD $0x4ea7bcd7 // addp v23.4s, v6.4s, v7.4s
+	WORD $0x4eb7becd // addp v13.4s, v22.4s, v23.4s
+	WORD $0x6eab85b6 // sub v22.4s, v13.4s, v11.4s
+	WORD $0x6fb543b6 // mls v22.4s, v29.4s, v21.s[1]
+	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
+	WORD $0x4e217a57 // fcvtl2 v23.4s, v18.8h
+	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
+	WORD $0x4fb492d6 // fmul v22.4s, v22.4s, v20.s[1]
+	WORD $0x4e36d529 // fadd v9.4s, v9.4s, v22.4s
+	VLD1.P 64(R8), [V14.B16, V15.B16, V16.B16, V17.B16]
+	VLD1.P 2(R0), V18.H[0]
+	VLD1.P 2(R1), V18.H[1]
+	VLD1.P 16(R0), [V22.B16]
+	VLD1.P 16(R1), [V24.B16]
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	WORD $0x4e8e96c0 // sdot v0.4s, v22.16b, v14.16b
+	WORD $0x4e8e9701 // sdot v1.4s, v24.16b, v14.16b
+	WORD $0x4e8f96e0 // sdot v0.4s, v23.16b, v15.16b
+	WORD $0x4e8f9721 // sdot v1.4s, v25.16b, v15.16b
+	VLD1.P 2(R2), V18.H[2]
+	VLD1.P 2(R3), V18.H[3]
+	VLD1.P 16(R2), [V22.B16]
+	VLD1.P 16(R3), [V24.B16]
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	WORD $0x4e8e96c2 // sdot v2.4s, v22.16b, v14.16b
+	WORD $0x4e8e9703 // sdot v3.4s, v24.16b, v14.16b
+	WORD $0x4e8f96e2 // sdot v2.4s, v23.16b, v15.16b
+	WORD $0x4e8f9723 // sdot v3.4s, v25.16b, v15.16b
+	VLD1.P 2(R4), V18.H[4]
+	VLD1.P 2(R5), V18.H[5]
+	VLD1.P 16(R4), [V22.B16]
+	VLD1.P 16(R5), [V24.B16]
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	WORD $0x4e8e96c4 // sdot v4.4s, v22.16b, v14.16b
+	WORD $0x4e8e9705 // sdot v5.4s, v24.16b, v14.16b
+	WORD $0x4e8f96e4 // sdot v4.4s, v23.16b, v15.16b
+	WORD $0x4e8f9725 // sdot v5.4s, v25.16b, v15.16b
+	VLD1.P 2(R6), V18.H[6]
+	VLD1.P 2(R7), V18.H[7]
+	VLD1.P 16(R6), [V22.B16]
+	VLD1.P 16(R7), [V24.B16]
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	WORD $0x4e8e96c6 // sdot v6.4s, v22.16b, v14.16b
+	WORD $0x4e8e9707 // sdot v7.4s, v24.16b, v14.16b
+	WORD $0x4e8f96e6 // sdot v6.4s, v23.16b, v15.16b
+	WORD $0x4e8f9727 // sdot v7.4s, v25.16b, v15.16b
+	WORD $0x4ea1bc16 // addp v22.4s, v0.4s, v1.4s
+	WORD $0x4ea3bc57 // addp v23.4s, v2.4s, v3.4s
+	WORD $0x4eb7beca // addp v10.4s, v22.4s, v23.4s
+	WORD $0x6eac8556 // sub v22.4s, v10.4s, v12.4s
+	WORD $0x6f954bb6 // mls v22.4s, v29.4s, v21.s[2]
+	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
+	WORD $0x0e217a57 // fcvtl v23.4s, v18.4h
+	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
+	WORD $0x4f949ad6 // fmul v22.4s, v22.4s, v20.s[2]
+	WORD $0x4e36d508 // fadd v8.4s, v8.4s, v22.4s
+	WORD $0x4ea5bc96 // addp v22.4s, v4.4s, v5.4s
+	WORD $0x4ea7bcd7 // addp v23.4s, v6.4s, v7.4s
+	WORD $0x4eb7becb // addp v11.4s, v22.4s, v23.4s
+	WORD $0x6ead8576 // sub v22.4s, v11.4s, v13.4s
+	WORD $0x6f954bb6 // mls v22.4s, v29.4s, v21.s[2]
+	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
+	WORD $0x4e217a57 // fcvtl2 v23.4s, v18.8h
+	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
+	WORD $0x4f949ad6 // fmul v22.4s, v22.4s, v20.s[2]
+	WORD $0x4e36d529 // fadd v9.4s, v9.4s, v22.4s
+	VLD1.P 2(R0), V18.H[0]
+	VLD1.P 2(R1), V18.H[1]
+	VLD1.P 16(R0), [V22.B16]
+	VLD1.P 16(R1), [V24.B16]
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	WORD $0x4e9096c0 // sdot v0.4s, v22.16b, v16.16b
+	WORD $0x4e909701 // sdot v1.4s, v24.16b, v16.16b
+	WORD $0x4e9196e0 // sdot v0.4s, v23.16b, v17.16b
+	WORD $0x4e919721 // sdot v1.4s, v25.16b, v17.16b
+	VLD1.P 2(R2), V18.H[2]
+	VLD1.P 2(R3), V18.H[3]
+	VLD1.P 16(R2), [V22.B16]
+	VLD1.P 16(R3), [V24.B16]
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	WORD $0x4e9096c2 // sdot v2.4s, v22.16b, v16.16b
+	WORD $0x4e909703 // sdot v3.4s, v24.16b, v16.16b
+	WORD $0x4e9196e2 // sdot v2.4s, v23.16b, v17.16b
+	WORD $0x4e919723 // sdot v3.4s, v25.16b, v17.16b
+	VLD1.P 2(R4), V18.H[4]
+	VLD1.P 2(R5), V18.H[5]
+	VLD1.P 16(R4), [V22.B16]
+	VLD1.P 16(R5), [V24.B16]
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	WORD $0x4e9096c4 // sdot v4.4s, v22.16b, v16.16b
+	WORD $0x4e909705 // sdot v5.4s, v24.16b, v16.16b
+	WORD $0x4e9196e4 // sdot v4.4s, v23.16b, v17.16b
+	WORD $0x4e919725 // sdot v5.4s, v25.16b, v17.16b
+	VLD1.P 2(R6), V18.H[6]
+	VLD1.P 2(R7), V18.H[7]
+	VLD1.P 16(R6), [V22.B16]
+	VLD1.P 16(R7), [V24.B16]
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	WORD $0x4e9096c6 // sdot v6.4s, v22.16b, v16.16b
+	WORD $0x4e909707 // sdot v7.4s, v24.16b, v16.16b
+	WORD $0x4e9196e6 // sdot v6.4s, v23.16b, v17.16b
+	WORD $0x4e919727 // sdot v7.4s, v25.16b, v17.16b
+	WORD $0x4ea1bc16 // addp v22.4s, v0.4s, v1.4s
+	WORD $0x4ea3bc57 // addp v23.4s, v2.4s, v3.4s
+	WORD $0x4eb7becc // addp v12.4s, v22.4s, v23.4s
+	WORD $0x6eaa8596 // sub v22.4s, v12.4s, v10.4s
+	WORD $0x6fb54bb6 // mls v22.4s, v29.4s, v21.s[3]
+	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
+	WORD $0x0e217a57 // fcvtl v23.4s, v18.4h
+	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
+	WORD $0x4fb49ad6 // fmul v22.4s, v22.4s, v20.s[3]
+	WORD $0x4e36d508 // fadd v8.4s, v8.4s, v22.4s
+	WORD $0x4ea5bc96 // addp v22.4s, v4.4s, v5.4s
+	WORD $0x4ea7bcd7 // addp v23.4s, v6.4s, v7.4s
+	WORD $0x4eb7becd // addp v13.4s, v22.4s, v23.4s
+	WORD $0x6eab85b6 // sub v22.4s, v13.4s, v11.4s
+	WORD $0x6fb54bb6 // mls v22.4s, v29.4s, v21.s[3]
+	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
+	WORD $0x4e217a57 // fcvtl2 v23.4s, v18.8h
+	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
+	WORD $0x4fb49ad6 // fmul v22.4s, v22.4s, v20.s[3]
+	WORD $0x4e36d529 // fadd v9.4s, v9.4s, v22.4s
+	SUBS $4, R11, R11
+	BGE fourQ4_0DotProd
 
 oddQ4_0DotProd:
-	ADDS $2, R11, R11
+	ADDS $4, R11, R11
 	BEQ storeQ4_0DotProd
-	FMOVS.P 4(R9), F18
-	FLDPQ.P 32(R8), (F14, F15)
-	VLD1.P 2(R0), V16.H[0]
-	VLD1.P 2(R1), V16.H[1]
-	VLD1.P 16(R0), [V20.B16]
-	VLD1.P 16(R1), [V22.B16]
-	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
+
+oneQ4_0DotProd:
+	PRFM 0(R12), PLDL2KEEP
+	PRFM 64(R12), PLDL2KEEP
+	ADD $144, R12, R12
+	FMOVS.P 4(R9), F20
+	FMOVS.P 4(R10), F21
+	WORD $0x4e602ab5 // saddlp v21.4s, v21.8h
+	VLD1.P 32(R8), [V14.B16, V15.B16]
+	VLD1.P 2(R0), V18.H[0]
+	VLD1.P 2(R1), V18.H[1]
+	VLD1.P 16(R0), [V22.B16]
+	VLD1.P 16(R1), [V24.B16]
 	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e8e9680 // sdot v0.4s, v20.16b, v14.16b
-	WORD $0x4e8e96c1 // sdot v1.4s, v22.16b, v14.16b
-	WORD $0x4e8f96a0 // sdot v0.4s, v21.16b, v15.16b
-	WORD $0x4e8f96e1 // sdot v1.4s, v23.16b, v15.16b
-	VLD1.P 2(R2), V16.H[2]
-	VLD1.P 2(R3), V16.H[3]
-	VLD1.P 16(R2), [V20.B16]
-	VLD1.P 16(R3), [V22.B16]
-	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	WORD $0x4e8e96c0 // sdot v0.4s, v22.16b, v14.16b
+	WORD $0x4e8e9701 // sdot v1.4s, v24.16b, v14.16b
+	WORD $0x4e8f96e0 // sdot v0.4s, v23.16b, v15.16b
+	WORD $0x4e8f9721 // sdot v1.4s, v25.16b, v15.16b
+	VLD1.P 2(R2), V18.H[2]
+	VLD1.P 2(R3), V18.H[3]
+	VLD1.P 16(R2), [V22.B16]
+	VLD1.P 16(R3), [V24.B16]
 	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e8e9682 // sdot v2.4s, v20.16b, v14.16b
-	WORD $0x4e8e96c3 // sdot v3.4s, v22.16b, v14.16b
-	WORD $0x4e8f96a2 // sdot v2.4s, v21.16b, v15.16b
-	WORD $0x4e8f96e3 // sdot v3.4s, v23.16b, v15.16b
-	VLD1.P 2(R4), V16.H[4]
-	VLD1.P 2(R5), V16.H[5]
-	VLD1.P 16(R4), [V20.B16]
-	VLD1.P 16(R5), [V22.B16]
-	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	WORD $0x4e8e96c2 // sdot v2.4s, v22.16b, v14.16b
+	WORD $0x4e8e9703 // sdot v3.4s, v24.16b, v14.16b
+	WORD $0x4e8f96e2 // sdot v2.4s, v23.16b, v15.16b
+	WORD $0x4e8f9723 // sdot v3.4s, v25.16b, v15.16b
+	VLD1.P 2(R4), V18.H[4]
+	VLD1.P 2(R5), V18.H[5]
+	VLD1.P 16(R4), [V22.B16]
+	VLD1.P 16(R5), [V24.B16]
 	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e8e9684 // sdot v4.4s, v20.16b, v14.16b
-	WORD $0x4e8e96c5 // sdot v5.4s, v22.16b, v14.16b
-	WORD $0x4e8f96a4 // sdot v4.4s, v21.16b, v15.16b
-	WORD $0x4e8f96e5 // sdot v5.4s, v23.16b, v15.16b
-	VLD1.P 2(R6), V16.H[6]
-	VLD1.P 2(R7), V16.H[7]
-	VLD1.P 16(R6), [V20.B16]
-	VLD1.P 16(R7), [V22.B16]
-	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	WORD $0x4e8e96c4 // sdot v4.4s, v22.16b, v14.16b
+	WORD $0x4e8e9705 // sdot v5.4s, v24.16b, v14.16b
+	WORD $0x4e8f96e4 // sdot v4.4s, v23.16b, v15.16b
+	WORD $0x4e8f9725 // sdot v5.4s, v25.16b, v15.16b
+	VLD1.P 2(R6), V18.H[6]
+	VLD1.P 2(R7), V18.H[7]
+	VLD1.P 16(R6), [V22.B16]
+	VLD1.P 16(R7), [V24.B16]
 	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e8e9686 // sdot v6.4s, v20.16b, v14.16b
-	WORD $0x4e8e96c7 // sdot v7.4s, v22.16b, v14.16b
-	WORD $0x4e8f96a6 // sdot v6.4s, v21.16b, v15.16b
-	WORD $0x4e8f96e7 // sdot v7.4s, v23.16b, v15.16b
-	VLD1R.P 4(R10), [V19.S4]
-	WORD $0x4e602a73 // saddlp v19.4s, v19.8h
-	WORD $0x4f235676 // shl v22.4s, v19.4s, #3
-	WORD $0x4ea1bc14 // addp v20.4s, v0.4s, v1.4s
-	WORD $0x4ea3bc55 // addp v21.4s, v2.4s, v3.4s
-	WORD $0x4eb5be8a // addp v10.4s, v20.4s, v21.4s
-	WORD $0x6eac8554 // sub v20.4s, v10.4s, v12.4s
-	WORD $0x6eb68694 // sub v20.4s, v20.4s, v22.4s
-	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
-	WORD $0x0e217a15 // fcvtl v21.4s, v16.4h
-	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
-	WORD $0x4f929294 // fmul v20.4s, v20.4s, v18.s[0]
-	WORD $0x4e34d508 // fadd v8.4s, v8.4s, v20.4s
-	WORD $0x4ea5bc94 // addp v20.4s, v4.4s, v5.4s
-	WORD $0x4ea7bcd5 // addp v21.4s, v6.4s, v7.4s
-	WORD $0x4eb5be8b // addp v11.4s, v20.4s, v21.4s
-	WORD $0x6ead8574 // sub v20.4s, v11.4s, v13.4s
-	WORD $0x6eb68694 // sub v20.4s, v20.4s, v22.4s
-	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
-	WORD $0x4e217a15 // fcvtl2 v21.4s, v16.8h
-	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
-	WORD $0x4f929294 // fmul v20.4s, v20.4s, v18.s[0]
-	WORD $0x4e34d529 // fadd v9.4s, v9.4s, v20.4s
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	WORD $0x4e8e96c6 // sdot v6.4s, v22.16b, v14.16b
+	WORD $0x4e8e9707 // sdot v7.4s, v24.16b, v14.16b
+	WORD $0x4e8f96e6 // sdot v6.4s, v23.16b, v15.16b
+	WORD $0x4e8f9727 // sdot v7.4s, v25.16b, v15.16b
+	WORD $0x4ea1bc16 // addp v22.4s, v0.4s, v1.4s
+	WORD $0x4ea3bc57 // addp v23.4s, v2.4s, v3.4s
+	WORD $0x4eb7beca // addp v10.4s, v22.4s, v23.4s
+	WORD $0x6eac8556 // sub v22.4s, v10.4s, v12.4s
+	WORD $0x6f9543b6 // mls v22.4s, v29.4s, v21.s[0]
+	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
+	WORD $0x0e217a57 // fcvtl v23.4s, v18.4h
+	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
+	WORD $0x4f9492d6 // fmul v22.4s, v22.4s, v20.s[0]
+	WORD $0x4e36d508 // fadd v8.4s, v8.4s, v22.4s
+	WORD $0x4ea5bc96 // addp v22.4s, v4.4s, v5.4s
+	WORD $0x4ea7bcd7 // addp v23.4s, v6.4s, v7.4s
+	WORD $0x4eb7becb // addp v11.4s, v22.4s, v23.4s
+	WORD $0x6ead8576 // sub v22.4s, v11.4s, v13.4s
+	WORD $0x6f9543b6 // mls v22.4s, v29.4s, v21.s[0]
+	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
+	WORD $0x4e217a57 // fcvtl2 v23.4s, v18.8h
+	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
+	WORD $0x4f9492d6 // fmul v22.4s, v22.4s, v20.s[0]
+	WORD $0x4e36d529 // fadd v9.4s, v9.4s, v22.4s
+	WORD $0x4eaa1d4c // mov v12.16b, v10.16b
+	WORD $0x4eab1d6d // mov v13.16b, v11.16b
+	SUBS $1, R11, R11
+	BNE oneQ4_0DotProd
 
 storeQ4_0DotProd:
 	FSTPQ.P (F8, F9), 32(R13)
@@ -3332,14 +5143,15 @@ storeQ4_0DotProd:
 // func gemvQ4_1DotProd(dst *float32, w *byte, q *int8, d *float32, sum *int16, blocks, stride, groups int)
 //
 // dst[8g+i] = row 8g+i of w times the activations, for groups of 8 rows; a row is
-// blocks of 20 bytes, stride bytes apart. Products by sdot.
+// blocks of 20 bytes, stride bytes apart. Products by sdot. Four blocks at a time: one
+// load has their d, one their sums.
 //
 // 	R0-R7 the eight rows   R8 codes   R9 scales d   R10 sums of 16   R11 blocks left
 // 	R12 what is prefetched, one group of rows ahead   R13 dst   R14 groups
 // 	R15 R19 R20 start of codes, d, sums   R21 blocks   R22 from a row's end to the next group
 // 	V0-V7 int32 sums of each row, from its first block on (they may wrap)
 // 	V8 V9 float sums, lane = row   V10-V13 the int32 sums up to this and the last block
-// 	V14 V15 codes of x   V16 V17 scales and mins   V18 d   V19 Σx   V20-V27 free   V28-V31 constants
+// 	V14-V17 codes of x   V18 V19 scales and mins   V20 d   V21 Σx   others free up to the constants from V28 on
 //
 // 	for each group {
 // 		for each block b {
@@ -3387,282 +5199,457 @@ groupQ4_1DotProd:
 	MOVD R15, R8
 	MOVD R19, R9
 	MOVD R20, R10
-	SUBS $2, R21, R11
+	SUBS $4, R21, R11
 	BLT oddQ4_1DotProd
 
-twoQ4_1DotProd:
+fourQ4_1DotProd:
 	PRFM 0(R12), PLDL2KEEP
 	PRFM 64(R12), PLDL2KEEP
 	PRFM 128(R12), PLDL2KEEP
 	PRFM 192(R12), PLDL2KEEP
 	PRFM 256(R12), PLDL2KEEP
-	ADD $320, R12, R12
-	FMOVD.P 8(R9), F18
-	FLDPQ.P 32(R8), (F14, F15)
-	VLD1.P 2(R0), V16.H[0]
-	VLD1.P 2(R1), V16.H[1]
-	VLD1.P 2(R0), V17.H[0]
-	VLD1.P 2(R1), V17.H[1]
-	VLD1.P 16(R0), [V20.B16]
-	VLD1.P 16(R1), [V22.B16]
-	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
+	PRFM 320(R12), PLDL2KEEP
+	PRFM 384(R12), PLDL2KEEP
+	PRFM 448(R12), PLDL2KEEP
+	PRFM 512(R12), PLDL2KEEP
+	PRFM 576(R12), PLDL2KEEP
+	ADD $640, R12, R12
+	FMOVQ.P 16(R9), F20
+	FMOVQ.P 16(R10), F21
+	WORD $0x4e602ab5 // saddlp v21.4s, v21.8h
+	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
+	VLD1.P 64(R8), [V14.B16, V15.B16, V16.B16, V17.B16]
+	VLD1.P 2(R0), V18.H[0]
+	VLD1.P 2(R1), V18.H[1]
+	VLD1.P 2(R0), V19.H[0]
+	VLD1.P 2(R1), V19.H[1]
+	VLD1.P 16(R0), [V22.B16]
+	VLD1.P 16(R1), [V24.B16]
 	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e8e9680 // sdot v0.4s, v20.16b, v14.16b
-	WORD $0x4e8e96c1 // sdot v1.4s, v22.16b, v14.16b
-	WORD $0x4e8f96a0 // sdot v0.4s, v21.16b, v15.16b
-	WORD $0x4e8f96e1 // sdot v1.4s, v23.16b, v15.16b
-	VLD1.P 2(R2), V16.H[2]
-	VLD1.P 2(R3), V16.H[3]
-	VLD1.P 2(R2), V17.H[2]
-	VLD1.P 2(R3), V17.H[3]
-	VLD1.P 16(R2), [V20.B16]
-	VLD1.P 16(R3), [V22.B16]
-	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	WORD $0x4e8e96c0 // sdot v0.4s, v22.16b, v14.16b
+	WORD $0x4e8e9701 // sdot v1.4s, v24.16b, v14.16b
+	WORD $0x4e8f96e0 // sdot v0.4s, v23.16b, v15.16b
+	WORD $0x4e8f9721 // sdot v1.4s, v25.16b, v15.16b
+	VLD1.P 2(R2), V18.H[2]
+	VLD1.P 2(R3), V18.H[3]
+	VLD1.P 2(R2), V19.H[2]
+	VLD1.P 2(R3), V19.H[3]
+	VLD1.P 16(R2), [V22.B16]
+	VLD1.P 16(R3), [V24.B16]
 	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e8e9682 // sdot v2.4s, v20.16b, v14.16b
-	WORD $0x4e8e96c3 // sdot v3.4s, v22.16b, v14.16b
-	WORD $0x4e8f96a2 // sdot v2.4s, v21.16b, v15.16b
-	WORD $0x4e8f96e3 // sdot v3.4s, v23.16b, v15.16b
-	VLD1.P 2(R4), V16.H[4]
-	VLD1.P 2(R5), V16.H[5]
-	VLD1.P 2(R4), V17.H[4]
-	VLD1.P 2(R5), V17.H[5]
-	VLD1.P 16(R4), [V20.B16]
-	VLD1.P 16(R5), [V22.B16]
-	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	WORD $0x4e8e96c2 // sdot v2.4s, v22.16b, v14.16b
+	WORD $0x4e8e9703 // sdot v3.4s, v24.16b, v14.16b
+	WORD $0x4e8f96e2 // sdot v2.4s, v23.16b, v15.16b
+	WORD $0x4e8f9723 // sdot v3.4s, v25.16b, v15.16b
+	VLD1.P 2(R4), V18.H[4]
+	VLD1.P 2(R5), V18.H[5]
+	VLD1.P 2(R4), V19.H[4]
+	VLD1.P 2(R5), V19.H[5]
+	VLD1.P 16(R4), [V22.B16]
+	VLD1.P 16(R5), [V24.B16]
 	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e8e9684 // sdot v4.4s, v20.16b, v14.16b
-	WORD $0x4e8e96c5 // sdot v5.4s, v22.16b, v14.16b
-	WORD $0x4e8f96a4 // sdot v4.4s, v21.16b, v15.16b
-	WORD $0x4e8f96e5 // sdot v5.4s, v23.16b, v15.16b
-	VLD1.P 2(R6), V16.H[6]
-	VLD1.P 2(R7), V16.H[7]
-	VLD1.P 2(R6), V17.H[6]
-	VLD1.P 2(R7), V17.H[7]
-	VLD1.P 16(R6), [V20.B16]
-	VLD1.P 16(R7), [V22.B16]
-	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	WORD $0x4e8e96c4 // sdot v4.4s, v22.16b, v14.16b
+	WORD $0x4e8e9705 // sdot v5.4s, v24.16b, v14.16b
+	WORD $0x4e8f96e4 // sdot v4.4s, v23.16b, v15.16b
+	WORD $0x4e8f9725 // sdot v5.4s, v25.16b, v15.16b
+	VLD1.P 2(R6), V18.H[6]
+	VLD1.P 2(R7), V18.H[7]
+	VLD1.P 2(R6), V19.H[6]
+	VLD1.P 2(R7), V19.H[7]
+	VLD1.P 16(R6), [V22.B16]
+	VLD1.P 16(R7), [V24.B16]
 	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e8e9686 // sdot v6.4s, v20.16b, v14.16b
-	WORD $0x4e8e96c7 // sdot v7.4s, v22.16b, v14.16b
-	WORD $0x4e8f96a6 // sdot v6.4s, v21.16b, v15.16b
-	WORD $0x4e8f96e7 // sdot v7.4s, v23.16b, v15.16b
-	VLD1R.P 4(R10), [V19.S4]
-	WORD $0x4e602a73 // saddlp v19.4s, v19.8h
-	WORD $0x4e21da73 // scvtf v19.4s, v19.4s
-	WORD $0x4ea1bc14 // addp v20.4s, v0.4s, v1.4s
-	WORD $0x4ea3bc55 // addp v21.4s, v2.4s, v3.4s
-	WORD $0x4eb5be8a // addp v10.4s, v20.4s, v21.4s
-	WORD $0x6eac8554 // sub v20.4s, v10.4s, v12.4s
-	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
-	WORD $0x0e217a15 // fcvtl v21.4s, v16.4h
-	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
-	WORD $0x4f929294 // fmul v20.4s, v20.4s, v18.s[0]
-	WORD $0x4e34d508 // fadd v8.4s, v8.4s, v20.4s
-	WORD $0x0e217a35 // fcvtl v21.4s, v17.4h
-	WORD $0x6e33deb5 // fmul v21.4s, v21.4s, v19.4s
-	WORD $0x4f9292b5 // fmul v21.4s, v21.4s, v18.s[0]
-	WORD $0x4e35d508 // fadd v8.4s, v8.4s, v21.4s
-	WORD $0x4ea5bc94 // addp v20.4s, v4.4s, v5.4s
-	WORD $0x4ea7bcd5 // addp v21.4s, v6.4s, v7.4s
-	WORD $0x4eb5be8b // addp v11.4s, v20.4s, v21.4s
-	WORD $0x6ead8574 // sub v20.4s, v11.4s, v13.4s
-	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
-	WORD $0x4e217a15 // fcvtl2 v21.4s, v16.8h
-	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
-	WORD $0x4f929294 // fmul v20.4s, v20.4s, v18.s[0]
-	WORD $0x4e34d529 // fadd v9.4s, v9.4s, v20.4s
-	WORD $0x4e217a35 // fcvtl2 v21.4s, v17.8h
-	WORD $0x6e33deb5 // fmul v21.4s, v21.4s, v19.4s
-	WORD $0x4f9292b5 // fmul v21.4s, v21.4s, v18.s[0]
-	WORD $0x4e35d529 // fadd v9.4s, v9.4s, v21.4s
-	FLDPQ.P 32(R8), (F14, F15)
-	VLD1.P 2(R0), V16.H[0]
-	VLD1.P 2(R1), V16.H[1]
-	VLD1.P 2(R0), V17.H[0]
-	VLD1.P 2(R1), V17.H[1]
-	VLD1.P 16(R0), [V20.B16]
-	VLD1.P 16(R1), [V22.B16]
-	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	WORD $0x4e8e96c6 // sdot v6.4s, v22.16b, v14.16b
+	WORD $0x4e8e9707 // sdot v7.4s, v24.16b, v14.16b
+	WORD $0x4e8f96e6 // sdot v6.4s, v23.16b, v15.16b
+	WORD $0x4e8f9727 // sdot v7.4s, v25.16b, v15.16b
+	WORD $0x4ea1bc16 // addp v22.4s, v0.4s, v1.4s
+	WORD $0x4ea3bc57 // addp v23.4s, v2.4s, v3.4s
+	WORD $0x4eb7beca // addp v10.4s, v22.4s, v23.4s
+	WORD $0x6eac8556 // sub v22.4s, v10.4s, v12.4s
+	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
+	WORD $0x0e217a57 // fcvtl v23.4s, v18.4h
+	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
+	WORD $0x4f9492d6 // fmul v22.4s, v22.4s, v20.s[0]
+	WORD $0x4e36d508 // fadd v8.4s, v8.4s, v22.4s
+	WORD $0x0e217a77 // fcvtl v23.4s, v19.4h
+	WORD $0x4f9592f7 // fmul v23.4s, v23.4s, v21.s[0]
+	WORD $0x4f9492f7 // fmul v23.4s, v23.4s, v20.s[0]
+	WORD $0x4e37d508 // fadd v8.4s, v8.4s, v23.4s
+	WORD $0x4ea5bc96 // addp v22.4s, v4.4s, v5.4s
+	WORD $0x4ea7bcd7 // addp v23.4s, v6.4s, v7.4s
+	WORD $0x4eb7becb // addp v11.4s, v22.4s, v23.4s
+	WORD $0x6ead8576 // sub v22.4s, v11.4s, v13.4s
+	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
+	WORD $0x4e217a57 // fcvtl2 v23.4s, v18.8h
+	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
+	WORD $0x4f9492d6 // fmul v22.4s, v22.4s, v20.s[0]
+	WORD $0x4e36d529 // fadd v9.4s, v9.4s, v22.4s
+	WORD $0x4e217a77 // fcvtl2 v23.4s, v19.8h
+	WORD $0x4f9592f7 // fmul v23.4s, v23.4s, v21.s[0]
+	WORD $0x4f9492f7 // fmul v23.4s, v23.4s, v20.s[0]
+	WORD $0x4e37d529 // fadd v9.4s, v9.4s, v23.4s
+	VLD1.P 2(R0), V18.H[0]
+	VLD1.P 2(R1), V18.H[1]
+	VLD1.P 2(R0), V19.H[0]
+	VLD1.P 2(R1), V19.H[1]
+	VLD1.P 16(R0), [V22.B16]
+	VLD1.P 16(R1), [V24.B16]
 	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e8e9680 // sdot v0.4s, v20.16b, v14.16b
-	WORD $0x4e8e96c1 // sdot v1.4s, v22.16b, v14.16b
-	WORD $0x4e8f96a0 // sdot v0.4s, v21.16b, v15.16b
-	WORD $0x4e8f96e1 // sdot v1.4s, v23.16b, v15.16b
-	VLD1.P 2(R2), V16.H[2]
-	VLD1.P 2(R3), V16.H[3]
-	VLD1.P 2(R2), V17.H[2]
-	VLD1.P 2(R3), V17.H[3]
-	VLD1.P 16(R2), [V20.B16]
-	VLD1.P 16(R3), [V22.B16]
-	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	WORD $0x4e9096c0 // sdot v0.4s, v22.16b, v16.16b
+	WORD $0x4e909701 // sdot v1.4s, v24.16b, v16.16b
+	WORD $0x4e9196e0 // sdot v0.4s, v23.16b, v17.16b
+	WORD $0x4e919721 // sdot v1.4s, v25.16b, v17.16b
+	VLD1.P 2(R2), V18.H[2]
+	VLD1.P 2(R3), V18.H[3]
+	VLD1.P 2(R2), V19.H[2]
+	VLD1.P 2(R3), V19.H[3]
+	VLD1.P 16(R2), [V22.B16]
+	VLD1.P 16(R3), [V24.B16]
 	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e8e9682 // sdot v2.4s, v20.16b, v14.16b
-	WORD $0x4e8e96c3 // sdot v3.4s, v22.16b, v14.16b
-	WORD $0x4e8f96a2 // sdot v2.4s, v21.16b, v15.16b
-	WORD $0x4e8f96e3 // sdot v3.4s, v23.16b, v15.16b
-	VLD1.P 2(R4), V16.H[4]
-	VLD1.P 2(R5), V16.H[5]
-	VLD1.P 2(R4), V17.H[4]
-	VLD1.P 2(R5), V17.H[5]
-	VLD1.P 16(R4), [V20.B16]
-	VLD1.P 16(R5), [V22.B16]
-	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	WORD $0x4e9096c2 // sdot v2.4s, v22.16b, v16.16b
+	WORD $0x4e909703 // sdot v3.4s, v24.16b, v16.16b
+	WORD $0x4e9196e2 // sdot v2.4s, v23.16b, v17.16b
+	WORD $0x4e919723 // sdot v3.4s, v25.16b, v17.16b
+	VLD1.P 2(R4), V18.H[4]
+	VLD1.P 2(R5), V18.H[5]
+	VLD1.P 2(R4), V19.H[4]
+	VLD1.P 2(R5), V19.H[5]
+	VLD1.P 16(R4), [V22.B16]
+	VLD1.P 16(R5), [V24.B16]
 	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e8e9684 // sdot v4.4s, v20.16b, v14.16b
-	WORD $0x4e8e96c5 // sdot v5.4s, v22.16b, v14.16b
-	WORD $0x4e8f96a4 // sdot v4.4s, v21.16b, v15.16b
-	WORD $0x4e8f96e5 // sdot v5.4s, v23.16b, v15.16b
-	VLD1.P 2(R6), V16.H[6]
-	VLD1.P 2(R7), V16.H[7]
-	VLD1.P 2(R6), V17.H[6]
-	VLD1.P 2(R7), V17.H[7]
-	VLD1.P 16(R6), [V20.B16]
-	VLD1.P 16(R7), [V22.B16]
-	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	WORD $0x4e9096c4 // sdot v4.4s, v22.16b, v16.16b
+	WORD $0x4e909705 // sdot v5.4s, v24.16b, v16.16b
+	WORD $0x4e9196e4 // sdot v4.4s, v23.16b, v17.16b
+	WORD $0x4e919725 // sdot v5.4s, v25.16b, v17.16b
+	VLD1.P 2(R6), V18.H[6]
+	VLD1.P 2(R7), V18.H[7]
+	VLD1.P 2(R6), V19.H[6]
+	VLD1.P 2(R7), V19.H[7]
+	VLD1.P 16(R6), [V22.B16]
+	VLD1.P 16(R7), [V24.B16]
 	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e8e9686 // sdot v6.4s, v20.16b, v14.16b
-	WORD $0x4e8e96c7 // sdot v7.4s, v22.16b, v14.16b
-	WORD $0x4e8f96a6 // sdot v6.4s, v21.16b, v15.16b
-	WORD $0x4e8f96e7 // sdot v7.4s, v23.16b, v15.16b
-	VLD1R.P 4(R10), [V19.S4]
-	WORD $0x4e602a73 // saddlp v19.4s, v19.8h
-	WORD $0x4e21da73 // scvtf v19.4s, v19.4s
-	WORD $0x4ea1bc14 // addp v20.4s, v0.4s, v1.4s
-	WORD $0x4ea3bc55 // addp v21.4s, v2.4s, v3.4s
-	WORD $0x4eb5be8c // addp v12.4s, v20.4s, v21.4s
-	WORD $0x6eaa8594 // sub v20.4s, v12.4s, v10.4s
-	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
-	WORD $0x0e217a15 // fcvtl v21.4s, v16.4h
-	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
-	WORD $0x4fb29294 // fmul v20.4s, v20.4s, v18.s[1]
-	WORD $0x4e34d508 // fadd v8.4s, v8.4s, v20.4s
-	WORD $0x0e217a35 // fcvtl v21.4s, v17.4h
-	WORD $0x6e33deb5 // fmul v21.4s, v21.4s, v19.4s
-	WORD $0x4fb292b5 // fmul v21.4s, v21.4s, v18.s[1]
-	WORD $0x4e35d508 // fadd v8.4s, v8.4s, v21.4s
-	WORD $0x4ea5bc94 // addp v20.4s, v4.4s, v5.4s
-	WORD $0x4ea7bcd5 // addp v21.4s, v6.4s, v7.4s
-	WORD $0x4eb5be8d // addp v13.4s, v20.4s, v21.4s
-	WORD $0x6eab85b4 // sub v20.4s, v13.4s, v11.4s
-	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
-	WORD $0x4e217a15 // fcvtl2 v21.4s, v16.8h
-	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
-	WORD $0x4fb29294 // fmul v20.4s, v20.4s, v18.s[1]
-	WORD $0x4e34d529 // fadd v9.4s, v9.4s, v20.4s
-	WORD $0x4e217a35 // fcvtl2 v21.4s, v17.8h
-	WORD $0x6e33deb5 // fmul v21.4s, v21.4s, v19.4s
-	WORD $0x4fb292b5 // fmul v21.4s, v21.4s, v18.s[1]
-	WORD $0x4e35d529 // fadd v9.4s, v9.4s, v21.4s
-	SUBS $2, R11, R11
-	BGE twoQ4_1DotProd
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	WORD $0x4e9096c6 // sdot v6.4s, v22.16b, v16.16b
+	WORD $0x4e909707 // sdot v7.4s, v24.16b, v16.16b
+	WORD $0x4e9196e6 // sdot v6.4s, v23.16b, v17.16b
+	WORD $0x4e919727 // sdot v7.4s, v25.16b, v17.16b
+	WORD $0x4ea1bc16 // addp v22.4s, v0.4s, v1.4s
+	WORD $0x4ea3bc57 // addp v23.4s, v2.4s, v3.4s
+	WORD $0x4eb7becc // addp v12.4s, v22.4s, v23.4s
+	WORD $0x6eaa8596 // sub v22.4s, v12.4s, v10.4s
+	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
+	WORD $0x0e217a57 // fcvtl v23.4s, v18.4h
+	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
+	WORD $0x4fb492d6 // fmul v22.4s, v22.4s, v20.s[1]
+	WORD $0x4e36d508 // fadd v8.4s, v8.4s, v22.4s
+	WORD $0x0e217a77 // fcvtl v23.4s, v19.4h
+	WORD $0x4fb592f7 // fmul v23.4s, v23.4s, v21.s[1]
+	WORD $0x4fb492f7 // fmul v23.4s, v23.4s, v20.s[1]
+	WORD $0x4e37d508 // fadd v8.4s, v8.4s, v23.4s
+	WORD $0x4ea5bc96 // addp v22.4s, v4.4s, v5.4s
+	WORD $0x4ea7bcd7 // addp v23.4s, v6.4s, v7.4s
+	WORD $0x4eb7becd // addp v13.4s, v22.4s, v23.4s
+	WORD $0x6eab85b6 // sub v22.4s, v13.4s, v11.4s
+	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
+	WORD $0x4e217a57 // fcvtl2 v23.4s, v18.8h
+	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
+	WORD $0x4fb492d6 // fmul v22.4s, v22.4s, v20.s[1]
+	WORD $0x4e36d529 // fadd v9.4s, v9.4s, v22.4s
+	WORD $0x4e217a77 // fcvtl2 v23.4s, v19.8h
+	WORD $0x4fb592f7 // fmul v23.4s, v23.4s, v21.s[1]
+	WORD $0x4fb492f7 // fmul v23.4s, v23.4s, v20.s[1]
+	WORD $0x4e37d529 // fadd v9.4s, v9.4s, v23.4s
+	VLD1.P 64(R8), [V14.B16, V15.B16, V16.B16, V17.B16]
+	VLD1.P 2(R0), V18.H[0]
+	VLD1.P 2(R1), V18.H[1]
+	VLD1.P 2(R0), V19.H[0]
+	VLD1.P 2(R1), V19.H[1]
+	VLD1.P 16(R0), [V22.B16]
+	VLD1.P 16(R1), [V24.B16]
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	WORD $0x4e8e96c0 // sdot v0.4s, v22.16b, v14.16b
+	WORD $0x4e8e9701 // sdot v1.4s, v24.16b, v14.16b
+	WORD $0x4e8f96e0 // sdot v0.4s, v23.16b, v15.16b
+	WORD $0x4e8f9721 // sdot v1.4s, v25.16b, v15.16b
+	VLD1.P 2(R2), V18.H[2]
+	VLD1.P 2(R3), V18.H[3]
+	VLD1.P 2(R2), V19.H[2]
+	VLD1.P 2(R3), V19.H[3]
+	VLD1.P 16(R2), [V22.B16]
+	VLD1.P 16(R3), [V24.B16]
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	WORD $0x4e8e96c2 // sdot v2.4s, v22.16b, v14.16b
+	WORD $0x4e8e9703 // sdot v3.4s, v24.16b, v14.16b
+	WORD $0x4e8f96e2 // sdot v2.4s, v23.16b, v15.16b
+	WORD $0x4e8f9723 // sdot v3.4s, v25.16b, v15.16b
+	VLD1.P 2(R4), V18.H[4]
+	VLD1.P 2(R5), V18.H[5]
+	VLD1.P 2(R4), V19.H[4]
+	VLD1.P 2(R5), V19.H[5]
+	VLD1.P 16(R4), [V22.B16]
+	VLD1.P 16(R5), [V24.B16]
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	WORD $0x4e8e96c4 // sdot v4.4s, v22.16b, v14.16b
+	WORD $0x4e8e9705 // sdot v5.4s, v24.16b, v14.16b
+	WORD $0x4e8f96e4 // sdot v4.4s, v23.16b, v15.16b
+	WORD $0x4e8f9725 // sdot v5.4s, v25.16b, v15.16b
+	VLD1.P 2(R6), V18.H[6]
+	VLD1.P 2(R7), V18.H[7]
+	VLD1.P 2(R6), V19.H[6]
+	VLD1.P 2(R7), V19.H[7]
+	VLD1.P 16(R6), [V22.B16]
+	VLD1.P 16(R7), [V24.B16]
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	WORD $0x4e8e96c6 // sdot v6.4s, v22.16b, v14.16b
+	WORD $0x4e8e9707 // sdot v7.4s, v24.16b, v14.16b
+	WORD $0x4e8f96e6 // sdot v6.4s, v23.16b, v15.16b
+	WORD $0x4e8f9727 // sdot v7.4s, v25.16b, v15.16b
+	WORD $0x4ea1bc16 // addp v22.4s, v0.4s, v1.4s
+	WORD $0x4ea3bc57 // addp v23.4s, v2.4s, v3.4s
+	WORD $0x4eb7beca // addp v10.4s, v22.4s, v23.4s
+	WORD $0x6eac8556 // sub v22.4s, v10.4s, v12.4s
+	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
+	WORD $0x0e217a57 // fcvtl v23.4s, v18.4h
+	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
+	WORD $0x4f949ad6 // fmul v22.4s, v22.4s, v20.s[2]
+	WORD $0x4e36d508 // fadd v8.4s, v8.4s, v22.4s
+	WORD $0x0e217a77 // fcvtl v23.4s, v19.4h
+	WORD $0x4f959af7 // fmul v23.4s, v23.4s, v21.s[2]
+	WORD $0x4f949af7 // fmul v23.4s, v23.4s, v20.s[2]
+	WORD $0x4e37d508 // fadd v8.4s, v8.4s, v23.4s
+	WORD $0x4ea5bc96 // addp v22.4s, v4.4s, v5.4s
+	WORD $0x4ea7bcd7 // addp v23.4s, v6.4s, v7.4s
+	WORD $0x4eb7becb // addp v11.4s, v22.4s, v23.4s
+	WORD $0x6ead8576 // sub v22.4s, v11.4s, v13.4s
+	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
+	WORD $0x4e217a57 // fcvtl2 v23.4s, v18.8h
+	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
+	WORD $0x4f949ad6 // fmul v22.4s, v22.4s, v20.s[2]
+	WORD $0x4e36d529 // fadd v9.4s, v9.4s, v22.4s
+	WORD $0x4e217a77 // fcvtl2 v23.4s, v19.8h
+	WORD $0x4f959af7 // fmul v23.4s, v23.4s, v21.s[2]
+	WORD $0x4f949af7 // fmul v23.4s, v23.4s, v20.s[2]
+	WORD $0x4e37d529 // fadd v9.4s, v9.4s, v23.4s
+	VLD1.P 2(R0), V18.H[0]
+	VLD1.P 2(R1), V18.H[1]
+	VLD1.P 2(R0), V19.H[0]
+	VLD1.P 2(R1), V19.H[1]
+	VLD1.P 16(R0), [V22.B16]
+	VLD1.P 16(R1), [V24.B16]
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	WORD $0x4e9096c0 // sdot v0.4s, v22.16b, v16.16b
+	WORD $0x4e909701 // sdot v1.4s, v24.16b, v16.16b
+	WORD $0x4e9196e0 // sdot v0.4s, v23.16b, v17.16b
+	WORD $0x4e919721 // sdot v1.4s, v25.16b, v17.16b
+	VLD1.P 2(R2), V18.H[2]
+	VLD1.P 2(R3), V18.H[3]
+	VLD1.P 2(R2), V19.H[2]
+	VLD1.P 2(R3), V19.H[3]
+	VLD1.P 16(R2), [V22.B16]
+	VLD1.P 16(R3), [V24.B16]
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	WORD $0x4e9096c2 // sdot v2.4s, v22.16b, v16.16b
+	WORD $0x4e909703 // sdot v3.4s, v24.16b, v16.16b
+	WORD $0x4e9196e2 // sdot v2.4s, v23.16b, v17.16b
+	WORD $0x4e919723 // sdot v3.4s, v25.16b, v17.16b
+	VLD1.P 2(R4), V18.H[4]
+	VLD1.P 2(R5), V18.H[5]
+	VLD1.P 2(R4), V19.H[4]
+	VLD1.P 2(R5), V19.H[5]
+	VLD1.P 16(R4), [V22.B16]
+	VLD1.P 16(R5), [V24.B16]
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	WORD $0x4e9096c4 // sdot v4.4s, v22.16b, v16.16b
+	WORD $0x4e909705 // sdot v5.4s, v24.16b, v16.16b
+	WORD $0x4e9196e4 // sdot v4.4s, v23.16b, v17.16b
+	WORD $0x4e919725 // sdot v5.4s, v25.16b, v17.16b
+	VLD1.P 2(R6), V18.H[6]
+	VLD1.P 2(R7), V18.H[7]
+	VLD1.P 2(R6), V19.H[6]
+	VLD1.P 2(R7), V19.H[7]
+	VLD1.P 16(R6), [V22.B16]
+	VLD1.P 16(R7), [V24.B16]
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	WORD $0x4e9096c6 // sdot v6.4s, v22.16b, v16.16b
+	WORD $0x4e909707 // sdot v7.4s, v24.16b, v16.16b
+	WORD $0x4e9196e6 // sdot v6.4s, v23.16b, v17.16b
+	WORD $0x4e919727 // sdot v7.4s, v25.16b, v17.16b
+	WORD $0x4ea1bc16 // addp v22.4s, v0.4s, v1.4s
+	WORD $0x4ea3bc57 // addp v23.4s, v2.4s, v3.4s
+	WORD $0x4eb7becc // addp v12.4s, v22.4s, v23.4s
+	WORD $0x6eaa8596 // sub v22.4s, v12.4s, v10.4s
+	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
+	WORD $0x0e217a57 // fcvtl v23.4s, v18.4h
+	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
+	WORD $0x4fb49ad6 // fmul v22.4s, v22.4s, v20.s[3]
+	WORD $0x4e36d508 // fadd v8.4s, v8.4s, v22.4s
+	WORD $0x0e217a77 // fcvtl v23.4s, v19.4h
+	WORD $0x4fb59af7 // fmul v23.4s, v23.4s, v21.s[3]
+	WORD $0x4fb49af7 // fmul v23.4s, v23.4s, v20.s[3]
+	WORD $0x4e37d508 // fadd v8.4s, v8.4s, v23.4s
+	WORD $0x4ea5bc96 // addp v22.4s, v4.4s, v5.4s
+	WORD $0x4ea7bcd7 // addp v23.4s, v6.4s, v7.4s
+	WORD $0x4eb7becd // addp v13.4s, v22.4s, v23.4s
+	WORD $0x6eab85b6 // sub v22.4s, v13.4s, v11.4s
+	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
+	WORD $0x4e217a57 // fcvtl2 v23.4s, v18.8h
+	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
+	WORD $0x4fb49ad6 // fmul v22.4s, v22.4s, v20.s[3]
+	WORD $0x4e36d529 // fadd v9.4s, v9.4s, v22.4s
+	WORD $0x4e217a77 // fcvtl2 v23.4s, v19.8h
+	WORD $0x4fb59af7 // fmul v23.4s, v23.4s, v21.s[3]
+	WORD $0x4fb49af7 // fmul v23.4s, v23.4s, v20.s[3]
+	WORD $0x4e37d529 // fadd v9.4s, v9.4s, v23.4s
+	SUBS $4, R11, R11
+	BGE fourQ4_1DotProd
 
 oddQ4_1DotProd:
-	ADDS $2, R11, R11
+	ADDS $4, R11, R11
 	BEQ storeQ4_1DotProd
-	FMOVS.P 4(R9), F18
-	FLDPQ.P 32(R8), (F14, F15)
-	VLD1.P 2(R0), V16.H[0]
-	VLD1.P 2(R1), V16.H[1]
-	VLD1.P 2(R0), V17.H[0]
-	VLD1.P 2(R1), V17.H[1]
-	VLD1.P 16(R0), [V20.B16]
-	VLD1.P 16(R1), [V22.B16]
-	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
+
+oneQ4_1DotProd:
+	PRFM 0(R12), PLDL2KEEP
+	PRFM 64(R12), PLDL2KEEP
+	ADD $160, R12, R12
+	FMOVS.P 4(R9), F20
+	FMOVS.P 4(R10), F21
+	WORD $0x4e602ab5 // saddlp v21.4s, v21.8h
+	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
+	VLD1.P 32(R8), [V14.B16, V15.B16]
+	VLD1.P 2(R0), V18.H[0]
+	VLD1.P 2(R1), V18.H[1]
+	VLD1.P 2(R0), V19.H[0]
+	VLD1.P 2(R1), V19.H[1]
+	VLD1.P 16(R0), [V22.B16]
+	VLD1.P 16(R1), [V24.B16]
 	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e8e9680 // sdot v0.4s, v20.16b, v14.16b
-	WORD $0x4e8e96c1 // sdot v1.4s, v22.16b, v14.16b
-	WORD $0x4e8f96a0 // sdot v0.4s, v21.16b, v15.16b
-	WORD $0x4e8f96e1 // sdot v1.4s, v23.16b, v15.16b
-	VLD1.P 2(R2), V16.H[2]
-	VLD1.P 2(R3), V16.H[3]
-	VLD1.P 2(R2), V17.H[2]
-	VLD1.P 2(R3), V17.H[3]
-	VLD1.P 16(R2), [V20.B16]
-	VLD1.P 16(R3), [V22.B16]
-	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	WORD $0x4e8e96c0 // sdot v0.4s, v22.16b, v14.16b
+	WORD $0x4e8e9701 // sdot v1.4s, v24.16b, v14.16b
+	WORD $0x4e8f96e0 // sdot v0.4s, v23.16b, v15.16b
+	WORD $0x4e8f9721 // sdot v1.4s, v25.16b, v15.16b
+	VLD1.P 2(R2), V18.H[2]
+	VLD1.P 2(R3), V18.H[3]
+	VLD1.P 2(R2), V19.H[2]
+	VLD1.P 2(R3), V19.H[3]
+	VLD1.P 16(R2), [V22.B16]
+	VLD1.P 16(R3), [V24.B16]
 	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e8e9682 // sdot v2.4s, v20.16b, v14.16b
-	WORD $0x4e8e96c3 // sdot v3.4s, v22.16b, v14.16b
-	WORD $0x4e8f96a2 // sdot v2.4s, v21.16b, v15.16b
-	WORD $0x4e8f96e3 // sdot v3.4s, v23.16b, v15.16b
-	VLD1.P 2(R4), V16.H[4]
-	VLD1.P 2(R5), V16.H[5]
-	VLD1.P 2(R4), V17.H[4]
-	VLD1.P 2(R5), V17.H[5]
-	VLD1.P 16(R4), [V20.B16]
-	VLD1.P 16(R5), [V22.B16]
-	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	WORD $0x4e8e96c2 // sdot v2.4s, v22.16b, v14.16b
+	WORD $0x4e8e9703 // sdot v3.4s, v24.16b, v14.16b
+	WORD $0x4e8f96e2 // sdot v2.4s, v23.16b, v15.16b
+	WORD $0x4e8f9723 // sdot v3.4s, v25.16b, v15.16b
+	VLD1.P 2(R4), V18.H[4]
+	VLD1.P 2(R5), V18.H[5]
+	VLD1.P 2(R4), V19.H[4]
+	VLD1.P 2(R5), V19.H[5]
+	VLD1.P 16(R4), [V22.B16]
+	VLD1.P 16(R5), [V24.B16]
 	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e8e9684 // sdot v4.4s, v20.16b, v14.16b
-	WORD $0x4e8e96c5 // sdot v5.4s, v22.16b, v14.16b
-	WORD $0x4e8f96a4 // sdot v4.4s, v21.16b, v15.16b
-	WORD $0x4e8f96e5 // sdot v5.4s, v23.16b, v15.16b
-	VLD1.P 2(R6), V16.H[6]
-	VLD1.P 2(R7), V16.H[7]
-	VLD1.P 2(R6), V17.H[6]
-	VLD1.P 2(R7), V17.H[7]
-	VLD1.P 16(R6), [V20.B16]
-	VLD1.P 16(R7), [V22.B16]
-	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	WORD $0x4e8e96c4 // sdot v4.4s, v22.16b, v14.16b
+	WORD $0x4e8e9705 // sdot v5.4s, v24.16b, v14.16b
+	WORD $0x4e8f96e4 // sdot v4.4s, v23.16b, v15.16b
+	WORD $0x4e8f9725 // sdot v5.4s, v25.16b, v15.16b
+	VLD1.P 2(R6), V18.H[6]
+	VLD1.P 2(R7), V18.H[7]
+	VLD1.P 2(R6), V19.H[6]
+	VLD1.P 2(R7), V19.H[7]
+	VLD1.P 16(R6), [V22.B16]
+	VLD1.P 16(R7), [V24.B16]
 	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e8e9686 // sdot v6.4s, v20.16b, v14.16b
-	WORD $0x4e8e96c7 // sdot v7.4s, v22.16b, v14.16b
-	WORD $0x4e8f96a6 // sdot v6.4s, v21.16b, v15.16b
-	WORD $0x4e8f96e7 // sdot v7.4s, v23.16b, v15.16b
-	VLD1R.P 4(R10), [V19.S4]
-	WORD $0x4e602a73 // saddlp v19.4s, v19.8h
-	WORD $0x4e21da73 // scvtf v19.4s, v19.4s
-	WORD $0x4ea1bc14 // addp v20.4s, v0.4s, v1.4s
-	WORD $0x4ea3bc55 // addp v21.4s, v2.4s, v3.4s
-	WORD $0x4eb5be8a // addp v10.4s, v20.4s, v21.4s
-	WORD $0x6eac8554 // sub v20.4s, v10.4s, v12.4s
-	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
-	WORD $0x0e217a15 // fcvtl v21.4s, v16.4h
-	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
-	WORD $0x4f929294 // fmul v20.4s, v20.4s, v18.s[0]
-	WORD $0x4e34d508 // fadd v8.4s, v8.4s, v20.4s
-	WORD $0x0e217a35 // fcvtl v21.4s, v17.4h
-	WORD $0x6e33deb5 // fmul v21.4s, v21.4s, v19.4s
-	WORD $0x4f9292b5 // fmul v21.4s, v21.4s, v18.s[0]
-	WORD $0x4e35d508 // fadd v8.4s, v8.4s, v21.4s
-	WORD $0x4ea5bc94 // addp v20.4s, v4.4s, v5.4s
-	WORD $0x4ea7bcd5 // addp v21.4s, v6.4s, v7.4s
-	WORD $0x4eb5be8b // addp v11.4s, v20.4s, v21.4s
-	WORD $0x6ead8574 // sub v20.4s, v11.4s, v13.4s
-	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
-	WORD $0x4e217a15 // fcvtl2 v21.4s, v16.8h
-	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
-	WORD $0x4f929294 // fmul v20.4s, v20.4s, v18.s[0]
-	WORD $0x4e34d529 // fadd v9.4s, v9.4s, v20.4s
-	WORD $0x4e217a35 // fcvtl2 v21.4s, v17.8h
-	WORD $0x6e33deb5 // fmul v21.4s, v21.4s, v19.4s
-	WORD $0x4f9292b5 // fmul v21.4s, v21.4s, v18.s[0]
-	WORD $0x4e35d529 // fadd v9.4s, v9.4s, v21.4s
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	WORD $0x4e8e96c6 // sdot v6.4s, v22.16b, v14.16b
+	WORD $0x4e8e9707 // sdot v7.4s, v24.16b, v14.16b
+	WORD $0x4e8f96e6 // sdot v6.4s, v23.16b, v15.16b
+	WORD $0x4e8f9727 // sdot v7.4s, v25.16b, v15.16b
+	WORD $0x4ea1bc16 // addp v22.4s, v0.4s, v1.4s
+	WORD $0x4ea3bc57 // addp v23.4s, v2.4s, v3.4s
+	WORD $0x4eb7beca // addp v10.4s, v22.4s, v23.4s
+	WORD $0x6eac8556 // sub v22.4s, v10.4s, v12.4s
+	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
+	WORD $0x0e217a57 // fcvtl v23.4s, v18.4h
+	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
+	WORD $0x4f9492d6 // fmul v22.4s, v22.4s, v20.s[0]
+	WORD $0x4e36d508 // fadd v8.4s, v8.4s, v22.4s
+	WORD $0x0e217a77 // fcvtl v23.4s, v19.4h
+	WORD $0x4f9592f7 // fmul v23.4s, v23.4s, v21.s[0]
+	WORD $0x4f9492f7 // fmul v23.4s, v23.4s, v20.s[0]
+	WORD $0x4e37d508 // fadd v8.4s, v8.4s, v23.4s
+	WORD $0x4ea5bc96 // addp v22.4s, v4.4s, v5.4s
+	WORD $0x4ea7bcd7 // addp v23.4s, v6.4s, v7.4s
+	WORD $0x4eb7becb // addp v11.4s, v22.4s, v23.4s
+	WORD $0x6ead8576 // sub v22.4s, v11.4s, v13.4s
+	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
+	WORD $0x4e217a57 // fcvtl2 v23.4s, v18.8h
+	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
+	WORD $0x4f9492d6 // fmul v22.4s, v22.4s, v20.s[0]
+	WORD $0x4e36d529 // fadd v9.4s, v9.4s, v22.4s
+	WORD $0x4e217a77 // fcvtl2 v23.4s, v19.8h
+	WORD $0x4f9592f7 // fmul v23.4s, v23.4s, v21.s[0]
+	WORD $0x4f9492f7 // fmul v23.4s, v23.4s, v20.s[0]
+	WORD $0x4e37d529 // fadd v9.4s, v9.4s, v23.4s
+	WORD $0x4eaa1d4c // mov v12.16b, v10.16b
+	WORD $0x4eab1d6d // mov v13.16b, v11.16b
+	SUBS $1, R11, R11
+	BNE oneQ4_1DotProd
 
 storeQ4_1DotProd:
 	FSTPQ.P (F8, F9), 32(R13)
@@ -3681,14 +5668,15 @@ storeQ4_1DotProd:
 // func gemvQ5_0DotProd(dst *float32, w *byte, q *int8, d *float32, sum *int16, blocks, stride, groups int)
 //
 // dst[8g+i] = row 8g+i of w times the activations, for groups of 8 rows; a row is
-// blocks of 22 bytes, stride bytes apart. Products by sdot.
+// blocks of 22 bytes, stride bytes apart. Products by sdot. Four blocks at a time: one
+// load has their d, one their sums.
 //
 // 	R0-R7 the eight rows   R8 codes   R9 scales d   R10 sums of 16   R11 blocks left
 // 	R12 what is prefetched, one group of rows ahead   R13 dst   R14 groups
 // 	R15 R19 R20 start of codes, d, sums   R21 blocks   R22 from a row's end to the next group
 // 	V0-V7 int32 sums of each row, from its first block on (they may wrap)
 // 	V8 V9 float sums, lane = row   V10-V13 the int32 sums up to this and the last block
-// 	V14 V15 codes of x   V16 V17 scales and mins   V18 d   V19 Σx   V20-V27 free   V28-V31 constants
+// 	V14-V15 codes of x   V16 V17 scales and mins   V18 d   V19 Σx   others free up to the constants from V28 on
 //
 // 	for each group {
 // 		for each block b {
@@ -3739,41 +5727,47 @@ groupQ5_0DotProd:
 	WORD $0x4f00e40d // movi v13.16b, #0
 	MOVD R15, R8
 	MOVD R19, R9
-	SUBS $2, R21, R11
+	SUBS $4, R21, R11
 	BLT oddQ5_0DotProd
 
-twoQ5_0DotProd:
+fourQ5_0DotProd:
 	PRFM 0(R12), PLDL2KEEP
 	PRFM 64(R12), PLDL2KEEP
 	PRFM 128(R12), PLDL2KEEP
 	PRFM 192(R12), PLDL2KEEP
 	PRFM 256(R12), PLDL2KEEP
-	ADD $352, R12, R12
-	FMOVD.P 8(R9), F18
-	FLDPQ.P 32(R8), (F14, F15)
+	PRFM 320(R12), PLDL2KEEP
+	PRFM 384(R12), PLDL2KEEP
+	PRFM 448(R12), PLDL2KEEP
+	PRFM 512(R12), PLDL2KEEP
+	PRFM 576(R12), PLDL2KEEP
+	PRFM 640(R12), PLDL2KEEP
+	ADD $704, R12, R12
+	FMOVQ.P 16(R9), F18
+	VLD1.P 32(R8), [V14.B16, V15.B16]
 	VLD1.P 2(R0), V16.H[0]
 	VLD1.P 2(R1), V16.H[1]
 	VLD1R.P 4(R0), [V24.S4]
-	VLD1R.P 4(R1), [V25.S4]
+	VLD1R.P 4(R1), [V26.S4]
 	VLD1.P 16(R0), [V20.B16]
 	VLD1.P 16(R1), [V22.B16]
 	WORD $0x6e205b18 // mvn v24.16b, v24.16b
-	WORD $0x6e205b39 // mvn v25.16b, v25.16b
-	WORD $0x4e1d031a // tbl v26.16b, { v24.16b }, v29.16b
-	WORD $0x4e1d033b // tbl v27.16b, { v25.16b }, v29.16b
+	WORD $0x6e205b5a // mvn v26.16b, v26.16b
+	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
 	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
-	WORD $0x4e1c0339 // tbl v25.16b, { v25.16b }, v28.16b
-	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
+	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
+	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
 	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
 	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
-	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
+	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
 	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
 	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
 	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
 	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
-	WORD $0x6f0c5736 // sli v22.16b, v25.16b, #4
-	WORD $0x6f0c5755 // sli v21.16b, v26.16b, #4
+	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
+	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
 	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
 	WORD $0x4e8e9680 // sdot v0.4s, v20.16b, v14.16b
 	WORD $0x4e8e96c1 // sdot v1.4s, v22.16b, v14.16b
@@ -3782,26 +5776,26 @@ twoQ5_0DotProd:
 	VLD1.P 2(R2), V16.H[2]
 	VLD1.P 2(R3), V16.H[3]
 	VLD1R.P 4(R2), [V24.S4]
-	VLD1R.P 4(R3), [V25.S4]
+	VLD1R.P 4(R3), [V26.S4]
 	VLD1.P 16(R2), [V20.B16]
 	VLD1.P 16(R3), [V22.B16]
 	WORD $0x6e205b18 // mvn v24.16b, v24.16b
-	WORD $0x6e205b39 // mvn v25.16b, v25.16b
-	WORD $0x4e1d031a // tbl v26.16b, { v24.16b }, v29.16b
-	WORD $0x4e1d033b // tbl v27.16b, { v25.16b }, v29.16b
+	WORD $0x6e205b5a // mvn v26.16b, v26.16b
+	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
 	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
-	WORD $0x4e1c0339 // tbl v25.16b, { v25.16b }, v28.16b
-	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
+	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
+	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
 	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
 	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
-	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
+	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
 	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
 	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
 	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
 	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
-	WORD $0x6f0c5736 // sli v22.16b, v25.16b, #4
-	WORD $0x6f0c5755 // sli v21.16b, v26.16b, #4
+	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
+	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
 	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
 	WORD $0x4e8e9682 // sdot v2.4s, v20.16b, v14.16b
 	WORD $0x4e8e96c3 // sdot v3.4s, v22.16b, v14.16b
@@ -3810,26 +5804,26 @@ twoQ5_0DotProd:
 	VLD1.P 2(R4), V16.H[4]
 	VLD1.P 2(R5), V16.H[5]
 	VLD1R.P 4(R4), [V24.S4]
-	VLD1R.P 4(R5), [V25.S4]
+	VLD1R.P 4(R5), [V26.S4]
 	VLD1.P 16(R4), [V20.B16]
 	VLD1.P 16(R5), [V22.B16]
 	WORD $0x6e205b18 // mvn v24.16b, v24.16b
-	WORD $0x6e205b39 // mvn v25.16b, v25.16b
-	WORD $0x4e1d031a // tbl v26.16b, { v24.16b }, v29.16b
-	WORD $0x4e1d033b // tbl v27.16b, { v25.16b }, v29.16b
+	WORD $0x6e205b5a // mvn v26.16b, v26.16b
+	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
 	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
-	WORD $0x4e1c0339 // tbl v25.16b, { v25.16b }, v28.16b
-	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
+	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
+	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
 	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
 	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
-	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
+	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
 	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
 	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
 	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
 	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
-	WORD $0x6f0c5736 // sli v22.16b, v25.16b, #4
-	WORD $0x6f0c5755 // sli v21.16b, v26.16b, #4
+	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
+	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
 	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
 	WORD $0x4e8e9684 // sdot v4.4s, v20.16b, v14.16b
 	WORD $0x4e8e96c5 // sdot v5.4s, v22.16b, v14.16b
@@ -3838,26 +5832,26 @@ twoQ5_0DotProd:
 	VLD1.P 2(R6), V16.H[6]
 	VLD1.P 2(R7), V16.H[7]
 	VLD1R.P 4(R6), [V24.S4]
-	VLD1R.P 4(R7), [V25.S4]
+	VLD1R.P 4(R7), [V26.S4]
 	VLD1.P 16(R6), [V20.B16]
 	VLD1.P 16(R7), [V22.B16]
 	WORD $0x6e205b18 // mvn v24.16b, v24.16b
-	WORD $0x6e205b39 // mvn v25.16b, v25.16b
-	WORD $0x4e1d031a // tbl v26.16b, { v24.16b }, v29.16b
-	WORD $0x4e1d033b // tbl v27.16b, { v25.16b }, v29.16b
+	WORD $0x6e205b5a // mvn v26.16b, v26.16b
+	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
 	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
-	WORD $0x4e1c0339 // tbl v25.16b, { v25.16b }, v28.16b
-	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
+	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
+	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
 	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
 	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
-	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
+	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
 	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
 	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
 	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
 	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
-	WORD $0x6f0c5736 // sli v22.16b, v25.16b, #4
-	WORD $0x6f0c5755 // sli v21.16b, v26.16b, #4
+	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
+	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
 	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
 	WORD $0x4e8e9686 // sdot v6.4s, v20.16b, v14.16b
 	WORD $0x4e8e96c7 // sdot v7.4s, v22.16b, v14.16b
@@ -3881,30 +5875,30 @@ twoQ5_0DotProd:
 	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
 	WORD $0x4f929294 // fmul v20.4s, v20.4s, v18.s[0]
 	WORD $0x4e34d529 // fadd v9.4s, v9.4s, v20.4s
-	FLDPQ.P 32(R8), (F14, F15)
+	VLD1.P 32(R8), [V14.B16, V15.B16]
 	VLD1.P 2(R0), V16.H[0]
 	VLD1.P 2(R1), V16.H[1]
 	VLD1R.P 4(R0), [V24.S4]
-	VLD1R.P 4(R1), [V25.S4]
+	VLD1R.P 4(R1), [V26.S4]
 	VLD1.P 16(R0), [V20.B16]
 	VLD1.P 16(R1), [V22.B16]
 	WORD $0x6e205b18 // mvn v24.16b, v24.16b
-	WORD $0x6e205b39 // mvn v25.16b, v25.16b
-	WORD $0x4e1d031a // tbl v26.16b, { v24.16b }, v29.16b
-	WORD $0x4e1d033b // tbl v27.16b, { v25.16b }, v29.16b
+	WORD $0x6e205b5a // mvn v26.16b, v26.16b
+	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
 	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
-	WORD $0x4e1c0339 // tbl v25.16b, { v25.16b }, v28.16b
-	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
+	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
+	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
 	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
 	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
-	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
+	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
 	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
 	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
 	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
 	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
-	WORD $0x6f0c5736 // sli v22.16b, v25.16b, #4
-	WORD $0x6f0c5755 // sli v21.16b, v26.16b, #4
+	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
+	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
 	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
 	WORD $0x4e8e9680 // sdot v0.4s, v20.16b, v14.16b
 	WORD $0x4e8e96c1 // sdot v1.4s, v22.16b, v14.16b
@@ -3913,26 +5907,26 @@ twoQ5_0DotProd:
 	VLD1.P 2(R2), V16.H[2]
 	VLD1.P 2(R3), V16.H[3]
 	VLD1R.P 4(R2), [V24.S4]
-	VLD1R.P 4(R3), [V25.S4]
+	VLD1R.P 4(R3), [V26.S4]
 	VLD1.P 16(R2), [V20.B16]
 	VLD1.P 16(R3), [V22.B16]
 	WORD $0x6e205b18 // mvn v24.16b, v24.16b
-	WORD $0x6e205b39 // mvn v25.16b, v25.16b
-	WORD $0x4e1d031a // tbl v26.16b, { v24.16b }, v29.16b
-	WORD $0x4e1d033b // tbl v27.16b, { v25.16b }, v29.16b
+	WORD $0x6e205b5a // mvn v26.16b, v26.16b
+	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
 	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
-	WORD $0x4e1c0339 // tbl v25.16b, { v25.16b }, v28.16b
-	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
+	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
+	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
 	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
 	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
-	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
+	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
 	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
 	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
 	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
 	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
-	WORD $0x6f0c5736 // sli v22.16b, v25.16b, #4
-	WORD $0x6f0c5755 // sli v21.16b, v26.16b, #4
+	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
+	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
 	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
 	WORD $0x4e8e9682 // sdot v2.4s, v20.16b, v14.16b
 	WORD $0x4e8e96c3 // sdot v3.4s, v22.16b, v14.16b
@@ -3941,26 +5935,26 @@ twoQ5_0DotProd:
 	VLD1.P 2(R4), V16.H[4]
 	VLD1.P 2(R5), V16.H[5]
 	VLD1R.P 4(R4), [V24.S4]
-	VLD1R.P 4(R5), [V25.S4]
+	VLD1R.P 4(R5), [V26.S4]
 	VLD1.P 16(R4), [V20.B16]
 	VLD1.P 16(R5), [V22.B16]
 	WORD $0x6e205b18 // mvn v24.16b, v24.16b
-	WORD $0x6e205b39 // mvn v25.16b, v25.16b
-	WORD $0x4e1d031a // tbl v26.16b, { v24.16b }, v29.16b
-	WORD $0x4e1d033b // tbl v27.16b, { v25.16b }, v29.16b
+	WORD $0x6e205b5a // mvn v26.16b, v26.16b
+	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
 	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
-	WORD $0x4e1c0339 // tbl v25.16b, { v25.16b }, v28.16b
-	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
+	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
+	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
 	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
 	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
-	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
+	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
 	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
 	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
 	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
 	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
-	WORD $0x6f0c5736 // sli v22.16b, v25.16b, #4
-	WORD $0x6f0c5755 // sli v21.16b, v26.16b, #4
+	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
+	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
 	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
 	WORD $0x4e8e9684 // sdot v4.4s, v20.16b, v14.16b
 	WORD $0x4e8e96c5 // sdot v5.4s, v22.16b, v14.16b
@@ -3969,26 +5963,26 @@ twoQ5_0DotProd:
 	VLD1.P 2(R6), V16.H[6]
 	VLD1.P 2(R7), V16.H[7]
 	VLD1R.P 4(R6), [V24.S4]
-	VLD1R.P 4(R7), [V25.S4]
+	VLD1R.P 4(R7), [V26.S4]
 	VLD1.P 16(R6), [V20.B16]
 	VLD1.P 16(R7), [V22.B16]
 	WORD $0x6e205b18 // mvn v24.16b, v24.16b
-	WORD $0x6e205b39 // mvn v25.16b, v25.16b
-	WORD $0x4e1d031a // tbl v26.16b, { v24.16b }, v29.16b
-	WORD $0x4e1d033b // tbl v27.16b, { v25.16b }, v29.16b
+	WORD $0x6e205b5a // mvn v26.16b, v26.16b
+	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
 	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
-	WORD $0x4e1c0339 // tbl v25.16b, { v25.16b }, v28.16b
-	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
+	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
+	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
 	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
 	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
-	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
+	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
 	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
 	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
 	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
 	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
-	WORD $0x6f0c5736 // sli v22.16b, v25.16b, #4
-	WORD $0x6f0c5755 // sli v21.16b, v26.16b, #4
+	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
+	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
 	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
 	WORD $0x4e8e9686 // sdot v6.4s, v20.16b, v14.16b
 	WORD $0x4e8e96c7 // sdot v7.4s, v22.16b, v14.16b
@@ -4012,37 +6006,30 @@ twoQ5_0DotProd:
 	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
 	WORD $0x4fb29294 // fmul v20.4s, v20.4s, v18.s[1]
 	WORD $0x4e34d529 // fadd v9.4s, v9.4s, v20.4s
-	SUBS $2, R11, R11
-	BGE twoQ5_0DotProd
-
-oddQ5_0DotProd:
-	ADDS $2, R11, R11
-	BEQ storeQ5_0DotProd
-	FMOVS.P 4(R9), F18
-	FLDPQ.P 32(R8), (F14, F15)
+	VLD1.P 32(R8), [V14.B16, V15.B16]
 	VLD1.P 2(R0), V16.H[0]
 	VLD1.P 2(R1), V16.H[1]
 	VLD1R.P 4(R0), [V24.S4]
-	VLD1R.P 4(R1), [V25.S4]
+	VLD1R.P 4(R1), [V26.S4]
 	VLD1.P 16(R0), [V20.B16]
 	VLD1.P 16(R1), [V22.B16]
 	WORD $0x6e205b18 // mvn v24.16b, v24.16b
-	WORD $0x6e205b39 // mvn v25.16b, v25.16b
-	WORD $0x4e1d031a // tbl v26.16b, { v24.16b }, v29.16b
-	WORD $0x4e1d033b // tbl v27.16b, { v25.16b }, v29.16b
+	WORD $0x6e205b5a // mvn v26.16b, v26.16b
+	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
 	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
-	WORD $0x4e1c0339 // tbl v25.16b, { v25.16b }, v28.16b
-	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
+	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
+	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
 	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
 	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
-	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
+	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
 	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
 	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
 	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
 	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
-	WORD $0x6f0c5736 // sli v22.16b, v25.16b, #4
-	WORD $0x6f0c5755 // sli v21.16b, v26.16b, #4
+	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
+	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
 	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
 	WORD $0x4e8e9680 // sdot v0.4s, v20.16b, v14.16b
 	WORD $0x4e8e96c1 // sdot v1.4s, v22.16b, v14.16b
@@ -4051,26 +6038,26 @@ oddQ5_0DotProd:
 	VLD1.P 2(R2), V16.H[2]
 	VLD1.P 2(R3), V16.H[3]
 	VLD1R.P 4(R2), [V24.S4]
-	VLD1R.P 4(R3), [V25.S4]
+	VLD1R.P 4(R3), [V26.S4]
 	VLD1.P 16(R2), [V20.B16]
 	VLD1.P 16(R3), [V22.B16]
 	WORD $0x6e205b18 // mvn v24.16b, v24.16b
-	WORD $0x6e205b39 // mvn v25.16b, v25.16b
-	WORD $0x4e1d031a // tbl v26.16b, { v24.16b }, v29.16b
-	WORD $0x4e1d033b // tbl v27.16b, { v25.16b }, v29.16b
+	WORD $0x6e205b5a // mvn v26.16b, v26.16b
+	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
 	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
-	WORD $0x4e1c0339 // tbl v25.16b, { v25.16b }, v28.16b
-	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
+	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
+	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
 	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
 	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
-	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
+	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
 	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
 	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
 	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
 	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
-	WORD $0x6f0c5736 // sli v22.16b, v25.16b, #4
-	WORD $0x6f0c5755 // sli v21.16b, v26.16b, #4
+	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
+	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
 	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
 	WORD $0x4e8e9682 // sdot v2.4s, v20.16b, v14.16b
 	WORD $0x4e8e96c3 // sdot v3.4s, v22.16b, v14.16b
@@ -4079,26 +6066,26 @@ oddQ5_0DotProd:
 	VLD1.P 2(R4), V16.H[4]
 	VLD1.P 2(R5), V16.H[5]
 	VLD1R.P 4(R4), [V24.S4]
-	VLD1R.P 4(R5), [V25.S4]
+	VLD1R.P 4(R5), [V26.S4]
 	VLD1.P 16(R4), [V20.B16]
 	VLD1.P 16(R5), [V22.B16]
 	WORD $0x6e205b18 // mvn v24.16b, v24.16b
-	WORD $0x6e205b39 // mvn v25.16b, v25.16b
-	WORD $0x4e1d031a // tbl v26.16b, { v24.16b }, v29.16b
-	WORD $0x4e1d033b // tbl v27.16b, { v25.16b }, v29.16b
+	WORD $0x6e205b5a // mvn v26.16b, v26.16b
+	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
 	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
-	WORD $0x4e1c0339 // tbl v25.16b, { v25.16b }, v28.16b
-	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
+	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
+	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
 	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
 	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
-	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
+	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
 	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
 	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
 	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
 	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
-	WORD $0x6f0c5736 // sli v22.16b, v25.16b, #4
-	WORD $0x6f0c5755 // sli v21.16b, v26.16b, #4
+	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
+	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
 	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
 	WORD $0x4e8e9684 // sdot v4.4s, v20.16b, v14.16b
 	WORD $0x4e8e96c5 // sdot v5.4s, v22.16b, v14.16b
@@ -4107,26 +6094,300 @@ oddQ5_0DotProd:
 	VLD1.P 2(R6), V16.H[6]
 	VLD1.P 2(R7), V16.H[7]
 	VLD1R.P 4(R6), [V24.S4]
-	VLD1R.P 4(R7), [V25.S4]
+	VLD1R.P 4(R7), [V26.S4]
 	VLD1.P 16(R6), [V20.B16]
 	VLD1.P 16(R7), [V22.B16]
 	WORD $0x6e205b18 // mvn v24.16b, v24.16b
-	WORD $0x6e205b39 // mvn v25.16b, v25.16b
-	WORD $0x4e1d031a // tbl v26.16b, { v24.16b }, v29.16b
-	WORD $0x4e1d033b // tbl v27.16b, { v25.16b }, v29.16b
+	WORD $0x6e205b5a // mvn v26.16b, v26.16b
+	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
 	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
-	WORD $0x4e1c0339 // tbl v25.16b, { v25.16b }, v28.16b
-	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
+	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
+	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
 	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
 	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
-	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
+	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
 	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
 	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
 	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
 	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
-	WORD $0x6f0c5736 // sli v22.16b, v25.16b, #4
-	WORD $0x6f0c5755 // sli v21.16b, v26.16b, #4
+	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
+	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
+	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
+	WORD $0x4e8e9686 // sdot v6.4s, v20.16b, v14.16b
+	WORD $0x4e8e96c7 // sdot v7.4s, v22.16b, v14.16b
+	WORD $0x4e8f96a6 // sdot v6.4s, v21.16b, v15.16b
+	WORD $0x4e8f96e7 // sdot v7.4s, v23.16b, v15.16b
+	WORD $0x4ea1bc14 // addp v20.4s, v0.4s, v1.4s
+	WORD $0x4ea3bc55 // addp v21.4s, v2.4s, v3.4s
+	WORD $0x4eb5be8a // addp v10.4s, v20.4s, v21.4s
+	WORD $0x6eac8554 // sub v20.4s, v10.4s, v12.4s
+	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
+	WORD $0x0e217a15 // fcvtl v21.4s, v16.4h
+	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
+	WORD $0x4f929a94 // fmul v20.4s, v20.4s, v18.s[2]
+	WORD $0x4e34d508 // fadd v8.4s, v8.4s, v20.4s
+	WORD $0x4ea5bc94 // addp v20.4s, v4.4s, v5.4s
+	WORD $0x4ea7bcd5 // addp v21.4s, v6.4s, v7.4s
+	WORD $0x4eb5be8b // addp v11.4s, v20.4s, v21.4s
+	WORD $0x6ead8574 // sub v20.4s, v11.4s, v13.4s
+	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
+	WORD $0x4e217a15 // fcvtl2 v21.4s, v16.8h
+	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
+	WORD $0x4f929a94 // fmul v20.4s, v20.4s, v18.s[2]
+	WORD $0x4e34d529 // fadd v9.4s, v9.4s, v20.4s
+	VLD1.P 32(R8), [V14.B16, V15.B16]
+	VLD1.P 2(R0), V16.H[0]
+	VLD1.P 2(R1), V16.H[1]
+	VLD1R.P 4(R0), [V24.S4]
+	VLD1R.P 4(R1), [V26.S4]
+	VLD1.P 16(R0), [V20.B16]
+	VLD1.P 16(R1), [V22.B16]
+	WORD $0x6e205b18 // mvn v24.16b, v24.16b
+	WORD $0x6e205b5a // mvn v26.16b, v26.16b
+	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
+	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
+	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
+	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
+	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
+	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
+	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
+	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
+	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
+	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
+	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
+	WORD $0x4e8e9680 // sdot v0.4s, v20.16b, v14.16b
+	WORD $0x4e8e96c1 // sdot v1.4s, v22.16b, v14.16b
+	WORD $0x4e8f96a0 // sdot v0.4s, v21.16b, v15.16b
+	WORD $0x4e8f96e1 // sdot v1.4s, v23.16b, v15.16b
+	VLD1.P 2(R2), V16.H[2]
+	VLD1.P 2(R3), V16.H[3]
+	VLD1R.P 4(R2), [V24.S4]
+	VLD1R.P 4(R3), [V26.S4]
+	VLD1.P 16(R2), [V20.B16]
+	VLD1.P 16(R3), [V22.B16]
+	WORD $0x6e205b18 // mvn v24.16b, v24.16b
+	WORD $0x6e205b5a // mvn v26.16b, v26.16b
+	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
+	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
+	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
+	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
+	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
+	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
+	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
+	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
+	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
+	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
+	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
+	WORD $0x4e8e9682 // sdot v2.4s, v20.16b, v14.16b
+	WORD $0x4e8e96c3 // sdot v3.4s, v22.16b, v14.16b
+	WORD $0x4e8f96a2 // sdot v2.4s, v21.16b, v15.16b
+	WORD $0x4e8f96e3 // sdot v3.4s, v23.16b, v15.16b
+	VLD1.P 2(R4), V16.H[4]
+	VLD1.P 2(R5), V16.H[5]
+	VLD1R.P 4(R4), [V24.S4]
+	VLD1R.P 4(R5), [V26.S4]
+	VLD1.P 16(R4), [V20.B16]
+	VLD1.P 16(R5), [V22.B16]
+	WORD $0x6e205b18 // mvn v24.16b, v24.16b
+	WORD $0x6e205b5a // mvn v26.16b, v26.16b
+	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
+	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
+	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
+	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
+	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
+	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
+	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
+	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
+	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
+	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
+	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
+	WORD $0x4e8e9684 // sdot v4.4s, v20.16b, v14.16b
+	WORD $0x4e8e96c5 // sdot v5.4s, v22.16b, v14.16b
+	WORD $0x4e8f96a4 // sdot v4.4s, v21.16b, v15.16b
+	WORD $0x4e8f96e5 // sdot v5.4s, v23.16b, v15.16b
+	VLD1.P 2(R6), V16.H[6]
+	VLD1.P 2(R7), V16.H[7]
+	VLD1R.P 4(R6), [V24.S4]
+	VLD1R.P 4(R7), [V26.S4]
+	VLD1.P 16(R6), [V20.B16]
+	VLD1.P 16(R7), [V22.B16]
+	WORD $0x6e205b18 // mvn v24.16b, v24.16b
+	WORD $0x6e205b5a // mvn v26.16b, v26.16b
+	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
+	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
+	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
+	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
+	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
+	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
+	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
+	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
+	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
+	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
+	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
+	WORD $0x4e8e9686 // sdot v6.4s, v20.16b, v14.16b
+	WORD $0x4e8e96c7 // sdot v7.4s, v22.16b, v14.16b
+	WORD $0x4e8f96a6 // sdot v6.4s, v21.16b, v15.16b
+	WORD $0x4e8f96e7 // sdot v7.4s, v23.16b, v15.16b
+	WORD $0x4ea1bc14 // addp v20.4s, v0.4s, v1.4s
+	WORD $0x4ea3bc55 // addp v21.4s, v2.4s, v3.4s
+	WORD $0x4eb5be8c // addp v12.4s, v20.4s, v21.4s
+	WORD $0x6eaa8594 // sub v20.4s, v12.4s, v10.4s
+	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
+	WORD $0x0e217a15 // fcvtl v21.4s, v16.4h
+	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
+	WORD $0x4fb29a94 // fmul v20.4s, v20.4s, v18.s[3]
+	WORD $0x4e34d508 // fadd v8.4s, v8.4s, v20.4s
+	WORD $0x4ea5bc94 // addp v20.4s, v4.4s, v5.4s
+	WORD $0x4ea7bcd5 // addp v21.4s, v6.4s, v7.4s
+	WORD $0x4eb5be8d // addp v13.4s, v20.4s, v21.4s
+	WORD $0x6eab85b4 // sub v20.4s, v13.4s, v11.4s
+	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
+	WORD $0x4e217a15 // fcvtl2 v21.4s, v16.8h
+	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
+	WORD $0x4fb29a94 // fmul v20.4s, v20.4s, v18.s[3]
+	WORD $0x4e34d529 // fadd v9.4s, v9.4s, v20.4s
+	SUBS $4, R11, R11
+	BGE fourQ5_0DotProd
+
+oddQ5_0DotProd:
+	ADDS $4, R11, R11
+	BEQ storeQ5_0DotProd
+
+oneQ5_0DotProd:
+	PRFM 0(R12), PLDL2KEEP
+	PRFM 64(R12), PLDL2KEEP
+	ADD $176, R12, R12
+	FMOVS.P 4(R9), F18
+	VLD1.P 32(R8), [V14.B16, V15.B16]
+	VLD1.P 2(R0), V16.H[0]
+	VLD1.P 2(R1), V16.H[1]
+	VLD1R.P 4(R0), [V24.S4]
+	VLD1R.P 4(R1), [V26.S4]
+	VLD1.P 16(R0), [V20.B16]
+	VLD1.P 16(R1), [V22.B16]
+	WORD $0x6e205b18 // mvn v24.16b, v24.16b
+	WORD $0x6e205b5a // mvn v26.16b, v26.16b
+	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
+	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
+	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
+	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
+	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
+	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
+	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
+	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
+	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
+	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
+	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
+	WORD $0x4e8e9680 // sdot v0.4s, v20.16b, v14.16b
+	WORD $0x4e8e96c1 // sdot v1.4s, v22.16b, v14.16b
+	WORD $0x4e8f96a0 // sdot v0.4s, v21.16b, v15.16b
+	WORD $0x4e8f96e1 // sdot v1.4s, v23.16b, v15.16b
+	VLD1.P 2(R2), V16.H[2]
+	VLD1.P 2(R3), V16.H[3]
+	VLD1R.P 4(R2), [V24.S4]
+	VLD1R.P 4(R3), [V26.S4]
+	VLD1.P 16(R2), [V20.B16]
+	VLD1.P 16(R3), [V22.B16]
+	WORD $0x6e205b18 // mvn v24.16b, v24.16b
+	WORD $0x6e205b5a // mvn v26.16b, v26.16b
+	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
+	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
+	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
+	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
+	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
+	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
+	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
+	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
+	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
+	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
+	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
+	WORD $0x4e8e9682 // sdot v2.4s, v20.16b, v14.16b
+	WORD $0x4e8e96c3 // sdot v3.4s, v22.16b, v14.16b
+	WORD $0x4e8f96a2 // sdot v2.4s, v21.16b, v15.16b
+	WORD $0x4e8f96e3 // sdot v3.4s, v23.16b, v15.16b
+	VLD1.P 2(R4), V16.H[4]
+	VLD1.P 2(R5), V16.H[5]
+	VLD1R.P 4(R4), [V24.S4]
+	VLD1R.P 4(R5), [V26.S4]
+	VLD1.P 16(R4), [V20.B16]
+	VLD1.P 16(R5), [V22.B16]
+	WORD $0x6e205b18 // mvn v24.16b, v24.16b
+	WORD $0x6e205b5a // mvn v26.16b, v26.16b
+	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
+	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
+	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
+	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
+	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
+	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
+	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
+	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
+	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
+	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
+	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
+	WORD $0x4e8e9684 // sdot v4.4s, v20.16b, v14.16b
+	WORD $0x4e8e96c5 // sdot v5.4s, v22.16b, v14.16b
+	WORD $0x4e8f96a4 // sdot v4.4s, v21.16b, v15.16b
+	WORD $0x4e8f96e5 // sdot v5.4s, v23.16b, v15.16b
+	VLD1.P 2(R6), V16.H[6]
+	VLD1.P 2(R7), V16.H[7]
+	VLD1R.P 4(R6), [V24.S4]
+	VLD1R.P 4(R7), [V26.S4]
+	VLD1.P 16(R6), [V20.B16]
+	VLD1.P 16(R7), [V22.B16]
+	WORD $0x6e205b18 // mvn v24.16b, v24.16b
+	WORD $0x6e205b5a // mvn v26.16b, v26.16b
+	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
+	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
+	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
+	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
+	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
+	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
+	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
+	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
+	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
+	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
 	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
 	WORD $0x4e8e9686 // sdot v6.4s, v20.16b, v14.16b
 	WORD $0x4e8e96c7 // sdot v7.4s, v22.16b, v14.16b
@@ -4150,6 +6411,10 @@ oddQ5_0DotProd:
 	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
 	WORD $0x4f929294 // fmul v20.4s, v20.4s, v18.s[0]
 	WORD $0x4e34d529 // fadd v9.4s, v9.4s, v20.4s
+	WORD $0x4eaa1d4c // mov v12.16b, v10.16b
+	WORD $0x4eab1d6d // mov v13.16b, v11.16b
+	SUBS $1, R11, R11
+	BNE oneQ5_0DotProd
 
 storeQ5_0DotProd:
 	FSTPQ.P (F8, F9), 32(R13)
@@ -4168,14 +6433,15 @@ storeQ5_0DotProd:
 // func gemvQ5_1DotProd(dst *float32, w *byte, q *int8, d *float32, sum *int16, blocks, stride, groups int)
 //
 // dst[8g+i] = row 8g+i of w times the activations, for groups of 8 rows; a row is
-// blocks of 24 bytes, stride bytes apart. Products by sdot.
+// blocks of 24 bytes, stride bytes apart. Products by sdot. Four blocks at a time: one
+// load has their d, one their sums.
 //
 // 	R0-R7 the eight rows   R8 codes   R9 scales d   R10 sums of 16   R11 blocks left
 // 	R12 what is prefetched, one group of rows ahead   R13 dst   R14 groups
 // 	R15 R19 R20 start of codes, d, sums   R21 blocks   R22 from a row's end to the next group
 // 	V0-V7 int32 sums of each row, from its first block on (they may wrap)
 // 	V8 V9 float sums, lane = row   V10-V13 the int32 sums up to this and the last block
-// 	V14 V15 codes of x   V16 V17 scales and mins   V18 d   V19 Σx   V20-V27 free   V28-V31 constants
+// 	V14-V15 codes of x   V16 V17 scales and mins   V18 d   V19 Σx   others free up to the constants from V28 on
 //
 // 	for each group {
 // 		for each block b {
@@ -4227,44 +6493,52 @@ groupQ5_1DotProd:
 	MOVD R15, R8
 	MOVD R19, R9
 	MOVD R20, R10
-	SUBS $2, R21, R11
+	SUBS $4, R21, R11
 	BLT oddQ5_1DotProd
 
-twoQ5_1DotProd:
+fourQ5_1DotProd:
 	PRFM 0(R12), PLDL2KEEP
 	PRFM 64(R12), PLDL2KEEP
 	PRFM 128(R12), PLDL2KEEP
 	PRFM 192(R12), PLDL2KEEP
 	PRFM 256(R12), PLDL2KEEP
 	PRFM 320(R12), PLDL2KEEP
-	ADD $384, R12, R12
-	FMOVD.P 8(R9), F18
-	FLDPQ.P 32(R8), (F14, F15)
+	PRFM 384(R12), PLDL2KEEP
+	PRFM 448(R12), PLDL2KEEP
+	PRFM 512(R12), PLDL2KEEP
+	PRFM 576(R12), PLDL2KEEP
+	PRFM 640(R12), PLDL2KEEP
+	PRFM 704(R12), PLDL2KEEP
+	ADD $768, R12, R12
+	FMOVQ.P 16(R9), F18
+	FMOVQ.P 16(R10), F19
+	WORD $0x4e602a73 // saddlp v19.4s, v19.8h
+	VLD1.P 32(R8), [V14.B16, V15.B16]
 	VLD1.P 2(R0), V16.H[0]
 	VLD1.P 2(R1), V16.H[1]
 	VLD1.P 2(R0), V17.H[0]
 	VLD1.P 2(R1), V17.H[1]
 	VLD1R.P 4(R0), [V24.S4]
-	VLD1R.P 4(R1), [V25.S4]
+	VLD1R.P 4(R1), [V26.S4]
 	VLD1.P 16(R0), [V20.B16]
 	VLD1.P 16(R1), [V22.B16]
 	WORD $0x6e205b18 // mvn v24.16b, v24.16b
-	WORD $0x6e205b39 // mvn v25.16b, v25.16b
-	WORD $0x4e1d031a // tbl v26.16b, { v24.16b }, v29.16b
-	WORD $0x4e1d033b // tbl v27.16b, { v25.16b }, v29.16b
+	WORD $0x6e205b5a // mvn v26.16b, v26.16b
+	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
 	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
-	WORD $0x4e1c0339 // tbl v25.16b, { v25.16b }, v28.16b
-	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
+	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
+	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
 	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
 	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
-	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
+	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
 	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
 	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
 	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
 	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
-	WORD $0x6f0c5736 // sli v22.16b, v25.16b, #4
-	WORD $0x6f0c5755 // sli v21.16b, v26.16b, #4
+	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
+	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
 	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
 	WORD $0x4e8e9680 // sdot v0.4s, v20.16b, v14.16b
 	WORD $0x4e8e96c1 // sdot v1.4s, v22.16b, v14.16b
@@ -4275,26 +6549,26 @@ twoQ5_1DotProd:
 	VLD1.P 2(R2), V17.H[2]
 	VLD1.P 2(R3), V17.H[3]
 	VLD1R.P 4(R2), [V24.S4]
-	VLD1R.P 4(R3), [V25.S4]
+	VLD1R.P 4(R3), [V26.S4]
 	VLD1.P 16(R2), [V20.B16]
 	VLD1.P 16(R3), [V22.B16]
 	WORD $0x6e205b18 // mvn v24.16b, v24.16b
-	WORD $0x6e205b39 // mvn v25.16b, v25.16b
-	WORD $0x4e1d031a // tbl v26.16b, { v24.16b }, v29.16b
-	WORD $0x4e1d033b // tbl v27.16b, { v25.16b }, v29.16b
+	WORD $0x6e205b5a // mvn v26.16b, v26.16b
+	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
 	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
-	WORD $0x4e1c0339 // tbl v25.16b, { v25.16b }, v28.16b
-	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
+	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
+	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
 	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
 	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
-	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
+	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
 	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
 	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
 	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
 	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
-	WORD $0x6f0c5736 // sli v22.16b, v25.16b, #4
-	WORD $0x6f0c5755 // sli v21.16b, v26.16b, #4
+	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
+	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
 	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
 	WORD $0x4e8e9682 // sdot v2.4s, v20.16b, v14.16b
 	WORD $0x4e8e96c3 // sdot v3.4s, v22.16b, v14.16b
@@ -4305,26 +6579,26 @@ twoQ5_1DotProd:
 	VLD1.P 2(R4), V17.H[4]
 	VLD1.P 2(R5), V17.H[5]
 	VLD1R.P 4(R4), [V24.S4]
-	VLD1R.P 4(R5), [V25.S4]
+	VLD1R.P 4(R5), [V26.S4]
 	VLD1.P 16(R4), [V20.B16]
 	VLD1.P 16(R5), [V22.B16]
 	WORD $0x6e205b18 // mvn v24.16b, v24.16b
-	WORD $0x6e205b39 // mvn v25.16b, v25.16b
-	WORD $0x4e1d031a // tbl v26.16b, { v24.16b }, v29.16b
-	WORD $0x4e1d033b // tbl v27.16b, { v25.16b }, v29.16b
+	WORD $0x6e205b5a // mvn v26.16b, v26.16b
+	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
 	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
-	WORD $0x4e1c0339 // tbl v25.16b, { v25.16b }, v28.16b
-	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
+	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
+	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
 	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
 	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
-	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
+	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
 	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
 	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
 	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
 	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
-	WORD $0x6f0c5736 // sli v22.16b, v25.16b, #4
-	WORD $0x6f0c5755 // sli v21.16b, v26.16b, #4
+	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
+	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
 	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
 	WORD $0x4e8e9684 // sdot v4.4s, v20.16b, v14.16b
 	WORD $0x4e8e96c5 // sdot v5.4s, v22.16b, v14.16b
@@ -4335,89 +6609,88 @@ twoQ5_1DotProd:
 	VLD1.P 2(R6), V17.H[6]
 	VLD1.P 2(R7), V17.H[7]
 	VLD1R.P 4(R6), [V24.S4]
-	VLD1R.P 4(R7), [V25.S4]
+	VLD1R.P 4(R7), [V26.S4]
 	VLD1.P 16(R6), [V20.B16]
 	VLD1.P 16(R7), [V22.B16]
 	WORD $0x6e205b18 // mvn v24.16b, v24.16b
-	WORD $0x6e205b39 // mvn v25.16b, v25.16b
-	WORD $0x4e1d031a // tbl v26.16b, { v24.16b }, v29.16b
-	WORD $0x4e1d033b // tbl v27.16b, { v25.16b }, v29.16b
+	WORD $0x6e205b5a // mvn v26.16b, v26.16b
+	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
 	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
-	WORD $0x4e1c0339 // tbl v25.16b, { v25.16b }, v28.16b
-	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
+	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
+	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
 	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
 	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
-	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
+	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
 	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
 	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
 	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
 	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
-	WORD $0x6f0c5736 // sli v22.16b, v25.16b, #4
-	WORD $0x6f0c5755 // sli v21.16b, v26.16b, #4
+	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
+	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
 	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
 	WORD $0x4e8e9686 // sdot v6.4s, v20.16b, v14.16b
 	WORD $0x4e8e96c7 // sdot v7.4s, v22.16b, v14.16b
 	WORD $0x4e8f96a6 // sdot v6.4s, v21.16b, v15.16b
 	WORD $0x4e8f96e7 // sdot v7.4s, v23.16b, v15.16b
-	VLD1R.P 4(R10), [V19.S4]
-	WORD $0x4e602a73 // saddlp v19.4s, v19.8h
-	WORD $0x4f245679 // shl v25.4s, v19.4s, #4
-	WORD $0x4e21da73 // scvtf v19.4s, v19.4s
+	WORD $0x4f00061b // movi v27.4s, #16
+	WORD $0x4e040676 // dup v22.4s, v19.s[0]
+	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
 	WORD $0x4ea1bc14 // addp v20.4s, v0.4s, v1.4s
 	WORD $0x4ea3bc55 // addp v21.4s, v2.4s, v3.4s
 	WORD $0x4eb5be8a // addp v10.4s, v20.4s, v21.4s
 	WORD $0x6eac8554 // sub v20.4s, v10.4s, v12.4s
-	WORD $0x4eb98694 // add v20.4s, v20.4s, v25.4s
+	WORD $0x6f930374 // mla v20.4s, v27.4s, v19.s[0]
 	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
 	WORD $0x0e217a15 // fcvtl v21.4s, v16.4h
 	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
 	WORD $0x4f929294 // fmul v20.4s, v20.4s, v18.s[0]
 	WORD $0x4e34d508 // fadd v8.4s, v8.4s, v20.4s
 	WORD $0x0e217a35 // fcvtl v21.4s, v17.4h
-	WORD $0x6e33deb5 // fmul v21.4s, v21.4s, v19.4s
+	WORD $0x4f9692b5 // fmul v21.4s, v21.4s, v22.s[0]
 	WORD $0x4f9292b5 // fmul v21.4s, v21.4s, v18.s[0]
 	WORD $0x4e35d508 // fadd v8.4s, v8.4s, v21.4s
 	WORD $0x4ea5bc94 // addp v20.4s, v4.4s, v5.4s
 	WORD $0x4ea7bcd5 // addp v21.4s, v6.4s, v7.4s
 	WORD $0x4eb5be8b // addp v11.4s, v20.4s, v21.4s
 	WORD $0x6ead8574 // sub v20.4s, v11.4s, v13.4s
-	WORD $0x4eb98694 // add v20.4s, v20.4s, v25.4s
+	WORD $0x6f930374 // mla v20.4s, v27.4s, v19.s[0]
 	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
 	WORD $0x4e217a15 // fcvtl2 v21.4s, v16.8h
 	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
 	WORD $0x4f929294 // fmul v20.4s, v20.4s, v18.s[0]
 	WORD $0x4e34d529 // fadd v9.4s, v9.4s, v20.4s
 	WORD $0x4e217a35 // fcvtl2 v21.4s, v17.8h
-	WORD $0x6e33deb5 // fmul v21.4s, v21.4s, v19.4s
+	WORD $0x4f9692b5 // fmul v21.4s, v21.4s, v22.s[0]
 	WORD $0x4f9292b5 // fmul v21.4s, v21.4s, v18.s[0]
 	WORD $0x4e35d529 // fadd v9.4s, v9.4s, v21.4s
-	FLDPQ.P 32(R8), (F14, F15)
+	VLD1.P 32(R8), [V14.B16, V15.B16]
 	VLD1.P 2(R0), V16.H[0]
 	VLD1.P 2(R1), V16.H[1]
 	VLD1.P 2(R0), V17.H[0]
 	VLD1.P 2(R1), V17.H[1]
 	VLD1R.P 4(R0), [V24.S4]
-	VLD1R.P 4(R1), [V25.S4]
+	VLD1R.P 4(R1), [V26.S4]
 	VLD1.P 16(R0), [V20.B16]
 	VLD1.P 16(R1), [V22.B16]
 	WORD $0x6e205b18 // mvn v24.16b, v24.16b
-	WORD $0x6e205b39 // mvn v25.16b, v25.16b
-	WORD $0x4e1d031a // tbl v26.16b, { v24.16b }, v29.16b
-	WORD $0x4e1d033b // tbl v27.16b, { v25.16b }, v29.16b
+	WORD $0x6e205b5a // mvn v26.16b, v26.16b
+	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
 	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
-	WORD $0x4e1c0339 // tbl v25.16b, { v25.16b }, v28.16b
-	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
+	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
+	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
 	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
 	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
-	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
+	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
 	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
 	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
 	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
 	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
-	WORD $0x6f0c5736 // sli v22.16b, v25.16b, #4
-	WORD $0x6f0c5755 // sli v21.16b, v26.16b, #4
+	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
+	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
 	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
 	WORD $0x4e8e9680 // sdot v0.4s, v20.16b, v14.16b
 	WORD $0x4e8e96c1 // sdot v1.4s, v22.16b, v14.16b
@@ -4428,26 +6701,26 @@ twoQ5_1DotProd:
 	VLD1.P 2(R2), V17.H[2]
 	VLD1.P 2(R3), V17.H[3]
 	VLD1R.P 4(R2), [V24.S4]
-	VLD1R.P 4(R3), [V25.S4]
+	VLD1R.P 4(R3), [V26.S4]
 	VLD1.P 16(R2), [V20.B16]
 	VLD1.P 16(R3), [V22.B16]
 	WORD $0x6e205b18 // mvn v24.16b, v24.16b
-	WORD $0x6e205b39 // mvn v25.16b, v25.16b
-	WORD $0x4e1d031a // tbl v26.16b, { v24.16b }, v29.16b
-	WORD $0x4e1d033b // tbl v27.16b, { v25.16b }, v29.16b
+	WORD $0x6e205b5a // mvn v26.16b, v26.16b
+	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
 	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
-	WORD $0x4e1c0339 // tbl v25.16b, { v25.16b }, v28.16b
-	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
+	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
+	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
 	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
 	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
-	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
+	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
 	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
 	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
 	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
 	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
-	WORD $0x6f0c5736 // sli v22.16b, v25.16b, #4
-	WORD $0x6f0c5755 // sli v21.16b, v26.16b, #4
+	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
+	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
 	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
 	WORD $0x4e8e9682 // sdot v2.4s, v20.16b, v14.16b
 	WORD $0x4e8e96c3 // sdot v3.4s, v22.16b, v14.16b
@@ -4458,26 +6731,26 @@ twoQ5_1DotProd:
 	VLD1.P 2(R4), V17.H[4]
 	VLD1.P 2(R5), V17.H[5]
 	VLD1R.P 4(R4), [V24.S4]
-	VLD1R.P 4(R5), [V25.S4]
+	VLD1R.P 4(R5), [V26.S4]
 	VLD1.P 16(R4), [V20.B16]
 	VLD1.P 16(R5), [V22.B16]
 	WORD $0x6e205b18 // mvn v24.16b, v24.16b
-	WORD $0x6e205b39 // mvn v25.16b, v25.16b
-	WORD $0x4e1d031a // tbl v26.16b, { v24.16b }, v29.16b
-	WORD $0x4e1d033b // tbl v27.16b, { v25.16b }, v29.16b
+	WORD $0x6e205b5a // mvn v26.16b, v26.16b
+	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
 	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
-	WORD $0x4e1c0339 // tbl v25.16b, { v25.16b }, v28.16b
-	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
+	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
+	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
 	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
 	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
-	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
+	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
 	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
 	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
 	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
 	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
-	WORD $0x6f0c5736 // sli v22.16b, v25.16b, #4
-	WORD $0x6f0c5755 // sli v21.16b, v26.16b, #4
+	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
+	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
 	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
 	WORD $0x4e8e9684 // sdot v4.4s, v20.16b, v14.16b
 	WORD $0x4e8e96c5 // sdot v5.4s, v22.16b, v14.16b
@@ -4488,96 +6761,88 @@ twoQ5_1DotProd:
 	VLD1.P 2(R6), V17.H[6]
 	VLD1.P 2(R7), V17.H[7]
 	VLD1R.P 4(R6), [V24.S4]
-	VLD1R.P 4(R7), [V25.S4]
+	VLD1R.P 4(R7), [V26.S4]
 	VLD1.P 16(R6), [V20.B16]
 	VLD1.P 16(R7), [V22.B16]
 	WORD $0x6e205b18 // mvn v24.16b, v24.16b
-	WORD $0x6e205b39 // mvn v25.16b, v25.16b
-	WORD $0x4e1d031a // tbl v26.16b, { v24.16b }, v29.16b
-	WORD $0x4e1d033b // tbl v27.16b, { v25.16b }, v29.16b
+	WORD $0x6e205b5a // mvn v26.16b, v26.16b
+	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
 	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
-	WORD $0x4e1c0339 // tbl v25.16b, { v25.16b }, v28.16b
-	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
+	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
+	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
 	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
 	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
-	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
+	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
 	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
 	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
 	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
 	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
-	WORD $0x6f0c5736 // sli v22.16b, v25.16b, #4
-	WORD $0x6f0c5755 // sli v21.16b, v26.16b, #4
+	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
+	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
 	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
 	WORD $0x4e8e9686 // sdot v6.4s, v20.16b, v14.16b
 	WORD $0x4e8e96c7 // sdot v7.4s, v22.16b, v14.16b
 	WORD $0x4e8f96a6 // sdot v6.4s, v21.16b, v15.16b
 	WORD $0x4e8f96e7 // sdot v7.4s, v23.16b, v15.16b
-	VLD1R.P 4(R10), [V19.S4]
-	WORD $0x4e602a73 // saddlp v19.4s, v19.8h
-	WORD $0x4f245679 // shl v25.4s, v19.4s, #4
-	WORD $0x4e21da73 // scvtf v19.4s, v19.4s
+	WORD $0x4f00061b // movi v27.4s, #16
+	WORD $0x4e0c0676 // dup v22.4s, v19.s[1]
+	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
 	WORD $0x4ea1bc14 // addp v20.4s, v0.4s, v1.4s
 	WORD $0x4ea3bc55 // addp v21.4s, v2.4s, v3.4s
 	WORD $0x4eb5be8c // addp v12.4s, v20.4s, v21.4s
 	WORD $0x6eaa8594 // sub v20.4s, v12.4s, v10.4s
-	WORD $0x4eb98694 // add v20.4s, v20.4s, v25.4s
+	WORD $0x6fb30374 // mla v20.4s, v27.4s, v19.s[1]
 	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
 	WORD $0x0e217a15 // fcvtl v21.4s, v16.4h
 	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
 	WORD $0x4fb29294 // fmul v20.4s, v20.4s, v18.s[1]
 	WORD $0x4e34d508 // fadd v8.4s, v8.4s, v20.4s
 	WORD $0x0e217a35 // fcvtl v21.4s, v17.4h
-	WORD $0x6e33deb5 // fmul v21.4s, v21.4s, v19.4s
+	WORD $0x4f9692b5 // fmul v21.4s, v21.4s, v22.s[0]
 	WORD $0x4fb292b5 // fmul v21.4s, v21.4s, v18.s[1]
 	WORD $0x4e35d508 // fadd v8.4s, v8.4s, v21.4s
 	WORD $0x4ea5bc94 // addp v20.4s, v4.4s, v5.4s
 	WORD $0x4ea7bcd5 // addp v21.4s, v6.4s, v7.4s
 	WORD $0x4eb5be8d // addp v13.4s, v20.4s, v21.4s
 	WORD $0x6eab85b4 // sub v20.4s, v13.4s, v11.4s
-	WORD $0x4eb98694 // add v20.4s, v20.4s, v25.4s
+	WORD $0x6fb30374 // mla v20.4s, v27.4s, v19.s[1]
 	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
 	WORD $0x4e217a15 // fcvtl2 v21.4s, v16.8h
 	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
 	WORD $0x4fb29294 // fmul v20.4s, v20.4s, v18.s[1]
 	WORD $0x4e34d529 // fadd v9.4s, v9.4s, v20.4s
 	WORD $0x4e217a35 // fcvtl2 v21.4s, v17.8h
-	WORD $0x6e33deb5 // fmul v21.4s, v21.4s, v19.4s
+	WORD $0x4f9692b5 // fmul v21.4s, v21.4s, v22.s[0]
 	WORD $0x4fb292b5 // fmul v21.4s, v21.4s, v18.s[1]
 	WORD $0x4e35d529 // fadd v9.4s, v9.4s, v21.4s
-	SUBS $2, R11, R11
-	BGE twoQ5_1DotProd
-
-oddQ5_1DotProd:
-	ADDS $2, R11, R11
-	BEQ storeQ5_1DotProd
-	FMOVS.P 4(R9), F18
-	FLDPQ.P 32(R8), (F14, F15)
+	VLD1.P 32(R8), [V14.B16, V15.B16]
 	VLD1.P 2(R0), V16.H[0]
 	VLD1.P 2(R1), V16.H[1]
 	VLD1.P 2(R0), V17.H[0]
 	VLD1.P 2(R1), V17.H[1]
 	VLD1R.P 4(R0), [V24.S4]
-	VLD1R.P 4(R1), [V25.S4]
+	VLD1R.P 4(R1), [V26.S4]
 	VLD1.P 16(R0), [V20.B16]
 	VLD1.P 16(R1), [V22.B16]
 	WORD $0x6e205b18 // mvn v24.16b, v24.16b
-	WORD $0x6e205b39 // mvn v25.16b, v25.16b
-	WORD $0x4e1d031a // tbl v26.16b, { v24.16b }, v29.16b
-	WORD $0x4e1d033b // tbl v27.16b, { v25.16b }, v29.16b
+	WORD $0x6e205b5a // mvn v26.16b, v26.16b
+	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
 	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
-	WORD $0x4e1c0339 // tbl v25.16b, { v25.16b }, v28.16b
-	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
+	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
+	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
 	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
 	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
-	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
+	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
 	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
 	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
 	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
 	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
-	WORD $0x6f0c5736 // sli v22.16b, v25.16b, #4
-	WORD $0x6f0c5755 // sli v21.16b, v26.16b, #4
+	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
+	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
 	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
 	WORD $0x4e8e9680 // sdot v0.4s, v20.16b, v14.16b
 	WORD $0x4e8e96c1 // sdot v1.4s, v22.16b, v14.16b
@@ -4588,26 +6853,26 @@ oddQ5_1DotProd:
 	VLD1.P 2(R2), V17.H[2]
 	VLD1.P 2(R3), V17.H[3]
 	VLD1R.P 4(R2), [V24.S4]
-	VLD1R.P 4(R3), [V25.S4]
+	VLD1R.P 4(R3), [V26.S4]
 	VLD1.P 16(R2), [V20.B16]
 	VLD1.P 16(R3), [V22.B16]
 	WORD $0x6e205b18 // mvn v24.16b, v24.16b
-	WORD $0x6e205b39 // mvn v25.16b, v25.16b
-	WORD $0x4e1d031a // tbl v26.16b, { v24.16b }, v29.16b
-	WORD $0x4e1d033b // tbl v27.16b, { v25.16b }, v29.16b
+	WORD $0x6e205b5a // mvn v26.16b, v26.16b
+	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
 	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
-	WORD $0x4e1c0339 // tbl v25.16b, { v25.16b }, v28.16b
-	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
+	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
+	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
 	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
 	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
-	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
+	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
 	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
 	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
 	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
 	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
-	WORD $0x6f0c5736 // sli v22.16b, v25.16b, #4
-	WORD $0x6f0c5755 // sli v21.16b, v26.16b, #4
+	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
+	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
 	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
 	WORD $0x4e8e9682 // sdot v2.4s, v20.16b, v14.16b
 	WORD $0x4e8e96c3 // sdot v3.4s, v22.16b, v14.16b
@@ -4618,26 +6883,26 @@ oddQ5_1DotProd:
 	VLD1.P 2(R4), V17.H[4]
 	VLD1.P 2(R5), V17.H[5]
 	VLD1R.P 4(R4), [V24.S4]
-	VLD1R.P 4(R5), [V25.S4]
+	VLD1R.P 4(R5), [V26.S4]
 	VLD1.P 16(R4), [V20.B16]
 	VLD1.P 16(R5), [V22.B16]
 	WORD $0x6e205b18 // mvn v24.16b, v24.16b
-	WORD $0x6e205b39 // mvn v25.16b, v25.16b
-	WORD $0x4e1d031a // tbl v26.16b, { v24.16b }, v29.16b
-	WORD $0x4e1d033b // tbl v27.16b, { v25.16b }, v29.16b
+	WORD $0x6e205b5a // mvn v26.16b, v26.16b
+	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
 	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
-	WORD $0x4e1c0339 // tbl v25.16b, { v25.16b }, v28.16b
-	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
+	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
+	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
 	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
 	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
-	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
+	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
 	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
 	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
 	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
 	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
-	WORD $0x6f0c5736 // sli v22.16b, v25.16b, #4
-	WORD $0x6f0c5755 // sli v21.16b, v26.16b, #4
+	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
+	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
 	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
 	WORD $0x4e8e9684 // sdot v4.4s, v20.16b, v14.16b
 	WORD $0x4e8e96c5 // sdot v5.4s, v22.16b, v14.16b
@@ -4648,63 +6913,385 @@ oddQ5_1DotProd:
 	VLD1.P 2(R6), V17.H[6]
 	VLD1.P 2(R7), V17.H[7]
 	VLD1R.P 4(R6), [V24.S4]
-	VLD1R.P 4(R7), [V25.S4]
+	VLD1R.P 4(R7), [V26.S4]
 	VLD1.P 16(R6), [V20.B16]
 	VLD1.P 16(R7), [V22.B16]
 	WORD $0x6e205b18 // mvn v24.16b, v24.16b
-	WORD $0x6e205b39 // mvn v25.16b, v25.16b
-	WORD $0x4e1d031a // tbl v26.16b, { v24.16b }, v29.16b
-	WORD $0x4e1d033b // tbl v27.16b, { v25.16b }, v29.16b
+	WORD $0x6e205b5a // mvn v26.16b, v26.16b
+	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
 	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
-	WORD $0x4e1c0339 // tbl v25.16b, { v25.16b }, v28.16b
-	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
+	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
+	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
 	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
 	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
-	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
+	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
 	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
 	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
 	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
 	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
-	WORD $0x6f0c5736 // sli v22.16b, v25.16b, #4
-	WORD $0x6f0c5755 // sli v21.16b, v26.16b, #4
+	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
+	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
 	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
 	WORD $0x4e8e9686 // sdot v6.4s, v20.16b, v14.16b
 	WORD $0x4e8e96c7 // sdot v7.4s, v22.16b, v14.16b
 	WORD $0x4e8f96a6 // sdot v6.4s, v21.16b, v15.16b
 	WORD $0x4e8f96e7 // sdot v7.4s, v23.16b, v15.16b
-	VLD1R.P 4(R10), [V19.S4]
-	WORD $0x4e602a73 // saddlp v19.4s, v19.8h
-	WORD $0x4f245679 // shl v25.4s, v19.4s, #4
-	WORD $0x4e21da73 // scvtf v19.4s, v19.4s
+	WORD $0x4f00061b // movi v27.4s, #16
+	WORD $0x4e140676 // dup v22.4s, v19.s[2]
+	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
 	WORD $0x4ea1bc14 // addp v20.4s, v0.4s, v1.4s
 	WORD $0x4ea3bc55 // addp v21.4s, v2.4s, v3.4s
 	WORD $0x4eb5be8a // addp v10.4s, v20.4s, v21.4s
 	WORD $0x6eac8554 // sub v20.4s, v10.4s, v12.4s
-	WORD $0x4eb98694 // add v20.4s, v20.4s, v25.4s
+	WORD $0x6f930b74 // mla v20.4s, v27.4s, v19.s[2]
+	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
+	WORD $0x0e217a15 // fcvtl v21.4s, v16.4h
+	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
+	WORD $0x4f929a94 // fmul v20.4s, v20.4s, v18.s[2]
+	WORD $0x4e34d508 // fadd v8.4s, v8.4s, v20.4s
+	WORD $0x0e217a35 // fcvtl v21.4s, v17.4h
+	WORD $0x4f9692b5 // fmul v21.4s, v21.4s, v22.s[0]
+	WORD $0x4f929ab5 // fmul v21.4s, v21.4s, v18.s[2]
+	WORD $0x4e35d508 // fadd v8.4s, v8.4s, v21.4s
+	WORD $0x4ea5bc94 // addp v20.4s, v4.4s, v5.4s
+	WORD $0x4ea7bcd5 // addp v21.4s, v6.4s, v7.4s
+	WORD $0x4eb5be8b // addp v11.4s, v20.4s, v21.4s
+	WORD $0x6ead8574 // sub v20.4s, v11.4s, v13.4s
+	WORD $0x6f930b74 // mla v20.4s, v27.4s, v19.s[2]
+	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
+	WORD $0x4e217a15 // fcvtl2 v21.4s, v16.8h
+	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
+	WORD $0x4f929a94 // fmul v20.4s, v20.4s, v18.s[2]
+	WORD $0x4e34d529 // fadd v9.4s, v9.4s, v20.4s
+	WORD $0x4e217a35 // fcvtl2 v21.4s, v17.8h
+	WORD $0x4f9692b5 // fmul v21.4s, v21.4s, v22.s[0]
+	WORD $0x4f929ab5 // fmul v21.4s, v21.4s, v18.s[2]
+	WORD $0x4e35d529 // fadd v9.4s, v9.4s, v21.4s
+	VLD1.P 32(R8), [V14.B16, V15.B16]
+	VLD1.P 2(R0), V16.H[0]
+	VLD1.P 2(R1), V16.H[1]
+	VLD1.P 2(R0), V17.H[0]
+	VLD1.P 2(R1), V17.H[1]
+	VLD1R.P 4(R0), [V24.S4]
+	VLD1R.P 4(R1), [V26.S4]
+	VLD1.P 16(R0), [V20.B16]
+	VLD1.P 16(R1), [V22.B16]
+	WORD $0x6e205b18 // mvn v24.16b, v24.16b
+	WORD $0x6e205b5a // mvn v26.16b, v26.16b
+	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
+	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
+	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
+	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
+	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
+	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
+	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
+	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
+	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
+	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
+	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
+	WORD $0x4e8e9680 // sdot v0.4s, v20.16b, v14.16b
+	WORD $0x4e8e96c1 // sdot v1.4s, v22.16b, v14.16b
+	WORD $0x4e8f96a0 // sdot v0.4s, v21.16b, v15.16b
+	WORD $0x4e8f96e1 // sdot v1.4s, v23.16b, v15.16b
+	VLD1.P 2(R2), V16.H[2]
+	VLD1.P 2(R3), V16.H[3]
+	VLD1.P 2(R2), V17.H[2]
+	VLD1.P 2(R3), V17.H[3]
+	VLD1R.P 4(R2), [V24.S4]
+	VLD1R.P 4(R3), [V26.S4]
+	VLD1.P 16(R2), [V20.B16]
+	VLD1.P 16(R3), [V22.B16]
+	WORD $0x6e205b18 // mvn v24.16b, v24.16b
+	WORD $0x6e205b5a // mvn v26.16b, v26.16b
+	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
+	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
+	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
+	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
+	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
+	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
+	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
+	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
+	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
+	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
+	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
+	WORD $0x4e8e9682 // sdot v2.4s, v20.16b, v14.16b
+	WORD $0x4e8e96c3 // sdot v3.4s, v22.16b, v14.16b
+	WORD $0x4e8f96a2 // sdot v2.4s, v21.16b, v15.16b
+	WORD $0x4e8f96e3 // sdot v3.4s, v23.16b, v15.16b
+	VLD1.P 2(R4), V16.H[4]
+	VLD1.P 2(R5), V16.H[5]
+	VLD1.P 2(R4), V17.H[4]
+	VLD1.P 2(R5), V17.H[5]
+	VLD1R.P 4(R4), [V24.S4]
+	VLD1R.P 4(R5), [V26.S4]
+	VLD1.P 16(R4), [V20.B16]
+	VLD1.P 16(R5), [V22.B16]
+	WORD $0x6e205b18 // mvn v24.16b, v24.16b
+	WORD $0x6e205b5a // mvn v26.16b, v26.16b
+	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
+	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
+	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
+	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
+	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
+	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
+	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
+	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
+	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
+	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
+	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
+	WORD $0x4e8e9684 // sdot v4.4s, v20.16b, v14.16b
+	WORD $0x4e8e96c5 // sdot v5.4s, v22.16b, v14.16b
+	WORD $0x4e8f96a4 // sdot v4.4s, v21.16b, v15.16b
+	WORD $0x4e8f96e5 // sdot v5.4s, v23.16b, v15.16b
+	VLD1.P 2(R6), V16.H[6]
+	VLD1.P 2(R7), V16.H[7]
+	VLD1.P 2(R6), V17.H[6]
+	VLD1.P 2(R7), V17.H[7]
+	VLD1R.P 4(R6), [V24.S4]
+	VLD1R.P 4(R7), [V26.S4]
+	VLD1.P 16(R6), [V20.B16]
+	VLD1.P 16(R7), [V22.B16]
+	WORD $0x6e205b18 // mvn v24.16b, v24.16b
+	WORD $0x6e205b5a // mvn v26.16b, v26.16b
+	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
+	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
+	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
+	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
+	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
+	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
+	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
+	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
+	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
+	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
+	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
+	WORD $0x4e8e9686 // sdot v6.4s, v20.16b, v14.16b
+	WORD $0x4e8e96c7 // sdot v7.4s, v22.16b, v14.16b
+	WORD $0x4e8f96a6 // sdot v6.4s, v21.16b, v15.16b
+	WORD $0x4e8f96e7 // sdot v7.4s, v23.16b, v15.16b
+	WORD $0x4f00061b // movi v27.4s, #16
+	WORD $0x4e1c0676 // dup v22.4s, v19.s[3]
+	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
+	WORD $0x4ea1bc14 // addp v20.4s, v0.4s, v1.4s
+	WORD $0x4ea3bc55 // addp v21.4s, v2.4s, v3.4s
+	WORD $0x4eb5be8c // addp v12.4s, v20.4s, v21.4s
+	WORD $0x6eaa8594 // sub v20.4s, v12.4s, v10.4s
+	WORD $0x6fb30b74 // mla v20.4s, v27.4s, v19.s[3]
+	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
+	WORD $0x0e217a15 // fcvtl v21.4s, v16.4h
+	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
+	WORD $0x4fb29a94 // fmul v20.4s, v20.4s, v18.s[3]
+	WORD $0x4e34d508 // fadd v8.4s, v8.4s, v20.4s
+	WORD $0x0e217a35 // fcvtl v21.4s, v17.4h
+	WORD $0x4f9692b5 // fmul v21.4s, v21.4s, v22.s[0]
+	WORD $0x4fb29ab5 // fmul v21.4s, v21.4s, v18.s[3]
+	WORD $0x4e35d508 // fadd v8.4s, v8.4s, v21.4s
+	WORD $0x4ea5bc94 // addp v20.4s, v4.4s, v5.4s
+	WORD $0x4ea7bcd5 // addp v21.4s, v6.4s, v7.4s
+	WORD $0x4eb5be8d // addp v13.4s, v20.4s, v21.4s
+	WORD $0x6eab85b4 // sub v20.4s, v13.4s, v11.4s
+	WORD $0x6fb30b74 // mla v20.4s, v27.4s, v19.s[3]
+	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
+	WORD $0x4e217a15 // fcvtl2 v21.4s, v16.8h
+	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
+	WORD $0x4fb29a94 // fmul v20.4s, v20.4s, v18.s[3]
+	WORD $0x4e34d529 // fadd v9.4s, v9.4s, v20.4s
+	WORD $0x4e217a35 // fcvtl2 v21.4s, v17.8h
+	WORD $0x4f9692b5 // fmul v21.4s, v21.4s, v22.s[0]
+	WORD $0x4fb29ab5 // fmul v21.4s, v21.4s, v18.s[3]
+	WORD $0x4e35d529 // fadd v9.4s, v9.4s, v21.4s
+	SUBS $4, R11, R11
+	BGE fourQ5_1DotProd
+
+oddQ5_1DotProd:
+	ADDS $4, R11, R11
+	BEQ storeQ5_1DotProd
+
+oneQ5_1DotProd:
+	PRFM 0(R12), PLDL2KEEP
+	PRFM 64(R12), PLDL2KEEP
+	PRFM 128(R12), PLDL2KEEP
+	ADD $192, R12, R12
+	FMOVS.P 4(R9), F18
+	FMOVS.P 4(R10), F19
+	WORD $0x4e602a73 // saddlp v19.4s, v19.8h
+	VLD1.P 32(R8), [V14.B16, V15.B16]
+	VLD1.P 2(R0), V16.H[0]
+	VLD1.P 2(R1), V16.H[1]
+	VLD1.P 2(R0), V17.H[0]
+	VLD1.P 2(R1), V17.H[1]
+	VLD1R.P 4(R0), [V24.S4]
+	VLD1R.P 4(R1), [V26.S4]
+	VLD1.P 16(R0), [V20.B16]
+	VLD1.P 16(R1), [V22.B16]
+	WORD $0x6e205b18 // mvn v24.16b, v24.16b
+	WORD $0x6e205b5a // mvn v26.16b, v26.16b
+	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
+	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
+	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
+	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
+	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
+	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
+	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
+	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
+	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
+	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
+	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
+	WORD $0x4e8e9680 // sdot v0.4s, v20.16b, v14.16b
+	WORD $0x4e8e96c1 // sdot v1.4s, v22.16b, v14.16b
+	WORD $0x4e8f96a0 // sdot v0.4s, v21.16b, v15.16b
+	WORD $0x4e8f96e1 // sdot v1.4s, v23.16b, v15.16b
+	VLD1.P 2(R2), V16.H[2]
+	VLD1.P 2(R3), V16.H[3]
+	VLD1.P 2(R2), V17.H[2]
+	VLD1.P 2(R3), V17.H[3]
+	VLD1R.P 4(R2), [V24.S4]
+	VLD1R.P 4(R3), [V26.S4]
+	VLD1.P 16(R2), [V20.B16]
+	VLD1.P 16(R3), [V22.B16]
+	WORD $0x6e205b18 // mvn v24.16b, v24.16b
+	WORD $0x6e205b5a // mvn v26.16b, v26.16b
+	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
+	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
+	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
+	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
+	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
+	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
+	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
+	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
+	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
+	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
+	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
+	WORD $0x4e8e9682 // sdot v2.4s, v20.16b, v14.16b
+	WORD $0x4e8e96c3 // sdot v3.4s, v22.16b, v14.16b
+	WORD $0x4e8f96a2 // sdot v2.4s, v21.16b, v15.16b
+	WORD $0x4e8f96e3 // sdot v3.4s, v23.16b, v15.16b
+	VLD1.P 2(R4), V16.H[4]
+	VLD1.P 2(R5), V16.H[5]
+	VLD1.P 2(R4), V17.H[4]
+	VLD1.P 2(R5), V17.H[5]
+	VLD1R.P 4(R4), [V24.S4]
+	VLD1R.P 4(R5), [V26.S4]
+	VLD1.P 16(R4), [V20.B16]
+	VLD1.P 16(R5), [V22.B16]
+	WORD $0x6e205b18 // mvn v24.16b, v24.16b
+	WORD $0x6e205b5a // mvn v26.16b, v26.16b
+	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
+	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
+	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
+	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
+	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
+	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
+	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
+	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
+	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
+	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
+	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
+	WORD $0x4e8e9684 // sdot v4.4s, v20.16b, v14.16b
+	WORD $0x4e8e96c5 // sdot v5.4s, v22.16b, v14.16b
+	WORD $0x4e8f96a4 // sdot v4.4s, v21.16b, v15.16b
+	WORD $0x4e8f96e5 // sdot v5.4s, v23.16b, v15.16b
+	VLD1.P 2(R6), V16.H[6]
+	VLD1.P 2(R7), V16.H[7]
+	VLD1.P 2(R6), V17.H[6]
+	VLD1.P 2(R7), V17.H[7]
+	VLD1R.P 4(R6), [V24.S4]
+	VLD1R.P 4(R7), [V26.S4]
+	VLD1.P 16(R6), [V20.B16]
+	VLD1.P 16(R7), [V22.B16]
+	WORD $0x6e205b18 // mvn v24.16b, v24.16b
+	WORD $0x6e205b5a // mvn v26.16b, v26.16b
+	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
+	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
+	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
+	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
+	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
+	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
+	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
+	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
+	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
+	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
+	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
+	WORD $0x4e8e9686 // sdot v6.4s, v20.16b, v14.16b
+	WORD $0x4e8e96c7 // sdot v7.4s, v22.16b, v14.16b
+	WORD $0x4e8f96a6 // sdot v6.4s, v21.16b, v15.16b
+	WORD $0x4e8f96e7 // sdot v7.4s, v23.16b, v15.16b
+	WORD $0x4f00061b // movi v27.4s, #16
+	WORD $0x4e040676 // dup v22.4s, v19.s[0]
+	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
+	WORD $0x4ea1bc14 // addp v20.4s, v0.4s, v1.4s
+	WORD $0x4ea3bc55 // addp v21.4s, v2.4s, v3.4s
+	WORD $0x4eb5be8a // addp v10.4s, v20.4s, v21.4s
+	WORD $0x6eac8554 // sub v20.4s, v10.4s, v12.4s
+	WORD $0x6f930374 // mla v20.4s, v27.4s, v19.s[0]
 	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
 	WORD $0x0e217a15 // fcvtl v21.4s, v16.4h
 	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
 	WORD $0x4f929294 // fmul v20.4s, v20.4s, v18.s[0]
 	WORD $0x4e34d508 // fadd v8.4s, v8.4s, v20.4s
 	WORD $0x0e217a35 // fcvtl v21.4s, v17.4h
-	WORD $0x6e33deb5 // fmul v21.4s, v21.4s, v19.4s
+	WORD $0x4f9692b5 // fmul v21.4s, v21.4s, v22.s[0]
 	WORD $0x4f9292b5 // fmul v21.4s, v21.4s, v18.s[0]
 	WORD $0x4e35d508 // fadd v8.4s, v8.4s, v21.4s
 	WORD $0x4ea5bc94 // addp v20.4s, v4.4s, v5.4s
 	WORD $0x4ea7bcd5 // addp v21.4s, v6.4s, v7.4s
 	WORD $0x4eb5be8b // addp v11.4s, v20.4s, v21.4s
 	WORD $0x6ead8574 // sub v20.4s, v11.4s, v13.4s
-	WORD $0x4eb98694 // add v20.4s, v20.4s, v25.4s
+	WORD $0x6f930374 // mla v20.4s, v27.4s, v19.s[0]
 	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
 	WORD $0x4e217a15 // fcvtl2 v21.4s, v16.8h
 	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
 	WORD $0x4f929294 // fmul v20.4s, v20.4s, v18.s[0]
 	WORD $0x4e34d529 // fadd v9.4s, v9.4s, v20.4s
 	WORD $0x4e217a35 // fcvtl2 v21.4s, v17.8h
-	WORD $0x6e33deb5 // fmul v21.4s, v21.4s, v19.4s
+	WORD $0x4f9692b5 // fmul v21.4s, v21.4s, v22.s[0]
 	WORD $0x4f9292b5 // fmul v21.4s, v21.4s, v18.s[0]
 	WORD $0x4e35d529 // fadd v9.4s, v9.4s, v21.4s
+	WORD $0x4eaa1d4c // mov v12.16b, v10.16b
+	WORD $0x4eab1d6d // mov v13.16b, v11.16b
+	SUBS $1, R11, R11
+	BNE oneQ5_1DotProd
 
 storeQ5_1DotProd:
 	FSTPQ.P (F8, F9), 32(R13)
@@ -4723,14 +7310,15 @@ storeQ5_1DotProd:
 // func gemvIQ4_NLDotProd(dst *float32, w *byte, q *int8, d *float32, sum *int16, blocks, stride, groups int)
 //
 // dst[8g+i] = row 8g+i of w times the activations, for groups of 8 rows; a row is
-// blocks of 18 bytes, stride bytes apart. Products by sdot.
+// blocks of 18 bytes, stride bytes apart. Products by sdot. Four blocks at a time: one
+// load has their d, one their sums.
 //
 // 	R0-R7 the eight rows   R8 codes   R9 scales d   R10 sums of 16   R11 blocks left
 // 	R12 what is prefetched, one group of rows ahead   R13 dst   R14 groups
 // 	R15 R19 R20 start of codes, d, sums   R21 blocks   R22 from a row's end to the next group
 // 	V0-V7 int32 sums of each row, from its first block on (they may wrap)
 // 	V8 V9 float sums, lane = row   V10-V13 the int32 sums up to this and the last block
-// 	V14 V15 codes of x   V16 V17 scales and mins   V18 d   V19 Σx   V20-V27 free   V28-V31 constants
+// 	V14-V17 codes of x   V18 V19 scales and mins   V20 d   V21 Σx   others free up to the constants from V28 on
 //
 // 	for each group {
 // 		for each block b {
@@ -4779,272 +7367,450 @@ groupIQ4_NLDotProd:
 	WORD $0x4f00e40d // movi v13.16b, #0
 	MOVD R15, R8
 	MOVD R19, R9
-	SUBS $2, R21, R11
+	SUBS $4, R21, R11
 	BLT oddIQ4_NLDotProd
 
-twoIQ4_NLDotProd:
+fourIQ4_NLDotProd:
 	PRFM 0(R12), PLDL2KEEP
 	PRFM 64(R12), PLDL2KEEP
 	PRFM 128(R12), PLDL2KEEP
 	PRFM 192(R12), PLDL2KEEP
-	ADD $288, R12, R12
-	FMOVD.P 8(R9), F18
-	FLDPQ.P 32(R8), (F14, F15)
-	VLD1.P 2(R0), V16.H[0]
-	VLD1.P 2(R1), V16.H[1]
-	VLD1.P 16(R0), [V20.B16]
-	VLD1.P 16(R1), [V22.B16]
-	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
+	PRFM 256(R12), PLDL2KEEP
+	PRFM 320(R12), PLDL2KEEP
+	PRFM 384(R12), PLDL2KEEP
+	PRFM 448(R12), PLDL2KEEP
+	PRFM 512(R12), PLDL2KEEP
+	ADD $576, R12, R12
+	FMOVQ.P 16(R9), F20
+	VLD1.P 64(R8), [V14.B16, V15.B16, V16.B16, V17.B16]
+	VLD1.P 2(R0), V18.H[0]
+	VLD1.P 2(R1), V18.H[1]
+	VLD1.P 16(R0), [V22.B16]
+	VLD1.P 16(R1), [V24.B16]
 	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e1403d4 // tbl v20.16b, { v30.16b }, v20.16b
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
 	WORD $0x4e1603d6 // tbl v22.16b, { v30.16b }, v22.16b
-	WORD $0x4e1503d5 // tbl v21.16b, { v30.16b }, v21.16b
+	WORD $0x4e1803d8 // tbl v24.16b, { v30.16b }, v24.16b
 	WORD $0x4e1703d7 // tbl v23.16b, { v30.16b }, v23.16b
-	WORD $0x4e8e9680 // sdot v0.4s, v20.16b, v14.16b
-	WORD $0x4e8e96c1 // sdot v1.4s, v22.16b, v14.16b
-	WORD $0x4e8f96a0 // sdot v0.4s, v21.16b, v15.16b
-	WORD $0x4e8f96e1 // sdot v1.4s, v23.16b, v15.16b
-	VLD1.P 2(R2), V16.H[2]
-	VLD1.P 2(R3), V16.H[3]
-	VLD1.P 16(R2), [V20.B16]
-	VLD1.P 16(R3), [V22.B16]
-	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
+	WORD $0x4e1903d9 // tbl v25.16b, { v30.16b }, v25.16b
+	WORD $0x4e8e96c0 // sdot v0.4s, v22.16b, v14.16b
+	WORD $0x4e8e9701 // sdot v1.4s, v24.16b, v14.16b
+	WORD $0x4e8f96e0 // sdot v0.4s, v23.16b, v15.16b
+	WORD $0x4e8f9721 // sdot v1.4s, v25.16b, v15.16b
+	VLD1.P 2(R2), V18.H[2]
+	VLD1.P 2(R3), V18.H[3]
+	VLD1.P 16(R2), [V22.B16]
+	VLD1.P 16(R3), [V24.B16]
 	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e1403d4 // tbl v20.16b, { v30.16b }, v20.16b
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
 	WORD $0x4e1603d6 // tbl v22.16b, { v30.16b }, v22.16b
-	WORD $0x4e1503d5 // tbl v21.16b, { v30.16b }, v21.16b
+	WORD $0x4e1803d8 // tbl v24.16b, { v30.16b }, v24.16b
 	WORD $0x4e1703d7 // tbl v23.16b, { v30.16b }, v23.16b
-	WORD $0x4e8e9682 // sdot v2.4s, v20.16b, v14.16b
-	WORD $0x4e8e96c3 // sdot v3.4s, v22.16b, v14.16b
-	WORD $0x4e8f96a2 // sdot v2.4s, v21.16b, v15.16b
-	WORD $0x4e8f96e3 // sdot v3.4s, v23.16b, v15.16b
-	VLD1.P 2(R4), V16.H[4]
-	VLD1.P 2(R5), V16.H[5]
-	VLD1.P 16(R4), [V20.B16]
-	VLD1.P 16(R5), [V22.B16]
-	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
+	WORD $0x4e1903d9 // tbl v25.16b, { v30.16b }, v25.16b
+	WORD $0x4e8e96c2 // sdot v2.4s, v22.16b, v14.16b
+	WORD $0x4e8e9703 // sdot v3.4s, v24.16b, v14.16b
+	WORD $0x4e8f96e2 // sdot v2.4s, v23.16b, v15.16b
+	WORD $0x4e8f9723 // sdot v3.4s, v25.16b, v15.16b
+	VLD1.P 2(R4), V18.H[4]
+	VLD1.P 2(R5), V18.H[5]
+	VLD1.P 16(R4), [V22.B16]
+	VLD1.P 16(R5), [V24.B16]
 	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e1403d4 // tbl v20.16b, { v30.16b }, v20.16b
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
 	WORD $0x4e1603d6 // tbl v22.16b, { v30.16b }, v22.16b
-	WORD $0x4e1503d5 // tbl v21.16b, { v30.16b }, v21.16b
+	WORD $0x4e1803d8 // tbl v24.16b, { v30.16b }, v24.16b
 	WORD $0x4e1703d7 // tbl v23.16b, { v30.16b }, v23.16b
-	WORD $0x4e8e9684 // sdot v4.4s, v20.16b, v14.16b
-	WORD $0x4e8e96c5 // sdot v5.4s, v22.16b, v14.16b
-	WORD $0x4e8f96a4 // sdot v4.4s, v21.16b, v15.16b
-	WORD $0x4e8f96e5 // sdot v5.4s, v23.16b, v15.16b
-	VLD1.P 2(R6), V16.H[6]
-	VLD1.P 2(R7), V16.H[7]
-	VLD1.P 16(R6), [V20.B16]
-	VLD1.P 16(R7), [V22.B16]
-	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
+	WORD $0x4e1903d9 // tbl v25.16b, { v30.16b }, v25.16b
+	WORD $0x4e8e96c4 // sdot v4.4s, v22.16b, v14.16b
+	WORD $0x4e8e9705 // sdot v5.4s, v24.16b, v14.16b
+	WORD $0x4e8f96e4 // sdot v4.4s, v23.16b, v15.16b
+	WORD $0x4e8f9725 // sdot v5.4s, v25.16b, v15.16b
+	VLD1.P 2(R6), V18.H[6]
+	VLD1.P 2(R7), V18.H[7]
+	VLD1.P 16(R6), [V22.B16]
+	VLD1.P 16(R7), [V24.B16]
 	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e1403d4 // tbl v20.16b, { v30.16b }, v20.16b
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
 	WORD $0x4e1603d6 // tbl v22.16b, { v30.16b }, v22.16b
-	WORD $0x4e1503d5 // tbl v21.16b, { v30.16b }, v21.16b
+	WORD $0x4e1803d8 // tbl v24.16b, { v30.16b }, v24.16b
 	WORD $0x4e1703d7 // tbl v23.16b, { v30.16b }, v23.16b
-	WORD $0x4e8e9686 // sdot v6.4s, v20.16b, v14.16b
-	WORD $0x4e8e96c7 // sdot v7.4s, v22.16b, v14.16b
-	WORD $0x4e8f96a6 // sdot v6.4s, v21.16b, v15.16b
-	WORD $0x4e8f96e7 // sdot v7.4s, v23.16b, v15.16b
-	WORD $0x4ea1bc14 // addp v20.4s, v0.4s, v1.4s
-	WORD $0x4ea3bc55 // addp v21.4s, v2.4s, v3.4s
-	WORD $0x4eb5be8a // addp v10.4s, v20.4s, v21.4s
-	WORD $0x6eac8554 // sub v20.4s, v10.4s, v12.4s
-	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
-	WORD $0x0e217a15 // fcvtl v21.4s, v16.4h
-	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
-	WORD $0x4f929294 // fmul v20.4s, v20.4s, v18.s[0]
-	WORD $0x4e34d508 // fadd v8.4s, v8.4s, v20.4s
-	WORD $0x4ea5bc94 // addp v20.4s, v4.4s, v5.4s
-	WORD $0x4ea7bcd5 // addp v21.4s, v6.4s, v7.4s
-	WORD $0x4eb5be8b // addp v11.4s, v20.4s, v21.4s
-	WORD $0x6ead8574 // sub v20.4s, v11.4s, v13.4s
-	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
-	WORD $0x4e217a15 // fcvtl2 v21.4s, v16.8h
-	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
-	WORD $0x4f929294 // fmul v20.4s, v20.4s, v18.s[0]
-	WORD $0x4e34d529 // fadd v9.4s, v9.4s, v20.4s
-	FLDPQ.P 32(R8), (F14, F15)
-	VLD1.P 2(R0), V16.H[0]
-	VLD1.P 2(R1), V16.H[1]
-	VLD1.P 16(R0), [V20.B16]
-	VLD1.P 16(R1), [V22.B16]
-	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
+	WORD $0x4e1903d9 // tbl v25.16b, { v30.16b }, v25.16b
+	WORD $0x4e8e96c6 // sdot v6.4s, v22.16b, v14.16b
+	WORD $0x4e8e9707 // sdot v7.4s, v24.16b, v14.16b
+	WORD $0x4e8f96e6 // sdot v6.4s, v23.16b, v15.16b
+	WORD $0x4e8f9727 // sdot v7.4s, v25.16b, v15.16b
+	WORD $0x4ea1bc16 // addp v22.4s, v0.4s, v1.4s
+	WORD $0x4ea3bc57 // addp v23.4s, v2.4s, v3.4s
+	WORD $0x4eb7beca // addp v10.4s, v22.4s, v23.4s
+	WORD $0x6eac8556 // sub v22.4s, v10.4s, v12.4s
+	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
+	WORD $0x0e217a57 // fcvtl v23.4s, v18.4h
+	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
+	WORD $0x4f9492d6 // fmul v22.4s, v22.4s, v20.s[0]
+	WORD $0x4e36d508 // fadd v8.4s, v8.4s, v22.4s
+	WORD $0x4ea5bc96 // addp v22.4s, v4.4s, v5.4s
+	WORD $0x4ea7bcd7 // addp v23.4s, v6.4s, v7.4s
+	WORD $0x4eb7becb // addp v11.4s, v22.4s, v23.4s
+	WORD $0x6ead8576 // sub v22.4s, v11.4s, v13.4s
+	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
+	WORD $0x4e217a57 // fcvtl2 v23.4s, v18.8h
+	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
+	WORD $0x4f9492d6 // fmul v22.4s, v22.4s, v20.s[0]
+	WORD $0x4e36d529 // fadd v9.4s, v9.4s, v22.4s
+	VLD1.P 2(R0), V18.H[0]
+	VLD1.P 2(R1), V18.H[1]
+	VLD1.P 16(R0), [V22.B16]
+	VLD1.P 16(R1), [V24.B16]
 	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e1403d4 // tbl v20.16b, { v30.16b }, v20.16b
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
 	WORD $0x4e1603d6 // tbl v22.16b, { v30.16b }, v22.16b
-	WORD $0x4e1503d5 // tbl v21.16b, { v30.16b }, v21.16b
+	WORD $0x4e1803d8 // tbl v24.16b, { v30.16b }, v24.16b
 	WORD $0x4e1703d7 // tbl v23.16b, { v30.16b }, v23.16b
-	WORD $0x4e8e9680 // sdot v0.4s, v20.16b, v14.16b
-	WORD $0x4e8e96c1 // sdot v1.4s, v22.16b, v14.16b
-	WORD $0x4e8f96a0 // sdot v0.4s, v21.16b, v15.16b
-	WORD $0x4e8f96e1 // sdot v1.4s, v23.16b, v15.16b
-	VLD1.P 2(R2), V16.H[2]
-	VLD1.P 2(R3), V16.H[3]
-	VLD1.P 16(R2), [V20.B16]
-	VLD1.P 16(R3), [V22.B16]
-	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
+	WORD $0x4e1903d9 // tbl v25.16b, { v30.16b }, v25.16b
+	WORD $0x4e9096c0 // sdot v0.4s, v22.16b, v16.16b
+	WORD $0x4e909701 // sdot v1.4s, v24.16b, v16.16b
+	WORD $0x4e9196e0 // sdot v0.4s, v23.16b, v17.16b
+	WORD $0x4e919721 // sdot v1.4s, v25.16b, v17.16b
+	VLD1.P 2(R2), V18.H[2]
+	VLD1.P 2(R3), V18.H[3]
+	VLD1.P 16(R2), [V22.B16]
+	VLD1.P 16(R3), [V24.B16]
 	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e1403d4 // tbl v20.16b, { v30.16b }, v20.16b
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
 	WORD $0x4e1603d6 // tbl v22.16b, { v30.16b }, v22.16b
-	WORD $0x4e1503d5 // tbl v21.16b, { v30.16b }, v21.16b
+	WORD $0x4e1803d8 // tbl v24.16b, { v30.16b }, v24.16b
 	WORD $0x4e1703d7 // tbl v23.16b, { v30.16b }, v23.16b
-	WORD $0x4e8e9682 // sdot v2.4s, v20.16b, v14.16b
-	WORD $0x4e8e96c3 // sdot v3.4s, v22.16b, v14.16b
-	WORD $0x4e8f96a2 // sdot v2.4s, v21.16b, v15.16b
-	WORD $0x4e8f96e3 // sdot v3.4s, v23.16b, v15.16b
-	VLD1.P 2(R4), V16.H[4]
-	VLD1.P 2(R5), V16.H[5]
-	VLD1.P 16(R4), [V20.B16]
-	VLD1.P 16(R5), [V22.B16]
-	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
+	WORD $0x4e1903d9 // tbl v25.16b, { v30.16b }, v25.16b
+	WORD $0x4e9096c2 // sdot v2.4s, v22.16b, v16.16b
+	WORD $0x4e909703 // sdot v3.4s, v24.16b, v16.16b
+	WORD $0x4e9196e2 // sdot v2.4s, v23.16b, v17.16b
+	WORD $0x4e919723 // sdot v3.4s, v25.16b, v17.16b
+	VLD1.P 2(R4), V18.H[4]
+	VLD1.P 2(R5), V18.H[5]
+	VLD1.P 16(R4), [V22.B16]
+	VLD1.P 16(R5), [V24.B16]
 	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e1403d4 // tbl v20.16b, { v30.16b }, v20.16b
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
 	WORD $0x4e1603d6 // tbl v22.16b, { v30.16b }, v22.16b
-	WORD $0x4e1503d5 // tbl v21.16b, { v30.16b }, v21.16b
+	WORD $0x4e1803d8 // tbl v24.16b, { v30.16b }, v24.16b
 	WORD $0x4e1703d7 // tbl v23.16b, { v30.16b }, v23.16b
-	WORD $0x4e8e9684 // sdot v4.4s, v20.16b, v14.16b
-	WORD $0x4e8e96c5 // sdot v5.4s, v22.16b, v14.16b
-	WORD $0x4e8f96a4 // sdot v4.4s, v21.16b, v15.16b
-	WORD $0x4e8f96e5 // sdot v5.4s, v23.16b, v15.16b
-	VLD1.P 2(R6), V16.H[6]
-	VLD1.P 2(R7), V16.H[7]
-	VLD1.P 16(R6), [V20.B16]
-	VLD1.P 16(R7), [V22.B16]
-	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
+	WORD $0x4e1903d9 // tbl v25.16b, { v30.16b }, v25.16b
+	WORD $0x4e9096c4 // sdot v4.4s, v22.16b, v16.16b
+	WORD $0x4e909705 // sdot v5.4s, v24.16b, v16.16b
+	WORD $0x4e9196e4 // sdot v4.4s, v23.16b, v17.16b
+	WORD $0x4e919725 // sdot v5.4s, v25.16b, v17.16b
+	VLD1.P 2(R6), V18.H[6]
+	VLD1.P 2(R7), V18.H[7]
+	VLD1.P 16(R6), [V22.B16]
+	VLD1.P 16(R7), [V24.B16]
 	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e1403d4 // tbl v20.16b, { v30.16b }, v20.16b
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
 	WORD $0x4e1603d6 // tbl v22.16b, { v30.16b }, v22.16b
-	WORD $0x4e1503d5 // tbl v21.16b, { v30.16b }, v21.16b
+	WORD $0x4e1803d8 // tbl v24.16b, { v30.16b }, v24.16b
 	WORD $0x4e1703d7 // tbl v23.16b, { v30.16b }, v23.16b
-	WORD $0x4e8e9686 // sdot v6.4s, v20.16b, v14.16b
-	WORD $0x4e8e96c7 // sdot v7.4s, v22.16b, v14.16b
-	WORD $0x4e8f96a6 // sdot v6.4s, v21.16b, v15.16b
-	WORD $0x4e8f96e7 // sdot v7.4s, v23.16b, v15.16b
-	WORD $0x4ea1bc14 // addp v20.4s, v0.4s, v1.4s
-	WORD $0x4ea3bc55 // addp v21.4s, v2.4s, v3.4s
-	WORD $0x4eb5be8c // addp v12.4s, v20.4s, v21.4s
-	WORD $0x6eaa8594 // sub v20.4s, v12.4s, v10.4s
-	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
-	WORD $0x0e217a15 // fcvtl v21.4s, v16.4h
-	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
-	WORD $0x4fb29294 // fmul v20.4s, v20.4s, v18.s[1]
-	WORD $0x4e34d508 // fadd v8.4s, v8.4s, v20.4s
-	WORD $0x4ea5bc94 // addp v20.4s, v4.4s, v5.4s
-	WORD $0x4ea7bcd5 // addp v21.4s, v6.4s, v7.4s
-	WORD $0x4eb5be8d // addp v13.4s, v20.4s, v21.4s
-	WORD $0x6eab85b4 // sub v20.4s, v13.4s, v11.4s
-	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
-	WORD $0x4e217a15 // fcvtl2 v21.4s, v16.8h
-	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
-	WORD $0x4fb29294 // fmul v20.4s, v20.4s, v18.s[1]
-	WORD $0x4e34d529 // fadd v9.4s, v9.4s, v20.4s
-	SUBS $2, R11, R11
-	BGE twoIQ4_NLDotProd
+	WORD $0x4e1903d9 // tbl v25.16b, { v30.16b }, v25.16b
+	WORD $0x4e9096c6 // sdot v6.4s, v22.16b, v16.16b
+	WORD $0x4e909707 // sdot v7.4s, v24.16b, v16.16b
+	WORD $0x4e9196e6 // sdot v6.4s, v23.16b, v17.16b
+	WORD $0x4e919727 // sdot v7.4s, v25.16b, v17.16b
+	WORD $0x4ea1bc16 // addp v22.4s, v0.4s, v1.4s
+	WORD $0x4ea3bc57 // addp v23.4s, v2.4s, v3.4s
+	WORD $0x4eb7becc // addp v12.4s, v22.4s, v23.4s
+	WORD $0x6eaa8596 // sub v22.4s, v12.4s, v10.4s
+	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
+	WORD $0x0e217a57 // fcvtl v23.4s, v18.4h
+	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
+	WORD $0x4fb492d6 // fmul v22.4s, v22.4s, v20.s[1]
+	WORD $0x4e36d508 // fadd v8.4s, v8.4s, v22.4s
+	WORD $0x4ea5bc96 // addp v22.4s, v4.4s, v5.4s
+	WORD $0x4ea7bcd7 // addp v23.4s, v6.4s, v7.4s
+	WORD $0x4eb7becd // addp v13.4s, v22.4s, v23.4s
+	WORD $0x6eab85b6 // sub v22.4s, v13.4s, v11.4s
+	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
+	WORD $0x4e217a57 // fcvtl2 v23.4s, v18.8h
+	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
+	WORD $0x4fb492d6 // fmul v22.4s, v22.4s, v20.s[1]
+	WORD $0x4e36d529 // fadd v9.4s, v9.4s, v22.4s
+	VLD1.P 64(R8), [V14.B16, V15.B16, V16.B16, V17.B16]
+	VLD1.P 2(R0), V18.H[0]
+	VLD1.P 2(R1), V18.H[1]
+	VLD1.P 16(R0), [V22.B16]
+	VLD1.P 16(R1), [V24.B16]
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	WORD $0x4e1603d6 // tbl v22.16b, { v30.16b }, v22.16b
+	WORD $0x4e1803d8 // tbl v24.16b, { v30.16b }, v24.16b
+	WORD $0x4e1703d7 // tbl v23.16b, { v30.16b }, v23.16b
+	WORD $0x4e1903d9 // tbl v25.16b, { v30.16b }, v25.16b
+	WORD $0x4e8e96c0 // sdot v0.4s, v22.16b, v14.16b
+	WORD $0x4e8e9701 // sdot v1.4s, v24.16b, v14.16b
+	WORD $0x4e8f96e0 // sdot v0.4s, v23.16b, v15.16b
+	WORD $0x4e8f9721 // sdot v1.4s, v25.16b, v15.16b
+	VLD1.P 2(R2), V18.H[2]
+	VLD1.P 2(R3), V18.H[3]
+	VLD1.P 16(R2), [V22.B16]
+	VLD1.P 16(R3), [V24.B16]
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	WORD $0x4e1603d6 // tbl v22.16b, { v30.16b }, v22.16b
+	WORD $0x4e1803d8 // tbl v24.16b, { v30.16b }, v24.16b
+	WORD $0x4e1703d7 // tbl v23.16b, { v30.16b }, v23.16b
+	WORD $0x4e1903d9 // tbl v25.16b, { v30.16b }, v25.16b
+	WORD $0x4e8e96c2 // sdot v2.4s, v22.16b, v14.16b
+	WORD $0x4e8e9703 // sdot v3.4s, v24.16b, v14.16b
+	WORD $0x4e8f96e2 // sdot v2.4s, v23.16b, v15.16b
+	WORD $0x4e8f9723 // sdot v3.4s, v25.16b, v15.16b
+	VLD1.P 2(R4), V18.H[4]
+	VLD1.P 2(R5), V18.H[5]
+	VLD1.P 16(R4), [V22.B16]
+	VLD1.P 16(R5), [V24.B16]
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	WORD $0x4e1603d6 // tbl v22.16b, { v30.16b }, v22.16b
+	WORD $0x4e1803d8 // tbl v24.16b, { v30.16b }, v24.16b
+	WORD $0x4e1703d7 // tbl v23.16b, { v30.16b }, v23.16b
+	WORD $0x4e1903d9 // tbl v25.16b, { v30.16b }, v25.16b
+	WORD $0x4e8e96c4 // sdot v4.4s, v22.16b, v14.16b
+	WORD $0x4e8e9705 // sdot v5.4s, v24.16b, v14.16b
+	WORD $0x4e8f96e4 // sdot v4.4s, v23.16b, v15.16b
+	WORD $0x4e8f9725 // sdot v5.4s, v25.16b, v15.16b
+	VLD1.P 2(R6), V18.H[6]
+	VLD1.P 2(R7), V18.H[7]
+	VLD1.P 16(R6), [V22.B16]
+	VLD1.P 16(R7), [V24.B16]
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	WORD $0x4e1603d6 // tbl v22.16b, { v30.16b }, v22.16b
+	WORD $0x4e1803d8 // tbl v24.16b, { v30.16b }, v24.16b
+	WORD $0x4e1703d7 // tbl v23.16b, { v30.16b }, v23.16b
+	WORD $0x4e1903d9 // tbl v25.16b, { v30.16b }, v25.16b
+	WORD $0x4e8e96c6 // sdot v6.4s, v22.16b, v14.16b
+	WORD $0x4e8e9707 // sdot v7.4s, v24.16b, v14.16b
+	WORD $0x4e8f96e6 // sdot v6.4s, v23.16b, v15.16b
+	WORD $0x4e8f9727 // sdot v7.4s, v25.16b, v15.16b
+	WORD $0x4ea1bc16 // addp v22.4s, v0.4s, v1.4s
+	WORD $0x4ea3bc57 // addp v23.4s, v2.4s, v3.4s
+	WORD $0x4eb7beca // addp v10.4s, v22.4s, v23.4s
+	WORD $0x6eac8556 // sub v22.4s, v10.4s, v12.4s
+	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
+	WORD $0x0e217a57 // fcvtl v23.4s, v18.4h
+	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
+	WORD $0x4f949ad6 // fmul v22.4s, v22.4s, v20.s[2]
+	WORD $0x4e36d508 // fadd v8.4s, v8.4s, v22.4s
+	WORD $0x4ea5bc96 // addp v22.4s, v4.4s, v5.4s
+	WORD $0x4ea7bcd7 // addp v23.4s, v6.4s, v7.4s
+	WORD $0x4eb7becb // addp v11.4s, v22.4s, v23.4s
+	WORD $0x6ead8576 // sub v22.4s, v11.4s, v13.4s
+	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
+	WORD $0x4e217a57 // fcvtl2 v23.4s, v18.8h
+	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
+	WORD $0x4f949ad6 // fmul v22.4s, v22.4s, v20.s[2]
+	WORD $0x4e36d529 // fadd v9.4s, v9.4s, v22.4s
+	VLD1.P 2(R0), V18.H[0]
+	VLD1.P 2(R1), V18.H[1]
+	VLD1.P 16(R0), [V22.B16]
+	VLD1.P 16(R1), [V24.B16]
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	WORD $0x4e1603d6 // tbl v22.16b, { v30.16b }, v22.16b
+	WORD $0x4e1803d8 // tbl v24.16b, { v30.16b }, v24.16b
+	WORD $0x4e1703d7 // tbl v23.16b, { v30.16b }, v23.16b
+	WORD $0x4e1903d9 // tbl v25.16b, { v30.16b }, v25.16b
+	WORD $0x4e9096c0 // sdot v0.4s, v22.16b, v16.16b
+	WORD $0x4e909701 // sdot v1.4s, v24.16b, v16.16b
+	WORD $0x4e9196e0 // sdot v0.4s, v23.16b, v17.16b
+	WORD $0x4e919721 // sdot v1.4s, v25.16b, v17.16b
+	VLD1.P 2(R2), V18.H[2]
+	VLD1.P 2(R3), V18.H[3]
+	VLD1.P 16(R2), [V22.B16]
+	VLD1.P 16(R3), [V24.B16]
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	WORD $0x4e1603d6 // tbl v22.16b, { v30.16b }, v22.16b
+	WORD $0x4e1803d8 // tbl v24.16b, { v30.16b }, v24.16b
+	WORD $0x4e1703d7 // tbl v23.16b, { v30.16b }, v23.16b
+	WORD $0x4e1903d9 // tbl v25.16b, { v30.16b }, v25.16b
+	WORD $0x4e9096c2 // sdot v2.4s, v22.16b, v16.16b
+	WORD $0x4e909703 // sdot v3.4s, v24.16b, v16.16b
+	WORD $0x4e9196e2 // sdot v2.4s, v23.16b, v17.16b
+	WORD $0x4e919723 // sdot v3.4s, v25.16b, v17.16b
+	VLD1.P 2(R4), V18.H[4]
+	VLD1.P 2(R5), V18.H[5]
+	VLD1.P 16(R4), [V22.B16]
+	VLD1.P 16(R5), [V24.B16]
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	WORD $0x4e1603d6 // tbl v22.16b, { v30.16b }, v22.16b
+	WORD $0x4e1803d8 // tbl v24.16b, { v30.16b }, v24.16b
+	WORD $0x4e1703d7 // tbl v23.16b, { v30.16b }, v23.16b
+	WORD $0x4e1903d9 // tbl v25.16b, { v30.16b }, v25.16b
+	WORD $0x4e9096c4 // sdot v4.4s, v22.16b, v16.16b
+	WORD $0x4e909705 // sdot v5.4s, v24.16b, v16.16b
+	WORD $0x4e9196e4 // sdot v4.4s, v23.16b, v17.16b
+	WORD $0x4e919725 // sdot v5.4s, v25.16b, v17.16b
+	VLD1.P 2(R6), V18.H[6]
+	VLD1.P 2(R7), V18.H[7]
+	VLD1.P 16(R6), [V22.B16]
+	VLD1.P 16(R7), [V24.B16]
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	WORD $0x4e1603d6 // tbl v22.16b, { v30.16b }, v22.16b
+	WORD $0x4e1803d8 // tbl v24.16b, { v30.16b }, v24.16b
+	WORD $0x4e1703d7 // tbl v23.16b, { v30.16b }, v23.16b
+	WORD $0x4e1903d9 // tbl v25.16b, { v30.16b }, v25.16b
+	WORD $0x4e9096c6 // sdot v6.4s, v22.16b, v16.16b
+	WORD $0x4e909707 // sdot v7.4s, v24.16b, v16.16b
+	WORD $0x4e9196e6 // sdot v6.4s, v23.16b, v17.16b
+	WORD $0x4e919727 // sdot v7.4s, v25.16b, v17.16b
+	WORD $0x4ea1bc16 // addp v22.4s, v0.4s, v1.4s
+	WORD $0x4ea3bc57 // addp v23.4s, v2.4s, v3.4s
+	WORD $0x4eb7becc // addp v12.4s, v22.4s, v23.4s
+	WORD $0x6eaa8596 // sub v22.4s, v12.4s, v10.4s
+	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
+	WORD $0x0e217a57 // fcvtl v23.4s, v18.4h
+	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
+	WORD $0x4fb49ad6 // fmul v22.4s, v22.4s, v20.s[3]
+	WORD $0x4e36d508 // fadd v8.4s, v8.4s, v22.4s
+	WORD $0x4ea5bc96 // addp v22.4s, v4.4s, v5.4s
+	WORD $0x4ea7bcd7 // addp v23.4s, v6.4s, v7.4s
+	WORD $0x4eb7becd // addp v13.4s, v22.4s, v23.4s
+	WORD $0x6eab85b6 // sub v22.4s, v13.4s, v11.4s
+	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
+	WORD $0x4e217a57 // fcvtl2 v23.4s, v18.8h
+	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
+	WORD $0x4fb49ad6 // fmul v22.4s, v22.4s, v20.s[3]
+	WORD $0x4e36d529 // fadd v9.4s, v9.4s, v22.4s
+	SUBS $4, R11, R11
+	BGE fourIQ4_NLDotProd
 
 oddIQ4_NLDotProd:
-	ADDS $2, R11, R11
+	ADDS $4, R11, R11
 	BEQ storeIQ4_NLDotProd
-	FMOVS.P 4(R9), F18
-	FLDPQ.P 32(R8), (F14, F15)
-	VLD1.P 2(R0), V16.H[0]
-	VLD1.P 2(R1), V16.H[1]
-	VLD1.P 16(R0), [V20.B16]
-	VLD1.P 16(R1), [V22.B16]
-	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
+
+oneIQ4_NLDotProd:
+	PRFM 0(R12), PLDL2KEEP
+	PRFM 64(R12), PLDL2KEEP
+	ADD $144, R12, R12
+	FMOVS.P 4(R9), F20
+	VLD1.P 32(R8), [V14.B16, V15.B16]
+	VLD1.P 2(R0), V18.H[0]
+	VLD1.P 2(R1), V18.H[1]
+	VLD1.P 16(R0), [V22.B16]
+	VLD1.P 16(R1), [V24.B16]
 	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e1403d4 // tbl v20.16b, { v30.16b }, v20.16b
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
 	WORD $0x4e1603d6 // tbl v22.16b, { v30.16b }, v22.16b
-	WORD $0x4e1503d5 // tbl v21.16b, { v30.16b }, v21.16b
+	WORD $0x4e1803d8 // tbl v24.16b, { v30.16b }, v24.16b
 	WORD $0x4e1703d7 // tbl v23.16b, { v30.16b }, v23.16b
-	WORD $0x4e8e9680 // sdot v0.4s, v20.16b, v14.16b
-	WORD $0x4e8e96c1 // sdot v1.4s, v22.16b, v14.16b
-	WORD $0x4e8f96a0 // sdot v0.4s, v21.16b, v15.16b
-	WORD $0x4e8f96e1 // sdot v1.4s, v23.16b, v15.16b
-	VLD1.P 2(R2), V16.H[2]
-	VLD1.P 2(R3), V16.H[3]
-	VLD1.P 16(R2), [V20.B16]
-	VLD1.P 16(R3), [V22.B16]
-	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
+	WORD $0x4e1903d9 // tbl v25.16b, { v30.16b }, v25.16b
+	WORD $0x4e8e96c0 // sdot v0.4s, v22.16b, v14.16b
+	WORD $0x4e8e9701 // sdot v1.4s, v24.16b, v14.16b
+	WORD $0x4e8f96e0 // sdot v0.4s, v23.16b, v15.16b
+	WORD $0x4e8f9721 // sdot v1.4s, v25.16b, v15.16b
+	VLD1.P 2(R2), V18.H[2]
+	VLD1.P 2(R3), V18.H[3]
+	VLD1.P 16(R2), [V22.B16]
+	VLD1.P 16(R3), [V24.B16]
 	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e1403d4 // tbl v20.16b, { v30.16b }, v20.16b
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
 	WORD $0x4e1603d6 // tbl v22.16b, { v30.16b }, v22.16b
-	WORD $0x4e1503d5 // tbl v21.16b, { v30.16b }, v21.16b
+	WORD $0x4e1803d8 // tbl v24.16b, { v30.16b }, v24.16b
 	WORD $0x4e1703d7 // tbl v23.16b, { v30.16b }, v23.16b
-	WORD $0x4e8e9682 // sdot v2.4s, v20.16b, v14.16b
-	WORD $0x4e8e96c3 // sdot v3.4s, v22.16b, v14.16b
-	WORD $0x4e8f96a2 // sdot v2.4s, v21.16b, v15.16b
-	WORD $0x4e8f96e3 // sdot v3.4s, v23.16b, v15.16b
-	VLD1.P 2(R4), V16.H[4]
-	VLD1.P 2(R5), V16.H[5]
-	VLD1.P 16(R4), [V20.B16]
-	VLD1.P 16(R5), [V22.B16]
-	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
+	WORD $0x4e1903d9 // tbl v25.16b, { v30.16b }, v25.16b
+	WORD $0x4e8e96c2 // sdot v2.4s, v22.16b, v14.16b
+	WORD $0x4e8e9703 // sdot v3.4s, v24.16b, v14.16b
+	WORD $0x4e8f96e2 // sdot v2.4s, v23.16b, v15.16b
+	WORD $0x4e8f9723 // sdot v3.4s, v25.16b, v15.16b
+	VLD1.P 2(R4), V18.H[4]
+	VLD1.P 2(R5), V18.H[5]
+	VLD1.P 16(R4), [V22.B16]
+	VLD1.P 16(R5), [V24.B16]
 	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e1403d4 // tbl v20.16b, { v30.16b }, v20.16b
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
 	WORD $0x4e1603d6 // tbl v22.16b, { v30.16b }, v22.16b
-	WORD $0x4e1503d5 // tbl v21.16b, { v30.16b }, v21.16b
+	WORD $0x4e1803d8 // tbl v24.16b, { v30.16b }, v24.16b
 	WORD $0x4e1703d7 // tbl v23.16b, { v30.16b }, v23.16b
-	WORD $0x4e8e9684 // sdot v4.4s, v20.16b, v14.16b
-	WORD $0x4e8e96c5 // sdot v5.4s, v22.16b, v14.16b
-	WORD $0x4e8f96a4 // sdot v4.4s, v21.16b, v15.16b
-	WORD $0x4e8f96e5 // sdot v5.4s, v23.16b, v15.16b
-	VLD1.P 2(R6), V16.H[6]
-	VLD1.P 2(R7), V16.H[7]
-	VLD1.P 16(R6), [V20.B16]
-	VLD1.P 16(R7), [V22.B16]
-	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
+	WORD $0x4e1903d9 // tbl v25.16b, { v30.16b }, v25.16b
+	WORD $0x4e8e96c4 // sdot v4.4s, v22.16b, v14.16b
+	WORD $0x4e8e9705 // sdot v5.4s, v24.16b, v14.16b
+	WORD $0x4e8f96e4 // sdot v4.4s, v23.16b, v15.16b
+	WORD $0x4e8f9725 // sdot v5.4s, v25.16b, v15.16b
+	VLD1.P 2(R6), V18.H[6]
+	VLD1.P 2(R7), V18.H[7]
+	VLD1.P 16(R6), [V22.B16]
+	VLD1.P 16(R7), [V24.B16]
 	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e1403d4 // tbl v20.16b, { v30.16b }, v20.16b
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
 	WORD $0x4e1603d6 // tbl v22.16b, { v30.16b }, v22.16b
-	WORD $0x4e1503d5 // tbl v21.16b, { v30.16b }, v21.16b
+	WORD $0x4e1803d8 // tbl v24.16b, { v30.16b }, v24.16b
 	WORD $0x4e1703d7 // tbl v23.16b, { v30.16b }, v23.16b
-	WORD $0x4e8e9686 // sdot v6.4s, v20.16b, v14.16b
-	WORD $0x4e8e96c7 // sdot v7.4s, v22.16b, v14.16b
-	WORD $0x4e8f96a6 // sdot v6.4s, v21.16b, v15.16b
-	WORD $0x4e8f96e7 // sdot v7.4s, v23.16b, v15.16b
-	WORD $0x4ea1bc14 // addp v20.4s, v0.4s, v1.4s
-	WORD $0x4ea3bc55 // addp v21.4s, v2.4s, v3.4s
-	WORD $0x4eb5be8a // addp v10.4s, v20.4s, v21.4s
-	WORD $0x6eac8554 // sub v20.4s, v10.4s, v12.4s
-	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
-	WORD $0x0e217a15 // fcvtl v21.4s, v16.4h
-	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
-	WORD $0x4f929294 // fmul v20.4s, v20.4s, v18.s[0]
-	WORD $0x4e34d508 // fadd v8.4s, v8.4s, v20.4s
-	WORD $0x4ea5bc94 // addp v20.4s, v4.4s, v5.4s
-	WORD $0x4ea7bcd5 // addp v21.4s, v6.4s, v7.4s
-	WORD $0x4eb5be8b // addp v11.4s, v20.4s, v21.4s
-	WORD $0x6ead8574 // sub v20.4s, v11.4s, v13.4s
-	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
-	WORD $0x4e217a15 // fcvtl2 v21.4s, v16.8h
-	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
-	WORD $0x4f929294 // fmul v20.4s, v20.4s, v18.s[0]
-	WORD $0x4e34d529 // fadd v9.4s, v9.4s, v20.4s
+	WORD $0x4e1903d9 // tbl v25.16b, { v30.16b }, v25.16b
+	WORD $0x4e8e96c6 // sdot v6.4s, v22.16b, v14.16b
+	WORD $0x4e8e9707 // sdot v7.4s, v24.16b, v14.16b
+	WORD $0x4e8f96e6 // sdot v6.4s, v23.16b, v15.16b
+	WORD $0x4e8f9727 // sdot v7.4s, v25.16b, v15.16b
+	WORD $0x4ea1bc16 // addp v22.4s, v0.4s, v1.4s
+	WORD $0x4ea3bc57 // addp v23.4s, v2.4s, v3.4s
+	WORD $0x4eb7beca // addp v10.4s, v22.4s, v23.4s
+	WORD $0x6eac8556 // sub v22.4s, v10.4s, v12.4s
+	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
+	WORD $0x0e217a57 // fcvtl v23.4s, v18.4h
+	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
+	WORD $0x4f9492d6 // fmul v22.4s, v22.4s, v20.s[0]
+	WORD $0x4e36d508 // fadd v8.4s, v8.4s, v22.4s
+	WORD $0x4ea5bc96 // addp v22.4s, v4.4s, v5.4s
+	WORD $0x4ea7bcd7 // addp v23.4s, v6.4s, v7.4s
+	WORD $0x4eb7becb // addp v11.4s, v22.4s, v23.4s
+	WORD $0x6ead8576 // sub v22.4s, v11.4s, v13.4s
+	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
+	WORD $0x4e217a57 // fcvtl2 v23.4s, v18.8h
+	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
+	WORD $0x4f9492d6 // fmul v22.4s, v22.4s, v20.s[0]
+	WORD $0x4e36d529 // fadd v9.4s, v9.4s, v22.4s
+	WORD $0x4eaa1d4c // mov v12.16b, v10.16b
+	WORD $0x4eab1d6d // mov v13.16b, v11.16b
+	SUBS $1, R11, R11
+	BNE oneIQ4_NLDotProd
 
 storeIQ4_NLDotProd:
 	FSTPQ.P (F8, F9), 32(R13)

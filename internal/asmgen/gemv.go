@@ -13,7 +13,6 @@ const (
 	gSumX              V   = 19
 	gA0, gA1, gB0, gB1 V   = 20, 21, 22, 23
 	gA2, gB2, gA3, gB3 V   = 24, 25, 26, 27
-	gT0, gT1, gT2      V   = 20, 21, 22
 	gemvPrototype          = "func gemv%s%s(dst *float32, w *byte, q *int8, d *float32, sum *int16, blocks, stride, groups int)"
 	gemvArgs           int = 64
 )
@@ -31,7 +30,24 @@ func gemvArm64() []byte {
 	return a.Bytes()
 }
 
+// gemvRegs are the registers of one type's product.
+type gemvRegs struct {
+	x                   []V // codes of one block of x, or of two
+	scale, min, dx, sum V   // halves of eight rows; of four blocks d and Σx
+	a, b                [4]V
+	bias                V // the bias in every lane
+}
+
+// gemvRegsOf keeps two blocks of x where the unpacker leaves room.
+func gemvRegsOf(f format) gemvRegs {
+	if f.fifth {
+		return gemvRegs{[]V{14, 15}, 16, 17, 18, 19, [4]V{20, 21, 24, 25}, [4]V{22, 23, 26, 27}, 27}
+	}
+	return gemvRegs{[]V{14, 15, 16, 17}, 18, 19, 20, 21, [4]V{22, 23, 26, 28}, [4]V{24, 25, 27, 29}, 29}
+}
+
 func (a *Arm64) gemv(f format, rung string) {
+	r := gemvRegsOf(f)
 	dot := map[string]string{
 		"NEON":    "smull, smlal2 and sadalp (two products of -128·±127 fit an int16)",
 		"DotProd": "sdot",
@@ -45,14 +61,15 @@ func (a *Arm64) gemv(f format, rung string) {
 	}
 	a.Func(fmt.Sprintf(gemvPrototype, f.name, rung), fmt.Sprintf(`
 dst[8g+i] = row 8g+i of w times the activations, for groups of 8 rows; a row is
-blocks of %d bytes, stride bytes apart. Products by %s.
+blocks of %d bytes, stride bytes apart. Products by %s. Four blocks at a time: one
+load has their d, one their sums.
 
 	R0-R7 the eight rows   R8 codes   R9 scales d   R10 sums of 16   R11 blocks left
 	R12 what is prefetched, one group of rows ahead   R13 dst   R14 groups
 	R15 R19 R20 start of codes, d, sums   R21 blocks   R22 from a row's end to the next group
 	V0-V7 int32 sums of each row, from its first block on (they may wrap)
 	V8 V9 float sums, lane = row   V10-V13 the int32 sums up to this and the last block
-	V14 V15 codes of x   V16 V17 scales and mins   V18 d   V19 Σx   V20-V27 free   V28-V31 constants
+	V14-V%d codes of x   V%d V%d scales and mins   V%d d   V%d Σx   others free up to the constants from V28 on
 
 	for each group {
 		for each block b {
@@ -61,7 +78,7 @@ blocks of %d bytes, stride bytes apart. Products by %s.
 			f += float32(n)·scale·d[b]
 		}
 		dst[0:8] = f; dst += 8
-	}`, f.bytes, dot, extra), gemvArgs)
+	}`, f.bytes, dot, 13+len(r.x), r.scale, r.min, r.dx, r.sum, extra), gemvArgs)
 	for i, name := range []string{"dst", "w", "q", "d", "sum", "blocks", "stride", "groups"} {
 		a.Arg(name, 8*i, []R{gDst, 0, gQ0, gD0, gSum0, gBlocks, gTmp, gGroups}[i])
 	}
@@ -74,6 +91,10 @@ blocks of %d bytes, stride bytes apart. Products by %s.
 	a.MOVImm(f.bytes, gTmp)
 	a.op("MSUB R%d, R%d, R%d, R%d", gTmp, gSkip, gBlocks, gSkip)
 	a.constants(f, gTmp)
+	sums := f.min || f.bias != 0
+	if f.bias != 0 && !f.fifth {
+		a.MOVIS(r.bias, f.bias)
+	}
 	l := func(s string) string { return fmt.Sprintf("%s%s%s", s, f.name, rung) }
 	a.Label(l("group"))
 	for v := V(0); v < 10; v++ {
@@ -83,27 +104,43 @@ blocks of %d bytes, stride bytes apart. Products by %s.
 	a.Zero(gOld + 3)
 	a.MOV(gQ0, gQ)
 	a.MOV(gD0, gD)
-	if f.min || f.bias != 0 {
+	if sums {
 		a.MOV(gSum0, gSum)
 	}
-	a.SUBS(2, gBlocks, gLeft)
+	a.SUBS(4, gBlocks, gLeft)
 	a.BLT(l("odd"))
-	a.Label(l("two"))
-	bytes := 16 * f.bytes
-	for off := 0; off+64 <= bytes; off += 64 { // a line in 17 is left to the hardware
-		a.Prefetch(gAhead, off)
+	a.Label(l("four"))
+	a.gemvAhead(32 * f.bytes)
+	a.FMOVQP(gD, 16, r.dx)
+	if sums {
+		a.FMOVQP(gSum, 16, r.sum)
+		a.gemvSums(f, r)
 	}
-	a.ADDImm(bytes, gAhead, gAhead)
-	a.FMOVDP(gD, 8, gDx)
-	a.gemvBlock(f, rung, 0)
-	a.gemvBlock(f, rung, 1)
-	a.SUBS(2, gLeft, gLeft)
-	a.BGE(l("two"))
+	for i := range 4 {
+		if at := 2 * i % len(r.x); at == 0 {
+			a.LoadB16(gQ, r.x...)
+		}
+		a.gemvBlock(f, rung, r, r.x[2*i%len(r.x):], i, i%2)
+	}
+	a.SUBS(4, gLeft, gLeft)
+	a.BGE(l("four"))
 	a.Label(l("odd"))
-	a.ADDS(2, gLeft, gLeft)
+	a.ADDS(4, gLeft, gLeft)
 	a.BEQ(l("store"))
-	a.FMOVSP(gD, 4, gDx)
-	a.gemvBlock(f, rung, 0)
+	a.Label(l("one"))
+	a.gemvAhead(8 * f.bytes)
+	a.FMOVSP(gD, 4, r.dx)
+	if sums {
+		a.FMOVSP(gSum, 4, r.sum)
+		a.gemvSums(f, r)
+	}
+	a.LoadB16(gQ, r.x[:2]...)
+	a.gemvBlock(f, rung, r, r.x, 0, 0)
+	for h := range V(2) {
+		a.ORR(gOld+2+h, gOld+h, gOld+h)
+	}
+	a.SUBS(1, gLeft, gLeft)
+	a.BNE(l("one"))
 	a.Label(l("store"))
 	a.StorePair(gDst, 32, gFloat, gFloat+1)
 	for i := R(0); i < 8; i++ {
@@ -114,53 +151,64 @@ blocks of %d bytes, stride bytes apart. Products by %s.
 	a.RET()
 }
 
-// gemvBlock is one block of eight rows; its d is lane parity of V18. The sums up to the block before are in
-// the registers of the other parity.
-func (a *Arm64) gemvBlock(f format, rung string, parity int) {
-	a.LoadPair(gQ, 32, gX0, gX1)
+// gemvAhead prefetches the next bytes of the next group; of a last part of a line
+// the hardware takes care.
+func (a *Arm64) gemvAhead(bytes int) {
+	for off := 0; off+64 <= bytes; off += 64 {
+		a.Prefetch(gAhead, off)
+	}
+	a.ADDImm(bytes, gAhead, gAhead)
+}
+
+// gemvSums makes int32 sums of blocks of the int16 sums of 16, float32 for the
+// types whose sums are multiplied by a min only.
+func (a *Arm64) gemvSums(f format, r gemvRegs) {
+	a.SADDLP(r.sum, r.sum)
+	if f.min && f.bias == 0 {
+		a.SCVTF(r.sum, r.sum)
+	}
+}
+
+// gemvBlock is one block of eight rows; its d and Σx are in lane at. The sums up
+// to the block before are in the registers of the other parity.
+func (a *Arm64) gemvBlock(f format, rung string, r gemvRegs, x []V, at, parity int) {
 	for i := V(0); i < 8; i += 2 {
-		x := a.unpack(f, R(i), gScale, gMin, int(i), gA0, gA1, gA2, gA3)
-		y := a.unpack(f, R(i+1), gScale, gMin, int(i+1), gB0, gB1, gB2, gB3)
-		zip(append(x, a.dot32(f, rung, i, gA0, gA1, gA2)...), append(y, a.dot32(f, rung, i+1, gB0, gB1, gB2)...))
+		p := a.unpack(f, R(i), r.scale, r.min, int(i), r.a[0], r.a[1], r.a[2], r.a[3])
+		q := a.unpack(f, R(i+1), r.scale, r.min, int(i+1), r.b[0], r.b[1], r.b[2], r.b[3])
+		zip(append(p, a.dot32(f, rung, i, r.a[0], r.a[1], r.a[2], x)...), append(q, a.dot32(f, rung, i+1, r.b[0], r.b[1], r.b[2], x)...))
 	}
-	if f.min || f.bias != 0 {
-		a.LoadDupS(gSum, gSumX)
-		a.SADDLP(gSumX, gSumX)
+	t0, t1 := r.a[0], r.a[1]
+	if f.bias != 0 && f.fifth {
+		a.MOVIS(r.bias, max(f.bias, -f.bias))
 	}
-	bias := gSumX
-	if f.bias != 0 {
-		bias = gB0
-		if f.min {
-			bias = gB2
-		}
-		shift := map[int]int{8: 3, -16: 4}[f.bias]
-		a.SHL(bias, gSumX, shift)
-	}
-	if f.min {
-		a.SCVTF(gSumX, gSumX)
+	sum, lane := r.sum, at
+	if f.bias != 0 && f.min { // both forms are needed
+		sum, lane = r.b[0], 0
+		a.DUPS(sum, r.sum, at)
+		a.SCVTF(sum, sum)
 	}
 	now, before := gOld+V(2*parity), gOld+V(2-2*parity)
 	for h := V(0); h < 2; h++ {
-		a.ADDP(gT0, 4*h, 4*h+1)
-		a.ADDP(gT1, 4*h+2, 4*h+3)
-		a.ADDP(now+h, gT0, gT1)
-		a.SUB(gT0, now+h, before+h)
+		a.ADDP(t0, 4*h, 4*h+1)
+		a.ADDP(t1, 4*h+2, 4*h+3)
+		a.ADDP(now+h, t0, t1)
+		a.SUB(t0, now+h, before+h)
 		switch {
 		case f.bias > 0:
-			a.SUB(gT0, gT0, bias)
+			a.MLSElem(t0, r.bias, r.sum, at)
 		case f.bias < 0:
-			a.ADD(gT0, gT0, bias)
+			a.MLAElem(t0, r.bias, r.sum, at)
 		}
-		a.SCVTF(gT0, gT0)
-		a.widenHalf(gT1, gScale, h)
-		a.FMUL(gT0, gT0, gT1)
-		a.FMULElem(gT0, gT0, gDx, parity)
-		a.FADD(gFloat+h, gFloat+h, gT0)
+		a.SCVTF(t0, t0)
+		a.widenHalf(t1, r.scale, h)
+		a.FMUL(t0, t0, t1)
+		a.FMULElem(t0, t0, r.dx, at)
+		a.FADD(gFloat+h, gFloat+h, t0)
 		if f.min {
-			a.widenHalf(gT1, gMin, h)
-			a.FMUL(gT1, gT1, gSumX)
-			a.FMULElem(gT1, gT1, gDx, parity)
-			a.FADD(gFloat+h, gFloat+h, gT1)
+			a.widenHalf(t1, r.min, h)
+			a.FMULElem(t1, t1, sum, lane)
+			a.FMULElem(t1, t1, r.dx, at)
+			a.FADD(gFloat+h, gFloat+h, t1)
 		}
 	}
 }
@@ -174,26 +222,26 @@ func (a *Arm64) widenHalf(d, n V, h V) {
 }
 
 // dot32 adds the products of the codes lo, hi with x to the int32 sums of acc.
-func (a *Arm64) dot32(f format, rung string, acc, lo, hi, t V) []func() {
+func (a *Arm64) dot32(f format, rung string, acc, lo, hi, t V, x []V) []func() {
 	if rung == "DotProd" {
 		return []func(){
-			func() { a.SDOT(acc, lo, gX0) },
-			func() { a.SDOT(acc, hi, gX1) },
+			func() { a.SDOT(acc, lo, x[0]) },
+			func() { a.SDOT(acc, hi, x[1]) },
 		}
 	}
 	steps := []func(){
-		func() { a.SMULL(t, lo, gX0) },
-		func() { a.SMLAL2(t, lo, gX0) },
+		func() { a.SMULL(t, lo, x[0]) },
+		func() { a.SMLAL2(t, lo, x[0]) },
 	}
 	if f.small {
 		return append(steps,
-			func() { a.SMLAL(t, hi, gX1) },
-			func() { a.SMLAL2(t, hi, gX1) },
+			func() { a.SMLAL(t, hi, x[1]) },
+			func() { a.SMLAL2(t, hi, x[1]) },
 			func() { a.SADALP(acc, t) })
 	}
 	return append(steps,
 		func() { a.SADALP(acc, t) },
-		func() { a.SMULL(t, hi, gX1) },
-		func() { a.SMLAL2(t, hi, gX1) },
+		func() { a.SMULL(t, hi, x[1]) },
+		func() { a.SMLAL2(t, hi, x[1]) },
 		func() { a.SADALP(acc, t) })
 }

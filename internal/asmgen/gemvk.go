@@ -96,7 +96,7 @@ func (a *Arm64) gemvKBlock(f kformat, rung string, s int) {
 		y := a.kUnpack(f, R(i+1), s, gB0, gB1, gB2, gB3)
 		if f.sub == 32 {
 			small := format{small: true}
-			x, y = append(x, a.dot32(small, rung, i, gA0, gA1, gA2)...), append(y, a.dot32(small, rung, i+1, gB0, gB1, gB2)...)
+			x, y = append(x, a.dot32(small, rung, i, gA0, gA1, gA2, []V{gX0, gX1})...), append(y, a.dot32(small, rung, i+1, gB0, gB1, gB2, []V{gX0, gX1})...)
 		} else {
 			x, y = append(x, a.dot16(rung, i, second[i], gA0, gA1, gA2)...), append(y, a.dot16(rung, i+1, second[i+1], gB0, gB1, gB2)...)
 		}

@@ -48,6 +48,10 @@ func (a *Arm64) ADDPH(d, n, m V) { a.v3(0x4e60bc00, "addp", "8h", "8h", d, n, m)
 func (a *Arm64) ADD(d, n, m V) { a.v3(0x4ea08400, "add", "4s", "4s", d, n, m) }
 func (a *Arm64) SUB(d, n, m V) { a.v3(0x6ea08400, "sub", "4s", "4s", d, n, m) }
 
+// MLAElem and MLSElem add and subtract the products of int32 with lane i of m.
+func (a *Arm64) MLAElem(d, n, m V, i int) { a.elem(0x6f800000, "mla", d, n, m, i) }
+func (a *Arm64) MLSElem(d, n, m V, i int) { a.elem(0x6f804000, "mls", d, n, m, i) }
+
 // UMAX is the larger of unsigned 32-bit lanes; UMAXV the largest of them all.
 func (a *Arm64) UMAX(d, n, m V) { a.v3(0x6ea06400, "umax", "4s", "4s", d, n, m) }
 func (a *Arm64) UMAXV(d, n V) {
@@ -154,8 +158,11 @@ func (a *Arm64) DUPS(d, n V, i int) {
 	a.word(0x4e040400|uint32(i)<<19|uint32(n)<<5|uint32(d), "dup v%d.4s, v%d.s[%d]", d, n, i)
 }
 
-// Zero clears d; MOVIB sets every byte.
+// Zero clears d; MOVIS and MOVIB set every int32 and every byte.
 func (a *Arm64) Zero(d V) { a.MOVIB(d, 0) }
+func (a *Arm64) MOVIS(d V, imm int) {
+	a.word(0x4f000400|uint32(imm>>5)<<16|uint32(imm&31)<<5|uint32(d), "movi v%d.4s, #%d", d, imm)
+}
 func (a *Arm64) MOVIB(d V, imm int) {
 	a.word(0x4f00e400|uint32(imm>>5)<<16|uint32(imm&31)<<5|uint32(d), "movi v%d.16b, #%d", d, imm)
 }
