@@ -40,6 +40,7 @@ var thirdParty = map[string]string{
 	"golang.org/x/text":                 "runtime/tokenizer",
 	"github.com/dlclark/regexp2/v2":     "runtime/tokenizer",
 	"github.com/klauspost/compress":     "convert distill",
+	"github.com/parquet-go/parquet-go":  "distill/data",
 	"periph.io/x/conn/v3":               "runtime/telemetry",
 	"periph.io/x/host/v3":               "runtime/telemetry",
 	"github.com/urfave/cli/v2":          "cmd",
