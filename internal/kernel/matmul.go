@@ -51,7 +51,6 @@ type local struct {
 	packed   []byte    // of scratch
 	gate, up []float32 // [tokens, gatePanel]
 	attn     attnLocal
-	grad     gradLocal
 }
 
 // MatMul computes y[i] = x·w[i]ᵀ (+ bias) for every weight matrix; with GateUp
