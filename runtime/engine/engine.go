@@ -31,7 +31,8 @@ type Options struct {
 	// fit when they are shorter or share prefixes. Memory is taken as it is
 	// needed. 0 means 4.
 	Sequences int
-	// Batch is the most prompt tokens of one step. 0 means 64.
+	// Batch is the most prompt tokens of one step. 0 means 64 to 512 by the size
+	// of the caches.
 	Batch int
 	// Device computes; nil means a CPU that Close ends. Threads, Kernel and the
 	// activations' part of Precise are the device's own otherwise.
@@ -106,9 +107,6 @@ func New(f *gguf.File, o Options) (*Model, error) {
 	if o.Context < 0 || o.Batch < 0 || o.Sequences < 0 || o.Threads < 0 {
 		return nil, fmt.Errorf("engine: negative option in %+v", o)
 	}
-	if m.chunk == 0 {
-		m.chunk = 64
-	}
 	if m.dev == nil {
 		cpu, err := backend.NewCPU(backend.CPUOptions{Threads: o.Threads, Kernel: o.Kernel, Precise: o.Precise})
 		if err != nil {
@@ -131,6 +129,9 @@ func (m *Model) load(f *gguf.File, o Options) (err error) {
 		return err
 	}
 	h := m.mdl.Hyper()
+	if m.chunk == 0 {
+		m.chunk = hostBatch(h.FFN)
+	}
 	if _, ok := f.Get("tokenizer.ggml.model"); ok {
 		if m.tok, err = tokenizer.FromGGUF(f); err != nil {
 			return err
