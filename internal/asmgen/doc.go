@@ -20,6 +20,7 @@ func Files() map[string][]byte {
 		"arm/pack_arm64.s":          packArm64(),
 		"arm/tokens_arm64.s":        tokensArm64(),
 		"arm/tile_arm64.s":          tileArm64(),
+		"arm/peak_arm64.s":          peakArm64(),
 		"arm/quantize_arm64.s":      quantizeArm64(),
 		"arm/norm_arm64.s":          normArm64(),
 		"arm/exp_arm64.s":           expArm64(),

@@ -48,6 +48,12 @@ func (a *Arm64) ADDPH(d, n, m V) { a.v3(0x4e60bc00, "addp", "8h", "8h", d, n, m)
 func (a *Arm64) ADD(d, n, m V) { a.v3(0x4ea08400, "add", "4s", "4s", d, n, m) }
 func (a *Arm64) SUB(d, n, m V) { a.v3(0x6ea08400, "sub", "4s", "4s", d, n, m) }
 
+// ADDD is of int64, ADDPD the sum of both.
+func (a *Arm64) ADDD(d, n, m V) { a.v3(0x4ee08400, "add", "2d", "2d", d, n, m) }
+func (a *Arm64) ADDPD(d, n V) {
+	a.word(0x5ef1b800|uint32(n)<<5|uint32(d), "addp d%d, v%d.2d", d, n)
+}
+
 // MLAElem and MLSElem add and subtract the products of int32 with lane i of m.
 func (a *Arm64) MLAElem(d, n, m V, i int) { a.elem(0x6f800000, "mla", d, n, m, i) }
 func (a *Arm64) MLSElem(d, n, m V, i int) { a.elem(0x6f804000, "mls", d, n, m, i) }
