@@ -51,6 +51,7 @@ type local struct {
 	packed   []byte    // of scratch
 	gate, up []float32 // [tokens, gatePanel]
 	attn     attnLocal
+	grad     gradLocal
 }
 
 // MatMul computes y[i] = x·w[i]ᵀ (+ bias) for every weight matrix; with GateUp

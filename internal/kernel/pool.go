@@ -42,6 +42,8 @@ type Pool struct {
 	act  scratch // MatMul's job and its activations
 	attn attend  // Attend's
 	op   op      // the others'
+	norm normGrad
+	grad attendGrad
 }
 
 const (
