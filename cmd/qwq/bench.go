@@ -11,22 +11,26 @@ import (
 	"github.com/qwq-edge/qwq/cmd/internal/meter"
 	"github.com/qwq-edge/qwq/cmd/internal/prog"
 	"github.com/qwq-edge/qwq/runtime/engine"
-	"github.com/qwq-edge/qwq/runtime/telemetry"
 )
 
 func benchCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "bench",
 		Usage: "measure the speed of reading a prompt and of writing",
-		Description: "ppN reads a prompt of N tokens, tgN writes N tokens after a prompt of one.\n" +
-			"bandwidth_share is the rate at which the test reads the model, as a part of what\n" +
-			"this machine reads from memory in the same run.\n\n" +
+		Description: "ppN reads a prompt of N tokens, tgN writes N tokens, tgN@D does so after D tokens.\n" +
+			"What the machine can do at most is measured in the same run, with as many threads and\n" +
+			"with one: bytes read from memory per second, products of bytes (int8) and of float32\n" +
+			"(a product and its addition are two operations). bandwidth_share is the rate at which\n" +
+			"the test reads the model as a part of the first, peak_share that of the arithmetic as\n" +
+			"a part of the others.\n\n" +
 			"Example:\n  qwq bench -m qwen-int8.gguf -p 512 -n 64 -t 1,2 -r 5",
 		Flags: []cli.Flag{
 			modelFlag(),
 			prog.ModelsFlag(),
 			&cli.IntFlag{Name: "prompt-tokens", Aliases: []string{"p"}, Value: 512, Usage: "`N` tokens to read; 0: leave the test out"},
 			&cli.IntFlag{Name: "gen-tokens", Aliases: []string{"n"}, Value: 64, Usage: "`N` tokens to write; 0: leave the test out"},
+			&cli.IntFlag{Name: "depth", Usage: "`N` tokens in the KV cache before those that are written"},
+			&cli.IntFlag{Name: "batch", Value: 512, Usage: "`N` tokens of a prompt, at most, that are computed together"},
 			&cli.StringFlag{Name: "threads", Aliases: []string{"t"}, Value: "0", Usage: "thread counts between commas (0: one per core)"},
 			&cli.IntFlag{Name: "repeat", Aliases: []string{"r"}, Value: 5, Usage: "`N` measured runs, after one that is not"},
 			&cli.StringFlag{Name: "kv", Value: "auto", Usage: "KV cache `TYPE`: auto, f32, f16 or q8_0"},
@@ -43,15 +47,22 @@ type result struct {
 	TokensPerSecond meter.Spread `json:"tokens_per_second"`
 	BytesPerToken   int64        `json:"bytes_per_token"`
 	BandwidthShare  float64      `json:"bandwidth_share"`
+	PeakShare       *float64     `json:"peak_share"` // null: no peak of these kernels
+	Kernel          string       `json:"kernel"`
+	Machine         limits       `json:"machine"`         // with as many threads
+	OneThread       limits       `json:"machine_1thread"` // with one
 }
 
 func bench(c *cli.Context) error {
 	if _, err := prog.Args(c, 0, 0, "flags only"); err != nil {
 		return err
 	}
-	pp, tg, rounds := c.Int("prompt-tokens"), c.Int("gen-tokens"), c.Int("repeat")
-	if pp < 0 || tg < 0 || pp+tg == 0 || rounds < 1 {
+	pp, tg, depth, batch := c.Int("prompt-tokens"), c.Int("gen-tokens"), c.Int("depth"), c.Int("batch")
+	if pp < 0 || tg < 0 || pp+tg == 0 || c.Int("repeat") < 1 {
 		return prog.Usagef("bench needs -p or -n above 0 and -r above 0")
+	}
+	if depth < 0 || batch < 1 {
+		return prog.Usagef("bench needs --depth of 0 or more and --batch above 0")
 	}
 	threads, err := threadCounts(c.String("threads"))
 	if err != nil {
@@ -60,25 +71,28 @@ func bench(c *cli.Context) error {
 	if err := prog.CheckKV(c); err != nil {
 		return err
 	}
-	size, err := weightBytes(c)
+	size, err := weigh(c)
 	if err != nil {
 		return err
 	}
-	free := telemetry.Read(telemetry.Host()).Memory.Free()
+	probe := newProber()
 	out := []result{}
 	for _, t := range threads {
-		m, err := openModel(c, engine.Options{Threads: t, Context: max(pp, tg), KV: c.String("kv"), Sequences: 1, Batch: chunk})
+		// The sequences are the one of that depth and the one that writes after it.
+		m, err := openModel(c, engine.Options{Threads: t, Context: max(pp, depth+1+tg), KV: c.String("kv"), Sequences: 2, Batch: batch})
 		if err != nil {
 			return err
 		}
-		used := m.Info().Threads
-		b := benchRun{m, size, rounds, readBandwidth(used, free)}
-		rs, err := b.run(c.Context, pp, tg)
+		b := benchRun{m: m, weights: size, rounds: c.Int("repeat"), batch: batch}
+		b.limits, b.one, err = probe.limits(m.Info())
+		if err == nil {
+			err = b.run(c.Context, pp, tg, depth)
+		}
 		m.Close()
 		if err != nil {
 			return err
 		}
-		out = append(out, rs...)
+		out = append(out, b.out...)
 	}
 	if c.Bool("json") {
 		return prog.JSON(c.App.Writer, out)
@@ -86,70 +100,111 @@ func bench(c *cli.Context) error {
 	return benchTable(c.App.Writer, out)
 }
 
-// chunk is how many prompt tokens share one reading of the weights.
-const chunk = 64
-
 // benchRun measures one open model.
 type benchRun struct {
-	m         *engine.Model
-	weights   int64 // bytes that a step reads
-	rounds    int
-	bandwidth float64 // bytes/s of this machine with as many threads
+	m             *engine.Model
+	weights       weights
+	rounds, batch int
+	limits, one   limits
+	out           []result
 }
 
-func (b benchRun) run(ctx context.Context, pp, tg int) ([]result, error) {
-	var out []result
-	kv := b.m.Info().KVBytes
-	for _, t := range []struct {
-		name                   string
-		count, prompt, writing int
-		bytes                  int64
-	}{
-		{"pp", pp, pp, 1, int64(pp+chunk-1) / chunk * b.weights / int64(max(pp, 1))},
-		{"tg", tg, 1, tg, b.weights + kv*int64(tg)/2},
-	} {
-		if t.count == 0 {
-			continue
+func (b *benchRun) run(ctx context.Context, pp, tg, depth int) error {
+	if pp > 0 {
+		ids := b.prompt(pp)
+		once := func() (float64, error) {
+			return b.generate(ctx, nil, engine.Request{IDs: ids, MaxTokens: 1, IgnoreEOS: true})
 		}
-		var rates []float64
-		for i := -1; i < b.rounds; i++ { // the first round warms caches and is not counted
-			rate, err := b.once(ctx, t.prompt, t.writing, t.count)
-			if err != nil {
-				return nil, err
-			}
-			if i >= 0 {
-				rates = append(rates, rate)
-			}
+		// Every batch reads the weights once.
+		if err := b.test(fmt.Sprintf("pp%d", pp), pp, int64((pp+b.batch-1)/b.batch)*b.weights.step/int64(pp), once); err != nil {
+			return err
 		}
-		s := meter.Of(rates)
-		out = append(out, result{fmt.Sprintf("%s%d", t.name, t.count), b.m.Info().Threads, s, t.bytes, s.Median * float64(t.bytes) / b.bandwidth})
 	}
-	return out, nil
+	if tg == 0 {
+		return nil
+	}
+	name := fmt.Sprintf("tg%d", tg)
+	var base *engine.Seq
+	if depth > 0 {
+		name = fmt.Sprintf("%s@%d", name, depth)
+		var err error
+		if base, err = b.fill(ctx, depth); err != nil {
+			return err
+		}
+		defer base.Release()
+	}
+	ids := b.prompt(depth + 1)
+	once := func() (float64, error) {
+		return b.generate(ctx, base, engine.Request{IDs: ids, MaxTokens: tg, IgnoreEOS: true})
+	}
+	return b.test(name, tg, b.weights.step+b.m.Info().KVBytes*int64(depth+tg/2), once)
 }
 
-// once returns the tokens per second of one prompt or one text: the steps of a
-// text are its tokens, the first one reads the prompt's only token.
-func (b benchRun) once(ctx context.Context, prompt, writing, count int) (float64, error) {
-	ids := make([]int32, prompt)
+// test runs once rounds times, after a time that warms caches, and keeps the
+// rates of its count tokens.
+func (b *benchRun) test(name string, count int, bytes int64, once func() (float64, error)) error {
+	var rates []float64
+	for i := range b.rounds + 1 {
+		seconds, err := once()
+		if err != nil {
+			return err
+		}
+		if i > 0 {
+			rates = append(rates, float64(count)/seconds)
+		}
+	}
+	s := meter.Of(rates)
+	b.out = append(b.out, result{Test: name, Threads: b.m.Info().Threads, TokensPerSecond: s, BytesPerToken: bytes,
+		BandwidthShare: s.Median * float64(bytes) / b.limits.Bandwidth, PeakShare: b.weights.share(s.Median, b.limits),
+		Kernel: b.m.Info().Kernel, Machine: b.limits, OneThread: b.one})
+	return nil
+}
+
+// prompt is n ids.
+func (b *benchRun) prompt(n int) []int32 {
+	ids := make([]int32, n)
 	for i := range ids {
 		ids[i] = int32((7*i + 3) % b.m.Vocabulary())
 	}
-	start := time.Now()
-	for _, err := range b.m.Generate(ctx, engine.Request{IDs: ids, MaxTokens: writing, IgnoreEOS: true}) {
-		if err != nil {
+	return ids
+}
+
+// fill returns a sequence that has read n tokens.
+func (b *benchRun) fill(ctx context.Context, n int) (*engine.Seq, error) {
+	s, err := b.m.NewSeq(engine.Request{IDs: b.prompt(n), MaxTokens: 1, IgnoreEOS: true})
+	for err == nil && s.Pending() > 0 {
+		err = b.m.Step(ctx, []*engine.Seq{s})
+	}
+	return s, err
+}
+
+// generate returns the seconds that r takes after base, which holds all of its
+// prompt but the last token; base nil is an empty KV cache.
+func (b *benchRun) generate(ctx context.Context, base *engine.Seq, r engine.Request) (float64, error) {
+	s, err := b.m.NewSeqFrom(base, r)
+	if err != nil {
+		return 0, err
+	}
+	defer s.Release()
+	start, one := time.Now(), []*engine.Seq{s}
+	for s.Finish() == "" {
+		if err := b.m.Step(ctx, one); err != nil {
 			return 0, err
 		}
 	}
-	return float64(count) / time.Since(start).Seconds(), nil
+	return time.Since(start).Seconds(), nil
 }
 
 func benchTable(w io.Writer, rs []result) error {
-	fmt.Fprintf(w, "%-8s %8s %12s %12s %12s %14s %10s\n", "test", "threads", "tokens/s", "min", "max", "bytes/token", "bandwidth")
+	fmt.Fprintf(w, "%-12s %8s %12s %12s %12s %14s %10s %7s\n", "test", "threads", "tokens/s", "min", "max", "bytes/token", "bandwidth", "peak")
 	for _, r := range rs {
-		t := r.TokensPerSecond
-		fmt.Fprintf(w, "%-8s %8d %12.2f %12.2f %12.2f %14s %9.0f%%\n", r.Test, r.Threads, t.Median, t.Min, t.Max, prog.Size(r.BytesPerToken), 100*r.BandwidthShare)
+		t, peak := r.TokensPerSecond, "-"
+		if r.PeakShare != nil {
+			peak = fmt.Sprintf("%.0f%%", 100**r.PeakShare)
+		}
+		fmt.Fprintf(w, "%-12s %8d %12.2f %12.2f %12.2f %14s %9.0f%% %7s\n", r.Test, r.Threads, t.Median, t.Min, t.Max, prog.Size(r.BytesPerToken), 100*r.BandwidthShare, peak)
 	}
-	return nil
+	return limitsTable(w, rs)
 }
 
 // threadCounts reads -t; 0 alone leaves the choice to the engine.

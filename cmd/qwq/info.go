@@ -8,7 +8,6 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"github.com/qwq-edge/qwq/cmd/internal/meter"
 	"github.com/qwq-edge/qwq/cmd/internal/prog"
 	"github.com/qwq-edge/qwq/internal/cpu"
 	"github.com/qwq-edge/qwq/internal/kernel"
@@ -98,17 +97,8 @@ func machine(src telemetry.Source) (*info, error) {
 	if s.Throttle != nil {
 		in.Throttling = &throttling{s.Throttle.Now.String(), s.Throttle.SinceBoot.String()}
 	}
-	in.Bandwidth = readBandwidth(in.Cores, m.Free())
+	in.Bandwidth = pool.ReadRate(readBuffer(m.Free()), 3)
 	return in, nil
-}
-
-// readBandwidth measures with a buffer of 256 MiB, less on a small machine.
-func readBandwidth(threads int, free uint64) float64 {
-	size := uint64(256 << 20)
-	if free > 0 {
-		size = max(min(size, free/8), 8<<20)
-	}
-	return meter.Bandwidth(threads, int(size), 3)
 }
 
 func (in *info) print(w io.Writer) error {

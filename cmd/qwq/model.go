@@ -41,24 +41,6 @@ func openModel(c *cli.Context, o engine.Options) (m *engine.Model, err error) {
 	return m, nil
 }
 
-// weightBytes is what one step reads of the model: every matrix once, of an
-// embedding that is not the output matrix too only single rows, which do not
-// count.
-func weightBytes(c *cli.Context) (int64, error) {
-	f, err := openFile(c)
-	if err != nil {
-		return 0, err
-	}
-	defer f.Close()
-	var n uint64
-	for _, t := range f.Tensors() {
-		if t.Name != "token_embd.weight" || f.Tensor("output.weight") == nil {
-			n += t.Size
-		}
-	}
-	return int64(n), nil
-}
-
 func openFile(c *cli.Context) (*gguf.File, error) {
 	name := c.String("model")
 	if name == "" {

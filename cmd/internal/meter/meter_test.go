@@ -17,23 +17,3 @@ func TestOf(t *testing.T) {
 		}
 	}
 }
-
-func TestSum(t *testing.T) {
-	x := make([]uint64, 29)
-	want := uint64(0)
-	for i := range x {
-		x[i] = uint64(i * i)
-		want += x[i]
-	}
-	if got := sum(x); got != want {
-		t.Errorf("sum = %d, want %d", got, want)
-	}
-}
-
-func TestBandwidth(t *testing.T) {
-	for _, threads := range []int{1, 3} {
-		if got := Bandwidth(threads, 1<<20, 3); got < 1e8 || got > 1e13 {
-			t.Errorf("%d threads: %g bytes/s", threads, got)
-		}
-	}
-}

@@ -14,8 +14,10 @@ import (
 var keys = map[string]string{
 	"add-special":          "qwq-convert",
 	"allow-nonfinite":      "qwq-convert",
+	"batch":                "qwq",
 	"ctx":                  "qwq qwq-convert",
 	"data":                 "qwq-convert",
+	"depth":                "qwq",
 	"echo":                 "qwq",
 	"file":                 "qwq",
 	"force":                "qwq-convert",
