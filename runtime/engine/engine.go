@@ -17,9 +17,17 @@ import (
 
 // Options configures a Model; the zero value works.
 type Options struct {
-	Threads int    // that compute; 0: one per CPU
-	Kernel  string // kernel variant; "": QWQ_KERNEL, else the best of this machine
-	Precise bool   // float32 activations for quantized weights, and a float32 KV cache unless KV says otherwise; slow
+	// Threads is how many threads compute. 0 means as many as were measured to be
+	// best (see ThreadTable), else one per CPU. PrefillThreads and DecodeThreads
+	// say it for steps of many rows and of few; 0 means Threads.
+	Threads, PrefillThreads, DecodeThreads int
+	// ThreadTable is the path of a file that keeps measured thread counts, by
+	// machine and class of model. What is missing in it is measured once, in about
+	// 200 ms spread over the tokens of a long generation, and written back. ""
+	// means that nothing is measured, read or written.
+	ThreadTable string
+	Kernel      string // kernel variant; "": QWQ_KERNEL, else the best of this machine
+	Precise     bool   // float32 activations for quantized weights, and a float32 KV cache unless KV says otherwise; slow
 	// KV is the type of the KV cache: f32, f16, q8_0, or auto (and ""), which is
 	// f32 when Precise is set or every matrix of the model is F32, else f16.
 	KV string
@@ -54,8 +62,10 @@ type Info struct {
 	Trained      int // context the model was trained with
 	Context      int // positions of a sequence here
 	KV           quant.Type
-	KVBytes      int64 // of one position
-	Threads      int
+	KVBytes      int64  // of one position
+	Threads      int    // the most that compute
+	Prefill      int    // threads of a step of many rows; 0 when the device is not the CPU
+	Decode       int    // threads of a step of few
 	Kernel       string // variant; empty when the device is not the CPU
 	Precise      bool
 	Defaults     Defaults // sampling settings that the file recommends
@@ -74,6 +84,7 @@ type Model struct {
 	info    Info
 	context int
 	chunk   int
+	threads threads
 
 	mu     sync.Mutex // held during a step and while its tensors are read
 	closed bool
@@ -89,30 +100,31 @@ func Open(path string, o Options) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
+	if avail, ok := memAvailable(); ok && f.FileSize() < avail {
+		f.Populate() // while the tokenizer loads
+	}
 	m, err := New(f, o)
 	if err != nil {
 		f.Close()
 		return nil, err
 	}
 	m.file = f
-	if avail, ok := memAvailable(); ok && f.FileSize() < avail {
-		f.Populate()
-	}
 	return m, nil
 }
 
 // New makes a model of a file that stays open and the caller's until Close.
 func New(f *gguf.File, o Options) (*Model, error) {
 	m := &Model{dev: o.Device, chunk: o.Batch}
-	if o.Context < 0 || o.Batch < 0 || o.Sequences < 0 || o.Threads < 0 {
+	if o.Context < 0 || o.Batch < 0 || o.Sequences < 0 || o.Threads < 0 || o.PrefillThreads < 0 || o.DecodeThreads < 0 {
 		return nil, fmt.Errorf("engine: negative option in %+v", o)
 	}
 	if m.dev == nil {
-		cpu, err := backend.NewCPU(backend.CPUOptions{Threads: o.Threads, Kernel: o.Kernel, Precise: o.Precise})
+		cpu, err := backend.NewCPU(backend.CPUOptions{Threads: o.poolThreads(), Kernel: o.Kernel, Precise: o.Precise})
 		if err != nil {
 			return nil, err
 		}
 		m.dev, m.ownDev = cpu, true
+		m.threads.pool = cpu.Pool()
 		m.info.Threads, m.info.Kernel = cpu.Pool().Threads(), cpu.Pool().Variant()
 	}
 	if err := m.load(f, o); err != nil {
@@ -144,6 +156,7 @@ func (m *Model) load(f *gguf.File, o Options) (err error) {
 	if err != nil {
 		return err
 	}
+	m.setThreads(f, o)
 	return m.makeCache(f, h, o, t)
 }
 
@@ -256,7 +269,11 @@ func (m *Model) warn(format string, a ...any) {
 }
 
 // Info describes the model.
-func (m *Model) Info() Info { return m.info }
+func (m *Model) Info() Info {
+	i := m.info
+	i.Prefill, i.Decode = int(m.threads.prefill.Load()), int(m.threads.decode.Load())
+	return i
+}
 
 // Tokenizer is the model's tokenizer; nil when the file has none.
 func (m *Model) Tokenizer() *tokenizer.Tokenizer { return m.tok }

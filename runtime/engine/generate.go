@@ -73,6 +73,7 @@ func (m *Model) run(b *model.Batch, use func([]backend.Tensor) error) error {
 	if m.closed {
 		return ErrClosed
 	}
+	m.threads.limit(len(b.IDs))
 	t, err := m.mdl.Run(b)
 	if err != nil {
 		return err

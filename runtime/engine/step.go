@@ -33,10 +33,12 @@ func (m *Model) Step(ctx context.Context, seqs []*Seq) error {
 	if len(b.Seqs) == 0 {
 		return nil
 	}
+	m.threads.limit(len(b.IDs))
 	out, err := m.mdl.Run(b)
 	if err != nil {
 		return err
 	}
+	m.threads.stepped(len(b.IDs))
 	if len(m.moving) == 0 {
 		return nil
 	}
