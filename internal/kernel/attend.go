@@ -121,30 +121,34 @@ func (p *Pool) StoreKV(k, v F32, s KVPages) error {
 		len(k.Data) != s.N*width || len(v.Data) != s.N*width {
 		return fmt.Errorf("kernel: store kv: k is [%d, %d], v [%d, %d], want [%d, %d]", k.Rows, k.Cols, v.Rows, v.Cols, s.N, width)
 	}
-	for i := range s.N {
-		page, at := (s.Start+i)/ref.PagePositions, (s.Start+i)%ref.PagePositions
-		for h := range s.Heads {
-			lo, hi := h*s.Dim, (h+1)*s.Dim
-			if err := p.variant.store(s.Type, s.rows(page, h, false, at, at+1), k.At(i)[lo:hi]); err != nil {
-				return err
-			}
-			if err := p.variant.store(s.Type, s.rows(page, h, true, at, at+1), v.At(i)[lo:hi]); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	o := &p.op
+	o.kind, o.y, o.x, o.kv = opStoreKV, k, v, s
+	return p.rows(s.N, 2*k.Cols)
 }
 
-func (v variant) store(t quant.Type, dst []byte, src []float32) error {
+// storeRow rounds row i of keys and values.
+func (v variant) storeRow(s *KVPages, i int, key, value []float32) {
+	page, at := (s.Start+i)/ref.PagePositions, (s.Start+i)%ref.PagePositions
+	for h := range s.Heads {
+		lo, hi := h*s.Dim, (h+1)*s.Dim
+		v.store(s.Type, s.rows(page, h, false, at, at+1), key[lo:hi])
+		v.store(s.Type, s.rows(page, h, true, at, at+1), value[lo:hi])
+	}
+}
+
+func (v variant) store(t quant.Type, dst []byte, src []float32) {
 	if t == quant.F32 {
 		putF32(dst, src)
-		return nil
+		return
 	}
 	if t == quant.F16 && v.toF16(dst, src) {
-		return nil
+		return
 	}
-	return quant.Encode(t, dst, src)
+	if err := quant.Encode(t, dst, src); err != nil {
+		panic(fmt.Sprintf("kernel: a page that was checked cannot be written: %v", err))
+	}
 }
 
 // Attend computes attention over paged keys and values: for each row and query

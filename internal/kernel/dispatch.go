@@ -29,10 +29,14 @@ func (v variant) f16(dst []float32, src []byte) {
 
 // toF16 rounds a row to halves, or returns false.
 func (v variant) toF16(dst []byte, src []float32) bool {
-	if v.arm == arm.None {
+	switch {
+	case v.arm != arm.None:
+		arm.F32ToF16(dst, src)
+	case v.x86 != x86.None:
+		x86.F32ToF16(dst, src)
+	default:
 		return false
 	}
-	arm.F32ToF16(dst, src)
 	return true
 }
 

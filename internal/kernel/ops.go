@@ -20,6 +20,7 @@ type op struct {
 	table     *RopeTable
 	ids       []int32
 	m         quant.Matrix
+	kv        KVPages
 
 	fnRows, fnValues func(worker, lo, hi int)
 }
@@ -32,6 +33,7 @@ const (
 	opSoftmax
 	opRoPE
 	opEmbed
+	opStoreKV
 	opAdd
 	opMul
 	opAct
@@ -83,6 +85,8 @@ func (p *Pool) opRows(worker, lo, hi int) {
 			}
 		case opEmbed:
 			p.workers[worker].values(o.y.At(r), o.m.Type, o.m.Row(int(o.ids[r])))
+		case opStoreKV:
+			p.variant.storeRow(&o.kv, r, o.y.At(r), o.x.At(r))
 		}
 	}
 }

@@ -8,3 +8,12 @@ func F16ToF32(dst []float32, src []byte) {
 	}
 	f16ToF32(dst, src)
 }
+
+// F32ToF16 rounds to little-endian halves, to nearest even: quant.FloatToHalf's
+// bits, but for the payload of a NaN.
+func F32ToF16(dst []byte, src []float32) {
+	if len(dst) != 2*len(src) {
+		panic("x86: F32ToF16: source and destination differ in length")
+	}
+	f32ToF16(dst, src)
+}

@@ -45,3 +45,23 @@ loop8:
 done:
 	VZEROUPPER
 	RET
+
+// func f32ToF16AVX2(dst *byte, src *float32, n int)
+//
+// Rounds to nearest even. n is a multiple of 8.
+//
+//	DI dst   SI src   CX values left
+TEXT ·f32ToF16AVX2(SB), NOSPLIT, $0-24
+	MOVQ dst+0(FP), DI
+	MOVQ src+8(FP), SI
+	MOVQ n+16(FP), CX
+
+step:
+	VMOVUPS   (SI), Y0
+	VCVTPS2PH $0, Y0, (DI)
+	ADDQ      $32, SI
+	ADDQ      $16, DI
+	SUBQ      $8, CX
+	JNZ       step
+	VZEROUPPER
+	RET

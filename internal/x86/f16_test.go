@@ -69,6 +69,41 @@ func TestF16ToF32Shapes(t *testing.T) {
 	})
 }
 
+// TestF32ToF16 rounds every half, its neighbours and what lies half way.
+func TestF32ToF16(t *testing.T) {
+	var src []float32
+	for h := range 1 << 16 {
+		if f := quant.HalfToFloat(uint16(h)); f == f {
+			u := math.Float32bits(f)
+			for _, d := range []uint32{0, 1, 0xfff, 0x1000, 0x1001, ^uint32(0)} {
+				if g := math.Float32frombits(u + d); g == g {
+					src = append(src, g)
+				}
+			}
+		}
+	}
+	src = append(src, 65519, 65520, 1e30, -1e30, 1e-40)
+	dst := make([]byte, 2*len(src))
+	F32ToF16(dst, src)
+	for i, f := range src {
+		if got, want := binary.LittleEndian.Uint16(dst[2*i:]), quant.FloatToHalf(f); got != want {
+			t.Fatalf("%v: got %#04x, want %#04x", f, got, want)
+		}
+	}
+	for _, n := range kerneltest.Lengths(8) {
+		dst, src := kerneltest.Guarded(t, 2*n), kerneltest.GuardedF32(t, n)
+		for i := range src {
+			src[i] = float32(i)
+		}
+		F32ToF16(dst, src)
+		for i := range src {
+			if got, want := binary.LittleEndian.Uint16(dst[2*i:]), quant.FloatToHalf(src[i]); got != want {
+				t.Fatalf("n=%d: value %d: got %#04x, want %#04x", n, i, got, want)
+			}
+		}
+	}
+}
+
 func TestF16ToF32Lengths(t *testing.T) {
 	defer func() {
 		if recover() == nil {
