@@ -215,15 +215,21 @@ func readDocument(r *bufio.Reader, d *document) (h shard.Hash, err error) {
 	d.ids, d.scored = d.ids[:0], d.scored[:0]
 	for range n {
 		id, err := binary.ReadUvarint(r)
-		if err != nil || id > math.MaxInt32 {
-			return h, fmt.Errorf("data: a part is malformed: id %d, %v", id, err)
+		if err != nil {
+			return h, noEOF(err)
+		}
+		if id > math.MaxInt32 {
+			return h, fmt.Errorf("data: a part is malformed: id %d", id)
 		}
 		d.ids = append(d.ids, int32(id))
 	}
 	for now := false; ; now = !now {
 		run, err := binary.ReadUvarint(r)
-		if err != nil || run > n-uint64(len(d.scored)) {
-			return h, fmt.Errorf("data: a part is malformed: run of %d, %v", run, err)
+		if err != nil {
+			return h, noEOF(err)
+		}
+		if run > n-uint64(len(d.scored)) {
+			return h, fmt.Errorf("data: a part is malformed: run of %d ids of %d", run, n)
 		}
 		d.scored = append(d.scored, slices.Repeat([]bool{now}, int(run))...)
 		if uint64(len(d.scored)) == n {

@@ -17,7 +17,39 @@ const (
 	maxPageBytes  = 256 << 20
 	maxPageValues = 1 << 25
 	maxPageHeader = 1 << 20
+	maxColumns    = 10000 // the library descends the schema by recursion
 )
+
+// checkFooter walks the metadata at the end of a file of size bytes: the library
+// would allocate what lengths and counts ask for.
+func checkFooter(f io.ReaderAt, size int64) error {
+	var end [8]byte
+	if size < 12 {
+		return fmt.Errorf("%d bytes are no parquet file", size)
+	}
+	if _, err := f.ReadAt(end[:], size-8); err != nil {
+		return err
+	}
+	n := int64(binary.LittleEndian.Uint32(end[:]))
+	if string(end[4:]) != "PAR1" || n > size-12 {
+		return fmt.Errorf("no parquet file, or one that is cut: %q at its end, metadata of %d bytes in %d", end[4:], n, size)
+	}
+	t := &thrift{r: bufio.NewReaderSize(io.NewSectionReader(f, size-8-n, n), 64<<10), limit: n}
+	err := t.fields(func(id int64, typ byte) error {
+		if id == 2 && typ == 9 {
+			if b, err := t.r.Peek(6); len(b) < 6 {
+				return err
+			} else if c, _ := binary.Uvarint(b[1:]); b[0]>>4 == 15 && c > maxColumns {
+				return fmt.Errorf("%d columns, at most %d are taken", c, maxColumns)
+			}
+		}
+		return t.skip(typ, 0)
+	})
+	if err != nil {
+		return fmt.Errorf("metadata: %w", noEOF(err))
+	}
+	return nil
+}
 
 // checkPages walks the page headers of all columns of a file of size bytes.
 func checkPages(f io.ReaderAt, size int64, meta *format.FileMetaData) error {
@@ -44,7 +76,7 @@ func checkChunk(r *io.SectionReader, size int64) error {
 		if _, err := r.Seek(at, io.SeekStart); err != nil {
 			return err
 		}
-		h := &thrift{r: bufio.NewReaderSize(r, 512)}
+		h := &thrift{r: bufio.NewReaderSize(r, 512), limit: maxPageHeader}
 		page, err := h.pageHeader()
 		if err != nil {
 			return fmt.Errorf("page at %d of %d: %w", at, size, noEOF(err))
@@ -61,8 +93,9 @@ func checkChunk(r *io.SectionReader, size int64) error {
 
 // thrift reads as much of Thrift's compact protocol as a page header needs.
 type thrift struct {
-	r *bufio.Reader
-	n int64 // bytes read
+	r     *bufio.Reader
+	n     int64 // bytes read
+	limit int64 // of them
 }
 
 type pageHeader struct{ plain, packed, values int64 }
@@ -70,7 +103,7 @@ type pageHeader struct{ plain, packed, values int64 }
 var errThrift = errors.New("malformed header")
 
 func (t *thrift) byte() (byte, error) {
-	if t.n++; t.n > maxPageHeader {
+	if t.n++; t.n > t.limit {
 		return 0, errThrift
 	}
 	return t.r.ReadByte()
@@ -135,7 +168,7 @@ func (t *thrift) pageHeader() (p pageHeader, err error) {
 
 // skip passes over a value of a type.
 func (t *thrift) skip(typ byte, depth int) error {
-	if depth > 8 {
+	if depth > 16 {
 		return errThrift
 	}
 	switch typ {
@@ -174,7 +207,7 @@ func (t *thrift) skipList(depth int) error {
 			return err
 		}
 	}
-	if n > maxPageHeader {
+	if n > uint64(t.limit-t.n) { // an element takes at least a byte
 		return errThrift
 	}
 	elem := b & 15
@@ -190,7 +223,7 @@ func (t *thrift) skipList(depth int) error {
 }
 
 func (t *thrift) discard(n uint64) error {
-	if n > math.MaxInt32 || t.n+int64(n) > maxPageHeader {
+	if n > math.MaxInt32 || t.n+int64(n) > t.limit {
 		return errThrift
 	}
 	t.n += int64(n)

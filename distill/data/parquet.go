@@ -30,6 +30,9 @@ func readParquet(ctx context.Context, path string, o reading, v visit) (err erro
 			err = fmt.Errorf("data: %s: malformed parquet: %v", path, p)
 		}
 	}()
+	if err := checkFooter(f, st.Size()); err != nil {
+		return fmt.Errorf("data: %s: %w", path, err)
+	}
 	pf, err := parquet.OpenFile(f, st.Size(), parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true))
 	if err != nil {
 		return fmt.Errorf("data: %s: %w", path, err)
