@@ -18,7 +18,7 @@ MODEL   := testdata/tinystories-qwen2
 
 export CGO_ENABLED = 0
 
-.PHONY: help deps build cross install check lint generated test test-noasm test-arm64 race fuzz bench interop proof-stream proof-memory count-arm man demo clean
+.PHONY: help deps build cross install check lint generated test test-noasm test-arm64 race fuzz bench interop proof-stream proof-memory count-arm static-arm man demo clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -117,6 +117,11 @@ count-arm: ## guest instructions per token on emulated Cortex-A72, A76 and i8mm 
 	$(GO) run ./cmd/qwq-convert quantize $$src -o .scratch/count-arm/q4_0.gguf --type q4_0 --tensor-type token_embd=q8_0 --force >/dev/null; \
 	$(GO) run ./bench/countarm -shape $(COUNT) -n $$steps -qwq .scratch/count-arm/qwq $(if $(UPDATE),-update) $(if $(TOP),-top $(TOP)) \
 		-model Q8_0=.scratch/count-arm/q8_0.gguf -model Q4_0=.scratch/count-arm/q4_0.gguf
+
+static-arm: ## instructions per 32 weights of every ARM kernel, and llvm-mca's cycles where LLVM has a model of the core
+	@mkdir -p .scratch/count-arm
+	GOARCH=arm64 $(GO) build -trimpath -o .scratch/count-arm/qwq ./cmd/qwq
+	@$(GO) run ./bench/countarm -static -qwq .scratch/count-arm/qwq
 
 man: build ## manual pages, made from the commands' own help, into dist/man
 	@mkdir -p dist/man

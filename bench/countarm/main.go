@@ -6,6 +6,7 @@
 //	go run ./bench/countarm -model Q8_0=a.gguf -model Q4_0=b.gguf
 //	go run ./bench/countarm -shape 0.5b …   the other shape
 //	go run ./bench/countarm -update …       write the counts to the expected file
+//	go run ./bench/countarm -static         instructions and cycles of each kernel's loop
 //
 // Method: qemu-user with the plugin/insncount.c runs `qwq generate` with one
 // thread, GOMAXPROCS=1 and without garbage collection. Loading cancels in
@@ -54,7 +55,15 @@ func main() {
 	update := flag.Bool("update", false, "write the counts to that file")
 	top := flag.Int("top", 0, "also list the symbols of each test that cost most")
 	tokens := flag.Int("n", 32, "decode steps that are counted")
+	estimates := flag.Bool("static", false, "print the static estimate of each kernel instead")
 	flag.Parse()
+	if *estimates {
+		if err := static(os.Stdout, *qwq); err != nil {
+			fmt.Fprintln(os.Stderr, "countarm: error:", err)
+			os.Exit(1)
+		}
+		return
+	}
 	if len(files) == 0 || *tokens < 1 || *tokens > 60 {
 		flag.Usage()
 		os.Exit(2)
