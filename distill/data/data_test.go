@@ -445,7 +445,7 @@ func FuzzRows(f *testing.F) {
 			return
 		}
 		var batch distill.Batch
-		for _, s := range []Split{Train, HeldOut} {
+		for _, s := range []Split{Train, HeldOut, All} {
 			for i := range r.Len(s) {
 				if r.Batch(s, []int{i}, &batch) == nil && batch.Check() != nil {
 					t.Fatalf("row %d: %v", i, batch.Check())

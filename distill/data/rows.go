@@ -1,6 +1,7 @@
 package data
 
 import (
+	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
 	"math"
@@ -17,6 +18,7 @@ type Split int
 const (
 	Train Split = iota
 	HeldOut
+	All // both, in the file's order
 )
 
 // maxLength bounds a row, so that a header cannot ask for more.
@@ -149,7 +151,35 @@ func (r *Rows) Close() error {
 }
 
 // Len is the number of rows of a split.
-func (r *Rows) Len(s Split) int { return len(r.split[s]) }
+func (r *Rows) Len(s Split) int {
+	if s == All {
+		return len(r.split[Train]) + len(r.split[HeldOut])
+	}
+	return len(r.split[s])
+}
+
+// View is one split of a file, as the teacher cache takes it.
+type View struct {
+	rows  *Rows
+	split Split
+}
+
+// View is a split of r, valid until Close.
+func (r *Rows) View(s Split) View { return View{r, s} }
+
+// ID names the file's content and the split.
+func (v View) ID() shard.Hash {
+	return sha256.Sum256(append(v.rows.Key[:], byte(v.split)))
+}
+
+// Rows is the number of rows.
+func (v View) Rows() int { return v.rows.Len(v.split) }
+
+// Length is the number of ids of a row.
+func (v View) Length() int { return v.rows.Length }
+
+// Batch fills b with the rows that index names, in that order.
+func (v View) Batch(index []int, b *distill.Batch) error { return v.rows.Batch(v.split, index, b) }
 
 // Batch fills b with the rows of a split that index names, in that order,
 // reusing its slices.
@@ -157,10 +187,13 @@ func (r *Rows) Batch(s Split, index []int, b *distill.Batch) error {
 	b.IDs, b.Next, b.Docs = b.IDs[:0], b.Next[:0], b.Docs[:0]
 	b.Rows, b.Length = len(index), r.Length
 	for _, i := range index {
-		if i < 0 || i >= len(r.split[s]) {
-			return fmt.Errorf("data: row %d is not in 0 to %d", i, len(r.split[s])-1)
+		if i < 0 || i >= r.Len(s) {
+			return fmt.Errorf("data: row %d is not in 0 to %d", i, r.Len(s)-1)
 		}
-		if err := r.row(int(r.split[s][i]), b); err != nil {
+		if s != All {
+			i = int(r.split[s][i])
+		}
+		if err := r.row(i, b); err != nil {
 			return err
 		}
 	}

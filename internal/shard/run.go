@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash"
 	"io"
 	"io/fs"
 	"os"
@@ -113,7 +114,7 @@ func Merge(ctx context.Context, path string, job Job) error {
 	n, key := job.Shards(), job.Key()
 	miss := &MissingError{Path: path, Of: n}
 	parts := make([]io.Reader, n)
-	files := make([]*partReader, n)
+	files := make([]*Part, n)
 	defer func() {
 		for _, f := range files {
 			if f != nil {
@@ -131,7 +132,7 @@ func Merge(ctx context.Context, path string, job Job) error {
 		if err != nil {
 			return err
 		}
-		files[i] = &partReader{name: name, left: size}
+		files[i] = &Part{name: name, size: size, left: size, key: key, i: i, n: n}
 		parts[i] = files[i]
 	}
 	if miss.Parts != nil {
@@ -144,16 +145,29 @@ func Merge(ctx context.Context, path string, job Job) error {
 	return nil
 }
 
-// partReader reads a payload; the file is open between the first byte and the
-// last, so that a thousand parts read one after the other need one descriptor.
-type partReader struct {
-	name string
-	left int64
-	f    *os.File
-	r    *bufio.Reader
+// Part reads a payload; the file is open between the first byte and the last, so
+// that a thousand parts read one after the other need one descriptor.
+type Part struct {
+	name       string
+	size, left int64
+	key        Hash
+	i, n       int
+	f          *os.File
+	r          *bufio.Reader
 }
 
-func (p *partReader) Read(b []byte) (int, error) {
+// Size is the bytes of the payload.
+func (p *Part) Size() int64 { return p.size }
+
+// Trailer is the bytes behind a payload whose SHA-256 state is h: with them, a
+// result can tell a changed trailer too.
+func (p *Part) Trailer(h hash.Hash) []byte {
+	t := trailer(p.key, p.i, p.n, p.size)
+	h.Write(t)
+	return h.Sum(t)
+}
+
+func (p *Part) Read(b []byte) (int, error) {
 	if p.left == 0 {
 		p.close()
 		return 0, io.EOF
@@ -176,7 +190,7 @@ func (p *partReader) Read(b []byte) (int, error) {
 	return n, err
 }
 
-func (p *partReader) close() {
+func (p *Part) close() {
 	if p.f != nil {
 		p.f.Close()
 		p.f, p.r = nil, nil

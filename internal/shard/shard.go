@@ -32,6 +32,7 @@ type Job interface {
 	Shards() int
 	// Run writes part i, the same bytes every time.
 	Run(ctx context.Context, i int, w io.Writer) error
-	// Reduce makes the result of all parts, which are given in order.
+	// Reduce makes the result of all parts, which are given in order; each is a
+	// *Part.
 	Reduce(ctx context.Context, parts []io.Reader, w io.Writer) error
 }
