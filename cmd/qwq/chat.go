@@ -28,7 +28,7 @@ func chatCommand() *cli.Command {
 			"When the context is full the oldest turns leave the prompt, the system prompt stays.\n\n" +
 			"Example:\n  qwq chat -m qwen-int8.gguf --system 'Answer in one sentence.'\n" +
 			"  echo 'Why is the sky blue?' | qwq chat -m qwen-int8.gguf",
-		Flags: []cli.Flag{
+		Flags: append([]cli.Flag{
 			modelFlag(),
 			prog.ModelsFlag(),
 			&cli.StringFlag{Name: "prompt", Aliases: []string{"p"}, Usage: "one `MESSAGE`: print the answer and end; - reads it from stdin"},
@@ -45,12 +45,11 @@ func chatCommand() *cli.Command {
 			&cli.Float64Flag{Name: "repeat-penalty", Value: 1, Usage: "divide the logits of tokens already there by `X`; 1: off", DefaultText: recommended("1")},
 			&cli.StringFlag{Name: "seed", Value: "random", Usage: "`SEED` of the random numbers, or random"},
 			&cli.StringSliceFlag{Name: "stop", Usage: "end an answer at this `TEXT`, which is not printed; repeatable"},
-			&cli.IntFlag{Name: "threads", Usage: "`N` threads (0: one per core)"},
 			&cli.IntFlag{Name: "ctx", Usage: "context of `N` tokens (0: what the model was trained with, less where memory is short)"},
 			&cli.StringFlag{Name: "kv", Value: "auto", Usage: "KV cache `TYPE`: auto, f32, f16 or q8_0"},
 			&cli.BoolFlag{Name: "precise", Usage: "float32 activations and KV cache, for comparisons"},
 			&cli.BoolFlag{Name: "plain", Usage: "no terminal features: read lines, print answers"},
-		},
+		}, threadFlags()...),
 		Action: chatAction,
 	}
 }
@@ -64,7 +63,11 @@ func chatAction(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	m, err := openModel(c, engine.Options{Threads: c.Int("threads"), Context: c.Int("ctx"), KV: c.String("kv"), Precise: c.Bool("precise"), Sequences: 1})
+	o := engine.Options{Context: c.Int("ctx"), KV: c.String("kv"), Precise: c.Bool("precise"), Sequences: 1}
+	if err := setThreads(c, &o); err != nil {
+		return err
+	}
+	m, err := openModel(c, o)
 	if err != nil {
 		return err
 	}
@@ -122,7 +125,7 @@ func chatOptions(c *cli.Context, terminal bool) (o session.Options, think repl.T
 	if o.Sampling, err = samplingOptions(c); err != nil {
 		return o, think, err
 	}
-	for _, name := range []string{"threads", "ctx", "max-tokens"} {
+	for _, name := range []string{"ctx", "max-tokens"} {
 		if n := c.Int(name); n < 0 {
 			return o, think, prog.Usagef("--%s %d is negative", name, n)
 		}

@@ -25,7 +25,7 @@ func generateCommand() *cli.Command {
 		Description: "The text is continued as it is, no chat template is applied. The same command gives\n" +
 			"the same text: the seed is 1 unless --seed says otherwise.\n\n" +
 			"Example:\n  qwq generate -m qwen-int8.gguf -p 'Once upon a time' -n 100",
-		Flags: []cli.Flag{
+		Flags: append([]cli.Flag{
 			modelFlag(),
 			prog.ModelsFlag(),
 			&cli.StringFlag{Name: "prompt", Aliases: []string{"p"}, Usage: "`TEXT` to continue; - reads it from stdin"},
@@ -42,12 +42,11 @@ func generateCommand() *cli.Command {
 			&cli.StringSliceFlag{Name: "stop", Usage: "end at this `TEXT`, which is not printed; repeatable"},
 			&cli.BoolFlag{Name: "ignore-eos", Usage: "go on after an end token"},
 			&cli.BoolFlag{Name: "echo", Usage: "print the prompt before the text"},
-			&cli.IntFlag{Name: "threads", Usage: "`N` threads (0: one per core)"},
 			&cli.IntFlag{Name: "ctx", Usage: "context of `N` tokens (0: what the model was trained with, less where memory is short)"},
 			&cli.StringFlag{Name: "kv", Value: "auto", Usage: "KV cache `TYPE`: auto, f32, f16 or q8_0"},
 			&cli.BoolFlag{Name: "precise", Usage: "float32 activations and KV cache, for comparisons"},
 			&cli.BoolFlag{Name: "json", Usage: "print one JSON object when done"},
-		},
+		}, threadFlags()...),
 		Action: generate,
 	}
 }
@@ -77,7 +76,10 @@ func generate(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	o := engine.Options{Threads: c.Int("threads"), Context: c.Int("ctx"), KV: c.String("kv"), Precise: c.Bool("precise"), Sequences: 1}
+	o := engine.Options{Context: c.Int("ctx"), KV: c.String("kv"), Precise: c.Bool("precise"), Sequences: 1}
+	if err := setThreads(c, &o); err != nil {
+		return err
+	}
 	start := time.Now()
 	m, err := openModel(c, o)
 	if err != nil {
@@ -173,10 +175,8 @@ func generateRequest(c *cli.Context) (engine.Request, error) {
 	if n := c.Int("max-tokens"); n < 1 {
 		return r, prog.Usagef("-n %d is not 1 or more", n)
 	}
-	for _, name := range []string{"threads", "ctx"} {
-		if n := c.Int(name); n < 0 {
-			return r, prog.Usagef("--%s %d is negative", name, n)
-		}
+	if n := c.Int("ctx"); n < 0 {
+		return r, prog.Usagef("--ctx %d is negative", n)
 	}
 	r.MaxTokens, r.Stop, r.IgnoreEOS = c.Int("max-tokens"), c.StringSlice("stop"), c.Bool("ignore-eos")
 	return r, prog.CheckKV(c)

@@ -11,23 +11,34 @@ import (
 	"github.com/qwq-edge/qwq/cmd/internal/prog"
 	"github.com/qwq-edge/qwq/internal/cpu"
 	"github.com/qwq-edge/qwq/internal/kernel"
+	"github.com/qwq-edge/qwq/runtime/engine"
 	"github.com/qwq-edge/qwq/runtime/telemetry"
 )
 
 func infoCommand() *cli.Command {
 	return &cli.Command{
-		Name:        "info",
-		Usage:       "say what this machine can do",
-		Description: "Example:\n  qwq info --json",
-		Flags:       []cli.Flag{&cli.BoolFlag{Name: "json", Usage: "print one JSON object"}},
+		Name:  "info",
+		Usage: "say what this machine can do",
+		Description: "With -m the best thread counts for that model are measured, which takes 200 ms, and kept.\n\n" +
+			"Example:\n  qwq info --json\n  qwq info -m qwen-int8.gguf",
+		Flags: []cli.Flag{
+			&cli.StringFlag{Name: "model", Aliases: []string{"m"}, Usage: "`MODEL` to measure thread counts for"},
+			prog.ModelsFlag(),
+			&cli.BoolFlag{Name: "json", Usage: "print one JSON object"},
+		},
 		Action: func(c *cli.Context) error {
 			if _, err := prog.Args(c, 0, 0, "flags only"); err != nil {
+				return err
+			}
+			threads, err := measuredThreads(c, c.App.ErrWriter)
+			if err != nil {
 				return err
 			}
 			in, err := machine(telemetry.Host())
 			if err != nil {
 				return err
 			}
+			in.Threads = threads
 			if c.Bool("json") {
 				return prog.JSON(c.App.Writer, in)
 			}
@@ -52,6 +63,8 @@ type info struct {
 	Temperature *float64    `json:"temperature"` // °C
 	Frequencies []frequency `json:"frequencies"`
 	Throttling  *throttling `json:"throttling"`
+	// Threads are the measured thread counts of this machine.
+	Threads []engine.ThreadCounts `json:"threads"`
 }
 
 type memory struct {
@@ -120,6 +133,7 @@ func (in *info) print(w io.Writer) error {
 		line("cgroup limit", "none")
 	}
 	line("bandwidth", "%s/s reading with all cores", prog.Size(int64(in.Bandwidth)))
+	printThreads(line, in.Threads)
 	if in.Temperature != nil {
 		line("temperature", "%.1f °C", *in.Temperature)
 	} else {

@@ -61,6 +61,8 @@ var keys = map[string]string{
 	"tensor-type":          "qwq-convert",
 	"think":                "qwq",
 	"threads":              "qwq qwq-convert",
+	"threads-decode":       "qwq",
+	"threads-prefill":      "qwq",
 	"tools":                "qwq qwq-convert",
 	"top-k":                "qwq",
 	"top-p":                "qwq",

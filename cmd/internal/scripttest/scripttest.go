@@ -42,6 +42,7 @@ func Run(t *testing.T) {
 			e.Setenv("DEMO", filepath.Join(testdata.Root(t), "internal", "demo", "tinystories-int8.gguf"))
 			e.Setenv("TOK", filepath.Join(e.WorkDir, "tok"))
 			e.Setenv("NO_COLOR", "1")
+			e.Setenv("XDG_CACHE_HOME", filepath.Join(e.WorkDir, "cache"))
 			return copyTokenizer(model, filepath.Join(e.WorkDir, "tok"))
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
