@@ -7,11 +7,19 @@ import "github.com/qwq-edge/qwq/quant"
 func dequantize(y []float32, t quant.Type, row []byte) bool {
 	switch t {
 	case quant.Q8_0:
-		for len(y) > 0 {
-			n := min(len(y), valuesChunk)
-			dequantizeQ8_0NEON(&y[0], &row[0], n/32)
-			y, row = y[n:], row[n/32*34:]
-		}
+		dequantizeBlocks(y, row, 34, dequantizeQ8_0NEON)
+	case quant.Q4_0:
+		dequantizeBlocks(y, row, 18, dequantizeQ4_0NEON)
+	case quant.Q4_1:
+		dequantizeBlocks(y, row, 20, dequantizeQ4_1NEON)
+	case quant.Q5_0:
+		dequantizeBlocks(y, row, 22, dequantizeQ5_0NEON)
+	case quant.Q5_1:
+		dequantizeBlocks(y, row, 24, dequantizeQ5_1NEON)
+	case quant.IQ4_NL:
+		dequantizeBlocks(y, row, 18, dequantizeIQ4_NLNEON)
+	case quant.Q2_K, quant.Q3_K, quant.Q4_K, quant.Q5_K, quant.Q6_K:
+		dequantizeK(y, t, row)
 	case quant.F16:
 		f16ToF32(y, row)
 	case quant.BF16:
@@ -20,6 +28,15 @@ func dequantize(y []float32, t quant.Type, row []byte) bool {
 		return false
 	}
 	return true
+}
+
+// dequantizeBlocks calls f for blocks of size bytes.
+func dequantizeBlocks(y []float32, row []byte, size int, f func(y *float32, row *byte, blocks int)) {
+	for len(y) > 0 {
+		n := min(len(y), valuesChunk)
+		f(&y[0], &row[0], n/32)
+		y, row = y[n:], row[n/32*size:]
+	}
 }
 
 func bf16ToF32(y []float32, row []byte) {
@@ -33,10 +50,46 @@ func bf16ToF32(y []float32, row []byte) {
 	}
 }
 
-// dequantizeQ8_0NEON: y = q·d; blocks is positive.
-//
+func encode(row []byte, t quant.Type, x []float32) bool {
+	switch t {
+	case quant.Q8_0:
+		for len(x) > 0 {
+			n := min(len(x), valuesChunk)
+			encodeQ8_0NEON(&row[0], &x[0], n/32)
+			row, x = row[n/32*34:], x[n:]
+		}
+	case quant.F16:
+		f32ToF16(row, x)
+	default:
+		return false
+	}
+	return true
+}
+
+// Rows of blocks of 32; blocks is positive.
+
 //go:noescape
 func dequantizeQ8_0NEON(y *float32, row *byte, blocks int)
+
+//go:noescape
+func dequantizeQ4_0NEON(y *float32, row *byte, blocks int)
+
+//go:noescape
+func dequantizeQ4_1NEON(y *float32, row *byte, blocks int)
+
+//go:noescape
+func dequantizeQ5_0NEON(y *float32, row *byte, blocks int)
+
+//go:noescape
+func dequantizeQ5_1NEON(y *float32, row *byte, blocks int)
+
+//go:noescape
+func dequantizeIQ4_NLNEON(y *float32, row *byte, blocks int)
+
+// encodeQ8_0NEON is quant's encoder; blocks is positive.
+//
+//go:noescape
+func encodeQ8_0NEON(dst *byte, src *float32, blocks int)
 
 // bf16ToF32NEON widens n bfloat16; n is a positive multiple of 8.
 //

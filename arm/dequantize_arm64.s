@@ -4,11 +4,24 @@
 
 #include "textflag.h"
 
+DATA values<>+0(SB)/8, $0xf6eaddcfbfad9881
+DATA values<>+8(SB)/8, $0x7159453526190d01
+GLOBL values<>(SB), RODATA|NOPTR, $16
+
+DATA fifth<>+0(SB)/8, $0x0000000000000000
+DATA fifth<>+8(SB)/8, $0x0101010101010101
+DATA fifth<>+16(SB)/8, $0x0202020202020202
+DATA fifth<>+24(SB)/8, $0x0303030303030303
+DATA fifth<>+32(SB)/8, $0x8040201008040201
+DATA fifth<>+40(SB)/8, $0x8040201008040201
+GLOBL fifth<>(SB), RODATA|NOPTR, $48
+
 // func dequantizeQ8_0NEON(y *float32, row *byte, blocks int)
 //
-// y = q·d, rounded once.
+// y = q·d, rounded once per operation; blocks is positive.
 //
-// 	R0 y   R1 row   R2 blocks left   V0 V1 codes   V2-V5 int16   V16 d   V20-V27 values
+// 	R0 y   R1 row   R2 blocks left   V0 V1 codes   V2 V3 free   V4-V7 int16   V8-V15 values
+// 	V16 d   V17 m   V18 what is subtracted from the codes   V28-V31 constants
 //
 // 	for each block { y[0:32] = float32(q)·d }
 TEXT ·dequantizeQ8_0NEON(SB), NOSPLIT, $0-24
@@ -16,44 +29,2338 @@ TEXT ·dequantizeQ8_0NEON(SB), NOSPLIT, $0-24
 	MOVD row+8(FP), R1
 	MOVD blocks+16(FP), R2
 
-block:
+dequantizeQ8_0:
 	VLD1.P 2(R1), V16.H[0]
 	VLD1.P 32(R1), [V0.B16, V1.B16]
 	WORD $0x0e217a10 // fcvtl v16.4s, v16.4h
-	WORD $0x0f08a402 // sshll v2.8h, v0.8b, #0
-	WORD $0x4f08a403 // sshll2 v3.8h, v0.16b, #0
-	WORD $0x0f08a424 // sshll v4.8h, v1.8b, #0
-	WORD $0x4f08a425 // sshll2 v5.8h, v1.16b, #0
-	WORD $0x0f10a454 // sshll v20.4s, v2.4h, #0
-	WORD $0x4f10a455 // sshll2 v21.4s, v2.8h, #0
-	WORD $0x0f10a476 // sshll v22.4s, v3.4h, #0
-	WORD $0x4f10a477 // sshll2 v23.4s, v3.8h, #0
-	WORD $0x0f10a498 // sshll v24.4s, v4.4h, #0
-	WORD $0x4f10a499 // sshll2 v25.4s, v4.8h, #0
-	WORD $0x0f10a4ba // sshll v26.4s, v5.4h, #0
-	WORD $0x4f10a4bb // sshll2 v27.4s, v5.8h, #0
-	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
-	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
-	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
-	WORD $0x4e21daf7 // scvtf v23.4s, v23.4s
-	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
-	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
-	WORD $0x4e21db5a // scvtf v26.4s, v26.4s
-	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
-	WORD $0x4f909294 // fmul v20.4s, v20.4s, v16.s[0]
-	WORD $0x4f9092b5 // fmul v21.4s, v21.4s, v16.s[0]
-	WORD $0x4f9092d6 // fmul v22.4s, v22.4s, v16.s[0]
-	WORD $0x4f9092f7 // fmul v23.4s, v23.4s, v16.s[0]
-	WORD $0x4f909318 // fmul v24.4s, v24.4s, v16.s[0]
-	WORD $0x4f909339 // fmul v25.4s, v25.4s, v16.s[0]
-	WORD $0x4f90935a // fmul v26.4s, v26.4s, v16.s[0]
-	WORD $0x4f90937b // fmul v27.4s, v27.4s, v16.s[0]
-	FSTPQ.P (F20, F21), 32(R0)
-	FSTPQ.P (F22, F23), 32(R0)
-	FSTPQ.P (F24, F25), 32(R0)
-	FSTPQ.P (F26, F27), 32(R0)
+	WORD $0x0f08a404 // sshll v4.8h, v0.8b, #0
+	WORD $0x4f08a405 // sshll2 v5.8h, v0.16b, #0
+	WORD $0x0f08a426 // sshll v6.8h, v1.8b, #0
+	WORD $0x4f08a427 // sshll2 v7.8h, v1.16b, #0
+	WORD $0x0f10a488 // sshll v8.4s, v4.4h, #0
+	WORD $0x4f10a489 // sshll2 v9.4s, v4.8h, #0
+	WORD $0x0f10a4aa // sshll v10.4s, v5.4h, #0
+	WORD $0x4f10a4ab // sshll2 v11.4s, v5.8h, #0
+	WORD $0x0f10a4cc // sshll v12.4s, v6.4h, #0
+	WORD $0x4f10a4cd // sshll2 v13.4s, v6.8h, #0
+	WORD $0x0f10a4ee // sshll v14.4s, v7.4h, #0
+	WORD $0x4f10a4ef // sshll2 v15.4s, v7.8h, #0
+	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
+	WORD $0x4e21d929 // scvtf v9.4s, v9.4s
+	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
+	WORD $0x4e21d96b // scvtf v11.4s, v11.4s
+	WORD $0x4e21d98c // scvtf v12.4s, v12.4s
+	WORD $0x4e21d9ad // scvtf v13.4s, v13.4s
+	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
+	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
+	WORD $0x4f909108 // fmul v8.4s, v8.4s, v16.s[0]
+	WORD $0x4f909129 // fmul v9.4s, v9.4s, v16.s[0]
+	WORD $0x4f90914a // fmul v10.4s, v10.4s, v16.s[0]
+	WORD $0x4f90916b // fmul v11.4s, v11.4s, v16.s[0]
+	WORD $0x4f90918c // fmul v12.4s, v12.4s, v16.s[0]
+	WORD $0x4f9091ad // fmul v13.4s, v13.4s, v16.s[0]
+	WORD $0x4f9091ce // fmul v14.4s, v14.4s, v16.s[0]
+	WORD $0x4f9091ef // fmul v15.4s, v15.4s, v16.s[0]
+	FSTPQ.P (F8, F9), 32(R0)
+	FSTPQ.P (F10, F11), 32(R0)
+	FSTPQ.P (F12, F13), 32(R0)
+	FSTPQ.P (F14, F15), 32(R0)
 	SUBS $1, R2, R2
-	BNE block
+	BNE dequantizeQ8_0
+	RET
+
+// func dequantizeQ4_0NEON(y *float32, row *byte, blocks int)
+//
+// y = q·d, rounded once per operation; blocks is positive.
+//
+// 	R0 y   R1 row   R2 blocks left   V0 V1 codes   V2 V3 free   V4-V7 int16   V8-V15 values
+// 	V16 d   V17 m   V18 what is subtracted from the codes   V28-V31 constants
+//
+// 	for each block { y[0:32] = float32(q)·d }
+TEXT ·dequantizeQ4_0NEON(SB), NOSPLIT, $0-24
+	MOVD y+0(FP), R0
+	MOVD row+8(FP), R1
+	MOVD blocks+16(FP), R2
+	WORD $0x4f00e5ff // movi v31.16b, #15
+	WORD $0x4f00e512 // movi v18.16b, #8
+
+dequantizeQ4_0:
+	VLD1.P 2(R1), V16.H[0]
+	VLD1.P 16(R1), [V0.B16]
+	WORD $0x6f0c0401 // ushr v1.16b, v0.16b, #4
+	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
+	WORD $0x6e328400 // sub v0.16b, v0.16b, v18.16b
+	WORD $0x6e328421 // sub v1.16b, v1.16b, v18.16b
+	WORD $0x0e217a10 // fcvtl v16.4s, v16.4h
+	WORD $0x0f08a404 // sshll v4.8h, v0.8b, #0
+	WORD $0x4f08a405 // sshll2 v5.8h, v0.16b, #0
+	WORD $0x0f08a426 // sshll v6.8h, v1.8b, #0
+	WORD $0x4f08a427 // sshll2 v7.8h, v1.16b, #0
+	WORD $0x0f10a488 // sshll v8.4s, v4.4h, #0
+	WORD $0x4f10a489 // sshll2 v9.4s, v4.8h, #0
+	WORD $0x0f10a4aa // sshll v10.4s, v5.4h, #0
+	WORD $0x4f10a4ab // sshll2 v11.4s, v5.8h, #0
+	WORD $0x0f10a4cc // sshll v12.4s, v6.4h, #0
+	WORD $0x4f10a4cd // sshll2 v13.4s, v6.8h, #0
+	WORD $0x0f10a4ee // sshll v14.4s, v7.4h, #0
+	WORD $0x4f10a4ef // sshll2 v15.4s, v7.8h, #0
+	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
+	WORD $0x4e21d929 // scvtf v9.4s, v9.4s
+	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
+	WORD $0x4e21d96b // scvtf v11.4s, v11.4s
+	WORD $0x4e21d98c // scvtf v12.4s, v12.4s
+	WORD $0x4e21d9ad // scvtf v13.4s, v13.4s
+	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
+	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
+	WORD $0x4f909108 // fmul v8.4s, v8.4s, v16.s[0]
+	WORD $0x4f909129 // fmul v9.4s, v9.4s, v16.s[0]
+	WORD $0x4f90914a // fmul v10.4s, v10.4s, v16.s[0]
+	WORD $0x4f90916b // fmul v11.4s, v11.4s, v16.s[0]
+	WORD $0x4f90918c // fmul v12.4s, v12.4s, v16.s[0]
+	WORD $0x4f9091ad // fmul v13.4s, v13.4s, v16.s[0]
+	WORD $0x4f9091ce // fmul v14.4s, v14.4s, v16.s[0]
+	WORD $0x4f9091ef // fmul v15.4s, v15.4s, v16.s[0]
+	FSTPQ.P (F8, F9), 32(R0)
+	FSTPQ.P (F10, F11), 32(R0)
+	FSTPQ.P (F12, F13), 32(R0)
+	FSTPQ.P (F14, F15), 32(R0)
+	SUBS $1, R2, R2
+	BNE dequantizeQ4_0
+	RET
+
+// func dequantizeQ4_1NEON(y *float32, row *byte, blocks int)
+//
+// y = q·d + m, rounded once per operation; blocks is positive.
+//
+// 	R0 y   R1 row   R2 blocks left   V0 V1 codes   V2 V3 free   V4-V7 int16   V8-V15 values
+// 	V16 d   V17 m   V18 what is subtracted from the codes   V28-V31 constants
+//
+// 	for each block { y[0:32] = float32(q)·d + m }
+TEXT ·dequantizeQ4_1NEON(SB), NOSPLIT, $0-24
+	MOVD y+0(FP), R0
+	MOVD row+8(FP), R1
+	MOVD blocks+16(FP), R2
+	WORD $0x4f00e5ff // movi v31.16b, #15
+
+dequantizeQ4_1:
+	VLD1.P 2(R1), V16.H[0]
+	VLD1.P 2(R1), V17.H[0]
+	VLD1.P 16(R1), [V0.B16]
+	WORD $0x6f0c0401 // ushr v1.16b, v0.16b, #4
+	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
+	WORD $0x0e217a10 // fcvtl v16.4s, v16.4h
+	WORD $0x0f08a404 // sshll v4.8h, v0.8b, #0
+	WORD $0x4f08a405 // sshll2 v5.8h, v0.16b, #0
+	WORD $0x0f08a426 // sshll v6.8h, v1.8b, #0
+	WORD $0x4f08a427 // sshll2 v7.8h, v1.16b, #0
+	WORD $0x0f10a488 // sshll v8.4s, v4.4h, #0
+	WORD $0x4f10a489 // sshll2 v9.4s, v4.8h, #0
+	WORD $0x0f10a4aa // sshll v10.4s, v5.4h, #0
+	WORD $0x4f10a4ab // sshll2 v11.4s, v5.8h, #0
+	WORD $0x0f10a4cc // sshll v12.4s, v6.4h, #0
+	WORD $0x4f10a4cd // sshll2 v13.4s, v6.8h, #0
+	WORD $0x0f10a4ee // sshll v14.4s, v7.4h, #0
+	WORD $0x4f10a4ef // sshll2 v15.4s, v7.8h, #0
+	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
+	WORD $0x4e21d929 // scvtf v9.4s, v9.4s
+	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
+	WORD $0x4e21d96b // scvtf v11.4s, v11.4s
+	WORD $0x4e21d98c // scvtf v12.4s, v12.4s
+	WORD $0x4e21d9ad // scvtf v13.4s, v13.4s
+	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
+	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
+	WORD $0x4f909108 // fmul v8.4s, v8.4s, v16.s[0]
+	WORD $0x4f909129 // fmul v9.4s, v9.4s, v16.s[0]
+	WORD $0x4f90914a // fmul v10.4s, v10.4s, v16.s[0]
+	WORD $0x4f90916b // fmul v11.4s, v11.4s, v16.s[0]
+	WORD $0x4f90918c // fmul v12.4s, v12.4s, v16.s[0]
+	WORD $0x4f9091ad // fmul v13.4s, v13.4s, v16.s[0]
+	WORD $0x4f9091ce // fmul v14.4s, v14.4s, v16.s[0]
+	WORD $0x4f9091ef // fmul v15.4s, v15.4s, v16.s[0]
+	WORD $0x0e217a31 // fcvtl v17.4s, v17.4h
+	WORD $0x4e040631 // dup v17.4s, v17.s[0]
+	WORD $0x4e31d508 // fadd v8.4s, v8.4s, v17.4s
+	WORD $0x4e31d529 // fadd v9.4s, v9.4s, v17.4s
+	WORD $0x4e31d54a // fadd v10.4s, v10.4s, v17.4s
+	WORD $0x4e31d56b // fadd v11.4s, v11.4s, v17.4s
+	WORD $0x4e31d58c // fadd v12.4s, v12.4s, v17.4s
+	WORD $0x4e31d5ad // fadd v13.4s, v13.4s, v17.4s
+	WORD $0x4e31d5ce // fadd v14.4s, v14.4s, v17.4s
+	WORD $0x4e31d5ef // fadd v15.4s, v15.4s, v17.4s
+	FSTPQ.P (F8, F9), 32(R0)
+	FSTPQ.P (F10, F11), 32(R0)
+	FSTPQ.P (F12, F13), 32(R0)
+	FSTPQ.P (F14, F15), 32(R0)
+	SUBS $1, R2, R2
+	BNE dequantizeQ4_1
+	RET
+
+// func dequantizeQ5_0NEON(y *float32, row *byte, blocks int)
+//
+// y = q·d, rounded once per operation; blocks is positive.
+//
+// 	R0 y   R1 row   R2 blocks left   V0 V1 codes   V2 V3 free   V4-V7 int16   V8-V15 values
+// 	V16 d   V17 m   V18 what is subtracted from the codes   V28-V31 constants
+//
+// 	for each block { y[0:32] = float32(q)·d }
+TEXT ·dequantizeQ5_0NEON(SB), NOSPLIT, $0-24
+	MOVD y+0(FP), R0
+	MOVD row+8(FP), R1
+	MOVD blocks+16(FP), R2
+	WORD $0x4f00e5ff // movi v31.16b, #15
+	MOVD $fifth<>(SB), R3
+	FMOVQ 0(R3), F28
+	FMOVQ 16(R3), F29
+	FMOVQ 32(R3), F30
+
+dequantizeQ5_0:
+	VLD1.P 2(R1), V16.H[0]
+	VLD1R.P 4(R1), [V2.S4]
+	VLD1.P 16(R1), [V0.B16]
+	WORD $0x6e205842 // mvn v2.16b, v2.16b
+	WORD $0x4e1d0043 // tbl v3.16b, { v2.16b }, v29.16b
+	WORD $0x4e1c0042 // tbl v2.16b, { v2.16b }, v28.16b
+	WORD $0x4e3e8c63 // cmtst v3.16b, v3.16b, v30.16b
+	WORD $0x4e3e8c42 // cmtst v2.16b, v2.16b, v30.16b
+	WORD $0x6f0c0401 // ushr v1.16b, v0.16b, #4
+	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
+	WORD $0x6f0c5440 // sli v0.16b, v2.16b, #4
+	WORD $0x6f0c5461 // sli v1.16b, v3.16b, #4
+	WORD $0x0e217a10 // fcvtl v16.4s, v16.4h
+	WORD $0x0f08a404 // sshll v4.8h, v0.8b, #0
+	WORD $0x4f08a405 // sshll2 v5.8h, v0.16b, #0
+	WORD $0x0f08a426 // sshll v6.8h, v1.8b, #0
+	WORD $0x4f08a427 // sshll2 v7.8h, v1.16b, #0
+	WORD $0x0f10a488 // sshll v8.4s, v4.4h, #0
+	WORD $0x4f10a489 // sshll2 v9.4s, v4.8h, #0
+	WORD $0x0f10a4aa // sshll v10.4s, v5.4h, #0
+	WORD $0x4f10a4ab // sshll2 v11.4s, v5.8h, #0
+	WORD $0x0f10a4cc // sshll v12.4s, v6.4h, #0
+	WORD $0x4f10a4cd // sshll2 v13.4s, v6.8h, #0
+	WORD $0x0f10a4ee // sshll v14.4s, v7.4h, #0
+	WORD $0x4f10a4ef // sshll2 v15.4s, v7.8h, #0
+	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
+	WORD $0x4e21d929 // scvtf v9.4s, v9.4s
+	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
+	WORD $0x4e21d96b // scvtf v11.4s, v11.4s
+	WORD $0x4e21d98c // scvtf v12.4s, v12.4s
+	WORD $0x4e21d9ad // scvtf v13.4s, v13.4s
+	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
+	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
+	WORD $0x4f909108 // fmul v8.4s, v8.4s, v16.s[0]
+	WORD $0x4f909129 // fmul v9.4s, v9.4s, v16.s[0]
+	WORD $0x4f90914a // fmul v10.4s, v10.4s, v16.s[0]
+	WORD $0x4f90916b // fmul v11.4s, v11.4s, v16.s[0]
+	WORD $0x4f90918c // fmul v12.4s, v12.4s, v16.s[0]
+	WORD $0x4f9091ad // fmul v13.4s, v13.4s, v16.s[0]
+	WORD $0x4f9091ce // fmul v14.4s, v14.4s, v16.s[0]
+	WORD $0x4f9091ef // fmul v15.4s, v15.4s, v16.s[0]
+	FSTPQ.P (F8, F9), 32(R0)
+	FSTPQ.P (F10, F11), 32(R0)
+	FSTPQ.P (F12, F13), 32(R0)
+	FSTPQ.P (F14, F15), 32(R0)
+	SUBS $1, R2, R2
+	BNE dequantizeQ5_0
+	RET
+
+// func dequantizeQ5_1NEON(y *float32, row *byte, blocks int)
+//
+// y = q·d + m, rounded once per operation; blocks is positive.
+//
+// 	R0 y   R1 row   R2 blocks left   V0 V1 codes   V2 V3 free   V4-V7 int16   V8-V15 values
+// 	V16 d   V17 m   V18 what is subtracted from the codes   V28-V31 constants
+//
+// 	for each block { y[0:32] = float32(q)·d + m }
+TEXT ·dequantizeQ5_1NEON(SB), NOSPLIT, $0-24
+	MOVD y+0(FP), R0
+	MOVD row+8(FP), R1
+	MOVD blocks+16(FP), R2
+	WORD $0x4f00e5ff // movi v31.16b, #15
+	MOVD $fifth<>(SB), R3
+	FMOVQ 0(R3), F28
+	FMOVQ 16(R3), F29
+	FMOVQ 32(R3), F30
+	WORD $0x4f07e612 // movi v18.16b, #240
+
+dequantizeQ5_1:
+	VLD1.P 2(R1), V16.H[0]
+	VLD1.P 2(R1), V17.H[0]
+	VLD1R.P 4(R1), [V2.S4]
+	VLD1.P 16(R1), [V0.B16]
+	WORD $0x6e205842 // mvn v2.16b, v2.16b
+	WORD $0x4e1d0043 // tbl v3.16b, { v2.16b }, v29.16b
+	WORD $0x4e1c0042 // tbl v2.16b, { v2.16b }, v28.16b
+	WORD $0x4e3e8c63 // cmtst v3.16b, v3.16b, v30.16b
+	WORD $0x4e3e8c42 // cmtst v2.16b, v2.16b, v30.16b
+	WORD $0x6f0c0401 // ushr v1.16b, v0.16b, #4
+	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
+	WORD $0x6f0c5440 // sli v0.16b, v2.16b, #4
+	WORD $0x6f0c5461 // sli v1.16b, v3.16b, #4
+	WORD $0x6e328400 // sub v0.16b, v0.16b, v18.16b
+	WORD $0x6e328421 // sub v1.16b, v1.16b, v18.16b
+	WORD $0x0e217a10 // fcvtl v16.4s, v16.4h
+	WORD $0x0f08a404 // sshll v4.8h, v0.8b, #0
+	WORD $0x4f08a405 // sshll2 v5.8h, v0.16b, #0
+	WORD $0x0f08a426 // sshll v6.8h, v1.8b, #0
+	WORD $0x4f08a427 // sshll2 v7.8h, v1.16b, #0
+	WORD $0x0f10a488 // sshll v8.4s, v4.4h, #0
+	WORD $0x4f10a489 // sshll2 v9.4s, v4.8h, #0
+	WORD $0x0f10a4aa // sshll v10.4s, v5.4h, #0
+	WORD $0x4f10a4ab // sshll2 v11.4s, v5.8h, #0
+	WORD $0x0f10a4cc // sshll v12.4s, v6.4h, #0
+	WORD $0x4f10a4cd // sshll2 v13.4s, v6.8h, #0
+	WORD $0x0f10a4ee // sshll v14.4s, v7.4h, #0
+	WORD $0x4f10a4ef // sshll2 v15.4s, v7.8h, #0
+	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
+	WORD $0x4e21d929 // scvtf v9.4s, v9.4s
+	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
+	WORD $0x4e21d96b // scvtf v11.4s, v11.4s
+	WORD $0x4e21d98c // scvtf v12.4s, v12.4s
+	WORD $0x4e21d9ad // scvtf v13.4s, v13.4s
+	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
+	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
+	WORD $0x4f909108 // fmul v8.4s, v8.4s, v16.s[0]
+	WORD $0x4f909129 // fmul v9.4s, v9.4s, v16.s[0]
+	WORD $0x4f90914a // fmul v10.4s, v10.4s, v16.s[0]
+	WORD $0x4f90916b // fmul v11.4s, v11.4s, v16.s[0]
+	WORD $0x4f90918c // fmul v12.4s, v12.4s, v16.s[0]
+	WORD $0x4f9091ad // fmul v13.4s, v13.4s, v16.s[0]
+	WORD $0x4f9091ce // fmul v14.4s, v14.4s, v16.s[0]
+	WORD $0x4f9091ef // fmul v15.4s, v15.4s, v16.s[0]
+	WORD $0x0e217a31 // fcvtl v17.4s, v17.4h
+	WORD $0x4e040631 // dup v17.4s, v17.s[0]
+	WORD $0x4e31d508 // fadd v8.4s, v8.4s, v17.4s
+	WORD $0x4e31d529 // fadd v9.4s, v9.4s, v17.4s
+	WORD $0x4e31d54a // fadd v10.4s, v10.4s, v17.4s
+	WORD $0x4e31d56b // fadd v11.4s, v11.4s, v17.4s
+	WORD $0x4e31d58c // fadd v12.4s, v12.4s, v17.4s
+	WORD $0x4e31d5ad // fadd v13.4s, v13.4s, v17.4s
+	WORD $0x4e31d5ce // fadd v14.4s, v14.4s, v17.4s
+	WORD $0x4e31d5ef // fadd v15.4s, v15.4s, v17.4s
+	FSTPQ.P (F8, F9), 32(R0)
+	FSTPQ.P (F10, F11), 32(R0)
+	FSTPQ.P (F12, F13), 32(R0)
+	FSTPQ.P (F14, F15), 32(R0)
+	SUBS $1, R2, R2
+	BNE dequantizeQ5_1
+	RET
+
+// func dequantizeIQ4_NLNEON(y *float32, row *byte, blocks int)
+//
+// y = q·d, rounded once per operation; blocks is positive.
+//
+// 	R0 y   R1 row   R2 blocks left   V0 V1 codes   V2 V3 free   V4-V7 int16   V8-V15 values
+// 	V16 d   V17 m   V18 what is subtracted from the codes   V28-V31 constants
+//
+// 	for each block { y[0:32] = float32(q)·d }
+TEXT ·dequantizeIQ4_NLNEON(SB), NOSPLIT, $0-24
+	MOVD y+0(FP), R0
+	MOVD row+8(FP), R1
+	MOVD blocks+16(FP), R2
+	WORD $0x4f00e5ff // movi v31.16b, #15
+	MOVD $values<>(SB), R3
+	FMOVQ 0(R3), F30
+
+dequantizeIQ4_NL:
+	VLD1.P 2(R1), V16.H[0]
+	VLD1.P 16(R1), [V0.B16]
+	WORD $0x6f0c0401 // ushr v1.16b, v0.16b, #4
+	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
+	WORD $0x4e0003c0 // tbl v0.16b, { v30.16b }, v0.16b
+	WORD $0x4e0103c1 // tbl v1.16b, { v30.16b }, v1.16b
+	WORD $0x0e217a10 // fcvtl v16.4s, v16.4h
+	WORD $0x0f08a404 // sshll v4.8h, v0.8b, #0
+	WORD $0x4f08a405 // sshll2 v5.8h, v0.16b, #0
+	WORD $0x0f08a426 // sshll v6.8h, v1.8b, #0
+	WORD $0x4f08a427 // sshll2 v7.8h, v1.16b, #0
+	WORD $0x0f10a488 // sshll v8.4s, v4.4h, #0
+	WORD $0x4f10a489 // sshll2 v9.4s, v4.8h, #0
+	WORD $0x0f10a4aa // sshll v10.4s, v5.4h, #0
+	WORD $0x4f10a4ab // sshll2 v11.4s, v5.8h, #0
+	WORD $0x0f10a4cc // sshll v12.4s, v6.4h, #0
+	WORD $0x4f10a4cd // sshll2 v13.4s, v6.8h, #0
+	WORD $0x0f10a4ee // sshll v14.4s, v7.4h, #0
+	WORD $0x4f10a4ef // sshll2 v15.4s, v7.8h, #0
+	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
+	WORD $0x4e21d929 // scvtf v9.4s, v9.4s
+	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
+	WORD $0x4e21d96b // scvtf v11.4s, v11.4s
+	WORD $0x4e21d98c // scvtf v12.4s, v12.4s
+	WORD $0x4e21d9ad // scvtf v13.4s, v13.4s
+	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
+	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
+	WORD $0x4f909108 // fmul v8.4s, v8.4s, v16.s[0]
+	WORD $0x4f909129 // fmul v9.4s, v9.4s, v16.s[0]
+	WORD $0x4f90914a // fmul v10.4s, v10.4s, v16.s[0]
+	WORD $0x4f90916b // fmul v11.4s, v11.4s, v16.s[0]
+	WORD $0x4f90918c // fmul v12.4s, v12.4s, v16.s[0]
+	WORD $0x4f9091ad // fmul v13.4s, v13.4s, v16.s[0]
+	WORD $0x4f9091ce // fmul v14.4s, v14.4s, v16.s[0]
+	WORD $0x4f9091ef // fmul v15.4s, v15.4s, v16.s[0]
+	FSTPQ.P (F8, F9), 32(R0)
+	FSTPQ.P (F10, F11), 32(R0)
+	FSTPQ.P (F12, F13), 32(R0)
+	FSTPQ.P (F14, F15), 32(R0)
+	SUBS $1, R2, R2
+	BNE dequantizeIQ4_NL
+	RET
+
+// func dequantizeQ4_KNEON(y *float32, block *byte, scales *[2][16]float32)
+//
+// y[0:256] = q·scale - min for sub-blocks of 32, rounded once per operation; scales
+// holds the scales, then the mins.
+//
+// 	R0 y   R1 block   R2 scales   V0 V1 codes   V2 V3 free   V4-V7 int16   V8-V15 values
+// 	V16-V19 mins   V20-V23 scales   V24 a min   V30 what is subtracted from the codes   V31 mask
+TEXT ·dequantizeQ4_KNEON(SB), NOSPLIT, $0-24
+	MOVD y+0(FP), R0
+	MOVD block+8(FP), R1
+	MOVD scales+16(FP), R2
+	FLDPQ 0(R2), (F20, F21)
+	FLDPQ 64(R2), (F16, F17)
+	FLDPQ 32(R2), (F22, F23)
+	FLDPQ 96(R2), (F18, F19)
+	WORD $0x4f00e5ff // movi v31.16b, #15
+	FLDPQ 16(R1), (F0, F1)
+	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
+	WORD $0x4e3f1c21 // and v1.16b, v1.16b, v31.16b
+	WORD $0x0f08a404 // sshll v4.8h, v0.8b, #0
+	WORD $0x4f08a405 // sshll2 v5.8h, v0.16b, #0
+	WORD $0x0f08a426 // sshll v6.8h, v1.8b, #0
+	WORD $0x4f08a427 // sshll2 v7.8h, v1.16b, #0
+	WORD $0x0f10a488 // sshll v8.4s, v4.4h, #0
+	WORD $0x4f10a489 // sshll2 v9.4s, v4.8h, #0
+	WORD $0x0f10a4aa // sshll v10.4s, v5.4h, #0
+	WORD $0x4f10a4ab // sshll2 v11.4s, v5.8h, #0
+	WORD $0x0f10a4cc // sshll v12.4s, v6.4h, #0
+	WORD $0x4f10a4cd // sshll2 v13.4s, v6.8h, #0
+	WORD $0x0f10a4ee // sshll v14.4s, v7.4h, #0
+	WORD $0x4f10a4ef // sshll2 v15.4s, v7.8h, #0
+	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
+	WORD $0x4e21d929 // scvtf v9.4s, v9.4s
+	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
+	WORD $0x4e21d96b // scvtf v11.4s, v11.4s
+	WORD $0x4e21d98c // scvtf v12.4s, v12.4s
+	WORD $0x4e21d9ad // scvtf v13.4s, v13.4s
+	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
+	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
+	WORD $0x4f949108 // fmul v8.4s, v8.4s, v20.s[0]
+	WORD $0x4f949129 // fmul v9.4s, v9.4s, v20.s[0]
+	WORD $0x4f94914a // fmul v10.4s, v10.4s, v20.s[0]
+	WORD $0x4f94916b // fmul v11.4s, v11.4s, v20.s[0]
+	WORD $0x4f94918c // fmul v12.4s, v12.4s, v20.s[0]
+	WORD $0x4f9491ad // fmul v13.4s, v13.4s, v20.s[0]
+	WORD $0x4f9491ce // fmul v14.4s, v14.4s, v20.s[0]
+	WORD $0x4f9491ef // fmul v15.4s, v15.4s, v20.s[0]
+	WORD $0x4e040618 // dup v24.4s, v16.s[0]
+	WORD $0x4eb8d508 // fsub v8.4s, v8.4s, v24.4s
+	WORD $0x4eb8d529 // fsub v9.4s, v9.4s, v24.4s
+	WORD $0x4eb8d54a // fsub v10.4s, v10.4s, v24.4s
+	WORD $0x4eb8d56b // fsub v11.4s, v11.4s, v24.4s
+	WORD $0x4eb8d58c // fsub v12.4s, v12.4s, v24.4s
+	WORD $0x4eb8d5ad // fsub v13.4s, v13.4s, v24.4s
+	WORD $0x4eb8d5ce // fsub v14.4s, v14.4s, v24.4s
+	WORD $0x4eb8d5ef // fsub v15.4s, v15.4s, v24.4s
+	FSTPQ.P (F8, F9), 32(R0)
+	FSTPQ.P (F10, F11), 32(R0)
+	FSTPQ.P (F12, F13), 32(R0)
+	FSTPQ.P (F14, F15), 32(R0)
+	FLDPQ 16(R1), (F0, F1)
+	WORD $0x6f0c0400 // ushr v0.16b, v0.16b, #4
+	WORD $0x6f0c0421 // ushr v1.16b, v1.16b, #4
+	WORD $0x0f08a404 // sshll v4.8h, v0.8b, #0
+	WORD $0x4f08a405 // sshll2 v5.8h, v0.16b, #0
+	WORD $0x0f08a426 // sshll v6.8h, v1.8b, #0
+	WORD $0x4f08a427 // sshll2 v7.8h, v1.16b, #0
+	WORD $0x0f10a488 // sshll v8.4s, v4.4h, #0
+	WORD $0x4f10a489 // sshll2 v9.4s, v4.8h, #0
+	WORD $0x0f10a4aa // sshll v10.4s, v5.4h, #0
+	WORD $0x4f10a4ab // sshll2 v11.4s, v5.8h, #0
+	WORD $0x0f10a4cc // sshll v12.4s, v6.4h, #0
+	WORD $0x4f10a4cd // sshll2 v13.4s, v6.8h, #0
+	WORD $0x0f10a4ee // sshll v14.4s, v7.4h, #0
+	WORD $0x4f10a4ef // sshll2 v15.4s, v7.8h, #0
+	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
+	WORD $0x4e21d929 // scvtf v9.4s, v9.4s
+	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
+	WORD $0x4e21d96b // scvtf v11.4s, v11.4s
+	WORD $0x4e21d98c // scvtf v12.4s, v12.4s
+	WORD $0x4e21d9ad // scvtf v13.4s, v13.4s
+	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
+	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
+	WORD $0x4fb49108 // fmul v8.4s, v8.4s, v20.s[1]
+	WORD $0x4fb49129 // fmul v9.4s, v9.4s, v20.s[1]
+	WORD $0x4fb4914a // fmul v10.4s, v10.4s, v20.s[1]
+	WORD $0x4fb4916b // fmul v11.4s, v11.4s, v20.s[1]
+	WORD $0x4fb4918c // fmul v12.4s, v12.4s, v20.s[1]
+	WORD $0x4fb491ad // fmul v13.4s, v13.4s, v20.s[1]
+	WORD $0x4fb491ce // fmul v14.4s, v14.4s, v20.s[1]
+	WORD $0x4fb491ef // fmul v15.4s, v15.4s, v20.s[1]
+	WORD $0x4e0c0618 // dup v24.4s, v16.s[1]
+	WORD $0x4eb8d508 // fsub v8.4s, v8.4s, v24.4s
+	WORD $0x4eb8d529 // fsub v9.4s, v9.4s, v24.4s
+	WORD $0x4eb8d54a // fsub v10.4s, v10.4s, v24.4s
+	WORD $0x4eb8d56b // fsub v11.4s, v11.4s, v24.4s
+	WORD $0x4eb8d58c // fsub v12.4s, v12.4s, v24.4s
+	WORD $0x4eb8d5ad // fsub v13.4s, v13.4s, v24.4s
+	WORD $0x4eb8d5ce // fsub v14.4s, v14.4s, v24.4s
+	WORD $0x4eb8d5ef // fsub v15.4s, v15.4s, v24.4s
+	FSTPQ.P (F8, F9), 32(R0)
+	FSTPQ.P (F10, F11), 32(R0)
+	FSTPQ.P (F12, F13), 32(R0)
+	FSTPQ.P (F14, F15), 32(R0)
+	FLDPQ 48(R1), (F0, F1)
+	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
+	WORD $0x4e3f1c21 // and v1.16b, v1.16b, v31.16b
+	WORD $0x0f08a404 // sshll v4.8h, v0.8b, #0
+	WORD $0x4f08a405 // sshll2 v5.8h, v0.16b, #0
+	WORD $0x0f08a426 // sshll v6.8h, v1.8b, #0
+	WORD $0x4f08a427 // sshll2 v7.8h, v1.16b, #0
+	WORD $0x0f10a488 // sshll v8.4s, v4.4h, #0
+	WORD $0x4f10a489 // sshll2 v9.4s, v4.8h, #0
+	WORD $0x0f10a4aa // sshll v10.4s, v5.4h, #0
+	WORD $0x4f10a4ab // sshll2 v11.4s, v5.8h, #0
+	WORD $0x0f10a4cc // sshll v12.4s, v6.4h, #0
+	WORD $0x4f10a4cd // sshll2 v13.4s, v6.8h, #0
+	WORD $0x0f10a4ee // sshll v14.4s, v7.4h, #0
+	WORD $0x4f10a4ef // sshll2 v15.4s, v7.8h, #0
+	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
+	WORD $0x4e21d929 // scvtf v9.4s, v9.4s
+	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
+	WORD $0x4e21d96b // scvtf v11.4s, v11.4s
+	WORD $0x4e21d98c // scvtf v12.4s, v12.4s
+	WORD $0x4e21d9ad // scvtf v13.4s, v13.4s
+	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
+	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
+	WORD $0x4f949908 // fmul v8.4s, v8.4s, v20.s[2]
+	WORD $0x4f949929 // fmul v9.4s, v9.4s, v20.s[2]
+	WORD $0x4f94994a // fmul v10.4s, v10.4s, v20.s[2]
+	WORD $0x4f94996b // fmul v11.4s, v11.4s, v20.s[2]
+	WORD $0x4f94998c // fmul v12.4s, v12.4s, v20.s[2]
+	WORD $0x4f9499ad // fmul v13.4s, v13.4s, v20.s[2]
+	WORD $0x4f9499ce // fmul v14.4s, v14.4s, v20.s[2]
+	WORD $0x4f9499ef // fmul v15.4s, v15.4s, v20.s[2]
+	WORD $0x4e140618 // dup v24.4s, v16.s[2]
+	WORD $0x4eb8d508 // fsub v8.4s, v8.4s, v24.4s
+	WORD $0x4eb8d529 // fsub v9.4s, v9.4s, v24.4s
+	WORD $0x4eb8d54a // fsub v10.4s, v10.4s, v24.4s
+	WORD $0x4eb8d56b // fsub v11.4s, v11.4s, v24.4s
+	WORD $0x4eb8d58c // fsub v12.4s, v12.4s, v24.4s
+	WORD $0x4eb8d5ad // fsub v13.4s, v13.4s, v24.4s
+	WORD $0x4eb8d5ce // fsub v14.4s, v14.4s, v24.4s
+	WORD $0x4eb8d5ef // fsub v15.4s, v15.4s, v24.4s
+	FSTPQ.P (F8, F9), 32(R0)
+	FSTPQ.P (F10, F11), 32(R0)
+	FSTPQ.P (F12, F13), 32(R0)
+	FSTPQ.P (F14, F15), 32(R0)
+	FLDPQ 48(R1), (F0, F1)
+	WORD $0x6f0c0400 // ushr v0.16b, v0.16b, #4
+	WORD $0x6f0c0421 // ushr v1.16b, v1.16b, #4
+	WORD $0x0f08a404 // sshll v4.8h, v0.8b, #0
+	WORD $0x4f08a405 // sshll2 v5.8h, v0.16b, #0
+	WORD $0x0f08a426 // sshll v6.8h, v1.8b, #0
+	WORD $0x4f08a427 // sshll2 v7.8h, v1.16b, #0
+	WORD $0x0f10a488 // sshll v8.4s, v4.4h, #0
+	WORD $0x4f10a489 // sshll2 v9.4s, v4.8h, #0
+	WORD $0x0f10a4aa // sshll v10.4s, v5.4h, #0
+	WORD $0x4f10a4ab // sshll2 v11.4s, v5.8h, #0
+	WORD $0x0f10a4cc // sshll v12.4s, v6.4h, #0
+	WORD $0x4f10a4cd // sshll2 v13.4s, v6.8h, #0
+	WORD $0x0f10a4ee // sshll v14.4s, v7.4h, #0
+	WORD $0x4f10a4ef // sshll2 v15.4s, v7.8h, #0
+	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
+	WORD $0x4e21d929 // scvtf v9.4s, v9.4s
+	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
+	WORD $0x4e21d96b // scvtf v11.4s, v11.4s
+	WORD $0x4e21d98c // scvtf v12.4s, v12.4s
+	WORD $0x4e21d9ad // scvtf v13.4s, v13.4s
+	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
+	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
+	WORD $0x4fb49908 // fmul v8.4s, v8.4s, v20.s[3]
+	WORD $0x4fb49929 // fmul v9.4s, v9.4s, v20.s[3]
+	WORD $0x4fb4994a // fmul v10.4s, v10.4s, v20.s[3]
+	WORD $0x4fb4996b // fmul v11.4s, v11.4s, v20.s[3]
+	WORD $0x4fb4998c // fmul v12.4s, v12.4s, v20.s[3]
+	WORD $0x4fb499ad // fmul v13.4s, v13.4s, v20.s[3]
+	WORD $0x4fb499ce // fmul v14.4s, v14.4s, v20.s[3]
+	WORD $0x4fb499ef // fmul v15.4s, v15.4s, v20.s[3]
+	WORD $0x4e1c0618 // dup v24.4s, v16.s[3]
+	WORD $0x4eb8d508 // fsub v8.4s, v8.4s, v24.4s
+	WORD $0x4eb8d529 // fsub v9.4s, v9.4s, v24.4s
+	WORD $0x4eb8d54a // fsub v10.4s, v10.4s, v24.4s
+	WORD $0x4eb8d56b // fsub v11.4s, v11.4s, v24.4s
+	WORD $0x4eb8d58c // fsub v12.4s, v12.4s, v24.4s
+	WORD $0x4eb8d5ad // fsub v13.4s, v13.4s, v24.4s
+	WORD $0x4eb8d5ce // fsub v14.4s, v14.4s, v24.4s
+	WORD $0x4eb8d5ef // fsub v15.4s, v15.4s, v24.4s
+	FSTPQ.P (F8, F9), 32(R0)
+	FSTPQ.P (F10, F11), 32(R0)
+	FSTPQ.P (F12, F13), 32(R0)
+	FSTPQ.P (F14, F15), 32(R0)
+	FLDPQ 80(R1), (F0, F1)
+	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
+	WORD $0x4e3f1c21 // and v1.16b, v1.16b, v31.16b
+	WORD $0x0f08a404 // sshll v4.8h, v0.8b, #0
+	WORD $0x4f08a405 // sshll2 v5.8h, v0.16b, #0
+	WORD $0x0f08a426 // sshll v6.8h, v1.8b, #0
+	WORD $0x4f08a427 // sshll2 v7.8h, v1.16b, #0
+	WORD $0x0f10a488 // sshll v8.4s, v4.4h, #0
+	WORD $0x4f10a489 // sshll2 v9.4s, v4.8h, #0
+	WORD $0x0f10a4aa // sshll v10.4s, v5.4h, #0
+	WORD $0x4f10a4ab // sshll2 v11.4s, v5.8h, #0
+	WORD $0x0f10a4cc // sshll v12.4s, v6.4h, #0
+	WORD $0x4f10a4cd // sshll2 v13.4s, v6.8h, #0
+	WORD $0x0f10a4ee // sshll v14.4s, v7.4h, #0
+	WORD $0x4f10a4ef // sshll2 v15.4s, v7.8h, #0
+	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
+	WORD $0x4e21d929 // scvtf v9.4s, v9.4s
+	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
+	WORD $0x4e21d96b // scvtf v11.4s, v11.4s
+	WORD $0x4e21d98c // scvtf v12.4s, v12.4s
+	WORD $0x4e21d9ad // scvtf v13.4s, v13.4s
+	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
+	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
+	WORD $0x4f959108 // fmul v8.4s, v8.4s, v21.s[0]
+	WORD $0x4f959129 // fmul v9.4s, v9.4s, v21.s[0]
+	WORD $0x4f95914a // fmul v10.4s, v10.4s, v21.s[0]
+	WORD $0x4f95916b // fmul v11.4s, v11.4s, v21.s[0]
+	WORD $0x4f95918c // fmul v12.4s, v12.4s, v21.s[0]
+	WORD $0x4f9591ad // fmul v13.4s, v13.4s, v21.s[0]
+	WORD $0x4f9591ce // fmul v14.4s, v14.4s, v21.s[0]
+	WORD $0x4f9591ef // fmul v15.4s, v15.4s, v21.s[0]
+	WORD $0x4e040638 // dup v24.4s, v17.s[0]
+	WORD $0x4eb8d508 // fsub v8.4s, v8.4s, v24.4s
+	WORD $0x4eb8d529 // fsub v9.4s, v9.4s, v24.4s
+	WORD $0x4eb8d54a // fsub v10.4s, v10.4s, v24.4s
+	WORD $0x4eb8d56b // fsub v11.4s, v11.4s, v24.4s
+	WORD $0x4eb8d58c // fsub v12.4s, v12.4s, v24.4s
+	WORD $0x4eb8d5ad // fsub v13.4s, v13.4s, v24.4s
+	WORD $0x4eb8d5ce // fsub v14.4s, v14.4s, v24.4s
+	WORD $0x4eb8d5ef // fsub v15.4s, v15.4s, v24.4s
+	FSTPQ.P (F8, F9), 32(R0)
+	FSTPQ.P (F10, F11), 32(R0)
+	FSTPQ.P (F12, F13), 32(R0)
+	FSTPQ.P (F14, F15), 32(R0)
+	FLDPQ 80(R1), (F0, F1)
+	WORD $0x6f0c0400 // ushr v0.16b, v0.16b, #4
+	WORD $0x6f0c0421 // ushr v1.16b, v1.16b, #4
+	WORD $0x0f08a404 // sshll v4.8h, v0.8b, #0
+	WORD $0x4f08a405 // sshll2 v5.8h, v0.16b, #0
+	WORD $0x0f08a426 // sshll v6.8h, v1.8b, #0
+	WORD $0x4f08a427 // sshll2 v7.8h, v1.16b, #0
+	WORD $0x0f10a488 // sshll v8.4s, v4.4h, #0
+	WORD $0x4f10a489 // sshll2 v9.4s, v4.8h, #0
+	WORD $0x0f10a4aa // sshll v10.4s, v5.4h, #0
+	WORD $0x4f10a4ab // sshll2 v11.4s, v5.8h, #0
+	WORD $0x0f10a4cc // sshll v12.4s, v6.4h, #0
+	WORD $0x4f10a4cd // sshll2 v13.4s, v6.8h, #0
+	WORD $0x0f10a4ee // sshll v14.4s, v7.4h, #0
+	WORD $0x4f10a4ef // sshll2 v15.4s, v7.8h, #0
+	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
+	WORD $0x4e21d929 // scvtf v9.4s, v9.4s
+	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
+	WORD $0x4e21d96b // scvtf v11.4s, v11.4s
+	WORD $0x4e21d98c // scvtf v12.4s, v12.4s
+	WORD $0x4e21d9ad // scvtf v13.4s, v13.4s
+	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
+	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
+	WORD $0x4fb59108 // fmul v8.4s, v8.4s, v21.s[1]
+	WORD $0x4fb59129 // fmul v9.4s, v9.4s, v21.s[1]
+	WORD $0x4fb5914a // fmul v10.4s, v10.4s, v21.s[1]
+	WORD $0x4fb5916b // fmul v11.4s, v11.4s, v21.s[1]
+	WORD $0x4fb5918c // fmul v12.4s, v12.4s, v21.s[1]
+	WORD $0x4fb591ad // fmul v13.4s, v13.4s, v21.s[1]
+	WORD $0x4fb591ce // fmul v14.4s, v14.4s, v21.s[1]
+	WORD $0x4fb591ef // fmul v15.4s, v15.4s, v21.s[1]
+	WORD $0x4e0c0638 // dup v24.4s, v17.s[1]
+	WORD $0x4eb8d508 // fsub v8.4s, v8.4s, v24.4s
+	WORD $0x4eb8d529 // fsub v9.4s, v9.4s, v24.4s
+	WORD $0x4eb8d54a // fsub v10.4s, v10.4s, v24.4s
+	WORD $0x4eb8d56b // fsub v11.4s, v11.4s, v24.4s
+	WORD $0x4eb8d58c // fsub v12.4s, v12.4s, v24.4s
+	WORD $0x4eb8d5ad // fsub v13.4s, v13.4s, v24.4s
+	WORD $0x4eb8d5ce // fsub v14.4s, v14.4s, v24.4s
+	WORD $0x4eb8d5ef // fsub v15.4s, v15.4s, v24.4s
+	FSTPQ.P (F8, F9), 32(R0)
+	FSTPQ.P (F10, F11), 32(R0)
+	FSTPQ.P (F12, F13), 32(R0)
+	FSTPQ.P (F14, F15), 32(R0)
+	FLDPQ 112(R1), (F0, F1)
+	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
+	WORD $0x4e3f1c21 // and v1.16b, v1.16b, v31.16b
+	WORD $0x0f08a404 // sshll v4.8h, v0.8b, #0
+	WORD $0x4f08a405 // sshll2 v5.8h, v0.16b, #0
+	WORD $0x0f08a426 // sshll v6.8h, v1.8b, #0
+	WORD $0x4f08a427 // sshll2 v7.8h, v1.16b, #0
+	WORD $0x0f10a488 // sshll v8.4s, v4.4h, #0
+	WORD $0x4f10a489 // sshll2 v9.4s, v4.8h, #0
+	WORD $0x0f10a4aa // sshll v10.4s, v5.4h, #0
+	WORD $0x4f10a4ab // sshll2 v11.4s, v5.8h, #0
+	WORD $0x0f10a4cc // sshll v12.4s, v6.4h, #0
+	WORD $0x4f10a4cd // sshll2 v13.4s, v6.8h, #0
+	WORD $0x0f10a4ee // sshll v14.4s, v7.4h, #0
+	WORD $0x4f10a4ef // sshll2 v15.4s, v7.8h, #0
+	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
+	WORD $0x4e21d929 // scvtf v9.4s, v9.4s
+	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
+	WORD $0x4e21d96b // scvtf v11.4s, v11.4s
+	WORD $0x4e21d98c // scvtf v12.4s, v12.4s
+	WORD $0x4e21d9ad // scvtf v13.4s, v13.4s
+	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
+	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
+	WORD $0x4f959908 // fmul v8.4s, v8.4s, v21.s[2]
+	WORD $0x4f959929 // fmul v9.4s, v9.4s, v21.s[2]
+	WORD $0x4f95994a // fmul v10.4s, v10.4s, v21.s[2]
+	WORD $0x4f95996b // fmul v11.4s, v11.4s, v21.s[2]
+	WORD $0x4f95998c // fmul v12.4s, v12.4s, v21.s[2]
+	WORD $0x4f9599ad // fmul v13.4s, v13.4s, v21.s[2]
+	WORD $0x4f9599ce // fmul v14.4s, v14.4s, v21.s[2]
+	WORD $0x4f9599ef // fmul v15.4s, v15.4s, v21.s[2]
+	WORD $0x4e140638 // dup v24.4s, v17.s[2]
+	WORD $0x4eb8d508 // fsub v8.4s, v8.4s, v24.4s
+	WORD $0x4eb8d529 // fsub v9.4s, v9.4s, v24.4s
+	WORD $0x4eb8d54a // fsub v10.4s, v10.4s, v24.4s
+	WORD $0x4eb8d56b // fsub v11.4s, v11.4s, v24.4s
+	WORD $0x4eb8d58c // fsub v12.4s, v12.4s, v24.4s
+	WORD $0x4eb8d5ad // fsub v13.4s, v13.4s, v24.4s
+	WORD $0x4eb8d5ce // fsub v14.4s, v14.4s, v24.4s
+	WORD $0x4eb8d5ef // fsub v15.4s, v15.4s, v24.4s
+	FSTPQ.P (F8, F9), 32(R0)
+	FSTPQ.P (F10, F11), 32(R0)
+	FSTPQ.P (F12, F13), 32(R0)
+	FSTPQ.P (F14, F15), 32(R0)
+	FLDPQ 112(R1), (F0, F1)
+	WORD $0x6f0c0400 // ushr v0.16b, v0.16b, #4
+	WORD $0x6f0c0421 // ushr v1.16b, v1.16b, #4
+	WORD $0x0f08a404 // sshll v4.8h, v0.8b, #0
+	WORD $0x4f08a405 // sshll2 v5.8h, v0.16b, #0
+	WORD $0x0f08a426 // sshll v6.8h, v1.8b, #0
+	WORD $0x4f08a427 // sshll2 v7.8h, v1.16b, #0
+	WORD $0x0f10a488 // sshll v8.4s, v4.4h, #0
+	WORD $0x4f10a489 // sshll2 v9.4s, v4.8h, #0
+	WORD $0x0f10a4aa // sshll v10.4s, v5.4h, #0
+	WORD $0x4f10a4ab // sshll2 v11.4s, v5.8h, #0
+	WORD $0x0f10a4cc // sshll v12.4s, v6.4h, #0
+	WORD $0x4f10a4cd // sshll2 v13.4s, v6.8h, #0
+	WORD $0x0f10a4ee // sshll v14.4s, v7.4h, #0
+	WORD $0x4f10a4ef // sshll2 v15.4s, v7.8h, #0
+	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
+	WORD $0x4e21d929 // scvtf v9.4s, v9.4s
+	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
+	WORD $0x4e21d96b // scvtf v11.4s, v11.4s
+	WORD $0x4e21d98c // scvtf v12.4s, v12.4s
+	WORD $0x4e21d9ad // scvtf v13.4s, v13.4s
+	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
+	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
+	WORD $0x4fb59908 // fmul v8.4s, v8.4s, v21.s[3]
+	WORD $0x4fb59929 // fmul v9.4s, v9.4s, v21.s[3]
+	WORD $0x4fb5994a // fmul v10.4s, v10.4s, v21.s[3]
+	WORD $0x4fb5996b // fmul v11.4s, v11.4s, v21.s[3]
+	WORD $0x4fb5998c // fmul v12.4s, v12.4s, v21.s[3]
+	WORD $0x4fb599ad // fmul v13.4s, v13.4s, v21.s[3]
+	WORD $0x4fb599ce // fmul v14.4s, v14.4s, v21.s[3]
+	WORD $0x4fb599ef // fmul v15.4s, v15.4s, v21.s[3]
+	WORD $0x4e1c0638 // dup v24.4s, v17.s[3]
+	WORD $0x4eb8d508 // fsub v8.4s, v8.4s, v24.4s
+	WORD $0x4eb8d529 // fsub v9.4s, v9.4s, v24.4s
+	WORD $0x4eb8d54a // fsub v10.4s, v10.4s, v24.4s
+	WORD $0x4eb8d56b // fsub v11.4s, v11.4s, v24.4s
+	WORD $0x4eb8d58c // fsub v12.4s, v12.4s, v24.4s
+	WORD $0x4eb8d5ad // fsub v13.4s, v13.4s, v24.4s
+	WORD $0x4eb8d5ce // fsub v14.4s, v14.4s, v24.4s
+	WORD $0x4eb8d5ef // fsub v15.4s, v15.4s, v24.4s
+	FSTPQ.P (F8, F9), 32(R0)
+	FSTPQ.P (F10, F11), 32(R0)
+	FSTPQ.P (F12, F13), 32(R0)
+	FSTPQ.P (F14, F15), 32(R0)
+	RET
+
+// func dequantizeQ5_KNEON(y *float32, block *byte, scales *[2][16]float32)
+//
+// y[0:256] = q·scale - min for sub-blocks of 32, rounded once per operation; scales
+// holds the scales, then the mins.
+//
+// 	R0 y   R1 block   R2 scales   V0 V1 codes   V2 V3 free   V4-V7 int16   V8-V15 values
+// 	V16-V19 mins   V20-V23 scales   V24 a min   V30 what is subtracted from the codes   V31 mask
+TEXT ·dequantizeQ5_KNEON(SB), NOSPLIT, $0-24
+	MOVD y+0(FP), R0
+	MOVD block+8(FP), R1
+	MOVD scales+16(FP), R2
+	FLDPQ 0(R2), (F20, F21)
+	FLDPQ 64(R2), (F16, F17)
+	FLDPQ 32(R2), (F22, F23)
+	FLDPQ 96(R2), (F18, F19)
+	WORD $0x4f00e7ff // movi v31.16b, #31
+	FLDPQ 48(R1), (F0, F1)
+	FLDPQ 16(R1), (F2, F3)
+	WORD $0x6f0c5440 // sli v0.16b, v2.16b, #4
+	WORD $0x6f0c5461 // sli v1.16b, v3.16b, #4
+	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
+	WORD $0x4e3f1c21 // and v1.16b, v1.16b, v31.16b
+	WORD $0x0f08a404 // sshll v4.8h, v0.8b, #0
+	WORD $0x4f08a405 // sshll2 v5.8h, v0.16b, #0
+	WORD $0x0f08a426 // sshll v6.8h, v1.8b, #0
+	WORD $0x4f08a427 // sshll2 v7.8h, v1.16b, #0
+	WORD $0x0f10a488 // sshll v8.4s, v4.4h, #0
+	WORD $0x4f10a489 // sshll2 v9.4s, v4.8h, #0
+	WORD $0x0f10a4aa // sshll v10.4s, v5.4h, #0
+	WORD $0x4f10a4ab // sshll2 v11.4s, v5.8h, #0
+	WORD $0x0f10a4cc // sshll v12.4s, v6.4h, #0
+	WORD $0x4f10a4cd // sshll2 v13.4s, v6.8h, #0
+	WORD $0x0f10a4ee // sshll v14.4s, v7.4h, #0
+	WORD $0x4f10a4ef // sshll2 v15.4s, v7.8h, #0
+	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
+	WORD $0x4e21d929 // scvtf v9.4s, v9.4s
+	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
+	WORD $0x4e21d96b // scvtf v11.4s, v11.4s
+	WORD $0x4e21d98c // scvtf v12.4s, v12.4s
+	WORD $0x4e21d9ad // scvtf v13.4s, v13.4s
+	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
+	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
+	WORD $0x4f949108 // fmul v8.4s, v8.4s, v20.s[0]
+	WORD $0x4f949129 // fmul v9.4s, v9.4s, v20.s[0]
+	WORD $0x4f94914a // fmul v10.4s, v10.4s, v20.s[0]
+	WORD $0x4f94916b // fmul v11.4s, v11.4s, v20.s[0]
+	WORD $0x4f94918c // fmul v12.4s, v12.4s, v20.s[0]
+	WORD $0x4f9491ad // fmul v13.4s, v13.4s, v20.s[0]
+	WORD $0x4f9491ce // fmul v14.4s, v14.4s, v20.s[0]
+	WORD $0x4f9491ef // fmul v15.4s, v15.4s, v20.s[0]
+	WORD $0x4e040618 // dup v24.4s, v16.s[0]
+	WORD $0x4eb8d508 // fsub v8.4s, v8.4s, v24.4s
+	WORD $0x4eb8d529 // fsub v9.4s, v9.4s, v24.4s
+	WORD $0x4eb8d54a // fsub v10.4s, v10.4s, v24.4s
+	WORD $0x4eb8d56b // fsub v11.4s, v11.4s, v24.4s
+	WORD $0x4eb8d58c // fsub v12.4s, v12.4s, v24.4s
+	WORD $0x4eb8d5ad // fsub v13.4s, v13.4s, v24.4s
+	WORD $0x4eb8d5ce // fsub v14.4s, v14.4s, v24.4s
+	WORD $0x4eb8d5ef // fsub v15.4s, v15.4s, v24.4s
+	FSTPQ.P (F8, F9), 32(R0)
+	FSTPQ.P (F10, F11), 32(R0)
+	FSTPQ.P (F12, F13), 32(R0)
+	FSTPQ.P (F14, F15), 32(R0)
+	FLDPQ 48(R1), (F0, F1)
+	FLDPQ 16(R1), (F2, F3)
+	WORD $0x6f0c0400 // ushr v0.16b, v0.16b, #4
+	WORD $0x6f0c0421 // ushr v1.16b, v1.16b, #4
+	WORD $0x6f0f0442 // ushr v2.16b, v2.16b, #1
+	WORD $0x6f0f0463 // ushr v3.16b, v3.16b, #1
+	WORD $0x6f0c5440 // sli v0.16b, v2.16b, #4
+	WORD $0x6f0c5461 // sli v1.16b, v3.16b, #4
+	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
+	WORD $0x4e3f1c21 // and v1.16b, v1.16b, v31.16b
+	WORD $0x0f08a404 // sshll v4.8h, v0.8b, #0
+	WORD $0x4f08a405 // sshll2 v5.8h, v0.16b, #0
+	WORD $0x0f08a426 // sshll v6.8h, v1.8b, #0
+	WORD $0x4f08a427 // sshll2 v7.8h, v1.16b, #0
+	WORD $0x0f10a488 // sshll v8.4s, v4.4h, #0
+	WORD $0x4f10a489 // sshll2 v9.4s, v4.8h, #0
+	WORD $0x0f10a4aa // sshll v10.4s, v5.4h, #0
+	WORD $0x4f10a4ab // sshll2 v11.4s, v5.8h, #0
+	WORD $0x0f10a4cc // sshll v12.4s, v6.4h, #0
+	WORD $0x4f10a4cd // sshll2 v13.4s, v6.8h, #0
+	WORD $0x0f10a4ee // sshll v14.4s, v7.4h, #0
+	WORD $0x4f10a4ef // sshll2 v15.4s, v7.8h, #0
+	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
+	WORD $0x4e21d929 // scvtf v9.4s, v9.4s
+	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
+	WORD $0x4e21d96b // scvtf v11.4s, v11.4s
+	WORD $0x4e21d98c // scvtf v12.4s, v12.4s
+	WORD $0x4e21d9ad // scvtf v13.4s, v13.4s
+	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
+	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
+	WORD $0x4fb49108 // fmul v8.4s, v8.4s, v20.s[1]
+	WORD $0x4fb49129 // fmul v9.4s, v9.4s, v20.s[1]
+	WORD $0x4fb4914a // fmul v10.4s, v10.4s, v20.s[1]
+	WORD $0x4fb4916b // fmul v11.4s, v11.4s, v20.s[1]
+	WORD $0x4fb4918c // fmul v12.4s, v12.4s, v20.s[1]
+	WORD $0x4fb491ad // fmul v13.4s, v13.4s, v20.s[1]
+	WORD $0x4fb491ce // fmul v14.4s, v14.4s, v20.s[1]
+	WORD $0x4fb491ef // fmul v15.4s, v15.4s, v20.s[1]
+	WORD $0x4e0c0618 // dup v24.4s, v16.s[1]
+	WORD $0x4eb8d508 // fsub v8.4s, v8.4s, v24.4s
+	WORD $0x4eb8d529 // fsub v9.4s, v9.4s, v24.4s
+	WORD $0x4eb8d54a // fsub v10.4s, v10.4s, v24.4s
+	WORD $0x4eb8d56b // fsub v11.4s, v11.4s, v24.4s
+	WORD $0x4eb8d58c // fsub v12.4s, v12.4s, v24.4s
+	WORD $0x4eb8d5ad // fsub v13.4s, v13.4s, v24.4s
+	WORD $0x4eb8d5ce // fsub v14.4s, v14.4s, v24.4s
+	WORD $0x4eb8d5ef // fsub v15.4s, v15.4s, v24.4s
+	FSTPQ.P (F8, F9), 32(R0)
+	FSTPQ.P (F10, F11), 32(R0)
+	FSTPQ.P (F12, F13), 32(R0)
+	FSTPQ.P (F14, F15), 32(R0)
+	FLDPQ 80(R1), (F0, F1)
+	FLDPQ 16(R1), (F2, F3)
+	WORD $0x6f0e0442 // ushr v2.16b, v2.16b, #2
+	WORD $0x6f0e0463 // ushr v3.16b, v3.16b, #2
+	WORD $0x6f0c5440 // sli v0.16b, v2.16b, #4
+	WORD $0x6f0c5461 // sli v1.16b, v3.16b, #4
+	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
+	WORD $0x4e3f1c21 // and v1.16b, v1.16b, v31.16b
+	WORD $0x0f08a404 // sshll v4.8h, v0.8b, #0
+	WORD $0x4f08a405 // sshll2 v5.8h, v0.16b, #0
+	WORD $0x0f08a426 // sshll v6.8h, v1.8b, #0
+	WORD $0x4f08a427 // sshll2 v7.8h, v1.16b, #0
+	WORD $0x0f10a488 // sshll v8.4s, v4.4h, #0
+	WORD $0x4f10a489 // sshll2 v9.4s, v4.8h, #0
+	WORD $0x0f10a4aa // sshll v10.4s, v5.4h, #0
+	WORD $0x4f10a4ab // sshll2 v11.4s, v5.8h, #0
+	WORD $0x0f10a4cc // sshll v12.4s, v6.4h, #0
+	WORD $0x4f10a4cd // sshll2 v13.4s, v6.8h, #0
+	WORD $0x0f10a4ee // sshll v14.4s, v7.4h, #0
+	WORD $0x4f10a4ef // sshll2 v15.4s, v7.8h, #0
+	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
+	WORD $0x4e21d929 // scvtf v9.4s, v9.4s
+	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
+	WORD $0x4e21d96b // scvtf v11.4s, v11.4s
+	WORD $0x4e21d98c // scvtf v12.4s, v12.4s
+	WORD $0x4e21d9ad // scvtf v13.4s, v13.4s
+	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
+	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
+	WORD $0x4f949908 // fmul v8.4s, v8.4s, v20.s[2]
+	WORD $0x4f949929 // fmul v9.4s, v9.4s, v20.s[2]
+	WORD $0x4f94994a // fmul v10.4s, v10.4s, v20.s[2]
+	WORD $0x4f94996b // fmul v11.4s, v11.4s, v20.s[2]
+	WORD $0x4f94998c // fmul v12.4s, v12.4s, v20.s[2]
+	WORD $0x4f9499ad // fmul v13.4s, v13.4s, v20.s[2]
+	WORD $0x4f9499ce // fmul v14.4s, v14.4s, v20.s[2]
+	WORD $0x4f9499ef // fmul v15.4s, v15.4s, v20.s[2]
+	WORD $0x4e140618 // dup v24.4s, v16.s[2]
+	WORD $0x4eb8d508 // fsub v8.4s, v8.4s, v24.4s
+	WORD $0x4eb8d529 // fsub v9.4s, v9.4s, v24.4s
+	WORD $0x4eb8d54a // fsub v10.4s, v10.4s, v24.4s
+	WORD $0x4eb8d56b // fsub v11.4s, v11.4s, v24.4s
+	WORD $0x4eb8d58c // fsub v12.4s, v12.4s, v24.4s
+	WORD $0x4eb8d5ad // fsub v13.4s, v13.4s, v24.4s
+	WORD $0x4eb8d5ce // fsub v14.4s, v14.4s, v24.4s
+	WORD $0x4eb8d5ef // fsub v15.4s, v15.4s, v24.4s
+	FSTPQ.P (F8, F9), 32(R0)
+	FSTPQ.P (F10, F11), 32(R0)
+	FSTPQ.P (F12, F13), 32(R0)
+	FSTPQ.P (F14, F15), 32(R0)
+	FLDPQ 80(R1), (F0, F1)
+	FLDPQ 16(R1), (F2, F3)
+	WORD $0x6f0c0400 // ushr v0.16b, v0.16b, #4
+	WORD $0x6f0c0421 // ushr v1.16b, v1.16b, #4
+	WORD $0x6f0d0442 // ushr v2.16b, v2.16b, #3
+	WORD $0x6f0d0463 // ushr v3.16b, v3.16b, #3
+	WORD $0x6f0c5440 // sli v0.16b, v2.16b, #4
+	WORD $0x6f0c5461 // sli v1.16b, v3.16b, #4
+	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
+	WORD $0x4e3f1c21 // and v1.16b, v1.16b, v31.16b
+	WORD $0x0f08a404 // sshll v4.8h, v0.8b, #0
+	WORD $0x4f08a405 // sshll2 v5.8h, v0.16b, #0
+	WORD $0x0f08a426 // sshll v6.8h, v1.8b, #0
+	WORD $0x4f08a427 // sshll2 v7.8h, v1.16b, #0
+	WORD $0x0f10a488 // sshll v8.4s, v4.4h, #0
+	WORD $0x4f10a489 // sshll2 v9.4s, v4.8h, #0
+	WORD $0x0f10a4aa // sshll v10.4s, v5.4h, #0
+	WORD $0x4f10a4ab // sshll2 v11.4s, v5.8h, #0
+	WORD $0x0f10a4cc // sshll v12.4s, v6.4h, #0
+	WORD $0x4f10a4cd // sshll2 v13.4s, v6.8h, #0
+	WORD $0x0f10a4ee // sshll v14.4s, v7.4h, #0
+	WORD $0x4f10a4ef // sshll2 v15.4s, v7.8h, #0
+	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
+	WORD $0x4e21d929 // scvtf v9.4s, v9.4s
+	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
+	WORD $0x4e21d96b // scvtf v11.4s, v11.4s
+	WORD $0x4e21d98c // scvtf v12.4s, v12.4s
+	WORD $0x4e21d9ad // scvtf v13.4s, v13.4s
+	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
+	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
+	WORD $0x4fb49908 // fmul v8.4s, v8.4s, v20.s[3]
+	WORD $0x4fb49929 // fmul v9.4s, v9.4s, v20.s[3]
+	WORD $0x4fb4994a // fmul v10.4s, v10.4s, v20.s[3]
+	WORD $0x4fb4996b // fmul v11.4s, v11.4s, v20.s[3]
+	WORD $0x4fb4998c // fmul v12.4s, v12.4s, v20.s[3]
+	WORD $0x4fb499ad // fmul v13.4s, v13.4s, v20.s[3]
+	WORD $0x4fb499ce // fmul v14.4s, v14.4s, v20.s[3]
+	WORD $0x4fb499ef // fmul v15.4s, v15.4s, v20.s[3]
+	WORD $0x4e1c0618 // dup v24.4s, v16.s[3]
+	WORD $0x4eb8d508 // fsub v8.4s, v8.4s, v24.4s
+	WORD $0x4eb8d529 // fsub v9.4s, v9.4s, v24.4s
+	WORD $0x4eb8d54a // fsub v10.4s, v10.4s, v24.4s
+	WORD $0x4eb8d56b // fsub v11.4s, v11.4s, v24.4s
+	WORD $0x4eb8d58c // fsub v12.4s, v12.4s, v24.4s
+	WORD $0x4eb8d5ad // fsub v13.4s, v13.4s, v24.4s
+	WORD $0x4eb8d5ce // fsub v14.4s, v14.4s, v24.4s
+	WORD $0x4eb8d5ef // fsub v15.4s, v15.4s, v24.4s
+	FSTPQ.P (F8, F9), 32(R0)
+	FSTPQ.P (F10, F11), 32(R0)
+	FSTPQ.P (F12, F13), 32(R0)
+	FSTPQ.P (F14, F15), 32(R0)
+	FLDPQ 112(R1), (F0, F1)
+	FLDPQ 16(R1), (F2, F3)
+	WORD $0x6f0c0442 // ushr v2.16b, v2.16b, #4
+	WORD $0x6f0c0463 // ushr v3.16b, v3.16b, #4
+	WORD $0x6f0c5440 // sli v0.16b, v2.16b, #4
+	WORD $0x6f0c5461 // sli v1.16b, v3.16b, #4
+	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
+	WORD $0x4e3f1c21 // and v1.16b, v1.16b, v31.16b
+	WORD $0x0f08a404 // sshll v4.8h, v0.8b, #0
+	WORD $0x4f08a405 // sshll2 v5.8h, v0.16b, #0
+	WORD $0x0f08a426 // sshll v6.8h, v1.8b, #0
+	WORD $0x4f08a427 // sshll2 v7.8h, v1.16b, #0
+	WORD $0x0f10a488 // sshll v8.4s, v4.4h, #0
+	WORD $0x4f10a489 // sshll2 v9.4s, v4.8h, #0
+	WORD $0x0f10a4aa // sshll v10.4s, v5.4h, #0
+	WORD $0x4f10a4ab // sshll2 v11.4s, v5.8h, #0
+	WORD $0x0f10a4cc // sshll v12.4s, v6.4h, #0
+	WORD $0x4f10a4cd // sshll2 v13.4s, v6.8h, #0
+	WORD $0x0f10a4ee // sshll v14.4s, v7.4h, #0
+	WORD $0x4f10a4ef // sshll2 v15.4s, v7.8h, #0
+	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
+	WORD $0x4e21d929 // scvtf v9.4s, v9.4s
+	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
+	WORD $0x4e21d96b // scvtf v11.4s, v11.4s
+	WORD $0x4e21d98c // scvtf v12.4s, v12.4s
+	WORD $0x4e21d9ad // scvtf v13.4s, v13.4s
+	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
+	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
+	WORD $0x4f959108 // fmul v8.4s, v8.4s, v21.s[0]
+	WORD $0x4f959129 // fmul v9.4s, v9.4s, v21.s[0]
+	WORD $0x4f95914a // fmul v10.4s, v10.4s, v21.s[0]
+	WORD $0x4f95916b // fmul v11.4s, v11.4s, v21.s[0]
+	WORD $0x4f95918c // fmul v12.4s, v12.4s, v21.s[0]
+	WORD $0x4f9591ad // fmul v13.4s, v13.4s, v21.s[0]
+	WORD $0x4f9591ce // fmul v14.4s, v14.4s, v21.s[0]
+	WORD $0x4f9591ef // fmul v15.4s, v15.4s, v21.s[0]
+	WORD $0x4e040638 // dup v24.4s, v17.s[0]
+	WORD $0x4eb8d508 // fsub v8.4s, v8.4s, v24.4s
+	WORD $0x4eb8d529 // fsub v9.4s, v9.4s, v24.4s
+	WORD $0x4eb8d54a // fsub v10.4s, v10.4s, v24.4s
+	WORD $0x4eb8d56b // fsub v11.4s, v11.4s, v24.4s
+	WORD $0x4eb8d58c // fsub v12.4s, v12.4s, v24.4s
+	WORD $0x4eb8d5ad // fsub v13.4s, v13.4s, v24.4s
+	WORD $0x4eb8d5ce // fsub v14.4s, v14.4s, v24.4s
+	WORD $0x4eb8d5ef // fsub v15.4s, v15.4s, v24.4s
+	FSTPQ.P (F8, F9), 32(R0)
+	FSTPQ.P (F10, F11), 32(R0)
+	FSTPQ.P (F12, F13), 32(R0)
+	FSTPQ.P (F14, F15), 32(R0)
+	FLDPQ 112(R1), (F0, F1)
+	FLDPQ 16(R1), (F2, F3)
+	WORD $0x6f0c0400 // ushr v0.16b, v0.16b, #4
+	WORD $0x6f0c0421 // ushr v1.16b, v1.16b, #4
+	WORD $0x6f0b0442 // ushr v2.16b, v2.16b, #5
+	WORD $0x6f0b0463 // ushr v3.16b, v3.16b, #5
+	WORD $0x6f0c5440 // sli v0.16b, v2.16b, #4
+	WORD $0x6f0c5461 // sli v1.16b, v3.16b, #4
+	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
+	WORD $0x4e3f1c21 // and v1.16b, v1.16b, v31.16b
+	WORD $0x0f08a404 // sshll v4.8h, v0.8b, #0
+	WORD $0x4f08a405 // sshll2 v5.8h, v0.16b, #0
+	WORD $0x0f08a426 // sshll v6.8h, v1.8b, #0
+	WORD $0x4f08a427 // sshll2 v7.8h, v1.16b, #0
+	WORD $0x0f10a488 // sshll v8.4s, v4.4h, #0
+	WORD $0x4f10a489 // sshll2 v9.4s, v4.8h, #0
+	WORD $0x0f10a4aa // sshll v10.4s, v5.4h, #0
+	WORD $0x4f10a4ab // sshll2 v11.4s, v5.8h, #0
+	WORD $0x0f10a4cc // sshll v12.4s, v6.4h, #0
+	WORD $0x4f10a4cd // sshll2 v13.4s, v6.8h, #0
+	WORD $0x0f10a4ee // sshll v14.4s, v7.4h, #0
+	WORD $0x4f10a4ef // sshll2 v15.4s, v7.8h, #0
+	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
+	WORD $0x4e21d929 // scvtf v9.4s, v9.4s
+	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
+	WORD $0x4e21d96b // scvtf v11.4s, v11.4s
+	WORD $0x4e21d98c // scvtf v12.4s, v12.4s
+	WORD $0x4e21d9ad // scvtf v13.4s, v13.4s
+	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
+	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
+	WORD $0x4fb59108 // fmul v8.4s, v8.4s, v21.s[1]
+	WORD $0x4fb59129 // fmul v9.4s, v9.4s, v21.s[1]
+	WORD $0x4fb5914a // fmul v10.4s, v10.4s, v21.s[1]
+	WORD $0x4fb5916b // fmul v11.4s, v11.4s, v21.s[1]
+	WORD $0x4fb5918c // fmul v12.4s, v12.4s, v21.s[1]
+	WORD $0x4fb591ad // fmul v13.4s, v13.4s, v21.s[1]
+	WORD $0x4fb591ce // fmul v14.4s, v14.4s, v21.s[1]
+	WORD $0x4fb591ef // fmul v15.4s, v15.4s, v21.s[1]
+	WORD $0x4e0c0638 // dup v24.4s, v17.s[1]
+	WORD $0x4eb8d508 // fsub v8.4s, v8.4s, v24.4s
+	WORD $0x4eb8d529 // fsub v9.4s, v9.4s, v24.4s
+	WORD $0x4eb8d54a // fsub v10.4s, v10.4s, v24.4s
+	WORD $0x4eb8d56b // fsub v11.4s, v11.4s, v24.4s
+	WORD $0x4eb8d58c // fsub v12.4s, v12.4s, v24.4s
+	WORD $0x4eb8d5ad // fsub v13.4s, v13.4s, v24.4s
+	WORD $0x4eb8d5ce // fsub v14.4s, v14.4s, v24.4s
+	WORD $0x4eb8d5ef // fsub v15.4s, v15.4s, v24.4s
+	FSTPQ.P (F8, F9), 32(R0)
+	FSTPQ.P (F10, F11), 32(R0)
+	FSTPQ.P (F12, F13), 32(R0)
+	FSTPQ.P (F14, F15), 32(R0)
+	FLDPQ 144(R1), (F0, F1)
+	FLDPQ 16(R1), (F2, F3)
+	WORD $0x6f0a0442 // ushr v2.16b, v2.16b, #6
+	WORD $0x6f0a0463 // ushr v3.16b, v3.16b, #6
+	WORD $0x6f0c5440 // sli v0.16b, v2.16b, #4
+	WORD $0x6f0c5461 // sli v1.16b, v3.16b, #4
+	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
+	WORD $0x4e3f1c21 // and v1.16b, v1.16b, v31.16b
+	WORD $0x0f08a404 // sshll v4.8h, v0.8b, #0
+	WORD $0x4f08a405 // sshll2 v5.8h, v0.16b, #0
+	WORD $0x0f08a426 // sshll v6.8h, v1.8b, #0
+	WORD $0x4f08a427 // sshll2 v7.8h, v1.16b, #0
+	WORD $0x0f10a488 // sshll v8.4s, v4.4h, #0
+	WORD $0x4f10a489 // sshll2 v9.4s, v4.8h, #0
+	WORD $0x0f10a4aa // sshll v10.4s, v5.4h, #0
+	WORD $0x4f10a4ab // sshll2 v11.4s, v5.8h, #0
+	WORD $0x0f10a4cc // sshll v12.4s, v6.4h, #0
+	WORD $0x4f10a4cd // sshll2 v13.4s, v6.8h, #0
+	WORD $0x0f10a4ee // sshll v14.4s, v7.4h, #0
+	WORD $0x4f10a4ef // sshll2 v15.4s, v7.8h, #0
+	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
+	WORD $0x4e21d929 // scvtf v9.4s, v9.4s
+	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
+	WORD $0x4e21d96b // scvtf v11.4s, v11.4s
+	WORD $0x4e21d98c // scvtf v12.4s, v12.4s
+	WORD $0x4e21d9ad // scvtf v13.4s, v13.4s
+	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
+	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
+	WORD $0x4f959908 // fmul v8.4s, v8.4s, v21.s[2]
+	WORD $0x4f959929 // fmul v9.4s, v9.4s, v21.s[2]
+	WORD $0x4f95994a // fmul v10.4s, v10.4s, v21.s[2]
+	WORD $0x4f95996b // fmul v11.4s, v11.4s, v21.s[2]
+	WORD $0x4f95998c // fmul v12.4s, v12.4s, v21.s[2]
+	WORD $0x4f9599ad // fmul v13.4s, v13.4s, v21.s[2]
+	WORD $0x4f9599ce // fmul v14.4s, v14.4s, v21.s[2]
+	WORD $0x4f9599ef // fmul v15.4s, v15.4s, v21.s[2]
+	WORD $0x4e140638 // dup v24.4s, v17.s[2]
+	WORD $0x4eb8d508 // fsub v8.4s, v8.4s, v24.4s
+	WORD $0x4eb8d529 // fsub v9.4s, v9.4s, v24.4s
+	WORD $0x4eb8d54a // fsub v10.4s, v10.4s, v24.4s
+	WORD $0x4eb8d56b // fsub v11.4s, v11.4s, v24.4s
+	WORD $0x4eb8d58c // fsub v12.4s, v12.4s, v24.4s
+	WORD $0x4eb8d5ad // fsub v13.4s, v13.4s, v24.4s
+	WORD $0x4eb8d5ce // fsub v14.4s, v14.4s, v24.4s
+	WORD $0x4eb8d5ef // fsub v15.4s, v15.4s, v24.4s
+	FSTPQ.P (F8, F9), 32(R0)
+	FSTPQ.P (F10, F11), 32(R0)
+	FSTPQ.P (F12, F13), 32(R0)
+	FSTPQ.P (F14, F15), 32(R0)
+	FLDPQ 144(R1), (F0, F1)
+	FLDPQ 16(R1), (F2, F3)
+	WORD $0x6f0c0400 // ushr v0.16b, v0.16b, #4
+	WORD $0x6f0c0421 // ushr v1.16b, v1.16b, #4
+	WORD $0x6f090442 // ushr v2.16b, v2.16b, #7
+	WORD $0x6f090463 // ushr v3.16b, v3.16b, #7
+	WORD $0x6f0c5440 // sli v0.16b, v2.16b, #4
+	WORD $0x6f0c5461 // sli v1.16b, v3.16b, #4
+	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
+	WORD $0x4e3f1c21 // and v1.16b, v1.16b, v31.16b
+	WORD $0x0f08a404 // sshll v4.8h, v0.8b, #0
+	WORD $0x4f08a405 // sshll2 v5.8h, v0.16b, #0
+	WORD $0x0f08a426 // sshll v6.8h, v1.8b, #0
+	WORD $0x4f08a427 // sshll2 v7.8h, v1.16b, #0
+	WORD $0x0f10a488 // sshll v8.4s, v4.4h, #0
+	WORD $0x4f10a489 // sshll2 v9.4s, v4.8h, #0
+	WORD $0x0f10a4aa // sshll v10.4s, v5.4h, #0
+	WORD $0x4f10a4ab // sshll2 v11.4s, v5.8h, #0
+	WORD $0x0f10a4cc // sshll v12.4s, v6.4h, #0
+	WORD $0x4f10a4cd // sshll2 v13.4s, v6.8h, #0
+	WORD $0x0f10a4ee // sshll v14.4s, v7.4h, #0
+	WORD $0x4f10a4ef // sshll2 v15.4s, v7.8h, #0
+	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
+	WORD $0x4e21d929 // scvtf v9.4s, v9.4s
+	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
+	WORD $0x4e21d96b // scvtf v11.4s, v11.4s
+	WORD $0x4e21d98c // scvtf v12.4s, v12.4s
+	WORD $0x4e21d9ad // scvtf v13.4s, v13.4s
+	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
+	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
+	WORD $0x4fb59908 // fmul v8.4s, v8.4s, v21.s[3]
+	WORD $0x4fb59929 // fmul v9.4s, v9.4s, v21.s[3]
+	WORD $0x4fb5994a // fmul v10.4s, v10.4s, v21.s[3]
+	WORD $0x4fb5996b // fmul v11.4s, v11.4s, v21.s[3]
+	WORD $0x4fb5998c // fmul v12.4s, v12.4s, v21.s[3]
+	WORD $0x4fb599ad // fmul v13.4s, v13.4s, v21.s[3]
+	WORD $0x4fb599ce // fmul v14.4s, v14.4s, v21.s[3]
+	WORD $0x4fb599ef // fmul v15.4s, v15.4s, v21.s[3]
+	WORD $0x4e1c0638 // dup v24.4s, v17.s[3]
+	WORD $0x4eb8d508 // fsub v8.4s, v8.4s, v24.4s
+	WORD $0x4eb8d529 // fsub v9.4s, v9.4s, v24.4s
+	WORD $0x4eb8d54a // fsub v10.4s, v10.4s, v24.4s
+	WORD $0x4eb8d56b // fsub v11.4s, v11.4s, v24.4s
+	WORD $0x4eb8d58c // fsub v12.4s, v12.4s, v24.4s
+	WORD $0x4eb8d5ad // fsub v13.4s, v13.4s, v24.4s
+	WORD $0x4eb8d5ce // fsub v14.4s, v14.4s, v24.4s
+	WORD $0x4eb8d5ef // fsub v15.4s, v15.4s, v24.4s
+	FSTPQ.P (F8, F9), 32(R0)
+	FSTPQ.P (F10, F11), 32(R0)
+	FSTPQ.P (F12, F13), 32(R0)
+	FSTPQ.P (F14, F15), 32(R0)
+	RET
+
+// func dequantizeQ6_KNEON(y *float32, block *byte, scales *[2][16]float32)
+//
+// y[0:256] = q·scale - min for sub-blocks of 16, rounded once per operation; scales
+// holds the scales, then the mins.
+//
+// 	R0 y   R1 block   R2 scales   V0 V1 codes   V2 V3 free   V4-V7 int16   V8-V15 values
+// 	V16-V19 mins   V20-V23 scales   V24 a min   V30 what is subtracted from the codes   V31 mask
+TEXT ·dequantizeQ6_KNEON(SB), NOSPLIT, $0-24
+	MOVD y+0(FP), R0
+	MOVD block+8(FP), R1
+	MOVD scales+16(FP), R2
+	FLDPQ 0(R2), (F20, F21)
+	FLDPQ 32(R2), (F22, F23)
+	WORD $0x4f01e7ff // movi v31.16b, #63
+	WORD $0x4f01e41e // movi v30.16b, #32
+	FLDPQ 0(R1), (F0, F1)
+	FLDPQ 128(R1), (F2, F3)
+	WORD $0x6f0c5440 // sli v0.16b, v2.16b, #4
+	WORD $0x6f0c5461 // sli v1.16b, v3.16b, #4
+	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
+	WORD $0x4e3f1c21 // and v1.16b, v1.16b, v31.16b
+	WORD $0x6e3e8400 // sub v0.16b, v0.16b, v30.16b
+	WORD $0x6e3e8421 // sub v1.16b, v1.16b, v30.16b
+	WORD $0x0f08a404 // sshll v4.8h, v0.8b, #0
+	WORD $0x4f08a405 // sshll2 v5.8h, v0.16b, #0
+	WORD $0x0f08a426 // sshll v6.8h, v1.8b, #0
+	WORD $0x4f08a427 // sshll2 v7.8h, v1.16b, #0
+	WORD $0x0f10a488 // sshll v8.4s, v4.4h, #0
+	WORD $0x4f10a489 // sshll2 v9.4s, v4.8h, #0
+	WORD $0x0f10a4aa // sshll v10.4s, v5.4h, #0
+	WORD $0x4f10a4ab // sshll2 v11.4s, v5.8h, #0
+	WORD $0x0f10a4cc // sshll v12.4s, v6.4h, #0
+	WORD $0x4f10a4cd // sshll2 v13.4s, v6.8h, #0
+	WORD $0x0f10a4ee // sshll v14.4s, v7.4h, #0
+	WORD $0x4f10a4ef // sshll2 v15.4s, v7.8h, #0
+	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
+	WORD $0x4e21d929 // scvtf v9.4s, v9.4s
+	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
+	WORD $0x4e21d96b // scvtf v11.4s, v11.4s
+	WORD $0x4e21d98c // scvtf v12.4s, v12.4s
+	WORD $0x4e21d9ad // scvtf v13.4s, v13.4s
+	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
+	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
+	WORD $0x4f949108 // fmul v8.4s, v8.4s, v20.s[0]
+	WORD $0x4f949129 // fmul v9.4s, v9.4s, v20.s[0]
+	WORD $0x4f94914a // fmul v10.4s, v10.4s, v20.s[0]
+	WORD $0x4f94916b // fmul v11.4s, v11.4s, v20.s[0]
+	WORD $0x4fb4918c // fmul v12.4s, v12.4s, v20.s[1]
+	WORD $0x4fb491ad // fmul v13.4s, v13.4s, v20.s[1]
+	WORD $0x4fb491ce // fmul v14.4s, v14.4s, v20.s[1]
+	WORD $0x4fb491ef // fmul v15.4s, v15.4s, v20.s[1]
+	FSTPQ.P (F8, F9), 32(R0)
+	FSTPQ.P (F10, F11), 32(R0)
+	FSTPQ.P (F12, F13), 32(R0)
+	FSTPQ.P (F14, F15), 32(R0)
+	FLDPQ 32(R1), (F0, F1)
+	FLDPQ 128(R1), (F2, F3)
+	WORD $0x6f0e0442 // ushr v2.16b, v2.16b, #2
+	WORD $0x6f0e0463 // ushr v3.16b, v3.16b, #2
+	WORD $0x6f0c5440 // sli v0.16b, v2.16b, #4
+	WORD $0x6f0c5461 // sli v1.16b, v3.16b, #4
+	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
+	WORD $0x4e3f1c21 // and v1.16b, v1.16b, v31.16b
+	WORD $0x6e3e8400 // sub v0.16b, v0.16b, v30.16b
+	WORD $0x6e3e8421 // sub v1.16b, v1.16b, v30.16b
+	WORD $0x0f08a404 // sshll v4.8h, v0.8b, #0
+	WORD $0x4f08a405 // sshll2 v5.8h, v0.16b, #0
+	WORD $0x0f08a426 // sshll v6.8h, v1.8b, #0
+	WORD $0x4f08a427 // sshll2 v7.8h, v1.16b, #0
+	WORD $0x0f10a488 // sshll v8.4s, v4.4h, #0
+	WORD $0x4f10a489 // sshll2 v9.4s, v4.8h, #0
+	WORD $0x0f10a4aa // sshll v10.4s, v5.4h, #0
+	WORD $0x4f10a4ab // sshll2 v11.4s, v5.8h, #0
+	WORD $0x0f10a4cc // sshll v12.4s, v6.4h, #0
+	WORD $0x4f10a4cd // sshll2 v13.4s, v6.8h, #0
+	WORD $0x0f10a4ee // sshll v14.4s, v7.4h, #0
+	WORD $0x4f10a4ef // sshll2 v15.4s, v7.8h, #0
+	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
+	WORD $0x4e21d929 // scvtf v9.4s, v9.4s
+	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
+	WORD $0x4e21d96b // scvtf v11.4s, v11.4s
+	WORD $0x4e21d98c // scvtf v12.4s, v12.4s
+	WORD $0x4e21d9ad // scvtf v13.4s, v13.4s
+	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
+	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
+	WORD $0x4f949908 // fmul v8.4s, v8.4s, v20.s[2]
+	WORD $0x4f949929 // fmul v9.4s, v9.4s, v20.s[2]
+	WORD $0x4f94994a // fmul v10.4s, v10.4s, v20.s[2]
+	WORD $0x4f94996b // fmul v11.4s, v11.4s, v20.s[2]
+	WORD $0x4fb4998c // fmul v12.4s, v12.4s, v20.s[3]
+	WORD $0x4fb499ad // fmul v13.4s, v13.4s, v20.s[3]
+	WORD $0x4fb499ce // fmul v14.4s, v14.4s, v20.s[3]
+	WORD $0x4fb499ef // fmul v15.4s, v15.4s, v20.s[3]
+	FSTPQ.P (F8, F9), 32(R0)
+	FSTPQ.P (F10, F11), 32(R0)
+	FSTPQ.P (F12, F13), 32(R0)
+	FSTPQ.P (F14, F15), 32(R0)
+	FLDPQ 0(R1), (F0, F1)
+	FLDPQ 128(R1), (F2, F3)
+	WORD $0x6f0c0400 // ushr v0.16b, v0.16b, #4
+	WORD $0x6f0c0421 // ushr v1.16b, v1.16b, #4
+	WORD $0x6f0c0442 // ushr v2.16b, v2.16b, #4
+	WORD $0x6f0c0463 // ushr v3.16b, v3.16b, #4
+	WORD $0x6f0c5440 // sli v0.16b, v2.16b, #4
+	WORD $0x6f0c5461 // sli v1.16b, v3.16b, #4
+	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
+	WORD $0x4e3f1c21 // and v1.16b, v1.16b, v31.16b
+	WORD $0x6e3e8400 // sub v0.16b, v0.16b, v30.16b
+	WORD $0x6e3e8421 // sub v1.16b, v1.16b, v30.16b
+	WORD $0x0f08a404 // sshll v4.8h, v0.8b, #0
+	WORD $0x4f08a405 // sshll2 v5.8h, v0.16b, #0
+	WORD $0x0f08a426 // sshll v6.8h, v1.8b, #0
+	WORD $0x4f08a427 // sshll2 v7.8h, v1.16b, #0
+	WORD $0x0f10a488 // sshll v8.4s, v4.4h, #0
+	WORD $0x4f10a489 // sshll2 v9.4s, v4.8h, #0
+	WORD $0x0f10a4aa // sshll v10.4s, v5.4h, #0
+	WORD $0x4f10a4ab // sshll2 v11.4s, v5.8h, #0
+	WORD $0x0f10a4cc // sshll v12.4s, v6.4h, #0
+	WORD $0x4f10a4cd // sshll2 v13.4s, v6.8h, #0
+	WORD $0x0f10a4ee // sshll v14.4s, v7.4h, #0
+	WORD $0x4f10a4ef // sshll2 v15.4s, v7.8h, #0
+	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
+	WORD $0x4e21d929 // scvtf v9.4s, v9.4s
+	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
+	WORD $0x4e21d96b // scvtf v11.4s, v11.4s
+	WORD $0x4e21d98c // scvtf v12.4s, v12.4s
+	WORD $0x4e21d9ad // scvtf v13.4s, v13.4s
+	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
+	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
+	WORD $0x4f959108 // fmul v8.4s, v8.4s, v21.s[0]
+	WORD $0x4f959129 // fmul v9.4s, v9.4s, v21.s[0]
+	WORD $0x4f95914a // fmul v10.4s, v10.4s, v21.s[0]
+	WORD $0x4f95916b // fmul v11.4s, v11.4s, v21.s[0]
+	WORD $0x4fb5918c // fmul v12.4s, v12.4s, v21.s[1]
+	WORD $0x4fb591ad // fmul v13.4s, v13.4s, v21.s[1]
+	WORD $0x4fb591ce // fmul v14.4s, v14.4s, v21.s[1]
+	WORD $0x4fb591ef // fmul v15.4s, v15.4s, v21.s[1]
+	FSTPQ.P (F8, F9), 32(R0)
+	FSTPQ.P (F10, F11), 32(R0)
+	FSTPQ.P (F12, F13), 32(R0)
+	FSTPQ.P (F14, F15), 32(R0)
+	FLDPQ 32(R1), (F0, F1)
+	FLDPQ 128(R1), (F2, F3)
+	WORD $0x6f0c0400 // ushr v0.16b, v0.16b, #4
+	WORD $0x6f0c0421 // ushr v1.16b, v1.16b, #4
+	WORD $0x6f0a0442 // ushr v2.16b, v2.16b, #6
+	WORD $0x6f0a0463 // ushr v3.16b, v3.16b, #6
+	WORD $0x6f0c5440 // sli v0.16b, v2.16b, #4
+	WORD $0x6f0c5461 // sli v1.16b, v3.16b, #4
+	WORD $0x6e3e8400 // sub v0.16b, v0.16b, v30.16b
+	WORD $0x6e3e8421 // sub v1.16b, v1.16b, v30.16b
+	WORD $0x0f08a404 // sshll v4.8h, v0.8b, #0
+	WORD $0x4f08a405 // sshll2 v5.8h, v0.16b, #0
+	WORD $0x0f08a426 // sshll v6.8h, v1.8b, #0
+	WORD $0x4f08a427 // sshll2 v7.8h, v1.16b, #0
+	WORD $0x0f10a488 // sshll v8.4s, v4.4h, #0
+	WORD $0x4f10a489 // sshll2 v9.4s, v4.8h, #0
+	WORD $0x0f10a4aa // sshll v10.4s, v5.4h, #0
+	WORD $0x4f10a4ab // sshll2 v11.4s, v5.8h, #0
+	WORD $0x0f10a4cc // sshll v12.4s, v6.4h, #0
+	WORD $0x4f10a4cd // sshll2 v13.4s, v6.8h, #0
+	WORD $0x0f10a4ee // sshll v14.4s, v7.4h, #0
+	WORD $0x4f10a4ef // sshll2 v15.4s, v7.8h, #0
+	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
+	WORD $0x4e21d929 // scvtf v9.4s, v9.4s
+	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
+	WORD $0x4e21d96b // scvtf v11.4s, v11.4s
+	WORD $0x4e21d98c // scvtf v12.4s, v12.4s
+	WORD $0x4e21d9ad // scvtf v13.4s, v13.4s
+	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
+	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
+	WORD $0x4f959908 // fmul v8.4s, v8.4s, v21.s[2]
+	WORD $0x4f959929 // fmul v9.4s, v9.4s, v21.s[2]
+	WORD $0x4f95994a // fmul v10.4s, v10.4s, v21.s[2]
+	WORD $0x4f95996b // fmul v11.4s, v11.4s, v21.s[2]
+	WORD $0x4fb5998c // fmul v12.4s, v12.4s, v21.s[3]
+	WORD $0x4fb599ad // fmul v13.4s, v13.4s, v21.s[3]
+	WORD $0x4fb599ce // fmul v14.4s, v14.4s, v21.s[3]
+	WORD $0x4fb599ef // fmul v15.4s, v15.4s, v21.s[3]
+	FSTPQ.P (F8, F9), 32(R0)
+	FSTPQ.P (F10, F11), 32(R0)
+	FSTPQ.P (F12, F13), 32(R0)
+	FSTPQ.P (F14, F15), 32(R0)
+	FLDPQ 64(R1), (F0, F1)
+	FLDPQ 160(R1), (F2, F3)
+	WORD $0x6f0c5440 // sli v0.16b, v2.16b, #4
+	WORD $0x6f0c5461 // sli v1.16b, v3.16b, #4
+	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
+	WORD $0x4e3f1c21 // and v1.16b, v1.16b, v31.16b
+	WORD $0x6e3e8400 // sub v0.16b, v0.16b, v30.16b
+	WORD $0x6e3e8421 // sub v1.16b, v1.16b, v30.16b
+	WORD $0x0f08a404 // sshll v4.8h, v0.8b, #0
+	WORD $0x4f08a405 // sshll2 v5.8h, v0.16b, #0
+	WORD $0x0f08a426 // sshll v6.8h, v1.8b, #0
+	WORD $0x4f08a427 // sshll2 v7.8h, v1.16b, #0
+	WORD $0x0f10a488 // sshll v8.4s, v4.4h, #0
+	WORD $0x4f10a489 // sshll2 v9.4s, v4.8h, #0
+	WORD $0x0f10a4aa // sshll v10.4s, v5.4h, #0
+	WORD $0x4f10a4ab // sshll2 v11.4s, v5.8h, #0
+	WORD $0x0f10a4cc // sshll v12.4s, v6.4h, #0
+	WORD $0x4f10a4cd // sshll2 v13.4s, v6.8h, #0
+	WORD $0x0f10a4ee // sshll v14.4s, v7.4h, #0
+	WORD $0x4f10a4ef // sshll2 v15.4s, v7.8h, #0
+	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
+	WORD $0x4e21d929 // scvtf v9.4s, v9.4s
+	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
+	WORD $0x4e21d96b // scvtf v11.4s, v11.4s
+	WORD $0x4e21d98c // scvtf v12.4s, v12.4s
+	WORD $0x4e21d9ad // scvtf v13.4s, v13.4s
+	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
+	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
+	WORD $0x4f969108 // fmul v8.4s, v8.4s, v22.s[0]
+	WORD $0x4f969129 // fmul v9.4s, v9.4s, v22.s[0]
+	WORD $0x4f96914a // fmul v10.4s, v10.4s, v22.s[0]
+	WORD $0x4f96916b // fmul v11.4s, v11.4s, v22.s[0]
+	WORD $0x4fb6918c // fmul v12.4s, v12.4s, v22.s[1]
+	WORD $0x4fb691ad // fmul v13.4s, v13.4s, v22.s[1]
+	WORD $0x4fb691ce // fmul v14.4s, v14.4s, v22.s[1]
+	WORD $0x4fb691ef // fmul v15.4s, v15.4s, v22.s[1]
+	FSTPQ.P (F8, F9), 32(R0)
+	FSTPQ.P (F10, F11), 32(R0)
+	FSTPQ.P (F12, F13), 32(R0)
+	FSTPQ.P (F14, F15), 32(R0)
+	FLDPQ 96(R1), (F0, F1)
+	FLDPQ 160(R1), (F2, F3)
+	WORD $0x6f0e0442 // ushr v2.16b, v2.16b, #2
+	WORD $0x6f0e0463 // ushr v3.16b, v3.16b, #2
+	WORD $0x6f0c5440 // sli v0.16b, v2.16b, #4
+	WORD $0x6f0c5461 // sli v1.16b, v3.16b, #4
+	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
+	WORD $0x4e3f1c21 // and v1.16b, v1.16b, v31.16b
+	WORD $0x6e3e8400 // sub v0.16b, v0.16b, v30.16b
+	WORD $0x6e3e8421 // sub v1.16b, v1.16b, v30.16b
+	WORD $0x0f08a404 // sshll v4.8h, v0.8b, #0
+	WORD $0x4f08a405 // sshll2 v5.8h, v0.16b, #0
+	WORD $0x0f08a426 // sshll v6.8h, v1.8b, #0
+	WORD $0x4f08a427 // sshll2 v7.8h, v1.16b, #0
+	WORD $0x0f10a488 // sshll v8.4s, v4.4h, #0
+	WORD $0x4f10a489 // sshll2 v9.4s, v4.8h, #0
+	WORD $0x0f10a4aa // sshll v10.4s, v5.4h, #0
+	WORD $0x4f10a4ab // sshll2 v11.4s, v5.8h, #0
+	WORD $0x0f10a4cc // sshll v12.4s, v6.4h, #0
+	WORD $0x4f10a4cd // sshll2 v13.4s, v6.8h, #0
+	WORD $0x0f10a4ee // sshll v14.4s, v7.4h, #0
+	WORD $0x4f10a4ef // sshll2 v15.4s, v7.8h, #0
+	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
+	WORD $0x4e21d929 // scvtf v9.4s, v9.4s
+	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
+	WORD $0x4e21d96b // scvtf v11.4s, v11.4s
+	WORD $0x4e21d98c // scvtf v12.4s, v12.4s
+	WORD $0x4e21d9ad // scvtf v13.4s, v13.4s
+	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
+	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
+	WORD $0x4f969908 // fmul v8.4s, v8.4s, v22.s[2]
+	WORD $0x4f969929 // fmul v9.4s, v9.4s, v22.s[2]
+	WORD $0x4f96994a // fmul v10.4s, v10.4s, v22.s[2]
+	WORD $0x4f96996b // fmul v11.4s, v11.4s, v22.s[2]
+	WORD $0x4fb6998c // fmul v12.4s, v12.4s, v22.s[3]
+	WORD $0x4fb699ad // fmul v13.4s, v13.4s, v22.s[3]
+	WORD $0x4fb699ce // fmul v14.4s, v14.4s, v22.s[3]
+	WORD $0x4fb699ef // fmul v15.4s, v15.4s, v22.s[3]
+	FSTPQ.P (F8, F9), 32(R0)
+	FSTPQ.P (F10, F11), 32(R0)
+	FSTPQ.P (F12, F13), 32(R0)
+	FSTPQ.P (F14, F15), 32(R0)
+	FLDPQ 64(R1), (F0, F1)
+	FLDPQ 160(R1), (F2, F3)
+	WORD $0x6f0c0400 // ushr v0.16b, v0.16b, #4
+	WORD $0x6f0c0421 // ushr v1.16b, v1.16b, #4
+	WORD $0x6f0c0442 // ushr v2.16b, v2.16b, #4
+	WORD $0x6f0c0463 // ushr v3.16b, v3.16b, #4
+	WORD $0x6f0c5440 // sli v0.16b, v2.16b, #4
+	WORD $0x6f0c5461 // sli v1.16b, v3.16b, #4
+	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
+	WORD $0x4e3f1c21 // and v1.16b, v1.16b, v31.16b
+	WORD $0x6e3e8400 // sub v0.16b, v0.16b, v30.16b
+	WORD $0x6e3e8421 // sub v1.16b, v1.16b, v30.16b
+	WORD $0x0f08a404 // sshll v4.8h, v0.8b, #0
+	WORD $0x4f08a405 // sshll2 v5.8h, v0.16b, #0
+	WORD $0x0f08a426 // sshll v6.8h, v1.8b, #0
+	WORD $0x4f08a427 // sshll2 v7.8h, v1.16b, #0
+	WORD $0x0f10a488 // sshll v8.4s, v4.4h, #0
+	WORD $0x4f10a489 // sshll2 v9.4s, v4.8h, #0
+	WORD $0x0f10a4aa // sshll v10.4s, v5.4h, #0
+	WORD $0x4f10a4ab // sshll2 v11.4s, v5.8h, #0
+	WORD $0x0f10a4cc // sshll v12.4s, v6.4h, #0
+	WORD $0x4f10a4cd // sshll2 v13.4s, v6.8h, #0
+	WORD $0x0f10a4ee // sshll v14.4s, v7.4h, #0
+	WORD $0x4f10a4ef // sshll2 v15.4s, v7.8h, #0
+	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
+	WORD $0x4e21d929 // scvtf v9.4s, v9.4s
+	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
+	WORD $0x4e21d96b // scvtf v11.4s, v11.4s
+	WORD $0x4e21d98c // scvtf v12.4s, v12.4s
+	WORD $0x4e21d9ad // scvtf v13.4s, v13.4s
+	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
+	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
+	WORD $0x4f979108 // fmul v8.4s, v8.4s, v23.s[0]
+	WORD $0x4f979129 // fmul v9.4s, v9.4s, v23.s[0]
+	WORD $0x4f97914a // fmul v10.4s, v10.4s, v23.s[0]
+	WORD $0x4f97916b // fmul v11.4s, v11.4s, v23.s[0]
+	WORD $0x4fb7918c // fmul v12.4s, v12.4s, v23.s[1]
+	WORD $0x4fb791ad // fmul v13.4s, v13.4s, v23.s[1]
+	WORD $0x4fb791ce // fmul v14.4s, v14.4s, v23.s[1]
+	WORD $0x4fb791ef // fmul v15.4s, v15.4s, v23.s[1]
+	FSTPQ.P (F8, F9), 32(R0)
+	FSTPQ.P (F10, F11), 32(R0)
+	FSTPQ.P (F12, F13), 32(R0)
+	FSTPQ.P (F14, F15), 32(R0)
+	FLDPQ 96(R1), (F0, F1)
+	FLDPQ 160(R1), (F2, F3)
+	WORD $0x6f0c0400 // ushr v0.16b, v0.16b, #4
+	WORD $0x6f0c0421 // ushr v1.16b, v1.16b, #4
+	WORD $0x6f0a0442 // ushr v2.16b, v2.16b, #6
+	WORD $0x6f0a0463 // ushr v3.16b, v3.16b, #6
+	WORD $0x6f0c5440 // sli v0.16b, v2.16b, #4
+	WORD $0x6f0c5461 // sli v1.16b, v3.16b, #4
+	WORD $0x6e3e8400 // sub v0.16b, v0.16b, v30.16b
+	WORD $0x6e3e8421 // sub v1.16b, v1.16b, v30.16b
+	WORD $0x0f08a404 // sshll v4.8h, v0.8b, #0
+	WORD $0x4f08a405 // sshll2 v5.8h, v0.16b, #0
+	WORD $0x0f08a426 // sshll v6.8h, v1.8b, #0
+	WORD $0x4f08a427 // sshll2 v7.8h, v1.16b, #0
+	WORD $0x0f10a488 // sshll v8.4s, v4.4h, #0
+	WORD $0x4f10a489 // sshll2 v9.4s, v4.8h, #0
+	WORD $0x0f10a4aa // sshll v10.4s, v5.4h, #0
+	WORD $0x4f10a4ab // sshll2 v11.4s, v5.8h, #0
+	WORD $0x0f10a4cc // sshll v12.4s, v6.4h, #0
+	WORD $0x4f10a4cd // sshll2 v13.4s, v6.8h, #0
+	WORD $0x0f10a4ee // sshll v14.4s, v7.4h, #0
+	WORD $0x4f10a4ef // sshll2 v15.4s, v7.8h, #0
+	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
+	WORD $0x4e21d929 // scvtf v9.4s, v9.4s
+	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
+	WORD $0x4e21d96b // scvtf v11.4s, v11.4s
+	WORD $0x4e21d98c // scvtf v12.4s, v12.4s
+	WORD $0x4e21d9ad // scvtf v13.4s, v13.4s
+	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
+	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
+	WORD $0x4f979908 // fmul v8.4s, v8.4s, v23.s[2]
+	WORD $0x4f979929 // fmul v9.4s, v9.4s, v23.s[2]
+	WORD $0x4f97994a // fmul v10.4s, v10.4s, v23.s[2]
+	WORD $0x4f97996b // fmul v11.4s, v11.4s, v23.s[2]
+	WORD $0x4fb7998c // fmul v12.4s, v12.4s, v23.s[3]
+	WORD $0x4fb799ad // fmul v13.4s, v13.4s, v23.s[3]
+	WORD $0x4fb799ce // fmul v14.4s, v14.4s, v23.s[3]
+	WORD $0x4fb799ef // fmul v15.4s, v15.4s, v23.s[3]
+	FSTPQ.P (F8, F9), 32(R0)
+	FSTPQ.P (F10, F11), 32(R0)
+	FSTPQ.P (F12, F13), 32(R0)
+	FSTPQ.P (F14, F15), 32(R0)
+	RET
+
+// func dequantizeQ2_KNEON(y *float32, block *byte, scales *[2][16]float32)
+//
+// y[0:256] = q·scale - min for sub-blocks of 16, rounded once per operation; scales
+// holds the scales, then the mins.
+//
+// 	R0 y   R1 block   R2 scales   V0 V1 codes   V2 V3 free   V4-V7 int16   V8-V15 values
+// 	V16-V19 mins   V20-V23 scales   V24 a min   V30 what is subtracted from the codes   V31 mask
+TEXT ·dequantizeQ2_KNEON(SB), NOSPLIT, $0-24
+	MOVD y+0(FP), R0
+	MOVD block+8(FP), R1
+	MOVD scales+16(FP), R2
+	FLDPQ 0(R2), (F20, F21)
+	FLDPQ 64(R2), (F16, F17)
+	FLDPQ 32(R2), (F22, F23)
+	FLDPQ 96(R2), (F18, F19)
+	WORD $0x4f00e47f // movi v31.16b, #3
+	FLDPQ 16(R1), (F0, F1)
+	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
+	WORD $0x4e3f1c21 // and v1.16b, v1.16b, v31.16b
+	WORD $0x0f08a404 // sshll v4.8h, v0.8b, #0
+	WORD $0x4f08a405 // sshll2 v5.8h, v0.16b, #0
+	WORD $0x0f08a426 // sshll v6.8h, v1.8b, #0
+	WORD $0x4f08a427 // sshll2 v7.8h, v1.16b, #0
+	WORD $0x0f10a488 // sshll v8.4s, v4.4h, #0
+	WORD $0x4f10a489 // sshll2 v9.4s, v4.8h, #0
+	WORD $0x0f10a4aa // sshll v10.4s, v5.4h, #0
+	WORD $0x4f10a4ab // sshll2 v11.4s, v5.8h, #0
+	WORD $0x0f10a4cc // sshll v12.4s, v6.4h, #0
+	WORD $0x4f10a4cd // sshll2 v13.4s, v6.8h, #0
+	WORD $0x0f10a4ee // sshll v14.4s, v7.4h, #0
+	WORD $0x4f10a4ef // sshll2 v15.4s, v7.8h, #0
+	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
+	WORD $0x4e21d929 // scvtf v9.4s, v9.4s
+	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
+	WORD $0x4e21d96b // scvtf v11.4s, v11.4s
+	WORD $0x4e21d98c // scvtf v12.4s, v12.4s
+	WORD $0x4e21d9ad // scvtf v13.4s, v13.4s
+	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
+	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
+	WORD $0x4f949108 // fmul v8.4s, v8.4s, v20.s[0]
+	WORD $0x4f949129 // fmul v9.4s, v9.4s, v20.s[0]
+	WORD $0x4f94914a // fmul v10.4s, v10.4s, v20.s[0]
+	WORD $0x4f94916b // fmul v11.4s, v11.4s, v20.s[0]
+	WORD $0x4fb4918c // fmul v12.4s, v12.4s, v20.s[1]
+	WORD $0x4fb491ad // fmul v13.4s, v13.4s, v20.s[1]
+	WORD $0x4fb491ce // fmul v14.4s, v14.4s, v20.s[1]
+	WORD $0x4fb491ef // fmul v15.4s, v15.4s, v20.s[1]
+	WORD $0x4e040618 // dup v24.4s, v16.s[0]
+	WORD $0x4eb8d508 // fsub v8.4s, v8.4s, v24.4s
+	WORD $0x4eb8d529 // fsub v9.4s, v9.4s, v24.4s
+	WORD $0x4eb8d54a // fsub v10.4s, v10.4s, v24.4s
+	WORD $0x4eb8d56b // fsub v11.4s, v11.4s, v24.4s
+	WORD $0x4e0c0618 // dup v24.4s, v16.s[1]
+	WORD $0x4eb8d58c // fsub v12.4s, v12.4s, v24.4s
+	WORD $0x4eb8d5ad // fsub v13.4s, v13.4s, v24.4s
+	WORD $0x4eb8d5ce // fsub v14.4s, v14.4s, v24.4s
+	WORD $0x4eb8d5ef // fsub v15.4s, v15.4s, v24.4s
+	FSTPQ.P (F8, F9), 32(R0)
+	FSTPQ.P (F10, F11), 32(R0)
+	FSTPQ.P (F12, F13), 32(R0)
+	FSTPQ.P (F14, F15), 32(R0)
+	FLDPQ 16(R1), (F0, F1)
+	WORD $0x6f0e0400 // ushr v0.16b, v0.16b, #2
+	WORD $0x6f0e0421 // ushr v1.16b, v1.16b, #2
+	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
+	WORD $0x4e3f1c21 // and v1.16b, v1.16b, v31.16b
+	WORD $0x0f08a404 // sshll v4.8h, v0.8b, #0
+	WORD $0x4f08a405 // sshll2 v5.8h, v0.16b, #0
+	WORD $0x0f08a426 // sshll v6.8h, v1.8b, #0
+	WORD $0x4f08a427 // sshll2 v7.8h, v1.16b, #0
+	WORD $0x0f10a488 // sshll v8.4s, v4.4h, #0
+	WORD $0x4f10a489 // sshll2 v9.4s, v4.8h, #0
+	WORD $0x0f10a4aa // sshll v10.4s, v5.4h, #0
+	WORD $0x4f10a4ab // sshll2 v11.4s, v5.8h, #0
+	WORD $0x0f10a4cc // sshll v12.4s, v6.4h, #0
+	WORD $0x4f10a4cd // sshll2 v13.4s, v6.8h, #0
+	WORD $0x0f10a4ee // sshll v14.4s, v7.4h, #0
+	WORD $0x4f10a4ef // sshll2 v15.4s, v7.8h, #0
+	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
+	WORD $0x4e21d929 // scvtf v9.4s, v9.4s
+	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
+	WORD $0x4e21d96b // scvtf v11.4s, v11.4s
+	WORD $0x4e21d98c // scvtf v12.4s, v12.4s
+	WORD $0x4e21d9ad // scvtf v13.4s, v13.4s
+	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
+	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
+	WORD $0x4f949908 // fmul v8.4s, v8.4s, v20.s[2]
+	WORD $0x4f949929 // fmul v9.4s, v9.4s, v20.s[2]
+	WORD $0x4f94994a // fmul v10.4s, v10.4s, v20.s[2]
+	WORD $0x4f94996b // fmul v11.4s, v11.4s, v20.s[2]
+	WORD $0x4fb4998c // fmul v12.4s, v12.4s, v20.s[3]
+	WORD $0x4fb499ad // fmul v13.4s, v13.4s, v20.s[3]
+	WORD $0x4fb499ce // fmul v14.4s, v14.4s, v20.s[3]
+	WORD $0x4fb499ef // fmul v15.4s, v15.4s, v20.s[3]
+	WORD $0x4e140618 // dup v24.4s, v16.s[2]
+	WORD $0x4eb8d508 // fsub v8.4s, v8.4s, v24.4s
+	WORD $0x4eb8d529 // fsub v9.4s, v9.4s, v24.4s
+	WORD $0x4eb8d54a // fsub v10.4s, v10.4s, v24.4s
+	WORD $0x4eb8d56b // fsub v11.4s, v11.4s, v24.4s
+	WORD $0x4e1c0618 // dup v24.4s, v16.s[3]
+	WORD $0x4eb8d58c // fsub v12.4s, v12.4s, v24.4s
+	WORD $0x4eb8d5ad // fsub v13.4s, v13.4s, v24.4s
+	WORD $0x4eb8d5ce // fsub v14.4s, v14.4s, v24.4s
+	WORD $0x4eb8d5ef // fsub v15.4s, v15.4s, v24.4s
+	FSTPQ.P (F8, F9), 32(R0)
+	FSTPQ.P (F10, F11), 32(R0)
+	FSTPQ.P (F12, F13), 32(R0)
+	FSTPQ.P (F14, F15), 32(R0)
+	FLDPQ 16(R1), (F0, F1)
+	WORD $0x6f0c0400 // ushr v0.16b, v0.16b, #4
+	WORD $0x6f0c0421 // ushr v1.16b, v1.16b, #4
+	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
+	WORD $0x4e3f1c21 // and v1.16b, v1.16b, v31.16b
+	WORD $0x0f08a404 // sshll v4.8h, v0.8b, #0
+	WORD $0x4f08a405 // sshll2 v5.8h, v0.16b, #0
+	WORD $0x0f08a426 // sshll v6.8h, v1.8b, #0
+	WORD $0x4f08a427 // sshll2 v7.8h, v1.16b, #0
+	WORD $0x0f10a488 // sshll v8.4s, v4.4h, #0
+	WORD $0x4f10a489 // sshll2 v9.4s, v4.8h, #0
+	WORD $0x0f10a4aa // sshll v10.4s, v5.4h, #0
+	WORD $0x4f10a4ab // sshll2 v11.4s, v5.8h, #0
+	WORD $0x0f10a4cc // sshll v12.4s, v6.4h, #0
+	WORD $0x4f10a4cd // sshll2 v13.4s, v6.8h, #0
+	WORD $0x0f10a4ee // sshll v14.4s, v7.4h, #0
+	WORD $0x4f10a4ef // sshll2 v15.4s, v7.8h, #0
+	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
+	WORD $0x4e21d929 // scvtf v9.4s, v9.4s
+	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
+	WORD $0x4e21d96b // scvtf v11.4s, v11.4s
+	WORD $0x4e21d98c // scvtf v12.4s, v12.4s
+	WORD $0x4e21d9ad // scvtf v13.4s, v13.4s
+	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
+	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
+	WORD $0x4f959108 // fmul v8.4s, v8.4s, v21.s[0]
+	WORD $0x4f959129 // fmul v9.4s, v9.4s, v21.s[0]
+	WORD $0x4f95914a // fmul v10.4s, v10.4s, v21.s[0]
+	WORD $0x4f95916b // fmul v11.4s, v11.4s, v21.s[0]
+	WORD $0x4fb5918c // fmul v12.4s, v12.4s, v21.s[1]
+	WORD $0x4fb591ad // fmul v13.4s, v13.4s, v21.s[1]
+	WORD $0x4fb591ce // fmul v14.4s, v14.4s, v21.s[1]
+	WORD $0x4fb591ef // fmul v15.4s, v15.4s, v21.s[1]
+	WORD $0x4e040638 // dup v24.4s, v17.s[0]
+	WORD $0x4eb8d508 // fsub v8.4s, v8.4s, v24.4s
+	WORD $0x4eb8d529 // fsub v9.4s, v9.4s, v24.4s
+	WORD $0x4eb8d54a // fsub v10.4s, v10.4s, v24.4s
+	WORD $0x4eb8d56b // fsub v11.4s, v11.4s, v24.4s
+	WORD $0x4e0c0638 // dup v24.4s, v17.s[1]
+	WORD $0x4eb8d58c // fsub v12.4s, v12.4s, v24.4s
+	WORD $0x4eb8d5ad // fsub v13.4s, v13.4s, v24.4s
+	WORD $0x4eb8d5ce // fsub v14.4s, v14.4s, v24.4s
+	WORD $0x4eb8d5ef // fsub v15.4s, v15.4s, v24.4s
+	FSTPQ.P (F8, F9), 32(R0)
+	FSTPQ.P (F10, F11), 32(R0)
+	FSTPQ.P (F12, F13), 32(R0)
+	FSTPQ.P (F14, F15), 32(R0)
+	FLDPQ 16(R1), (F0, F1)
+	WORD $0x6f0a0400 // ushr v0.16b, v0.16b, #6
+	WORD $0x6f0a0421 // ushr v1.16b, v1.16b, #6
+	WORD $0x0f08a404 // sshll v4.8h, v0.8b, #0
+	WORD $0x4f08a405 // sshll2 v5.8h, v0.16b, #0
+	WORD $0x0f08a426 // sshll v6.8h, v1.8b, #0
+	WORD $0x4f08a427 // sshll2 v7.8h, v1.16b, #0
+	WORD $0x0f10a488 // sshll v8.4s, v4.4h, #0
+	WORD $0x4f10a489 // sshll2 v9.4s, v4.8h, #0
+	WORD $0x0f10a4aa // sshll v10.4s, v5.4h, #0
+	WORD $0x4f10a4ab // sshll2 v11.4s, v5.8h, #0
+	WORD $0x0f10a4cc // sshll v12.4s, v6.4h, #0
+	WORD $0x4f10a4cd // sshll2 v13.4s, v6.8h, #0
+	WORD $0x0f10a4ee // sshll v14.4s, v7.4h, #0
+	WORD $0x4f10a4ef // sshll2 v15.4s, v7.8h, #0
+	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
+	WORD $0x4e21d929 // scvtf v9.4s, v9.4s
+	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
+	WORD $0x4e21d96b // scvtf v11.4s, v11.4s
+	WORD $0x4e21d98c // scvtf v12.4s, v12.4s
+	WORD $0x4e21d9ad // scvtf v13.4s, v13.4s
+	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
+	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
+	WORD $0x4f959908 // fmul v8.4s, v8.4s, v21.s[2]
+	WORD $0x4f959929 // fmul v9.4s, v9.4s, v21.s[2]
+	WORD $0x4f95994a // fmul v10.4s, v10.4s, v21.s[2]
+	WORD $0x4f95996b // fmul v11.4s, v11.4s, v21.s[2]
+	WORD $0x4fb5998c // fmul v12.4s, v12.4s, v21.s[3]
+	WORD $0x4fb599ad // fmul v13.4s, v13.4s, v21.s[3]
+	WORD $0x4fb599ce // fmul v14.4s, v14.4s, v21.s[3]
+	WORD $0x4fb599ef // fmul v15.4s, v15.4s, v21.s[3]
+	WORD $0x4e140638 // dup v24.4s, v17.s[2]
+	WORD $0x4eb8d508 // fsub v8.4s, v8.4s, v24.4s
+	WORD $0x4eb8d529 // fsub v9.4s, v9.4s, v24.4s
+	WORD $0x4eb8d54a // fsub v10.4s, v10.4s, v24.4s
+	WORD $0x4eb8d56b // fsub v11.4s, v11.4s, v24.4s
+	WORD $0x4e1c0638 // dup v24.4s, v17.s[3]
+	WORD $0x4eb8d58c // fsub v12.4s, v12.4s, v24.4s
+	WORD $0x4eb8d5ad // fsub v13.4s, v13.4s, v24.4s
+	WORD $0x4eb8d5ce // fsub v14.4s, v14.4s, v24.4s
+	WORD $0x4eb8d5ef // fsub v15.4s, v15.4s, v24.4s
+	FSTPQ.P (F8, F9), 32(R0)
+	FSTPQ.P (F10, F11), 32(R0)
+	FSTPQ.P (F12, F13), 32(R0)
+	FSTPQ.P (F14, F15), 32(R0)
+	FLDPQ 48(R1), (F0, F1)
+	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
+	WORD $0x4e3f1c21 // and v1.16b, v1.16b, v31.16b
+	WORD $0x0f08a404 // sshll v4.8h, v0.8b, #0
+	WORD $0x4f08a405 // sshll2 v5.8h, v0.16b, #0
+	WORD $0x0f08a426 // sshll v6.8h, v1.8b, #0
+	WORD $0x4f08a427 // sshll2 v7.8h, v1.16b, #0
+	WORD $0x0f10a488 // sshll v8.4s, v4.4h, #0
+	WORD $0x4f10a489 // sshll2 v9.4s, v4.8h, #0
+	WORD $0x0f10a4aa // sshll v10.4s, v5.4h, #0
+	WORD $0x4f10a4ab // sshll2 v11.4s, v5.8h, #0
+	WORD $0x0f10a4cc // sshll v12.4s, v6.4h, #0
+	WORD $0x4f10a4cd // sshll2 v13.4s, v6.8h, #0
+	WORD $0x0f10a4ee // sshll v14.4s, v7.4h, #0
+	WORD $0x4f10a4ef // sshll2 v15.4s, v7.8h, #0
+	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
+	WORD $0x4e21d929 // scvtf v9.4s, v9.4s
+	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
+	WORD $0x4e21d96b // scvtf v11.4s, v11.4s
+	WORD $0x4e21d98c // scvtf v12.4s, v12.4s
+	WORD $0x4e21d9ad // scvtf v13.4s, v13.4s
+	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
+	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
+	WORD $0x4f969108 // fmul v8.4s, v8.4s, v22.s[0]
+	WORD $0x4f969129 // fmul v9.4s, v9.4s, v22.s[0]
+	WORD $0x4f96914a // fmul v10.4s, v10.4s, v22.s[0]
+	WORD $0x4f96916b // fmul v11.4s, v11.4s, v22.s[0]
+	WORD $0x4fb6918c // fmul v12.4s, v12.4s, v22.s[1]
+	WORD $0x4fb691ad // fmul v13.4s, v13.4s, v22.s[1]
+	WORD $0x4fb691ce // fmul v14.4s, v14.4s, v22.s[1]
+	WORD $0x4fb691ef // fmul v15.4s, v15.4s, v22.s[1]
+	WORD $0x4e040658 // dup v24.4s, v18.s[0]
+	WORD $0x4eb8d508 // fsub v8.4s, v8.4s, v24.4s
+	WORD $0x4eb8d529 // fsub v9.4s, v9.4s, v24.4s
+	WORD $0x4eb8d54a // fsub v10.4s, v10.4s, v24.4s
+	WORD $0x4eb8d56b // fsub v11.4s, v11.4s, v24.4s
+	WORD $0x4e0c0658 // dup v24.4s, v18.s[1]
+	WORD $0x4eb8d58c // fsub v12.4s, v12.4s, v24.4s
+	WORD $0x4eb8d5ad // fsub v13.4s, v13.4s, v24.4s
+	WORD $0x4eb8d5ce // fsub v14.4s, v14.4s, v24.4s
+	WORD $0x4eb8d5ef // fsub v15.4s, v15.4s, v24.4s
+	FSTPQ.P (F8, F9), 32(R0)
+	FSTPQ.P (F10, F11), 32(R0)
+	FSTPQ.P (F12, F13), 32(R0)
+	FSTPQ.P (F14, F15), 32(R0)
+	FLDPQ 48(R1), (F0, F1)
+	WORD $0x6f0e0400 // ushr v0.16b, v0.16b, #2
+	WORD $0x6f0e0421 // ushr v1.16b, v1.16b, #2
+	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
+	WORD $0x4e3f1c21 // and v1.16b, v1.16b, v31.16b
+	WORD $0x0f08a404 // sshll v4.8h, v0.8b, #0
+	WORD $0x4f08a405 // sshll2 v5.8h, v0.16b, #0
+	WORD $0x0f08a426 // sshll v6.8h, v1.8b, #0
+	WORD $0x4f08a427 // sshll2 v7.8h, v1.16b, #0
+	WORD $0x0f10a488 // sshll v8.4s, v4.4h, #0
+	WORD $0x4f10a489 // sshll2 v9.4s, v4.8h, #0
+	WORD $0x0f10a4aa // sshll v10.4s, v5.4h, #0
+	WORD $0x4f10a4ab // sshll2 v11.4s, v5.8h, #0
+	WORD $0x0f10a4cc // sshll v12.4s, v6.4h, #0
+	WORD $0x4f10a4cd // sshll2 v13.4s, v6.8h, #0
+	WORD $0x0f10a4ee // sshll v14.4s, v7.4h, #0
+	WORD $0x4f10a4ef // sshll2 v15.4s, v7.8h, #0
+	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
+	WORD $0x4e21d929 // scvtf v9.4s, v9.4s
+	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
+	WORD $0x4e21d96b // scvtf v11.4s, v11.4s
+	WORD $0x4e21d98c // scvtf v12.4s, v12.4s
+	WORD $0x4e21d9ad // scvtf v13.4s, v13.4s
+	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
+	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
+	WORD $0x4f969908 // fmul v8.4s, v8.4s, v22.s[2]
+	WORD $0x4f969929 // fmul v9.4s, v9.4s, v22.s[2]
+	WORD $0x4f96994a // fmul v10.4s, v10.4s, v22.s[2]
+	WORD $0x4f96996b // fmul v11.4s, v11.4s, v22.s[2]
+	WORD $0x4fb6998c // fmul v12.4s, v12.4s, v22.s[3]
+	WORD $0x4fb699ad // fmul v13.4s, v13.4s, v22.s[3]
+	WORD $0x4fb699ce // fmul v14.4s, v14.4s, v22.s[3]
+	WORD $0x4fb699ef // fmul v15.4s, v15.4s, v22.s[3]
+	WORD $0x4e140658 // dup v24.4s, v18.s[2]
+	WORD $0x4eb8d508 // fsub v8.4s, v8.4s, v24.4s
+	WORD $0x4eb8d529 // fsub v9.4s, v9.4s, v24.4s
+	WORD $0x4eb8d54a // fsub v10.4s, v10.4s, v24.4s
+	WORD $0x4eb8d56b // fsub v11.4s, v11.4s, v24.4s
+	WORD $0x4e1c0658 // dup v24.4s, v18.s[3]
+	WORD $0x4eb8d58c // fsub v12.4s, v12.4s, v24.4s
+	WORD $0x4eb8d5ad // fsub v13.4s, v13.4s, v24.4s
+	WORD $0x4eb8d5ce // fsub v14.4s, v14.4s, v24.4s
+	WORD $0x4eb8d5ef // fsub v15.4s, v15.4s, v24.4s
+	FSTPQ.P (F8, F9), 32(R0)
+	FSTPQ.P (F10, F11), 32(R0)
+	FSTPQ.P (F12, F13), 32(R0)
+	FSTPQ.P (F14, F15), 32(R0)
+	FLDPQ 48(R1), (F0, F1)
+	WORD $0x6f0c0400 // ushr v0.16b, v0.16b, #4
+	WORD $0x6f0c0421 // ushr v1.16b, v1.16b, #4
+	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
+	WORD $0x4e3f1c21 // and v1.16b, v1.16b, v31.16b
+	WORD $0x0f08a404 // sshll v4.8h, v0.8b, #0
+	WORD $0x4f08a405 // sshll2 v5.8h, v0.16b, #0
+	WORD $0x0f08a426 // sshll v6.8h, v1.8b, #0
+	WORD $0x4f08a427 // sshll2 v7.8h, v1.16b, #0
+	WORD $0x0f10a488 // sshll v8.4s, v4.4h, #0
+	WORD $0x4f10a489 // sshll2 v9.4s, v4.8h, #0
+	WORD $0x0f10a4aa // sshll v10.4s, v5.4h, #0
+	WORD $0x4f10a4ab // sshll2 v11.4s, v5.8h, #0
+	WORD $0x0f10a4cc // sshll v12.4s, v6.4h, #0
+	WORD $0x4f10a4cd // sshll2 v13.4s, v6.8h, #0
+	WORD $0x0f10a4ee // sshll v14.4s, v7.4h, #0
+	WORD $0x4f10a4ef // sshll2 v15.4s, v7.8h, #0
+	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
+	WORD $0x4e21d929 // scvtf v9.4s, v9.4s
+	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
+	WORD $0x4e21d96b // scvtf v11.4s, v11.4s
+	WORD $0x4e21d98c // scvtf v12.4s, v12.4s
+	WORD $0x4e21d9ad // scvtf v13.4s, v13.4s
+	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
+	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
+	WORD $0x4f979108 // fmul v8.4s, v8.4s, v23.s[0]
+	WORD $0x4f979129 // fmul v9.4s, v9.4s, v23.s[0]
+	WORD $0x4f97914a // fmul v10.4s, v10.4s, v23.s[0]
+	WORD $0x4f97916b // fmul v11.4s, v11.4s, v23.s[0]
+	WORD $0x4fb7918c // fmul v12.4s, v12.4s, v23.s[1]
+	WORD $0x4fb791ad // fmul v13.4s, v13.4s, v23.s[1]
+	WORD $0x4fb791ce // fmul v14.4s, v14.4s, v23.s[1]
+	WORD $0x4fb791ef // fmul v15.4s, v15.4s, v23.s[1]
+	WORD $0x4e040678 // dup v24.4s, v19.s[0]
+	WORD $0x4eb8d508 // fsub v8.4s, v8.4s, v24.4s
+	WORD $0x4eb8d529 // fsub v9.4s, v9.4s, v24.4s
+	WORD $0x4eb8d54a // fsub v10.4s, v10.4s, v24.4s
+	WORD $0x4eb8d56b // fsub v11.4s, v11.4s, v24.4s
+	WORD $0x4e0c0678 // dup v24.4s, v19.s[1]
+	WORD $0x4eb8d58c // fsub v12.4s, v12.4s, v24.4s
+	WORD $0x4eb8d5ad // fsub v13.4s, v13.4s, v24.4s
+	WORD $0x4eb8d5ce // fsub v14.4s, v14.4s, v24.4s
+	WORD $0x4eb8d5ef // fsub v15.4s, v15.4s, v24.4s
+	FSTPQ.P (F8, F9), 32(R0)
+	FSTPQ.P (F10, F11), 32(R0)
+	FSTPQ.P (F12, F13), 32(R0)
+	FSTPQ.P (F14, F15), 32(R0)
+	FLDPQ 48(R1), (F0, F1)
+	WORD $0x6f0a0400 // ushr v0.16b, v0.16b, #6
+	WORD $0x6f0a0421 // ushr v1.16b, v1.16b, #6
+	WORD $0x0f08a404 // sshll v4.8h, v0.8b, #0
+	WORD $0x4f08a405 // sshll2 v5.8h, v0.16b, #0
+	WORD $0x0f08a426 // sshll v6.8h, v1.8b, #0
+	WORD $0x4f08a427 // sshll2 v7.8h, v1.16b, #0
+	WORD $0x0f10a488 // sshll v8.4s, v4.4h, #0
+	WORD $0x4f10a489 // sshll2 v9.4s, v4.8h, #0
+	WORD $0x0f10a4aa // sshll v10.4s, v5.4h, #0
+	WORD $0x4f10a4ab // sshll2 v11.4s, v5.8h, #0
+	WORD $0x0f10a4cc // sshll v12.4s, v6.4h, #0
+	WORD $0x4f10a4cd // sshll2 v13.4s, v6.8h, #0
+	WORD $0x0f10a4ee // sshll v14.4s, v7.4h, #0
+	WORD $0x4f10a4ef // sshll2 v15.4s, v7.8h, #0
+	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
+	WORD $0x4e21d929 // scvtf v9.4s, v9.4s
+	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
+	WORD $0x4e21d96b // scvtf v11.4s, v11.4s
+	WORD $0x4e21d98c // scvtf v12.4s, v12.4s
+	WORD $0x4e21d9ad // scvtf v13.4s, v13.4s
+	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
+	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
+	WORD $0x4f979908 // fmul v8.4s, v8.4s, v23.s[2]
+	WORD $0x4f979929 // fmul v9.4s, v9.4s, v23.s[2]
+	WORD $0x4f97994a // fmul v10.4s, v10.4s, v23.s[2]
+	WORD $0x4f97996b // fmul v11.4s, v11.4s, v23.s[2]
+	WORD $0x4fb7998c // fmul v12.4s, v12.4s, v23.s[3]
+	WORD $0x4fb799ad // fmul v13.4s, v13.4s, v23.s[3]
+	WORD $0x4fb799ce // fmul v14.4s, v14.4s, v23.s[3]
+	WORD $0x4fb799ef // fmul v15.4s, v15.4s, v23.s[3]
+	WORD $0x4e140678 // dup v24.4s, v19.s[2]
+	WORD $0x4eb8d508 // fsub v8.4s, v8.4s, v24.4s
+	WORD $0x4eb8d529 // fsub v9.4s, v9.4s, v24.4s
+	WORD $0x4eb8d54a // fsub v10.4s, v10.4s, v24.4s
+	WORD $0x4eb8d56b // fsub v11.4s, v11.4s, v24.4s
+	WORD $0x4e1c0678 // dup v24.4s, v19.s[3]
+	WORD $0x4eb8d58c // fsub v12.4s, v12.4s, v24.4s
+	WORD $0x4eb8d5ad // fsub v13.4s, v13.4s, v24.4s
+	WORD $0x4eb8d5ce // fsub v14.4s, v14.4s, v24.4s
+	WORD $0x4eb8d5ef // fsub v15.4s, v15.4s, v24.4s
+	FSTPQ.P (F8, F9), 32(R0)
+	FSTPQ.P (F10, F11), 32(R0)
+	FSTPQ.P (F12, F13), 32(R0)
+	FSTPQ.P (F14, F15), 32(R0)
+	RET
+
+// func dequantizeQ3_KNEON(y *float32, block *byte, scales *[2][16]float32)
+//
+// y[0:256] = q·scale - min for sub-blocks of 16, rounded once per operation; scales
+// holds the scales, then the mins.
+//
+// 	R0 y   R1 block   R2 scales   V0 V1 codes   V2 V3 free   V4-V7 int16   V8-V15 values
+// 	V16-V19 mins   V20-V23 scales   V24 a min   V30 what is subtracted from the codes   V31 mask
+TEXT ·dequantizeQ3_KNEON(SB), NOSPLIT, $0-24
+	MOVD y+0(FP), R0
+	MOVD block+8(FP), R1
+	MOVD scales+16(FP), R2
+	FLDPQ 0(R2), (F20, F21)
+	FLDPQ 32(R2), (F22, F23)
+	WORD $0x4f00e4ff // movi v31.16b, #7
+	WORD $0x4f00e49e // movi v30.16b, #4
+	FLDPQ 32(R1), (F0, F1)
+	FLDPQ 0(R1), (F2, F3)
+	WORD $0x6f0a5440 // sli v0.16b, v2.16b, #2
+	WORD $0x6f0a5461 // sli v1.16b, v3.16b, #2
+	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
+	WORD $0x4e3f1c21 // and v1.16b, v1.16b, v31.16b
+	WORD $0x6e3e8400 // sub v0.16b, v0.16b, v30.16b
+	WORD $0x6e3e8421 // sub v1.16b, v1.16b, v30.16b
+	WORD $0x0f08a404 // sshll v4.8h, v0.8b, #0
+	WORD $0x4f08a405 // sshll2 v5.8h, v0.16b, #0
+	WORD $0x0f08a426 // sshll v6.8h, v1.8b, #0
+	WORD $0x4f08a427 // sshll2 v7.8h, v1.16b, #0
+	WORD $0x0f10a488 // sshll v8.4s, v4.4h, #0
+	WORD $0x4f10a489 // sshll2 v9.4s, v4.8h, #0
+	WORD $0x0f10a4aa // sshll v10.4s, v5.4h, #0
+	WORD $0x4f10a4ab // sshll2 v11.4s, v5.8h, #0
+	WORD $0x0f10a4cc // sshll v12.4s, v6.4h, #0
+	WORD $0x4f10a4cd // sshll2 v13.4s, v6.8h, #0
+	WORD $0x0f10a4ee // sshll v14.4s, v7.4h, #0
+	WORD $0x4f10a4ef // sshll2 v15.4s, v7.8h, #0
+	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
+	WORD $0x4e21d929 // scvtf v9.4s, v9.4s
+	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
+	WORD $0x4e21d96b // scvtf v11.4s, v11.4s
+	WORD $0x4e21d98c // scvtf v12.4s, v12.4s
+	WORD $0x4e21d9ad // scvtf v13.4s, v13.4s
+	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
+	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
+	WORD $0x4f949108 // fmul v8.4s, v8.4s, v20.s[0]
+	WORD $0x4f949129 // fmul v9.4s, v9.4s, v20.s[0]
+	WORD $0x4f94914a // fmul v10.4s, v10.4s, v20.s[0]
+	WORD $0x4f94916b // fmul v11.4s, v11.4s, v20.s[0]
+	WORD $0x4fb4918c // fmul v12.4s, v12.4s, v20.s[1]
+	WORD $0x4fb491ad // fmul v13.4s, v13.4s, v20.s[1]
+	WORD $0x4fb491ce // fmul v14.4s, v14.4s, v20.s[1]
+	WORD $0x4fb491ef // fmul v15.4s, v15.4s, v20.s[1]
+	FSTPQ.P (F8, F9), 32(R0)
+	FSTPQ.P (F10, F11), 32(R0)
+	FSTPQ.P (F12, F13), 32(R0)
+	FSTPQ.P (F14, F15), 32(R0)
+	FLDPQ 32(R1), (F0, F1)
+	FLDPQ 0(R1), (F2, F3)
+	WORD $0x6f0e0400 // ushr v0.16b, v0.16b, #2
+	WORD $0x6f0e0421 // ushr v1.16b, v1.16b, #2
+	WORD $0x6f0f0442 // ushr v2.16b, v2.16b, #1
+	WORD $0x6f0f0463 // ushr v3.16b, v3.16b, #1
+	WORD $0x6f0a5440 // sli v0.16b, v2.16b, #2
+	WORD $0x6f0a5461 // sli v1.16b, v3.16b, #2
+	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
+	WORD $0x4e3f1c21 // and v1.16b, v1.16b, v31.16b
+	WORD $0x6e3e8400 // sub v0.16b, v0.16b, v30.16b
+	WORD $0x6e3e8421 // sub v1.16b, v1.16b, v30.16b
+	WORD $0x0f08a404 // sshll v4.8h, v0.8b, #0
+	WORD $0x4f08a405 // sshll2 v5.8h, v0.16b, #0
+	WORD $0x0f08a426 // sshll v6.8h, v1.8b, #0
+	WORD $0x4f08a427 // sshll2 v7.8h, v1.16b, #0
+	WORD $0x0f10a488 // sshll v8.4s, v4.4h, #0
+	WORD $0x4f10a489 // sshll2 v9.4s, v4.8h, #0
+	WORD $0x0f10a4aa // sshll v10.4s, v5.4h, #0
+	WORD $0x4f10a4ab // sshll2 v11.4s, v5.8h, #0
+	WORD $0x0f10a4cc // sshll v12.4s, v6.4h, #0
+	WORD $0x4f10a4cd // sshll2 v13.4s, v6.8h, #0
+	WORD $0x0f10a4ee // sshll v14.4s, v7.4h, #0
+	WORD $0x4f10a4ef // sshll2 v15.4s, v7.8h, #0
+	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
+	WORD $0x4e21d929 // scvtf v9.4s, v9.4s
+	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
+	WORD $0x4e21d96b // scvtf v11.4s, v11.4s
+	WORD $0x4e21d98c // scvtf v12.4s, v12.4s
+	WORD $0x4e21d9ad // scvtf v13.4s, v13.4s
+	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
+	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
+	WORD $0x4f949908 // fmul v8.4s, v8.4s, v20.s[2]
+	WORD $0x4f949929 // fmul v9.4s, v9.4s, v20.s[2]
+	WORD $0x4f94994a // fmul v10.4s, v10.4s, v20.s[2]
+	WORD $0x4f94996b // fmul v11.4s, v11.4s, v20.s[2]
+	WORD $0x4fb4998c // fmul v12.4s, v12.4s, v20.s[3]
+	WORD $0x4fb499ad // fmul v13.4s, v13.4s, v20.s[3]
+	WORD $0x4fb499ce // fmul v14.4s, v14.4s, v20.s[3]
+	WORD $0x4fb499ef // fmul v15.4s, v15.4s, v20.s[3]
+	FSTPQ.P (F8, F9), 32(R0)
+	FSTPQ.P (F10, F11), 32(R0)
+	FSTPQ.P (F12, F13), 32(R0)
+	FSTPQ.P (F14, F15), 32(R0)
+	FLDPQ 32(R1), (F0, F1)
+	FLDPQ 0(R1), (F2, F3)
+	WORD $0x6f0c0400 // ushr v0.16b, v0.16b, #4
+	WORD $0x6f0c0421 // ushr v1.16b, v1.16b, #4
+	WORD $0x6f0e0442 // ushr v2.16b, v2.16b, #2
+	WORD $0x6f0e0463 // ushr v3.16b, v3.16b, #2
+	WORD $0x6f0a5440 // sli v0.16b, v2.16b, #2
+	WORD $0x6f0a5461 // sli v1.16b, v3.16b, #2
+	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
+	WORD $0x4e3f1c21 // and v1.16b, v1.16b, v31.16b
+	WORD $0x6e3e8400 // sub v0.16b, v0.16b, v30.16b
+	WORD $0x6e3e8421 // sub v1.16b, v1.16b, v30.16b
+	WORD $0x0f08a404 // sshll v4.8h, v0.8b, #0
+	WORD $0x4f08a405 // sshll2 v5.8h, v0.16b, #0
+	WORD $0x0f08a426 // sshll v6.8h, v1.8b, #0
+	WORD $0x4f08a427 // sshll2 v7.8h, v1.16b, #0
+	WORD $0x0f10a488 // sshll v8.4s, v4.4h, #0
+	WORD $0x4f10a489 // sshll2 v9.4s, v4.8h, #0
+	WORD $0x0f10a4aa // sshll v10.4s, v5.4h, #0
+	WORD $0x4f10a4ab // sshll2 v11.4s, v5.8h, #0
+	WORD $0x0f10a4cc // sshll v12.4s, v6.4h, #0
+	WORD $0x4f10a4cd // sshll2 v13.4s, v6.8h, #0
+	WORD $0x0f10a4ee // sshll v14.4s, v7.4h, #0
+	WORD $0x4f10a4ef // sshll2 v15.4s, v7.8h, #0
+	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
+	WORD $0x4e21d929 // scvtf v9.4s, v9.4s
+	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
+	WORD $0x4e21d96b // scvtf v11.4s, v11.4s
+	WORD $0x4e21d98c // scvtf v12.4s, v12.4s
+	WORD $0x4e21d9ad // scvtf v13.4s, v13.4s
+	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
+	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
+	WORD $0x4f959108 // fmul v8.4s, v8.4s, v21.s[0]
+	WORD $0x4f959129 // fmul v9.4s, v9.4s, v21.s[0]
+	WORD $0x4f95914a // fmul v10.4s, v10.4s, v21.s[0]
+	WORD $0x4f95916b // fmul v11.4s, v11.4s, v21.s[0]
+	WORD $0x4fb5918c // fmul v12.4s, v12.4s, v21.s[1]
+	WORD $0x4fb591ad // fmul v13.4s, v13.4s, v21.s[1]
+	WORD $0x4fb591ce // fmul v14.4s, v14.4s, v21.s[1]
+	WORD $0x4fb591ef // fmul v15.4s, v15.4s, v21.s[1]
+	FSTPQ.P (F8, F9), 32(R0)
+	FSTPQ.P (F10, F11), 32(R0)
+	FSTPQ.P (F12, F13), 32(R0)
+	FSTPQ.P (F14, F15), 32(R0)
+	FLDPQ 32(R1), (F0, F1)
+	FLDPQ 0(R1), (F2, F3)
+	WORD $0x6f0a0400 // ushr v0.16b, v0.16b, #6
+	WORD $0x6f0a0421 // ushr v1.16b, v1.16b, #6
+	WORD $0x6f0d0442 // ushr v2.16b, v2.16b, #3
+	WORD $0x6f0d0463 // ushr v3.16b, v3.16b, #3
+	WORD $0x6f0a5440 // sli v0.16b, v2.16b, #2
+	WORD $0x6f0a5461 // sli v1.16b, v3.16b, #2
+	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
+	WORD $0x4e3f1c21 // and v1.16b, v1.16b, v31.16b
+	WORD $0x6e3e8400 // sub v0.16b, v0.16b, v30.16b
+	WORD $0x6e3e8421 // sub v1.16b, v1.16b, v30.16b
+	WORD $0x0f08a404 // sshll v4.8h, v0.8b, #0
+	WORD $0x4f08a405 // sshll2 v5.8h, v0.16b, #0
+	WORD $0x0f08a426 // sshll v6.8h, v1.8b, #0
+	WORD $0x4f08a427 // sshll2 v7.8h, v1.16b, #0
+	WORD $0x0f10a488 // sshll v8.4s, v4.4h, #0
+	WORD $0x4f10a489 // sshll2 v9.4s, v4.8h, #0
+	WORD $0x0f10a4aa // sshll v10.4s, v5.4h, #0
+	WORD $0x4f10a4ab // sshll2 v11.4s, v5.8h, #0
+	WORD $0x0f10a4cc // sshll v12.4s, v6.4h, #0
+	WORD $0x4f10a4cd // sshll2 v13.4s, v6.8h, #0
+	WORD $0x0f10a4ee // sshll v14.4s, v7.4h, #0
+	WORD $0x4f10a4ef // sshll2 v15.4s, v7.8h, #0
+	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
+	WORD $0x4e21d929 // scvtf v9.4s, v9.4s
+	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
+	WORD $0x4e21d96b // scvtf v11.4s, v11.4s
+	WORD $0x4e21d98c // scvtf v12.4s, v12.4s
+	WORD $0x4e21d9ad // scvtf v13.4s, v13.4s
+	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
+	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
+	WORD $0x4f959908 // fmul v8.4s, v8.4s, v21.s[2]
+	WORD $0x4f959929 // fmul v9.4s, v9.4s, v21.s[2]
+	WORD $0x4f95994a // fmul v10.4s, v10.4s, v21.s[2]
+	WORD $0x4f95996b // fmul v11.4s, v11.4s, v21.s[2]
+	WORD $0x4fb5998c // fmul v12.4s, v12.4s, v21.s[3]
+	WORD $0x4fb599ad // fmul v13.4s, v13.4s, v21.s[3]
+	WORD $0x4fb599ce // fmul v14.4s, v14.4s, v21.s[3]
+	WORD $0x4fb599ef // fmul v15.4s, v15.4s, v21.s[3]
+	FSTPQ.P (F8, F9), 32(R0)
+	FSTPQ.P (F10, F11), 32(R0)
+	FSTPQ.P (F12, F13), 32(R0)
+	FSTPQ.P (F14, F15), 32(R0)
+	FLDPQ 64(R1), (F0, F1)
+	FLDPQ 0(R1), (F2, F3)
+	WORD $0x6f0c0442 // ushr v2.16b, v2.16b, #4
+	WORD $0x6f0c0463 // ushr v3.16b, v3.16b, #4
+	WORD $0x6f0a5440 // sli v0.16b, v2.16b, #2
+	WORD $0x6f0a5461 // sli v1.16b, v3.16b, #2
+	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
+	WORD $0x4e3f1c21 // and v1.16b, v1.16b, v31.16b
+	WORD $0x6e3e8400 // sub v0.16b, v0.16b, v30.16b
+	WORD $0x6e3e8421 // sub v1.16b, v1.16b, v30.16b
+	WORD $0x0f08a404 // sshll v4.8h, v0.8b, #0
+	WORD $0x4f08a405 // sshll2 v5.8h, v0.16b, #0
+	WORD $0x0f08a426 // sshll v6.8h, v1.8b, #0
+	WORD $0x4f08a427 // sshll2 v7.8h, v1.16b, #0
+	WORD $0x0f10a488 // sshll v8.4s, v4.4h, #0
+	WORD $0x4f10a489 // sshll2 v9.4s, v4.8h, #0
+	WORD $0x0f10a4aa // sshll v10.4s, v5.4h, #0
+	WORD $0x4f10a4ab // sshll2 v11.4s, v5.8h, #0
+	WORD $0x0f10a4cc // sshll v12.4s, v6.4h, #0
+	WORD $0x4f10a4cd // sshll2 v13.4s, v6.8h, #0
+	WORD $0x0f10a4ee // sshll v14.4s, v7.4h, #0
+	WORD $0x4f10a4ef // sshll2 v15.4s, v7.8h, #0
+	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
+	WORD $0x4e21d929 // scvtf v9.4s, v9.4s
+	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
+	WORD $0x4e21d96b // scvtf v11.4s, v11.4s
+	WORD $0x4e21d98c // scvtf v12.4s, v12.4s
+	WORD $0x4e21d9ad // scvtf v13.4s, v13.4s
+	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
+	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
+	WORD $0x4f969108 // fmul v8.4s, v8.4s, v22.s[0]
+	WORD $0x4f969129 // fmul v9.4s, v9.4s, v22.s[0]
+	WORD $0x4f96914a // fmul v10.4s, v10.4s, v22.s[0]
+	WORD $0x4f96916b // fmul v11.4s, v11.4s, v22.s[0]
+	WORD $0x4fb6918c // fmul v12.4s, v12.4s, v22.s[1]
+	WORD $0x4fb691ad // fmul v13.4s, v13.4s, v22.s[1]
+	WORD $0x4fb691ce // fmul v14.4s, v14.4s, v22.s[1]
+	WORD $0x4fb691ef // fmul v15.4s, v15.4s, v22.s[1]
+	FSTPQ.P (F8, F9), 32(R0)
+	FSTPQ.P (F10, F11), 32(R0)
+	FSTPQ.P (F12, F13), 32(R0)
+	FSTPQ.P (F14, F15), 32(R0)
+	FLDPQ 64(R1), (F0, F1)
+	FLDPQ 0(R1), (F2, F3)
+	WORD $0x6f0e0400 // ushr v0.16b, v0.16b, #2
+	WORD $0x6f0e0421 // ushr v1.16b, v1.16b, #2
+	WORD $0x6f0b0442 // ushr v2.16b, v2.16b, #5
+	WORD $0x6f0b0463 // ushr v3.16b, v3.16b, #5
+	WORD $0x6f0a5440 // sli v0.16b, v2.16b, #2
+	WORD $0x6f0a5461 // sli v1.16b, v3.16b, #2
+	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
+	WORD $0x4e3f1c21 // and v1.16b, v1.16b, v31.16b
+	WORD $0x6e3e8400 // sub v0.16b, v0.16b, v30.16b
+	WORD $0x6e3e8421 // sub v1.16b, v1.16b, v30.16b
+	WORD $0x0f08a404 // sshll v4.8h, v0.8b, #0
+	WORD $0x4f08a405 // sshll2 v5.8h, v0.16b, #0
+	WORD $0x0f08a426 // sshll v6.8h, v1.8b, #0
+	WORD $0x4f08a427 // sshll2 v7.8h, v1.16b, #0
+	WORD $0x0f10a488 // sshll v8.4s, v4.4h, #0
+	WORD $0x4f10a489 // sshll2 v9.4s, v4.8h, #0
+	WORD $0x0f10a4aa // sshll v10.4s, v5.4h, #0
+	WORD $0x4f10a4ab // sshll2 v11.4s, v5.8h, #0
+	WORD $0x0f10a4cc // sshll v12.4s, v6.4h, #0
+	WORD $0x4f10a4cd // sshll2 v13.4s, v6.8h, #0
+	WORD $0x0f10a4ee // sshll v14.4s, v7.4h, #0
+	WORD $0x4f10a4ef // sshll2 v15.4s, v7.8h, #0
+	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
+	WORD $0x4e21d929 // scvtf v9.4s, v9.4s
+	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
+	WORD $0x4e21d96b // scvtf v11.4s, v11.4s
+	WORD $0x4e21d98c // scvtf v12.4s, v12.4s
+	WORD $0x4e21d9ad // scvtf v13.4s, v13.4s
+	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
+	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
+	WORD $0x4f969908 // fmul v8.4s, v8.4s, v22.s[2]
+	WORD $0x4f969929 // fmul v9.4s, v9.4s, v22.s[2]
+	WORD $0x4f96994a // fmul v10.4s, v10.4s, v22.s[2]
+	WORD $0x4f96996b // fmul v11.4s, v11.4s, v22.s[2]
+	WORD $0x4fb6998c // fmul v12.4s, v12.4s, v22.s[3]
+	WORD $0x4fb699ad // fmul v13.4s, v13.4s, v22.s[3]
+	WORD $0x4fb699ce // fmul v14.4s, v14.4s, v22.s[3]
+	WORD $0x4fb699ef // fmul v15.4s, v15.4s, v22.s[3]
+	FSTPQ.P (F8, F9), 32(R0)
+	FSTPQ.P (F10, F11), 32(R0)
+	FSTPQ.P (F12, F13), 32(R0)
+	FSTPQ.P (F14, F15), 32(R0)
+	FLDPQ 64(R1), (F0, F1)
+	FLDPQ 0(R1), (F2, F3)
+	WORD $0x6f0c0400 // ushr v0.16b, v0.16b, #4
+	WORD $0x6f0c0421 // ushr v1.16b, v1.16b, #4
+	WORD $0x6f0a0442 // ushr v2.16b, v2.16b, #6
+	WORD $0x6f0a0463 // ushr v3.16b, v3.16b, #6
+	WORD $0x6f0a5440 // sli v0.16b, v2.16b, #2
+	WORD $0x6f0a5461 // sli v1.16b, v3.16b, #2
+	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
+	WORD $0x4e3f1c21 // and v1.16b, v1.16b, v31.16b
+	WORD $0x6e3e8400 // sub v0.16b, v0.16b, v30.16b
+	WORD $0x6e3e8421 // sub v1.16b, v1.16b, v30.16b
+	WORD $0x0f08a404 // sshll v4.8h, v0.8b, #0
+	WORD $0x4f08a405 // sshll2 v5.8h, v0.16b, #0
+	WORD $0x0f08a426 // sshll v6.8h, v1.8b, #0
+	WORD $0x4f08a427 // sshll2 v7.8h, v1.16b, #0
+	WORD $0x0f10a488 // sshll v8.4s, v4.4h, #0
+	WORD $0x4f10a489 // sshll2 v9.4s, v4.8h, #0
+	WORD $0x0f10a4aa // sshll v10.4s, v5.4h, #0
+	WORD $0x4f10a4ab // sshll2 v11.4s, v5.8h, #0
+	WORD $0x0f10a4cc // sshll v12.4s, v6.4h, #0
+	WORD $0x4f10a4cd // sshll2 v13.4s, v6.8h, #0
+	WORD $0x0f10a4ee // sshll v14.4s, v7.4h, #0
+	WORD $0x4f10a4ef // sshll2 v15.4s, v7.8h, #0
+	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
+	WORD $0x4e21d929 // scvtf v9.4s, v9.4s
+	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
+	WORD $0x4e21d96b // scvtf v11.4s, v11.4s
+	WORD $0x4e21d98c // scvtf v12.4s, v12.4s
+	WORD $0x4e21d9ad // scvtf v13.4s, v13.4s
+	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
+	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
+	WORD $0x4f979108 // fmul v8.4s, v8.4s, v23.s[0]
+	WORD $0x4f979129 // fmul v9.4s, v9.4s, v23.s[0]
+	WORD $0x4f97914a // fmul v10.4s, v10.4s, v23.s[0]
+	WORD $0x4f97916b // fmul v11.4s, v11.4s, v23.s[0]
+	WORD $0x4fb7918c // fmul v12.4s, v12.4s, v23.s[1]
+	WORD $0x4fb791ad // fmul v13.4s, v13.4s, v23.s[1]
+	WORD $0x4fb791ce // fmul v14.4s, v14.4s, v23.s[1]
+	WORD $0x4fb791ef // fmul v15.4s, v15.4s, v23.s[1]
+	FSTPQ.P (F8, F9), 32(R0)
+	FSTPQ.P (F10, F11), 32(R0)
+	FSTPQ.P (F12, F13), 32(R0)
+	FSTPQ.P (F14, F15), 32(R0)
+	FLDPQ 64(R1), (F0, F1)
+	FLDPQ 0(R1), (F2, F3)
+	WORD $0x6f0a0400 // ushr v0.16b, v0.16b, #6
+	WORD $0x6f0a0421 // ushr v1.16b, v1.16b, #6
+	WORD $0x6f090442 // ushr v2.16b, v2.16b, #7
+	WORD $0x6f090463 // ushr v3.16b, v3.16b, #7
+	WORD $0x6f0a5440 // sli v0.16b, v2.16b, #2
+	WORD $0x6f0a5461 // sli v1.16b, v3.16b, #2
+	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
+	WORD $0x4e3f1c21 // and v1.16b, v1.16b, v31.16b
+	WORD $0x6e3e8400 // sub v0.16b, v0.16b, v30.16b
+	WORD $0x6e3e8421 // sub v1.16b, v1.16b, v30.16b
+	WORD $0x0f08a404 // sshll v4.8h, v0.8b, #0
+	WORD $0x4f08a405 // sshll2 v5.8h, v0.16b, #0
+	WORD $0x0f08a426 // sshll v6.8h, v1.8b, #0
+	WORD $0x4f08a427 // sshll2 v7.8h, v1.16b, #0
+	WORD $0x0f10a488 // sshll v8.4s, v4.4h, #0
+	WORD $0x4f10a489 // sshll2 v9.4s, v4.8h, #0
+	WORD $0x0f10a4aa // sshll v10.4s, v5.4h, #0
+	WORD $0x4f10a4ab // sshll2 v11.4s, v5.8h, #0
+	WORD $0x0f10a4cc // sshll v12.4s, v6.4h, #0
+	WORD $0x4f10a4cd // sshll2 v13.4s, v6.8h, #0
+	WORD $0x0f10a4ee // sshll v14.4s, v7.4h, #0
+	WORD $0x4f10a4ef // sshll2 v15.4s, v7.8h, #0
+	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
+	WORD $0x4e21d929 // scvtf v9.4s, v9.4s
+	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
+	WORD $0x4e21d96b // scvtf v11.4s, v11.4s
+	WORD $0x4e21d98c // scvtf v12.4s, v12.4s
+	WORD $0x4e21d9ad // scvtf v13.4s, v13.4s
+	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
+	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
+	WORD $0x4f979908 // fmul v8.4s, v8.4s, v23.s[2]
+	WORD $0x4f979929 // fmul v9.4s, v9.4s, v23.s[2]
+	WORD $0x4f97994a // fmul v10.4s, v10.4s, v23.s[2]
+	WORD $0x4f97996b // fmul v11.4s, v11.4s, v23.s[2]
+	WORD $0x4fb7998c // fmul v12.4s, v12.4s, v23.s[3]
+	WORD $0x4fb799ad // fmul v13.4s, v13.4s, v23.s[3]
+	WORD $0x4fb799ce // fmul v14.4s, v14.4s, v23.s[3]
+	WORD $0x4fb799ef // fmul v15.4s, v15.4s, v23.s[3]
+	FSTPQ.P (F8, F9), 32(R0)
+	FSTPQ.P (F10, F11), 32(R0)
+	FSTPQ.P (F12, F13), 32(R0)
+	FSTPQ.P (F14, F15), 32(R0)
+	RET
+
+// func encodeQ8_0NEON(dst *byte, src *float32, blocks int)
+//
+// d = max|x|/127, as a half; q = x·(1/d), to the nearest, ties away from zero, where
+// 1/d is infinite 0. blocks is positive.
+//
+// 	R0 dst   R1 src   R2 blocks left   R3 bits of infinity   V0-V7 values, codes
+// 	V16-V23 magnitudes   V24 d   V25 1/d   V26 d as a half   V29 1   V30 infinity   V31 127
+TEXT ·encodeQ8_0NEON(SB), NOSPLIT, $0-24
+	MOVD dst+0(FP), R0
+	MOVD src+8(FP), R1
+	MOVD blocks+16(FP), R2
+	FMOVS $127.0, F31
+	FMOVS $1.0, F29
+	MOVD $2139095040, R3
+	VDUP R3, V30.S4
+
+encode:
+	FLDPQ.P 32(R1), (F0, F1)
+	FLDPQ.P 32(R1), (F2, F3)
+	FLDPQ.P 32(R1), (F4, F5)
+	FLDPQ.P 32(R1), (F6, F7)
+	WORD $0x4ea0f810 // fabs v16.4s, v0.4s
+	WORD $0x4ea0f831 // fabs v17.4s, v1.4s
+	WORD $0x4ea0f852 // fabs v18.4s, v2.4s
+	WORD $0x4ea0f873 // fabs v19.4s, v3.4s
+	WORD $0x4ea0f894 // fabs v20.4s, v4.4s
+	WORD $0x4ea0f8b5 // fabs v21.4s, v5.4s
+	WORD $0x4ea0f8d6 // fabs v22.4s, v6.4s
+	WORD $0x4ea0f8f7 // fabs v23.4s, v7.4s
+	WORD $0x6eb46610 // umax v16.4s, v16.4s, v20.4s
+	WORD $0x6eb56631 // umax v17.4s, v17.4s, v21.4s
+	WORD $0x6eb66652 // umax v18.4s, v18.4s, v22.4s
+	WORD $0x6eb76673 // umax v19.4s, v19.4s, v23.4s
+	WORD $0x6eb26610 // umax v16.4s, v16.4s, v18.4s
+	WORD $0x6eb36631 // umax v17.4s, v17.4s, v19.4s
+	WORD $0x6eb16610 // umax v16.4s, v16.4s, v17.4s
+	WORD $0x6eb0aa10 // umaxv s16, v16.4s
+	FDIVS F31, F16, F24
+	FDIVS F24, F29, F25
+	WORD $0x6eb9e7d1 // fcmgt v17.4s, v30.4s, v25.4s
+	WORD $0x4e311f39 // and v25.16b, v25.16b, v17.16b
+	WORD $0x0e216b1a // fcvtn v26.4h, v24.4s
+	WORD $0x4f999000 // fmul v0.4s, v0.4s, v25.s[0]
+	WORD $0x4f999021 // fmul v1.4s, v1.4s, v25.s[0]
+	WORD $0x4f999042 // fmul v2.4s, v2.4s, v25.s[0]
+	WORD $0x4f999063 // fmul v3.4s, v3.4s, v25.s[0]
+	WORD $0x4f999084 // fmul v4.4s, v4.4s, v25.s[0]
+	WORD $0x4f9990a5 // fmul v5.4s, v5.4s, v25.s[0]
+	WORD $0x4f9990c6 // fmul v6.4s, v6.4s, v25.s[0]
+	WORD $0x4f9990e7 // fmul v7.4s, v7.4s, v25.s[0]
+	WORD $0x4e21c800 // fcvtas v0.4s, v0.4s
+	WORD $0x4e21c821 // fcvtas v1.4s, v1.4s
+	WORD $0x4e21c842 // fcvtas v2.4s, v2.4s
+	WORD $0x4e21c863 // fcvtas v3.4s, v3.4s
+	WORD $0x4e21c884 // fcvtas v4.4s, v4.4s
+	WORD $0x4e21c8a5 // fcvtas v5.4s, v5.4s
+	WORD $0x4e21c8c6 // fcvtas v6.4s, v6.4s
+	WORD $0x4e21c8e7 // fcvtas v7.4s, v7.4s
+	WORD $0x4e411800 // uzp1 v0.8h, v0.8h, v1.8h
+	WORD $0x4e431841 // uzp1 v1.8h, v2.8h, v3.8h
+	WORD $0x4e451882 // uzp1 v2.8h, v4.8h, v5.8h
+	WORD $0x4e4718c3 // uzp1 v3.8h, v6.8h, v7.8h
+	WORD $0x4e011800 // uzp1 v0.16b, v0.16b, v1.16b
+	WORD $0x4e031841 // uzp1 v1.16b, v2.16b, v3.16b
+	VST1.P V26.H[0], 2(R0)
+	VST1.P [V0.B16, V1.B16], 32(R0)
+	SUBS $1, R2, R2
+	BNE encode
 	RET
 
 // func bf16ToF32NEON(dst *float32, src *byte, n int)

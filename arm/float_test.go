@@ -267,35 +267,3 @@ func TestNorm(t *testing.T) {
 		}
 	})
 }
-
-func TestDequantize(t *testing.T) {
-	levels(t, func(t *testing.T, l Level) {
-		r := rand.New(rand.NewPCG(6, 6))
-		for _, typ := range []quant.Type{quant.Q8_0, quant.F16, quant.BF16} {
-			for _, n := range []int{0, 32, 64, 96, 992} {
-				row := kerneltest.Guarded(t, n*34/32)
-				if typ != quant.Q8_0 {
-					row = kerneltest.Guarded(t, 2*n)
-				}
-				values := make([]float32, n)
-				for i := range values {
-					values[i] = float32(r.NormFloat64())
-				}
-				if err := quant.Encode(typ, row, values); err != nil {
-					t.Fatal(err)
-				}
-				if err := quant.Decode(typ, values, row); err != nil {
-					t.Fatal(err)
-				}
-				y := kerneltest.GuardedF32(t, n)
-				if !Dequantize(l, y, typ, row) {
-					t.Fatalf("%v: no kernel", typ)
-				}
-				sameBits(t, fmt.Sprintf("%v, n=%d", typ, n), y, values)
-			}
-		}
-		if Dequantize(l, make([]float32, 256), quant.Q6_K, make([]byte, 210)) {
-			t.Error("Q6_K has no kernel")
-		}
-	})
-}

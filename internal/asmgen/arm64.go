@@ -163,6 +163,12 @@ func (a *Arm64) StoreS4(r R, regs ...V) {
 	a.op("VST1.P [%s], %d(R%d)", list(regs, "S4"), 16*len(regs), r)
 }
 
+// StoreLaneH stores one half and moves r on, StoreB16 16 bytes of each register.
+func (a *Arm64) StoreLaneH(v V, lane int, r R) { a.op("VST1.P V%d.H[%d], 2(R%d)", v, lane, r) }
+func (a *Arm64) StoreB16(r R, regs ...V) {
+	a.op("VST1.P [%s], %d(R%d)", list(regs, "B16"), 16*len(regs), r)
+}
+
 func list(regs []V, arrangement string) string {
 	var names []string
 	for _, v := range regs {

@@ -22,6 +22,8 @@ func Files() map[string][]byte {
 		"arm/tile_arm64.s":          tileArm64(),
 		"arm/peak_arm64.s":          peakArm64(),
 		"arm/quantize_arm64.s":      quantizeArm64(),
+		"arm/gelu_arm64.s":          geluArm64(),
+		"arm/layernorm_arm64.s":     layerNormArm64(),
 		"arm/norm_arm64.s":          normArm64(),
 		"arm/exp_arm64.s":           expArm64(),
 		"arm/dequantize_arm64.s":    dequantizeArm64(),

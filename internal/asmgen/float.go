@@ -6,6 +6,9 @@ package asmgen
 func (a *Arm64) SCVTF(d, n V)  { a.v2(0x4e21d800, "scvtf", "4s", "4s", d, n) }
 func (a *Arm64) FCVTNS(d, n V) { a.v2(0x4e21a800, "fcvtns", "4s", "4s", d, n) }
 
+// FCVTAS converts float32 to int32, ties away from zero.
+func (a *Arm64) FCVTAS(d, n V) { a.v2(0x4e21c800, "fcvtas", "4s", "4s", d, n) }
+
 // FABS clears the sign, FNEG flips it.
 func (a *Arm64) FABS(d, n V) { a.v2(0x4ea0f800, "fabs", "4s", "4s", d, n) }
 func (a *Arm64) FNEG(d, n V) { a.v2(0x6ea0f800, "fneg", "4s", "4s", d, n) }

@@ -143,7 +143,7 @@ func (v variant) store(t quant.Type, dst []byte, src []float32) {
 		putF32(dst, src)
 		return
 	}
-	if t == quant.F16 && v.toF16(dst, src) {
+	if v.encode(dst, t, src) {
 		return
 	}
 	if err := quant.Encode(t, dst, src); err != nil {

@@ -40,6 +40,11 @@ func (v variant) toF16(dst []byte, src []float32) bool {
 	return true
 }
 
+// encode rounds a row to type t, or returns false.
+func (v variant) encode(dst []byte, t quant.Type, src []float32) bool {
+	return t == quant.F16 && v.toF16(dst, src) || v.arm != arm.None && arm.Encode(v.arm, dst, t, src)
+}
+
 // can reports whether there is a kernel for rows of k weights of type t; else
 // they are multiplied by arm/ref.
 func (v variant) can(t quant.Type, k int) bool {
@@ -196,6 +201,9 @@ func (v variant) siluRows(y []float32, yStride int, x, up []float32, xStride, n,
 }
 
 func (v variant) mul(y, x []float32) {
+	if v.arm != arm.None && arm.Mul(v.arm, y, x) {
+		return
+	}
 	for i, f := range x {
 		y[i] *= f
 	}
@@ -226,6 +234,28 @@ func (v variant) rmsNorm(y, x, w []float32, eps float32) {
 		return
 	}
 	ref.RMSNorm(y, x, w, eps)
+}
+
+// layerNorm is ref.LayerNorm.
+func (v variant) layerNorm(y, x, w, b []float32, eps float32) {
+	if v.arm != arm.None && arm.LayerNorm(v.arm, y, x, w, b, eps) {
+		return
+	}
+	ref.LayerNorm(y, x, w, b, eps)
+}
+
+// gelu is ref.GELU, or its tanh form.
+func (v variant) gelu(y, x []float32, tanh bool) {
+	if v.arm != arm.None && arm.GELU(v.arm, y, x, tanh) {
+		return
+	}
+	f := ref.GELU
+	if tanh {
+		f = ref.GELUTanh
+	}
+	for i, x := range x {
+		y[i] = f(x)
+	}
 }
 
 func (v variant) rotate(x, cos, sin []float32, neox bool) {

@@ -3,7 +3,6 @@ package kernel
 import (
 	"fmt"
 
-	"github.com/qwq-edge/qwq/arm/ref"
 	"github.com/qwq-edge/qwq/quant"
 )
 
@@ -73,7 +72,7 @@ func (p *Pool) opRows(worker, lo, hi int) {
 				p.variant.rmsNorm(y[h:h+o.dim], x[h:h+o.dim], o.w, o.eps)
 			}
 		case opLayerNorm:
-			ref.LayerNorm(o.y.At(r), o.x.At(r), o.w, o.b, o.eps)
+			p.variant.layerNorm(o.y.At(r), o.x.At(r), o.w, o.b, o.eps)
 		case opSoftmax:
 			p.variant.softmax(o.x.At(r))
 		case opRoPE:
@@ -111,14 +110,8 @@ func (v variant) activate(y, x []float32, a Act) {
 		copy(y, x)
 	case SiLU:
 		v.silu(y, x, nil)
-	case GELU:
-		for i, v := range x {
-			y[i] = ref.GELU(v)
-		}
-	case GELUTanh:
-		for i, v := range x {
-			y[i] = ref.GELUTanh(v)
-		}
+	case GELU, GELUTanh:
+		v.gelu(y, x, a == GELUTanh)
 	default:
 		panic(fmt.Sprintf("kernel: no activation function %d", a))
 	}
