@@ -1,7 +1,6 @@
 package tokenizer
 
 import (
-	"bytes"
 	"strings"
 	"unicode/utf8"
 	"unsafe"
@@ -102,17 +101,21 @@ func (s *Stream) append(dst []byte, id int32) []byte {
 	return s.text(dst, t.Token(id))
 }
 
+var replacementBytes = []byte(replacement)
+
 // endRun ends a run of byte tokens: text if all of it is UTF-8, else one U+FFFD
 // a byte.
 func (s *Stream) endRun(dst []byte) []byte {
 	if len(s.run) == 0 {
 		return dst
 	}
-	b := s.run
-	if !utf8.Valid(b) {
-		b = bytes.Repeat([]byte(replacement), len(b))
+	if utf8.Valid(s.run) {
+		dst = s.text(dst, s.run)
+	} else {
+		for range s.run {
+			dst = s.text(dst, replacementBytes)
+		}
 	}
-	dst = s.text(dst, b)
 	s.run = s.run[:0]
 	return dst
 }
