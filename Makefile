@@ -18,7 +18,7 @@ MODEL   := testdata/tinystories-qwen2
 
 export CGO_ENABLED = 0
 
-.PHONY: help deps build cross install check lint generated test test-noasm test-arm64 race fuzz bench interop proof-stream proof-memory count-arm static-arm man demo clean
+.PHONY: help deps build cross install check lint generated test test-noasm test-arm64 race fuzz bench interop proof-stream proof-memory count-arm static-arm bench-peers man demo clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -122,6 +122,10 @@ static-arm: ## instructions per 32 weights of every ARM kernel, and llvm-mca's c
 	@mkdir -p .scratch/count-arm
 	GOARCH=arm64 $(GO) build -trimpath -o .scratch/count-arm/qwq ./cmd/qwq
 	@$(GO) run ./bench/countarm -static -qwq .scratch/count-arm/qwq
+
+bench-peers: build ## tokens/s beside llama.cpp on the same files (built from source in a scratch environment); bench/peers/peers.py says how to choose
+	@command -v python3 >/dev/null || { echo "make bench-peers: python3 is missing: apt-get install python3 python3-venv"; exit 1; }
+	@PYTHONDONTWRITEBYTECODE=1 python3 bench/peers/peers.py
 
 man: build ## manual pages, made from the commands' own help, into dist/man
 	@mkdir -p dist/man

@@ -67,9 +67,9 @@ class Duel:
     def __init__(self, ours, peer, env, path, threads):
         self.threads = threads
         self.ours, self.peer, self.machine = (Worker(argv, env) for argv in (ours, peer, ours))
+        self.limits = {n: self.machine.ask("machine", n) for n in sorted({1, threads})}
         opened, _ = (w.ask("open", path, threads, 4096 + 256, 512) for w in (self.ours, self.peer))
         self.kernel, self.kv_bytes = opened["kernel"], opened["kv_bytes"]
-        self.limits = {n: self.machine.ask("machine", n) for n in sorted({1, threads})}
 
     def prepare(self, test):
         """Fills the KV cache where the test starts at a depth, and runs it once without counting it."""

@@ -78,17 +78,18 @@ func bench(c *cli.Context) error {
 	probe := newProber()
 	out := []result{}
 	for _, t := range threads {
+		b := benchRun{weights: size, rounds: c.Int("repeat"), batch: batch}
+		// First, for an open model is read from disk in the background.
+		if b.limits, b.one, err = probe.limits(t); err != nil {
+			return err
+		}
 		// The sequences are the one of that depth and the one that writes after it.
-		m, err := openModel(c, engine.Options{Threads: t, Context: max(pp, depth+1+tg), KV: c.String("kv"), Sequences: 2, Batch: batch})
+		b.m, err = openModel(c, engine.Options{Threads: t, Context: max(pp, depth+1+tg), KV: c.String("kv"), Sequences: 2, Batch: batch})
 		if err != nil {
 			return err
 		}
-		b := benchRun{m: m, weights: size, rounds: c.Int("repeat"), batch: batch}
-		b.limits, b.one, err = probe.limits(m.Info())
-		if err == nil {
-			err = b.run(c.Context, pp, tg, depth)
-		}
-		m.Close()
+		err = b.run(c.Context, pp, tg, depth)
+		b.m.Close()
 		if err != nil {
 			return err
 		}

@@ -10,7 +10,6 @@ import (
 	"github.com/qwq-edge/qwq/cmd/internal/prog"
 	"github.com/qwq-edge/qwq/internal/kernel"
 	"github.com/qwq-edge/qwq/quant"
-	"github.com/qwq-edge/qwq/runtime/engine"
 	"github.com/qwq-edge/qwq/runtime/telemetry"
 )
 
@@ -38,22 +37,22 @@ func readBuffer(free uint64) []byte {
 	return kernel.ReadBuffer(int(size))
 }
 
-// limits measures with the threads and the kernels of a model, and with one.
-func (p prober) limits(in engine.Info) (n, one limits, err error) {
-	if one, err = p.measure(1, in.Kernel); err != nil || in.Threads == 1 {
+// limits measures with some threads (0: one per core), and with one.
+func (p prober) limits(threads int) (n, one limits, err error) {
+	if one, err = p.measure(1); err != nil || threads == 1 {
 		return one, one, err
 	}
-	n, err = p.measure(in.Threads, in.Kernel)
+	n, err = p.measure(threads)
 	return n, one, err
 }
 
-func (p prober) measure(threads int, variant string) (limits, error) {
-	pool, err := kernel.New(kernel.Options{Threads: threads, Variant: variant})
+func (p prober) measure(threads int) (limits, error) {
+	pool, err := kernel.New(kernel.Options{Threads: threads})
 	if err != nil {
 		return limits{}, err
 	}
 	defer pool.Close()
-	return limits{threads, pool.ReadRate(p.buffer, 3), pool.PeakInt8(), pool.PeakFP32()}, nil
+	return limits{pool.Threads(), pool.ReadRate(p.buffer, 3), pool.PeakInt8(), pool.PeakFP32()}, nil
 }
 
 // weights count what a token needs of a model.
