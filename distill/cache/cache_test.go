@@ -249,10 +249,10 @@ func TestTailKL(t *testing.T) {
 func TestSamplesAreUnbiased(t *testing.T) {
 	z := make([]float32, 40)
 	oracle{}.logits(1, 1, z)
-	s := summary{k: 4, samples: 5000, temps: []float64{1, 4}}
+	s := Summary{k: 4, samples: 5000, temps: []float64{1, 4}}
 	var dst distill.Targets
 	Reserve(&dst, 1, &Header{Vocab: 40, K: 4, Temps: s.temps, Samples: s.samples})
-	if err := s.row(z, &dst, 0, rand.New(rand.NewPCG(1, 2))); err != nil {
+	if err := s.Row(z, &dst, 0, rand.New(rand.NewPCG(1, 2))); err != nil {
 		t.Fatal(err)
 	}
 	for ti, temp := range s.temps {
@@ -280,7 +280,7 @@ func TestExp(t *testing.T) {
 }
 
 func TestTop(t *testing.T) {
-	s := summary{k: 3, temps: []float64{1}}
+	s := Summary{k: 3, temps: []float64{1}}
 	if err := s.largest([]float32{1, 5, 5, 2, 5, 5, 0}); err != nil || fmt.Sprint(s.heap) != "[{5 1} {5 2} {5 4}]" {
 		t.Errorf("of equal logits the lower ids are kept: got %v, %v", s.heap, err)
 	}
@@ -571,12 +571,12 @@ func FuzzFrame(f *testing.F) {
 	b := newBuilder(h)
 	var t distill.Targets
 	Reserve(&t, 9, h)
-	s := summary{k: 3, samples: 2, temps: h.Temps}
+	s := Summary{k: 3, samples: 2, temps: h.Temps}
 	z := make([]float32, 300)
 	b.row([]int32{1, 2, 3, -1, 5, 6, 7, 8, -1})
 	for i := range 7 {
 		oracle{}.logits(int32(i), 0, z)
-		if err := errors.Join(s.row(z, &t, i, rand.New(rand.NewPCG(1, 1))), b.position(&t, i)); err != nil {
+		if err := errors.Join(s.Row(z, &t, i, rand.New(rand.NewPCG(1, 1))), b.position(&t, i)); err != nil {
 			f.Fatal(err)
 		}
 	}

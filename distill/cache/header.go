@@ -14,8 +14,10 @@ import (
 	"github.com/qwq-edge/qwq/distill"
 )
 
+// Version of the format.
+const Version = 1
+
 const (
-	version      = 1
 	partMark     = "QWQTCP1\n"
 	indexMark    = "QWQTCI1\n"
 	frameRows    = 64
@@ -57,8 +59,8 @@ func (h *Hash) UnmarshalText(b []byte) error {
 
 func (h *Header) check() error {
 	switch {
-	case h.Version != version:
-		return fmt.Errorf("version %d is not %d", h.Version, version)
+	case h.Version != Version:
+		return fmt.Errorf("version %d is not %d", h.Version, Version)
 	case h.Vocab < 2 || h.Vocab > math.MaxInt32:
 		return fmt.Errorf("vocabulary of %d ids", h.Vocab)
 	case h.Length < 1 || h.Length > maxRowLength:

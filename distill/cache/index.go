@@ -61,6 +61,11 @@ type indexer struct {
 
 // Reduce implements shard.Job.
 func (j *Job) Reduce(ctx context.Context, parts []io.Reader, w io.Writer) error {
+	return Index(ctx, parts, w)
+}
+
+// Index writes the index of parts that Recorders wrote; each is a *shard.Part.
+func Index(ctx context.Context, parts []io.Reader, w io.Writer) error {
 	x := &indexer{}
 	for i, r := range parts {
 		if err := ctx.Err(); err != nil {

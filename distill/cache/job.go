@@ -73,11 +73,11 @@ func NewJob(o Options) (*Job, error) {
 		return nil, fmt.Errorf("cache: %d rows in %d frames, %d parts, %d rows at once (at most %d)", rows, frames, o.Parts, o.BatchRows, frameRows)
 	}
 	j := &Job{o: o, h: Header{
-		Version: version, Teacher: Hash(o.Teacher.ID()), Tokenizer: Hash(o.Tokenizer), Kernel: o.Kernel,
+		Version: Version, Teacher: Hash(o.Teacher.ID()), Tokenizer: Hash(o.Tokenizer), Kernel: o.Kernel,
 		Vocab: o.Vocab, Length: o.Source.Length(), K: o.K, Temps: slices.Clone(o.Temps), Samples: o.Samples,
 	}}
 	c := sha256.New()
-	fmt.Fprintf(c, "cache %d %s %d %v %d %d\n", version, o.Source.ID(), o.K, o.Temps, o.Samples, o.Seed)
+	fmt.Fprintf(c, "cache %d %s %d %v %d %d\n", Version, o.Source.ID(), o.K, o.Temps, o.Samples, o.Seed)
 	j.h.Config = Hash(c.Sum(nil))
 	if err := j.h.check(); err != nil {
 		return nil, fmt.Errorf("cache: %w", err)
@@ -88,7 +88,7 @@ func NewJob(o Options) (*Job, error) {
 // Key implements shard.Job.
 func (j *Job) Key() shard.Hash {
 	h := sha256.New()
-	fmt.Fprintf(h, "cache %d %x %x %x %s %d %d\n", version, j.h.Teacher, j.h.Tokenizer, j.h.Config, j.h.Kernel, j.h.Vocab, j.o.Parts)
+	fmt.Fprintf(h, "cache %d %x %x %x %s %d %d\n", Version, j.h.Teacher, j.h.Tokenizer, j.h.Config, j.h.Kernel, j.h.Vocab, j.o.Parts)
 	return shard.Hash(h.Sum(nil))
 }
 
@@ -103,7 +103,7 @@ func (j *Job) frames(i int) (lo, hi int) {
 
 // Run implements shard.Job.
 func (j *Job) Run(ctx context.Context, i int, w io.Writer) error {
-	p, err := newPartWriter(w, &j.h)
+	p, err := NewRecorder(w, &j.h)
 	if err != nil {
 		return err
 	}
@@ -123,19 +123,19 @@ func (j *Job) Run(ctx context.Context, i int, w io.Writer) error {
 			return fmt.Errorf("cache: rows %d to %d: %w", row, row+len(index)-1, err)
 		}
 	}
-	return p.close()
+	return p.Close()
 }
 
 // batch asks the teacher about all positions of b and adds its rows.
-func (j *Job) batch(ctx context.Context, p *partWriter, b *distill.Batch) error {
+func (j *Job) batch(ctx context.Context, p *Recorder, b *distill.Batch) error {
 	if err := b.Check(); err != nil {
 		return err
 	}
-	keys := rowKeys(b)
+	keys := RowKeys(b)
 	var said, sparse distill.Targets
 	for r := range b.Rows {
 		next := b.Next[r*b.Length : (r+1)*b.Length]
-		if err := p.row(keys[r], next); err != nil {
+		if err := p.Row(keys[r], next); err != nil {
 			return err
 		}
 		for lo := 0; lo < b.Length; lo += chunk {
@@ -158,7 +158,7 @@ func (j *Job) batch(ctx context.Context, p *partWriter, b *distill.Batch) error 
 				if id < 0 {
 					continue
 				}
-				if err := p.position(t, i); err != nil {
+				if err := p.Position(t, i); err != nil {
 					return err
 				}
 			}
@@ -178,10 +178,10 @@ func (j *Job) sparse(t *distill.Targets, next []int32, key distill.Hash, from in
 	var wg sync.WaitGroup
 	for w := range workers {
 		wg.Go(func() {
-			s := summary{k: j.h.K, samples: j.h.Samples, temps: j.h.Temps}
+			s := NewSummary(&j.h)
 			for i := w * t.N / workers; i < (w+1)*t.N/workers && errs[w] == nil; i++ {
 				if next[i] >= 0 {
-					errs[w] = s.row(t.Dense[i*t.Vocab:(i+1)*t.Vocab], dst, i, drawSource(key, from+i, j.o.Seed))
+					errs[w] = s.Row(t.Dense[i*t.Vocab:(i+1)*t.Vocab], dst, i, drawSource(key, from+i, j.o.Seed))
 				}
 			}
 		})

@@ -24,8 +24,8 @@ func rowKey(ids, docs []int32) distill.Hash {
 	return sha256.Sum256(b)
 }
 
-// rowKeys is the key of every row of a batch.
-func rowKeys(b *distill.Batch) []distill.Hash {
+// RowKeys is the key of every row of a batch.
+func RowKeys(b *distill.Batch) []distill.Hash {
 	keys := make([]distill.Hash, b.Rows)
 	d := 0
 	for r := range keys {

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/json"
+	"fmt"
 	"io"
 	"math"
 
@@ -31,8 +32,8 @@ type Stats struct {
 //	24     rows keys of 32 bytes, then n bytes: a zstd frame
 const blockHead = 24
 
-// partWriter writes a part.
-type partWriter struct {
+// Recorder writes the payload of a part, row after row. Close must be called.
+type Recorder struct {
 	w     io.Writer
 	h     *Header
 	b     *builder
@@ -41,7 +42,11 @@ type partWriter struct {
 	stats Stats
 }
 
-func newPartWriter(w io.Writer, h *Header) (*partWriter, error) {
+// NewRecorder writes to w.
+func NewRecorder(w io.Writer, h *Header) (*Recorder, error) {
+	if err := h.check(); err != nil {
+		return nil, fmt.Errorf("cache: %w", err)
+	}
 	enc, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithEncoderCRC(true), zstd.WithEncoderLevel(zstd.SpeedDefault))
 	if err != nil {
 		return nil, err
@@ -51,11 +56,12 @@ func newPartWriter(w io.Writer, h *Header) (*partWriter, error) {
 		return nil, err
 	}
 	_, err = w.Write(head)
-	return &partWriter{w: w, h: h, b: newBuilder(h), enc: enc, stats: Stats{Mass: make([]float64, len(h.Temps))}}, err
+	return &Recorder{w: w, h: h, b: newBuilder(h), enc: enc, stats: Stats{Mass: make([]float64, len(h.Temps))}}, err
 }
 
-// row begins a row, after writing the frame that is full.
-func (p *partWriter) row(key distill.Hash, next []int32) error {
+// Row begins a row with the key of RowKeys, whose positions with a target in
+// next follow in order.
+func (p *Recorder) Row(key distill.Hash, next []int32) error {
 	if len(p.keys) == frameRows {
 		if err := p.flush(); err != nil {
 			return err
@@ -67,8 +73,8 @@ func (p *partWriter) row(key distill.Hash, next []int32) error {
 	return nil
 }
 
-// position adds position i of t.
-func (p *partWriter) position(t *distill.Targets, i int) error {
+// Position adds position i of t.
+func (p *Recorder) Position(t *distill.Targets, i int) error {
 	if err := p.b.position(t, i); err != nil {
 		return err
 	}
@@ -87,7 +93,7 @@ func (p *partWriter) position(t *distill.Targets, i int) error {
 	return nil
 }
 
-func (p *partWriter) flush() error {
+func (p *Recorder) flush() error {
 	if len(p.keys) == 0 {
 		return nil
 	}
@@ -100,7 +106,8 @@ func (p *partWriter) flush() error {
 	return err
 }
 
-func (p *partWriter) close() error {
+// Close writes what is left.
+func (p *Recorder) Close() error {
 	if err := p.flush(); err != nil {
 		return err
 	}

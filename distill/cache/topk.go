@@ -9,10 +9,10 @@ import (
 	"github.com/qwq-edge/qwq/distill"
 )
 
-// summary turns one row of logits into what a cache holds. Its numbers do not
+// Summary turns rows of logits into what a cache holds. Its numbers do not
 // depend on the machine: exponentials are our own, sums run in float64 over
-// ascending ids.
-type summary struct {
+// ascending ids. It is for one goroutine at a time.
+type Summary struct {
 	k, samples int
 	temps      []float64
 	heap       []entry // the k largest so far, the smallest first
@@ -26,8 +26,12 @@ type entry struct {
 // after orders entries: a larger logit first, then the lower id.
 func (a entry) before(b entry) bool { return a.z > b.z || a.z == b.z && a.id < b.id }
 
-// row fills position i of dst. z: [vocabulary]. rng is used for samples only.
-func (s *summary) row(z []float32, dst *distill.Targets, i int, rng *rand.Rand) error {
+// NewSummary makes a Summary for a cache with header h.
+func NewSummary(h *Header) *Summary { return &Summary{k: h.K, samples: h.Samples, temps: h.Temps} }
+
+// Row fills position i of dst, which Reserve has sized. z: [vocabulary]. rng is
+// used for samples only.
+func (s *Summary) Row(z []float32, dst *distill.Targets, i int, rng *rand.Rand) error {
 	if err := s.largest(z); err != nil {
 		return err
 	}
@@ -59,7 +63,7 @@ func (s *summary) row(z []float32, dst *distill.Targets, i int, rng *rand.Rand) 
 }
 
 // largest leaves the k largest logits in heap, best first.
-func (s *summary) largest(z []float32) error {
+func (s *Summary) largest(z []float32) error {
 	h := s.heap[:0]
 	for id, v := range z {
 		if v-v != 0 {

@@ -19,6 +19,7 @@ type Writer struct {
 	length  int
 	idBytes int
 	vocab   int
+	tok     shard.Hash
 	pad     int32
 	rows    uint32
 	held    []uint32
@@ -38,7 +39,7 @@ func NewWriter(w io.Writer, tokenizer shard.Hash, length, vocab int, pad int32) 
 	if length < 2 || length > maxLength || vocab < 1 || vocab > math.MaxInt32 || pad < 0 || int(pad) >= vocab {
 		return nil, fmt.Errorf("data: rows of %d ids below %d, filled up with %d", length, vocab, pad)
 	}
-	p := &Writer{w: bufio.NewWriterSize(w, 256<<10), length: length, idBytes: 4, vocab: vocab, pad: pad}
+	p := &Writer{w: bufio.NewWriterSize(w, 256<<10), length: length, idBytes: 4, vocab: vocab, tok: tokenizer, pad: pad}
 	if vocab <= math.MaxUint16 {
 		p.idBytes = 2
 	}
@@ -109,6 +110,31 @@ func (p *Writer) Fill(s Split) error {
 		p.stats.Padding++
 	}
 	return p.flush(s, -1)
+}
+
+// Append adds the rows of a payload that another Writer of the same settings
+// closed, as they are. No row of p may be half full.
+func (p *Writer) Append(payload []byte) error {
+	r, err := parsePayload(payload)
+	if err != nil {
+		return fmt.Errorf("data: %w", err)
+	}
+	if r.Length != p.length || r.Vocab != p.vocab || r.Tokenizer != p.tok || len(p.open[Train].ids)+len(p.open[HeldOut].ids) > 0 {
+		return fmt.Errorf("data: rows of %d ids below %d do not go behind rows of %d below %d", r.Length, r.Vocab, p.length, p.vocab)
+	}
+	if uint64(p.rows)+uint64(r.Len(All)) > math.MaxUint32 {
+		return fmt.Errorf("data: more than %d rows", uint32(math.MaxUint32))
+	}
+	for _, n := range r.split[HeldOut] {
+		p.held = append(p.held, p.rows+n)
+	}
+	p.rows += uint32(r.Len(All))
+	sum := p.stats.fields()
+	for i, n := range r.Stats.fields() {
+		*sum[i] += *n
+	}
+	_, err = p.w.Write(r.data)
+	return err
 }
 
 // flush writes a full row; after is the id that follows it, or -1.

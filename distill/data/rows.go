@@ -102,6 +102,14 @@ func parseRows(file []byte) (*Rows, error) {
 	if err != nil {
 		return nil, err
 	}
+	r, err := parsePayload(b)
+	if err == nil {
+		r.Key = key
+	}
+	return r, err
+}
+
+func parsePayload(b []byte) (*Rows, error) {
 	if len(b) < headerSize+footerSize || string(b[:8]) != rowsMark {
 		return nil, fmt.Errorf("no rows file: %d bytes, mark %.8q", len(b), b[:min(8, len(b))])
 	}
@@ -110,7 +118,7 @@ func parseRows(file []byte) (*Rows, error) {
 	if length < 2 || length > maxLength || idBytes != 2 && idBytes != 4 || vocab < 1 || vocab > math.MaxInt32 || le.Uint32(b[20:]) != 0 {
 		return nil, fmt.Errorf("rows of %d ids of %d bytes, vocabulary %d", length, idBytes, vocab)
 	}
-	r := &Rows{Length: int(length), idBytes: int(idBytes), Vocab: int(vocab), Key: key, Tokenizer: shard.Hash(b[24:56])}
+	r := &Rows{Length: int(length), idBytes: int(idBytes), Vocab: int(vocab), Tokenizer: shard.Hash(b[24:56])}
 	r.stride = r.idBytes*(r.Length+1) + 2*((r.Length+7)/8)
 	foot := b[len(b)-footerSize:]
 	rows, held := le.Uint64(foot), le.Uint64(foot[8:])
