@@ -129,6 +129,10 @@ func integers(l Level, y []float32, stride int, t quant.Type, w []byte, rows int
 	if len(scratch) < n || uintptr(unsafe.Pointer(unsafe.SliceData(scratch)))%64 != 0 {
 		panic("x86: Integers: scratch too small or not aligned")
 	}
+	if a.Tokens == 1 && canStream(l, t, rows, a.Blocks) {
+		streamed(y, t, w, rows, a, scratch)
+		return true
+	}
 	if n := gemvRows(l, t); a.Tokens == 1 && n > 0 && rows >= n {
 		gemv(l, n, y, t, w, rows, a)
 		return true

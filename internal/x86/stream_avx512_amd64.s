@@ -1,0 +1,295 @@
+//go:build !noasm
+
+#include "go_asm.h"
+#include "textflag.h"
+
+#define AHEAD 4096
+
+// One token times adjacent rows, read as one linear stream: the memory's prefetcher
+// follows one stream of small pages at its full speed, sixteen at two thirds of it.
+//
+//	func streamT·AVX512(a *stream)
+//
+//	SI weights   BX x (CX second halves)   DI d   R8 sums   R9 terms   AX steps left in the row   R10 rows left
+//	R11 -32·back, R12 -4·back, R13 -bytes·back: what the last step of a row goes back, 0: it does not
+//	Z16-Z23 int32 sums   Z25 bias pairs   Z2 scales   Z0, Z1, Z3 temporary   Z24, Z26-Z31 constants
+//
+//	for each row {
+//		for each 16 blocks { // the last ones end with the row and may repeat terms
+//			i[block] = Σ (code+bias)·x - bias·Σx
+//			terms[block] = float32(i)·scale·dx // lane = block, each rounded
+//		}
+//	}
+//
+// sumTermsAVX512 then adds the terms of 16 rows in the order of the blocks.
+
+DATA stsign<>+0(SB)/4, $0x80808080
+GLOBL stsign<>(SB), RODATA|NOPTR, $4
+DATA stnibble<>+0(SB)/4, $0x0f0f0f0f
+GLOBL stnibble<>(SB), RODATA|NOPTR, $4
+DATA stbias128<>+0(SB)/4, $0xff80ff80 // two int16
+GLOBL stbias128<>(SB), RODATA|NOPTR, $4
+DATA stbias16<>+0(SB)/4, $0xfff0fff0
+GLOBL stbias16<>(SB), RODATA|NOPTR, $4
+DATA stbias8<>+0(SB)/4, $0xfff8fff8
+GLOBL stbias8<>(SB), RODATA|NOPTR, $4
+
+// words of the scales in 128 bytes of Q8_0 (4 blocks), of Q5_0 and Q4_0
+DATA stscale34<>+0(SB)/8, $0x0031002000110000 // 0, 17, 32+0, 32+17
+GLOBL stscale34<>(SB), RODATA|NOPTR, $8
+DATA stscale18<>+0(SB)/8, $0x001b001200090000 // 0, 9, 18, 27
+GLOBL stscale18<>(SB), RODATA|NOPTR, $8
+
+// order of the blocks in sums of Q8_0: dword i of lane 0 is block 2i, of lane 1
+// 2i+1, of lanes 2 and 3 8 further
+DATA storder2<>+0(SB)/8, $0x0000000400000000
+DATA storder2<>+8(SB)/8, $0x0000000500000001
+DATA storder2<>+16(SB)/8, $0x0000000600000002
+DATA storder2<>+24(SB)/8, $0x0000000700000003
+DATA storder2<>+32(SB)/8, $0x0000000c00000008
+DATA storder2<>+40(SB)/8, $0x0000000d00000009
+DATA storder2<>+48(SB)/8, $0x0000000e0000000a
+DATA storder2<>+56(SB)/8, $0x0000000f0000000b
+GLOBL storder2<>(SB), RODATA|NOPTR, $64
+
+// of 4 blocks a register: dword i of lane j is block 4i+j
+DATA storder4<>+0(SB)/8, $0x0000000400000000
+DATA storder4<>+8(SB)/8, $0x0000000c00000008
+DATA storder4<>+16(SB)/8, $0x0000000500000001
+DATA storder4<>+24(SB)/8, $0x0000000d00000009
+DATA storder4<>+32(SB)/8, $0x0000000600000002
+DATA storder4<>+40(SB)/8, $0x0000000e0000000a
+DATA storder4<>+48(SB)/8, $0x0000000700000003
+DATA storder4<>+56(SB)/8, $0x0000000f0000000b
+GLOBL storder4<>(SB), RODATA|NOPTR, $64
+
+// words of the codes of 4 blocks of Q4_0: of the first 64 of 72 bytes, from 32 on of the last 64
+DATA stcodes18<>+0(SB)/8, $0x0004000300020001
+DATA stcodes18<>+8(SB)/8, $0x0008000700060005
+DATA stcodes18<>+16(SB)/8, $0x000d000c000b000a
+DATA stcodes18<>+24(SB)/8, $0x00110010000f000e
+DATA stcodes18<>+32(SB)/8, $0x0016001500140013
+DATA stcodes18<>+40(SB)/8, $0x001a001900180017
+DATA stcodes18<>+48(SB)/8, $0x001f001e001d001c
+DATA stcodes18<>+56(SB)/8, $0x003f003e003d003c
+GLOBL stcodes18<>(SB), RODATA|NOPTR, $64
+
+#define ARGS(bias) \
+	MOVQ a+0(FP), DX \
+	MOVQ stream_w(DX), SI \
+	MOVQ stream_rows(DX), R10 \
+	VPBROADCASTD bias, Z25
+
+#define ROW \
+	MOVQ stream_x(DX), BX \
+	MOVQ stream_x2(DX), CX \
+	MOVQ stream_d(DX), DI \
+	MOVQ stream_sum(DX), R8 \
+	MOVQ stream_terms(DX), R9 \
+	MOVQ stream_steps(DX), AX \
+	MOVQ stream_back32(DX), R11 \
+	MOVQ stream_back4(DX), R12 \
+	MOVQ stream_backBytes(DX), R13
+
+	// to the next 16 blocks, or back so far that 16 end with the row; then the next row
+#define NEXT(bytes, x, row, step) \
+	ADDQ $(bytes), SI \
+	ADDQ $(x), BX \
+	ADDQ $(x), CX \
+	ADDQ $64, DI \
+	ADDQ $64, R8 \
+	ADDQ $64, R9 \
+	DECQ AX \
+	JG   step \
+	TESTQ R11, R11 \
+	JZ   2(PC) \
+	JMP  back \
+	MOVQ stream_stride(DX), R9 \
+	ADDQ R9, stream_terms(DX) \
+	DECQ R10 \
+	JNZ  row \
+	VZEROUPPER \
+	RET \
+back: \
+	ADDQ R13, SI \
+	ADDQ R11, BX \
+	ADDQ R11, CX \
+	ADDQ R12, DI \
+	ADDQ R12, R8 \
+	ADDQ R12, R9 \
+	XORL R11, R11 \
+	MOVL $1, AX \
+	JMP  step
+
+#define ADD2(a, b) \
+	VPUNPCKLDQ b, a, Z0 \
+	VPUNPCKHDQ b, a, Z1 \
+	VPADDD     Z0, Z1, a
+
+#define ADD4(a, b) \
+	VPUNPCKLQDQ b, a, Z0 \
+	VPUNPCKHQDQ b, a, Z1 \
+	VPADDD      Z0, Z1, a
+
+	// terms = float32(i - bias·Σx)·scale·dx, i in Z16 in the order Z24
+#define TERMS \
+	VPERMD    Z16, Z24, Z16 \
+	VPMADDWD  (R8), Z25, Z0 \
+	VPADDD    Z0, Z16, Z16 \
+	VCVTDQ2PS Z16, Z16 \
+	VMULPS    Z2, Z16, Z16 \
+	VMULPS    (DI), Z16, Z16 \
+	VMOVUPS   Z16, (R9)
+
+	// i = codes·x of two blocks, 8 partial sums each
+#define TWO(n, i) \
+	VMOVDQU      (68*n+2)(SI), Y0 \
+	VINSERTI64X4 $1, (68*n+36)(SI), Z0, Z0 \
+	VPXORD       Z30, Z0, Z0 \
+	VPXORD       i, i, i \
+	VPDPBUSD     (64*n)(BX), Z0, i
+
+	// the scales of 4 blocks in every quadword
+#define SCALES4(n, z) \
+	VMOVDQU32 (68*n)(SI), z \
+	VPERMT2W  (68*n+68)(SI), Z29, z
+
+// func streamQ8_0AVX512(a *stream)
+TEXT ·streamQ8_0AVX512(SB), NOSPLIT, $0-8
+	ARGS(stbias128<>(SB))
+	VPBROADCASTD stsign<>(SB), Z30
+	VPBROADCASTQ stscale34<>(SB), Z29
+	VMOVDQU32    storder2<>(SB), Z24
+
+row:
+	ROW
+
+step:
+	PREFETCHT0 (AHEAD)(SI)
+	TWO(0, Z16)
+	TWO(1, Z17)
+	TWO(2, Z18)
+	TWO(3, Z19)
+	TWO(4, Z20)
+	TWO(5, Z21)
+	TWO(6, Z22)
+	TWO(7, Z23)
+	SCALES4(0, Z2)
+	SCALES4(2, Z3)
+	SCALES4(4, Z4)
+	SCALES4(6, Z5)
+	VPUNPCKLQDQ X3, X2, X2
+	VPUNPCKLQDQ X5, X4, X4
+	VINSERTI128 $1, X4, Y2, Y2
+	VCVTPH2PS   Y2, Z2
+	ADD2(Z16, Z17)
+	ADD2(Z18, Z19)
+	ADD2(Z20, Z21)
+	ADD2(Z22, Z23)
+	ADD4(Z16, Z18)
+	ADD4(Z20, Z22)
+	VSHUFI32X4 $0x88, Z20, Z16, Z0
+	VSHUFI32X4 $0xdd, Z20, Z16, Z1
+	VPADDD Z0, Z1, Z16
+	TERMS
+	NEXT(544, 512, row, step)
+
+	// i = codes·x of four blocks, 4 partial sums each; their scales to lane n of Z2
+#define FOUR(n, k, i) \
+	VMOVDQU32 (72*n)(SI), Z0 \
+	VPERMW    Z0, Z29, k, Z2 \
+	VPERMT2W  (72*n+8)(SI), Z28, Z0 \
+	VPSRLW    $4, Z0, Z1 \
+	VPANDD    Z30, Z0, Z0 \
+	VPANDD    Z30, Z1, Z1 \
+	VPXORD    i, i, i \
+	VPDPBUSD  (64*n)(BX), Z0, i \
+	VPDPBUSD  (64*n)(CX), Z1, i
+
+// func streamQ4_0AVX512(a *stream)
+TEXT ·streamQ4_0AVX512(SB), NOSPLIT, $0-8
+	ARGS(stbias8<>(SB))
+	VPBROADCASTD stnibble<>(SB), Z30
+	VPBROADCASTQ stscale18<>(SB), Z29
+	VMOVDQU32    stcodes18<>(SB), Z28
+	VMOVDQU32    storder4<>(SB), Z24
+	MOVL $0x000f, AX
+	KMOVD AX, K1
+	MOVL $0x00f0, AX
+	KMOVD AX, K2
+	MOVL $0x0f00, AX
+	KMOVD AX, K3
+	MOVL $0xf000, AX
+	KMOVD AX, K4
+
+row:
+	ROW
+
+step:
+	PREFETCHT0 (AHEAD)(SI)
+	VPXORD Z2, Z2, Z2
+	FOUR(0, K1, Z16)
+	FOUR(1, K2, Z17)
+	FOUR(2, K3, Z18)
+	FOUR(3, K4, Z19)
+	ADD2(Z16, Z17)
+	ADD2(Z18, Z19)
+	ADD4(Z16, Z18)
+	VCVTPH2PS Y2, Z2
+	TERMS
+	NEXT(288, 256, row, step)
+
+	// z = 4 terms of rows r, r+4, r+8, r+12
+#define LOAD4(a, b, c, d, x, z) \
+	VMOVUPS      a, x \
+	VINSERTF32X4 $1, b, z, z \
+	VINSERTF32X4 $2, c, z, z \
+	VINSERTF32X4 $3, d, z, z
+
+// func sumTermsAVX512(y, terms *float32, stride, n int)
+//
+// y[row] = Σ terms[row·stride+i] of 16 rows, i ascending; lane = row
+TEXT ·sumTermsAVX512(SB), NOSPLIT, $0-32
+	MOVQ y+0(FP), DI
+	MOVQ terms+8(FP), SI
+	MOVQ stride+16(FP), DX
+	MOVQ n+24(FP), AX
+	LEAQ (DX)(DX*2), R11
+	LEAQ (SI)(DX*4), R8
+	LEAQ (R8)(DX*4), R9
+	LEAQ (R9)(DX*4), R10
+	VPXORD Z16, Z16, Z16
+
+four:
+	LOAD4((SI), (R8), (R9), (R10), X0, Z0)
+	LOAD4((SI)(DX*1), (R8)(DX*1), (R9)(DX*1), (R10)(DX*1), X1, Z1)
+	LOAD4((SI)(DX*2), (R8)(DX*2), (R9)(DX*2), (R10)(DX*2), X2, Z2)
+	LOAD4((SI)(R11*1), (R8)(R11*1), (R9)(R11*1), (R10)(R11*1), X3, Z3)
+	VUNPCKLPS Z1, Z0, Z4
+	VUNPCKLPS Z3, Z2, Z5
+	VUNPCKHPS Z1, Z0, Z6
+	VUNPCKHPS Z3, Z2, Z7
+	VUNPCKLPD Z5, Z4, Z0
+	VUNPCKHPD Z5, Z4, Z1
+	VUNPCKLPD Z7, Z6, Z2
+	VUNPCKHPD Z7, Z6, Z3
+	VADDPS Z0, Z16, Z16
+	CMPQ AX, $2
+	JLT  done
+	VADDPS Z1, Z16, Z16
+	JEQ  done
+	VADDPS Z2, Z16, Z16
+	CMPQ AX, $4
+	JLT  done
+	VADDPS Z3, Z16, Z16
+	ADDQ $16, SI
+	ADDQ $16, R8
+	ADDQ $16, R9
+	ADDQ $16, R10
+	SUBQ $4, AX
+	JNZ  four
+
+done:
+	VMOVUPS Z16, (DI)
+	VZEROUPPER
+	RET
