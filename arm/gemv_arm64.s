@@ -27,7 +27,7 @@ GLOBL fifth<>(SB), RODATA|NOPTR, $48
 // 	R15 R19 R20 start of codes, d, sums   R21 blocks   R22 from a row's end to the next group
 // 	V0-V7 int32 sums of each row, from its first block on (they may wrap)
 // 	V8 V9 float sums, lane = row   V10-V13 the int32 sums up to this and the last block
-// 	V14-V17 codes of x   V18 V19 scales and mins   V20 d   V21 Σx   others free up to the constants from V28 on
+// 	V14-V17 codes of x   V18 V19 scales (and mins)   V20 d   V21 Σx   others free up to the constants from V28 on
 //
 // 	for each group {
 // 		for each block b {
@@ -77,355 +77,355 @@ groupQ8_0NEON:
 	BLT oddQ8_0NEON
 
 fourQ8_0NEON:
+	VLD1.P 2(R0), V18.H[0]
+	VLD1.P 64(R8), [V14.B16, V15.B16, V16.B16, V17.B16]
+	VLD1.P 32(R0), [V22.B16, V23.B16]
+	VLD1.P 2(R4), V19.H[0]
+	FMOVQ.P 16(R9), F20
+	VLD1.P 2(R1), V18.H[1]
+	VLD1.P 32(R1), [V24.B16, V25.B16]
+	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
 	PRFM 0(R12), PLDL2KEEP
+	VLD1.P 2(R5), V19.H[1]
 	PRFM 64(R12), PLDL2KEEP
+	VLD1.P 2(R2), V18.H[2]
+	WORD $0x0e2ec31b // smull v27.8h, v24.8b, v14.8b
+	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
+	VLD1.P 32(R2), [V28.B16, V29.B16]
+	VLD1.P 2(R6), V19.H[2]
 	PRFM 128(R12), PLDL2KEEP
+	WORD $0x4e2e831b // smlal2 v27.8h, v24.16b, v14.16b
+	WORD $0x4e606b40 // sadalp v0.4s, v26.8h
+	WORD $0x0e2fc2fa // smull v26.8h, v23.8b, v15.8b
+	VLD1.P 2(R3), V18.H[3]
+	WORD $0x0e2ec39e // smull v30.8h, v28.8b, v14.8b
 	PRFM 192(R12), PLDL2KEEP
+	VLD1.P 2(R7), V19.H[3]
+	WORD $0x4e606b61 // sadalp v1.4s, v27.8h
+	WORD $0x0e2fc33b // smull v27.8h, v25.8b, v15.8b
+	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
+	VLD1.P 32(R3), [V22.B16, V23.B16]
+	WORD $0x4e2e839e // smlal2 v30.8h, v28.16b, v14.16b
 	PRFM 256(R12), PLDL2KEEP
 	PRFM 320(R12), PLDL2KEEP
+	WORD $0x4e2f833b // smlal2 v27.8h, v25.16b, v15.16b
+	VLD1.P 32(R4), [V24.B16, V25.B16]
+	WORD $0x4e606b40 // sadalp v0.4s, v26.8h
 	PRFM 384(R12), PLDL2KEEP
+	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
+	WORD $0x4e606bc2 // sadalp v2.4s, v30.8h
+	WORD $0x0e2fc3be // smull v30.8h, v29.8b, v15.8b
 	PRFM 448(R12), PLDL2KEEP
+	WORD $0x4e606b61 // sadalp v1.4s, v27.8h
 	PRFM 512(R12), PLDL2KEEP
+	WORD $0x0e2ec31b // smull v27.8h, v24.8b, v14.8b
 	PRFM 576(R12), PLDL2KEEP
+	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
 	PRFM 640(R12), PLDL2KEEP
+	WORD $0x4e2f83be // smlal2 v30.8h, v29.16b, v15.16b
+	VLD1.P 32(R5), [V28.B16, V29.B16]
 	PRFM 704(R12), PLDL2KEEP
+	WORD $0x4e2e831b // smlal2 v27.8h, v24.16b, v14.16b
 	PRFM 768(R12), PLDL2KEEP
+	WORD $0x4e606b43 // sadalp v3.4s, v26.8h
+	WORD $0x0e2fc2fa // smull v26.8h, v23.8b, v15.8b
+	WORD $0x4e606bc2 // sadalp v2.4s, v30.8h
 	PRFM 832(R12), PLDL2KEEP
+	WORD $0x0e2ec39e // smull v30.8h, v28.8b, v14.8b
 	PRFM 896(R12), PLDL2KEEP
+	WORD $0x4e606b64 // sadalp v4.4s, v27.8h
+	WORD $0x0e2fc33b // smull v27.8h, v25.8b, v15.8b
+	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
+	VLD1.P 32(R6), [V22.B16, V23.B16]
 	PRFM 960(R12), PLDL2KEEP
+	WORD $0x4e2e839e // smlal2 v30.8h, v28.16b, v14.16b
 	PRFM 1024(R12), PLDL2KEEP
+	WORD $0x4e2f833b // smlal2 v27.8h, v25.16b, v15.16b
+	VLD1.P 32(R7), [V24.B16, V25.B16]
+	WORD $0x4e606b43 // sadalp v3.4s, v26.8h
 	ADD $1088, R12, R12
-	FMOVQ.P 16(R9), F20
-	VLD1.P 64(R8), [V14.B16, V15.B16, V16.B16, V17.B16]
-	VLD1.P 2(R0), V18.H[0]
-	VLD1.P 2(R1), V18.H[1]
-	VLD1.P 32(R0), [V22.B16, V23.B16]
-	VLD1.P 32(R1), [V24.B16, V25.B16]
 	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
+	WORD $0x4e606bc5 // sadalp v5.4s, v30.8h
+	WORD $0x0e2fc3be // smull v30.8h, v29.8b, v15.8b
+	WORD $0x4e606b64 // sadalp v4.4s, v27.8h
 	WORD $0x0e2ec31b // smull v27.8h, v24.8b, v14.8b
 	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
-	WORD $0x4e2e831b // smlal2 v27.8h, v24.16b, v14.16b
-	WORD $0x4e606b40 // sadalp v0.4s, v26.8h
-	WORD $0x4e606b61 // sadalp v1.4s, v27.8h
-	WORD $0x0e2fc2fa // smull v26.8h, v23.8b, v15.8b
-	WORD $0x0e2fc33b // smull v27.8h, v25.8b, v15.8b
-	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
-	WORD $0x4e2f833b // smlal2 v27.8h, v25.16b, v15.16b
-	WORD $0x4e606b40 // sadalp v0.4s, v26.8h
-	WORD $0x4e606b61 // sadalp v1.4s, v27.8h
-	VLD1.P 2(R2), V18.H[2]
-	VLD1.P 2(R3), V18.H[3]
-	VLD1.P 32(R2), [V22.B16, V23.B16]
-	VLD1.P 32(R3), [V24.B16, V25.B16]
-	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
-	WORD $0x0e2ec31b // smull v27.8h, v24.8b, v14.8b
-	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
-	WORD $0x4e2e831b // smlal2 v27.8h, v24.16b, v14.16b
-	WORD $0x4e606b42 // sadalp v2.4s, v26.8h
-	WORD $0x4e606b63 // sadalp v3.4s, v27.8h
-	WORD $0x0e2fc2fa // smull v26.8h, v23.8b, v15.8b
-	WORD $0x0e2fc33b // smull v27.8h, v25.8b, v15.8b
-	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
-	WORD $0x4e2f833b // smlal2 v27.8h, v25.16b, v15.16b
-	WORD $0x4e606b42 // sadalp v2.4s, v26.8h
-	WORD $0x4e606b63 // sadalp v3.4s, v27.8h
-	VLD1.P 2(R4), V18.H[4]
-	VLD1.P 2(R5), V18.H[5]
-	VLD1.P 32(R4), [V22.B16, V23.B16]
-	VLD1.P 32(R5), [V24.B16, V25.B16]
-	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
-	WORD $0x0e2ec31b // smull v27.8h, v24.8b, v14.8b
-	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
-	WORD $0x4e2e831b // smlal2 v27.8h, v24.16b, v14.16b
-	WORD $0x4e606b44 // sadalp v4.4s, v26.8h
-	WORD $0x4e606b65 // sadalp v5.4s, v27.8h
-	WORD $0x0e2fc2fa // smull v26.8h, v23.8b, v15.8b
-	WORD $0x0e2fc33b // smull v27.8h, v25.8b, v15.8b
-	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
-	WORD $0x4e2f833b // smlal2 v27.8h, v25.16b, v15.16b
-	WORD $0x4e606b44 // sadalp v4.4s, v26.8h
-	WORD $0x4e606b65 // sadalp v5.4s, v27.8h
-	VLD1.P 2(R6), V18.H[6]
-	VLD1.P 2(R7), V18.H[7]
-	VLD1.P 32(R6), [V22.B16, V23.B16]
-	VLD1.P 32(R7), [V24.B16, V25.B16]
-	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
-	WORD $0x0e2ec31b // smull v27.8h, v24.8b, v14.8b
-	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
-	WORD $0x4e2e831b // smlal2 v27.8h, v24.16b, v14.16b
-	WORD $0x4e606b46 // sadalp v6.4s, v26.8h
-	WORD $0x4e606b67 // sadalp v7.4s, v27.8h
-	WORD $0x0e2fc2fa // smull v26.8h, v23.8b, v15.8b
-	WORD $0x0e2fc33b // smull v27.8h, v25.8b, v15.8b
-	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
-	WORD $0x4e2f833b // smlal2 v27.8h, v25.16b, v15.16b
-	WORD $0x4e606b46 // sadalp v6.4s, v26.8h
-	WORD $0x4e606b67 // sadalp v7.4s, v27.8h
 	WORD $0x4ea1bc16 // addp v22.4s, v0.4s, v1.4s
+	WORD $0x4e2f83be // smlal2 v30.8h, v29.16b, v15.16b
+	WORD $0x4e2e831b // smlal2 v27.8h, v24.16b, v14.16b
+	WORD $0x4e606b46 // sadalp v6.4s, v26.8h
+	WORD $0x0e2fc2fa // smull v26.8h, v23.8b, v15.8b
+	WORD $0x4e606bc5 // sadalp v5.4s, v30.8h
+	WORD $0x4e606b67 // sadalp v7.4s, v27.8h
+	WORD $0x0e2fc33b // smull v27.8h, v25.8b, v15.8b
+	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
 	WORD $0x4ea3bc57 // addp v23.4s, v2.4s, v3.4s
+	WORD $0x4ea5bc98 // addp v24.4s, v4.4s, v5.4s
+	WORD $0x4e2f833b // smlal2 v27.8h, v25.16b, v15.16b
 	WORD $0x4eb7beca // addp v10.4s, v22.4s, v23.4s
-	WORD $0x6eac8556 // sub v22.4s, v10.4s, v12.4s
-	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
+	WORD $0x4e606b46 // sadalp v6.4s, v26.8h
 	WORD $0x0e217a57 // fcvtl v23.4s, v18.4h
-	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
-	WORD $0x4f9492d6 // fmul v22.4s, v22.4s, v20.s[0]
-	WORD $0x4e36d508 // fadd v8.4s, v8.4s, v22.4s
-	WORD $0x4ea5bc96 // addp v22.4s, v4.4s, v5.4s
-	WORD $0x4ea7bcd7 // addp v23.4s, v6.4s, v7.4s
-	WORD $0x4eb7becb // addp v11.4s, v22.4s, v23.4s
-	WORD $0x6ead8576 // sub v22.4s, v11.4s, v13.4s
-	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
-	WORD $0x4e217a57 // fcvtl2 v23.4s, v18.8h
-	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
-	WORD $0x4f9492d6 // fmul v22.4s, v22.4s, v20.s[0]
-	WORD $0x4e36d529 // fadd v9.4s, v9.4s, v22.4s
 	VLD1.P 2(R0), V18.H[0]
+	WORD $0x6eac8556 // sub v22.4s, v10.4s, v12.4s
+	WORD $0x4e606b67 // sadalp v7.4s, v27.8h
+	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
 	VLD1.P 2(R1), V18.H[1]
-	VLD1.P 32(R0), [V22.B16, V23.B16]
-	VLD1.P 32(R1), [V24.B16, V25.B16]
-	WORD $0x0e30c2da // smull v26.8h, v22.8b, v16.8b
-	WORD $0x0e30c31b // smull v27.8h, v24.8b, v16.8b
-	WORD $0x4e3082da // smlal2 v26.8h, v22.16b, v16.16b
-	WORD $0x4e30831b // smlal2 v27.8h, v24.16b, v16.16b
-	WORD $0x4e606b40 // sadalp v0.4s, v26.8h
-	WORD $0x4e606b61 // sadalp v1.4s, v27.8h
-	WORD $0x0e31c2fa // smull v26.8h, v23.8b, v17.8b
-	WORD $0x0e31c33b // smull v27.8h, v25.8b, v17.8b
-	WORD $0x4e3182fa // smlal2 v26.8h, v23.16b, v17.16b
-	WORD $0x4e31833b // smlal2 v27.8h, v25.16b, v17.16b
-	WORD $0x4e606b40 // sadalp v0.4s, v26.8h
-	WORD $0x4e606b61 // sadalp v1.4s, v27.8h
+	WORD $0x4ea7bcd9 // addp v25.4s, v6.4s, v7.4s
+	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
+	WORD $0x4eb9bf0b // addp v11.4s, v24.4s, v25.4s
+	WORD $0x0e217a79 // fcvtl v25.4s, v19.4h
 	VLD1.P 2(R2), V18.H[2]
+	WORD $0x4f9492d6 // fmul v22.4s, v22.4s, v20.s[0]
+	VLD1.P 2(R4), V19.H[0]
+	WORD $0x6ead8578 // sub v24.4s, v11.4s, v13.4s
+	VLD1.P 32(R2), [V28.B16, V29.B16]
+	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
+	WORD $0x4e36d508 // fadd v8.4s, v8.4s, v22.4s
+	VLD1.P 32(R0), [V22.B16, V23.B16]
 	VLD1.P 2(R3), V18.H[3]
-	VLD1.P 32(R2), [V22.B16, V23.B16]
-	VLD1.P 32(R3), [V24.B16, V25.B16]
+	WORD $0x0e30c39e // smull v30.8h, v28.8b, v16.8b
+	VLD1.P 2(R5), V19.H[1]
+	WORD $0x6e39df18 // fmul v24.4s, v24.4s, v25.4s
 	WORD $0x0e30c2da // smull v26.8h, v22.8b, v16.8b
-	WORD $0x0e30c31b // smull v27.8h, v24.8b, v16.8b
+	WORD $0x4e30839e // smlal2 v30.8h, v28.16b, v16.16b
+	WORD $0x4f949318 // fmul v24.4s, v24.4s, v20.s[0]
+	VLD1.P 2(R6), V19.H[2]
 	WORD $0x4e3082da // smlal2 v26.8h, v22.16b, v16.16b
-	WORD $0x4e30831b // smlal2 v27.8h, v24.16b, v16.16b
-	WORD $0x4e606b42 // sadalp v2.4s, v26.8h
-	WORD $0x4e606b63 // sadalp v3.4s, v27.8h
+	WORD $0x4e606bc2 // sadalp v2.4s, v30.8h
+	WORD $0x0e31c3be // smull v30.8h, v29.8b, v17.8b
+	WORD $0x4e38d529 // fadd v9.4s, v9.4s, v24.4s
+	VLD1.P 32(R1), [V24.B16, V25.B16]
+	VLD1.P 2(R7), V19.H[3]
+	WORD $0x4e606b40 // sadalp v0.4s, v26.8h
 	WORD $0x0e31c2fa // smull v26.8h, v23.8b, v17.8b
-	WORD $0x0e31c33b // smull v27.8h, v25.8b, v17.8b
+	WORD $0x4e3183be // smlal2 v30.8h, v29.16b, v17.16b
+	VLD1.P 32(R5), [V28.B16, V29.B16]
+	WORD $0x0e30c31b // smull v27.8h, v24.8b, v16.8b
 	WORD $0x4e3182fa // smlal2 v26.8h, v23.16b, v17.16b
-	WORD $0x4e31833b // smlal2 v27.8h, v25.16b, v17.16b
-	WORD $0x4e606b42 // sadalp v2.4s, v26.8h
-	WORD $0x4e606b63 // sadalp v3.4s, v27.8h
-	VLD1.P 2(R4), V18.H[4]
-	VLD1.P 2(R5), V18.H[5]
-	VLD1.P 32(R4), [V22.B16, V23.B16]
-	VLD1.P 32(R5), [V24.B16, V25.B16]
+	VLD1.P 32(R3), [V22.B16, V23.B16]
+	WORD $0x4e606bc2 // sadalp v2.4s, v30.8h
+	WORD $0x0e30c39e // smull v30.8h, v28.8b, v16.8b
+	WORD $0x4e30831b // smlal2 v27.8h, v24.16b, v16.16b
+	WORD $0x4e606b40 // sadalp v0.4s, v26.8h
 	WORD $0x0e30c2da // smull v26.8h, v22.8b, v16.8b
-	WORD $0x0e30c31b // smull v27.8h, v24.8b, v16.8b
-	WORD $0x4e3082da // smlal2 v26.8h, v22.16b, v16.16b
-	WORD $0x4e30831b // smlal2 v27.8h, v24.16b, v16.16b
-	WORD $0x4e606b44 // sadalp v4.4s, v26.8h
-	WORD $0x4e606b65 // sadalp v5.4s, v27.8h
-	WORD $0x0e31c2fa // smull v26.8h, v23.8b, v17.8b
+	WORD $0x4e30839e // smlal2 v30.8h, v28.16b, v16.16b
+	WORD $0x4e606b61 // sadalp v1.4s, v27.8h
 	WORD $0x0e31c33b // smull v27.8h, v25.8b, v17.8b
-	WORD $0x4e3182fa // smlal2 v26.8h, v23.16b, v17.16b
+	WORD $0x4e3082da // smlal2 v26.8h, v22.16b, v16.16b
+	WORD $0x4e606bc5 // sadalp v5.4s, v30.8h
+	WORD $0x0e31c3be // smull v30.8h, v29.8b, v17.8b
 	WORD $0x4e31833b // smlal2 v27.8h, v25.16b, v17.16b
-	WORD $0x4e606b44 // sadalp v4.4s, v26.8h
-	WORD $0x4e606b65 // sadalp v5.4s, v27.8h
-	VLD1.P 2(R6), V18.H[6]
-	VLD1.P 2(R7), V18.H[7]
+	VLD1.P 32(R4), [V24.B16, V25.B16]
+	WORD $0x4e606b43 // sadalp v3.4s, v26.8h
+	WORD $0x0e31c2fa // smull v26.8h, v23.8b, v17.8b
+	WORD $0x4e3183be // smlal2 v30.8h, v29.16b, v17.16b
+	WORD $0x4e606b61 // sadalp v1.4s, v27.8h
+	WORD $0x0e30c31b // smull v27.8h, v24.8b, v16.8b
+	WORD $0x4e3182fa // smlal2 v26.8h, v23.16b, v17.16b
 	VLD1.P 32(R6), [V22.B16, V23.B16]
-	VLD1.P 32(R7), [V24.B16, V25.B16]
-	WORD $0x0e30c2da // smull v26.8h, v22.8b, v16.8b
-	WORD $0x0e30c31b // smull v27.8h, v24.8b, v16.8b
-	WORD $0x4e3082da // smlal2 v26.8h, v22.16b, v16.16b
+	WORD $0x4e606bc5 // sadalp v5.4s, v30.8h
 	WORD $0x4e30831b // smlal2 v27.8h, v24.16b, v16.16b
-	WORD $0x4e606b46 // sadalp v6.4s, v26.8h
-	WORD $0x4e606b67 // sadalp v7.4s, v27.8h
-	WORD $0x0e31c2fa // smull v26.8h, v23.8b, v17.8b
+	WORD $0x4e606b43 // sadalp v3.4s, v26.8h
+	WORD $0x0e30c2da // smull v26.8h, v22.8b, v16.8b
+	WORD $0x4e606b64 // sadalp v4.4s, v27.8h
 	WORD $0x0e31c33b // smull v27.8h, v25.8b, v17.8b
-	WORD $0x4e3182fa // smlal2 v26.8h, v23.16b, v17.16b
-	WORD $0x4e31833b // smlal2 v27.8h, v25.16b, v17.16b
-	WORD $0x4e606b46 // sadalp v6.4s, v26.8h
-	WORD $0x4e606b67 // sadalp v7.4s, v27.8h
+	WORD $0x4e3082da // smlal2 v26.8h, v22.16b, v16.16b
 	WORD $0x4ea1bc16 // addp v22.4s, v0.4s, v1.4s
+	WORD $0x4e31833b // smlal2 v27.8h, v25.16b, v17.16b
+	VLD1.P 32(R7), [V24.B16, V25.B16]
+	WORD $0x4e606b46 // sadalp v6.4s, v26.8h
+	WORD $0x0e31c2fa // smull v26.8h, v23.8b, v17.8b
+	WORD $0x4e606b64 // sadalp v4.4s, v27.8h
+	WORD $0x0e30c31b // smull v27.8h, v24.8b, v16.8b
+	WORD $0x4e3182fa // smlal2 v26.8h, v23.16b, v17.16b
 	WORD $0x4ea3bc57 // addp v23.4s, v2.4s, v3.4s
+	WORD $0x4e30831b // smlal2 v27.8h, v24.16b, v16.16b
+	WORD $0x4ea5bc98 // addp v24.4s, v4.4s, v5.4s
+	WORD $0x4e606b46 // sadalp v6.4s, v26.8h
 	WORD $0x4eb7becc // addp v12.4s, v22.4s, v23.4s
+	WORD $0x0e217a57 // fcvtl v23.4s, v18.4h
+	VLD1.P 2(R0), V18.H[0]
+	WORD $0x4e606b67 // sadalp v7.4s, v27.8h
+	WORD $0x0e31c33b // smull v27.8h, v25.8b, v17.8b
 	WORD $0x6eaa8596 // sub v22.4s, v12.4s, v10.4s
 	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
-	WORD $0x0e217a57 // fcvtl v23.4s, v18.4h
-	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
-	WORD $0x4fb492d6 // fmul v22.4s, v22.4s, v20.s[1]
-	WORD $0x4e36d508 // fadd v8.4s, v8.4s, v22.4s
-	WORD $0x4ea5bc96 // addp v22.4s, v4.4s, v5.4s
-	WORD $0x4ea7bcd7 // addp v23.4s, v6.4s, v7.4s
-	WORD $0x4eb7becd // addp v13.4s, v22.4s, v23.4s
-	WORD $0x6eab85b6 // sub v22.4s, v13.4s, v11.4s
-	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
-	WORD $0x4e217a57 // fcvtl2 v23.4s, v18.8h
-	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
-	WORD $0x4fb492d6 // fmul v22.4s, v22.4s, v20.s[1]
-	WORD $0x4e36d529 // fadd v9.4s, v9.4s, v22.4s
+	VLD1.P 2(R1), V18.H[1]
+	WORD $0x4e31833b // smlal2 v27.8h, v25.16b, v17.16b
 	VLD1.P 64(R8), [V14.B16, V15.B16, V16.B16, V17.B16]
-	VLD1.P 2(R0), V18.H[0]
-	VLD1.P 2(R1), V18.H[1]
-	VLD1.P 32(R0), [V22.B16, V23.B16]
-	VLD1.P 32(R1), [V24.B16, V25.B16]
-	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
-	WORD $0x0e2ec31b // smull v27.8h, v24.8b, v14.8b
-	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
-	WORD $0x4e2e831b // smlal2 v27.8h, v24.16b, v14.16b
-	WORD $0x4e606b40 // sadalp v0.4s, v26.8h
-	WORD $0x4e606b61 // sadalp v1.4s, v27.8h
-	WORD $0x0e2fc2fa // smull v26.8h, v23.8b, v15.8b
-	WORD $0x0e2fc33b // smull v27.8h, v25.8b, v15.8b
-	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
-	WORD $0x4e2f833b // smlal2 v27.8h, v25.16b, v15.16b
-	WORD $0x4e606b40 // sadalp v0.4s, v26.8h
-	WORD $0x4e606b61 // sadalp v1.4s, v27.8h
-	VLD1.P 2(R2), V18.H[2]
-	VLD1.P 2(R3), V18.H[3]
-	VLD1.P 32(R2), [V22.B16, V23.B16]
-	VLD1.P 32(R3), [V24.B16, V25.B16]
-	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
-	WORD $0x0e2ec31b // smull v27.8h, v24.8b, v14.8b
-	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
-	WORD $0x4e2e831b // smlal2 v27.8h, v24.16b, v14.16b
-	WORD $0x4e606b42 // sadalp v2.4s, v26.8h
-	WORD $0x4e606b63 // sadalp v3.4s, v27.8h
-	WORD $0x0e2fc2fa // smull v26.8h, v23.8b, v15.8b
-	WORD $0x0e2fc33b // smull v27.8h, v25.8b, v15.8b
-	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
-	WORD $0x4e2f833b // smlal2 v27.8h, v25.16b, v15.16b
-	WORD $0x4e606b42 // sadalp v2.4s, v26.8h
-	WORD $0x4e606b63 // sadalp v3.4s, v27.8h
-	VLD1.P 2(R4), V18.H[4]
-	VLD1.P 2(R5), V18.H[5]
-	VLD1.P 32(R4), [V22.B16, V23.B16]
-	VLD1.P 32(R5), [V24.B16, V25.B16]
-	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
-	WORD $0x0e2ec31b // smull v27.8h, v24.8b, v14.8b
-	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
-	WORD $0x4e2e831b // smlal2 v27.8h, v24.16b, v14.16b
-	WORD $0x4e606b44 // sadalp v4.4s, v26.8h
-	WORD $0x4e606b65 // sadalp v5.4s, v27.8h
-	WORD $0x0e2fc2fa // smull v26.8h, v23.8b, v15.8b
-	WORD $0x0e2fc33b // smull v27.8h, v25.8b, v15.8b
-	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
-	WORD $0x4e2f833b // smlal2 v27.8h, v25.16b, v15.16b
-	WORD $0x4e606b44 // sadalp v4.4s, v26.8h
-	WORD $0x4e606b65 // sadalp v5.4s, v27.8h
-	VLD1.P 2(R6), V18.H[6]
-	VLD1.P 2(R7), V18.H[7]
-	VLD1.P 32(R6), [V22.B16, V23.B16]
-	VLD1.P 32(R7), [V24.B16, V25.B16]
-	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
-	WORD $0x0e2ec31b // smull v27.8h, v24.8b, v14.8b
-	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
-	WORD $0x4e2e831b // smlal2 v27.8h, v24.16b, v14.16b
-	WORD $0x4e606b46 // sadalp v6.4s, v26.8h
-	WORD $0x4e606b67 // sadalp v7.4s, v27.8h
-	WORD $0x0e2fc2fa // smull v26.8h, v23.8b, v15.8b
-	WORD $0x0e2fc33b // smull v27.8h, v25.8b, v15.8b
-	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
-	WORD $0x4e2f833b // smlal2 v27.8h, v25.16b, v15.16b
-	WORD $0x4e606b46 // sadalp v6.4s, v26.8h
-	WORD $0x4e606b67 // sadalp v7.4s, v27.8h
-	WORD $0x4ea1bc16 // addp v22.4s, v0.4s, v1.4s
-	WORD $0x4ea3bc57 // addp v23.4s, v2.4s, v3.4s
-	WORD $0x4eb7beca // addp v10.4s, v22.4s, v23.4s
-	WORD $0x6eac8556 // sub v22.4s, v10.4s, v12.4s
-	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
-	WORD $0x0e217a57 // fcvtl v23.4s, v18.4h
 	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
-	WORD $0x4f949ad6 // fmul v22.4s, v22.4s, v20.s[2]
+	WORD $0x4e606b67 // sadalp v7.4s, v27.8h
+	VLD1.P 2(R2), V18.H[2]
+	VLD1.P 32(R2), [V28.B16, V29.B16]
+	WORD $0x4fb492d6 // fmul v22.4s, v22.4s, v20.s[1]
+	WORD $0x4ea7bcd9 // addp v25.4s, v6.4s, v7.4s
+	VLD1.P 2(R3), V18.H[3]
+	WORD $0x0e2ec39e // smull v30.8h, v28.8b, v14.8b
+	WORD $0x4eb9bf0d // addp v13.4s, v24.4s, v25.4s
+	WORD $0x0e217a79 // fcvtl v25.4s, v19.4h
 	WORD $0x4e36d508 // fadd v8.4s, v8.4s, v22.4s
-	WORD $0x4ea5bc96 // addp v22.4s, v4.4s, v5.4s
-	WORD $0x4ea7bcd7 // addp v23.4s, v6.4s, v7.4s
-	WORD $0x4eb7becb // addp v11.4s, v22.4s, v23.4s
-	WORD $0x6ead8576 // sub v22.4s, v11.4s, v13.4s
-	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
-	WORD $0x4e217a57 // fcvtl2 v23.4s, v18.8h
-	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
-	WORD $0x4f949ad6 // fmul v22.4s, v22.4s, v20.s[2]
-	WORD $0x4e36d529 // fadd v9.4s, v9.4s, v22.4s
-	VLD1.P 2(R0), V18.H[0]
-	VLD1.P 2(R1), V18.H[1]
 	VLD1.P 32(R0), [V22.B16, V23.B16]
+	VLD1.P 2(R4), V19.H[0]
+	WORD $0x6eab85b8 // sub v24.4s, v13.4s, v11.4s
+	WORD $0x4e2e839e // smlal2 v30.8h, v28.16b, v14.16b
+	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
+	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
+	VLD1.P 2(R5), V19.H[1]
+	WORD $0x4e606bc2 // sadalp v2.4s, v30.8h
+	WORD $0x0e2fc3be // smull v30.8h, v29.8b, v15.8b
+	WORD $0x6e39df18 // fmul v24.4s, v24.4s, v25.4s
+	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
+	VLD1.P 2(R6), V19.H[2]
+	WORD $0x4e2f83be // smlal2 v30.8h, v29.16b, v15.16b
+	WORD $0x4fb49318 // fmul v24.4s, v24.4s, v20.s[1]
+	VLD1.P 32(R5), [V28.B16, V29.B16]
+	WORD $0x4e606b40 // sadalp v0.4s, v26.8h
+	WORD $0x0e2fc2fa // smull v26.8h, v23.8b, v15.8b
+	WORD $0x4e606bc2 // sadalp v2.4s, v30.8h
+	WORD $0x4e38d529 // fadd v9.4s, v9.4s, v24.4s
 	VLD1.P 32(R1), [V24.B16, V25.B16]
-	WORD $0x0e30c2da // smull v26.8h, v22.8b, v16.8b
-	WORD $0x0e30c31b // smull v27.8h, v24.8b, v16.8b
-	WORD $0x4e3082da // smlal2 v26.8h, v22.16b, v16.16b
-	WORD $0x4e30831b // smlal2 v27.8h, v24.16b, v16.16b
+	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
+	VLD1.P 32(R3), [V22.B16, V23.B16]
+	VLD1.P 2(R7), V19.H[3]
+	WORD $0x0e2ec39e // smull v30.8h, v28.8b, v14.8b
+	WORD $0x0e2ec31b // smull v27.8h, v24.8b, v14.8b
 	WORD $0x4e606b40 // sadalp v0.4s, v26.8h
+	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
+	WORD $0x4e2e839e // smlal2 v30.8h, v28.16b, v14.16b
+	WORD $0x4e2e831b // smlal2 v27.8h, v24.16b, v14.16b
+	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
+	WORD $0x4e606bc5 // sadalp v5.4s, v30.8h
+	WORD $0x0e2fc3be // smull v30.8h, v29.8b, v15.8b
 	WORD $0x4e606b61 // sadalp v1.4s, v27.8h
-	WORD $0x0e31c2fa // smull v26.8h, v23.8b, v17.8b
-	WORD $0x0e31c33b // smull v27.8h, v25.8b, v17.8b
-	WORD $0x4e3182fa // smlal2 v26.8h, v23.16b, v17.16b
-	WORD $0x4e31833b // smlal2 v27.8h, v25.16b, v17.16b
-	WORD $0x4e606b40 // sadalp v0.4s, v26.8h
-	WORD $0x4e606b61 // sadalp v1.4s, v27.8h
-	VLD1.P 2(R2), V18.H[2]
-	VLD1.P 2(R3), V18.H[3]
-	VLD1.P 32(R2), [V22.B16, V23.B16]
-	VLD1.P 32(R3), [V24.B16, V25.B16]
-	WORD $0x0e30c2da // smull v26.8h, v22.8b, v16.8b
-	WORD $0x0e30c31b // smull v27.8h, v24.8b, v16.8b
-	WORD $0x4e3082da // smlal2 v26.8h, v22.16b, v16.16b
-	WORD $0x4e30831b // smlal2 v27.8h, v24.16b, v16.16b
-	WORD $0x4e606b42 // sadalp v2.4s, v26.8h
-	WORD $0x4e606b63 // sadalp v3.4s, v27.8h
-	WORD $0x0e31c2fa // smull v26.8h, v23.8b, v17.8b
-	WORD $0x0e31c33b // smull v27.8h, v25.8b, v17.8b
-	WORD $0x4e3182fa // smlal2 v26.8h, v23.16b, v17.16b
-	WORD $0x4e31833b // smlal2 v27.8h, v25.16b, v17.16b
-	WORD $0x4e606b42 // sadalp v2.4s, v26.8h
-	WORD $0x4e606b63 // sadalp v3.4s, v27.8h
-	VLD1.P 2(R4), V18.H[4]
-	VLD1.P 2(R5), V18.H[5]
-	VLD1.P 32(R4), [V22.B16, V23.B16]
-	VLD1.P 32(R5), [V24.B16, V25.B16]
-	WORD $0x0e30c2da // smull v26.8h, v22.8b, v16.8b
-	WORD $0x0e30c31b // smull v27.8h, v24.8b, v16.8b
-	WORD $0x4e3082da // smlal2 v26.8h, v22.16b, v16.16b
-	WORD $0x4e30831b // smlal2 v27.8h, v24.16b, v16.16b
-	WORD $0x4e606b44 // sadalp v4.4s, v26.8h
-	WORD $0x4e606b65 // sadalp v5.4s, v27.8h
-	WORD $0x0e31c2fa // smull v26.8h, v23.8b, v17.8b
-	WORD $0x0e31c33b // smull v27.8h, v25.8b, v17.8b
-	WORD $0x4e3182fa // smlal2 v26.8h, v23.16b, v17.16b
-	WORD $0x4e31833b // smlal2 v27.8h, v25.16b, v17.16b
-	WORD $0x4e606b44 // sadalp v4.4s, v26.8h
-	WORD $0x4e606b65 // sadalp v5.4s, v27.8h
-	VLD1.P 2(R6), V18.H[6]
-	VLD1.P 2(R7), V18.H[7]
+	WORD $0x0e2fc33b // smull v27.8h, v25.8b, v15.8b
+	WORD $0x4e606b43 // sadalp v3.4s, v26.8h
+	WORD $0x0e2fc2fa // smull v26.8h, v23.8b, v15.8b
+	WORD $0x4e2f83be // smlal2 v30.8h, v29.16b, v15.16b
+	WORD $0x4e2f833b // smlal2 v27.8h, v25.16b, v15.16b
+	VLD1.P 32(R4), [V24.B16, V25.B16]
+	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
 	VLD1.P 32(R6), [V22.B16, V23.B16]
-	VLD1.P 32(R7), [V24.B16, V25.B16]
-	WORD $0x0e30c2da // smull v26.8h, v22.8b, v16.8b
-	WORD $0x0e30c31b // smull v27.8h, v24.8b, v16.8b
-	WORD $0x4e3082da // smlal2 v26.8h, v22.16b, v16.16b
-	WORD $0x4e30831b // smlal2 v27.8h, v24.16b, v16.16b
-	WORD $0x4e606b46 // sadalp v6.4s, v26.8h
-	WORD $0x4e606b67 // sadalp v7.4s, v27.8h
-	WORD $0x0e31c2fa // smull v26.8h, v23.8b, v17.8b
-	WORD $0x0e31c33b // smull v27.8h, v25.8b, v17.8b
-	WORD $0x4e3182fa // smlal2 v26.8h, v23.16b, v17.16b
-	WORD $0x4e31833b // smlal2 v27.8h, v25.16b, v17.16b
-	WORD $0x4e606b46 // sadalp v6.4s, v26.8h
-	WORD $0x4e606b67 // sadalp v7.4s, v27.8h
+	WORD $0x4e606bc5 // sadalp v5.4s, v30.8h
+	WORD $0x4e606b61 // sadalp v1.4s, v27.8h
+	WORD $0x0e2ec31b // smull v27.8h, v24.8b, v14.8b
+	WORD $0x4e606b43 // sadalp v3.4s, v26.8h
+	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
+	WORD $0x4e2e831b // smlal2 v27.8h, v24.16b, v14.16b
+	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
 	WORD $0x4ea1bc16 // addp v22.4s, v0.4s, v1.4s
+	WORD $0x4e606b64 // sadalp v4.4s, v27.8h
+	WORD $0x0e2fc33b // smull v27.8h, v25.8b, v15.8b
+	WORD $0x4e606b46 // sadalp v6.4s, v26.8h
+	WORD $0x0e2fc2fa // smull v26.8h, v23.8b, v15.8b
+	WORD $0x4e2f833b // smlal2 v27.8h, v25.16b, v15.16b
+	VLD1.P 32(R7), [V24.B16, V25.B16]
+	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
 	WORD $0x4ea3bc57 // addp v23.4s, v2.4s, v3.4s
+	WORD $0x4e606b64 // sadalp v4.4s, v27.8h
+	WORD $0x4eb7beca // addp v10.4s, v22.4s, v23.4s
+	WORD $0x0e2ec31b // smull v27.8h, v24.8b, v14.8b
+	WORD $0x4e606b46 // sadalp v6.4s, v26.8h
+	WORD $0x0e217a57 // fcvtl v23.4s, v18.4h
+	VLD1.P 2(R0), V18.H[0]
+	WORD $0x6eac8556 // sub v22.4s, v10.4s, v12.4s
+	WORD $0x4e2e831b // smlal2 v27.8h, v24.16b, v14.16b
+	WORD $0x4ea5bc98 // addp v24.4s, v4.4s, v5.4s
+	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
+	VLD1.P 2(R1), V18.H[1]
+	WORD $0x4e606b67 // sadalp v7.4s, v27.8h
+	WORD $0x0e2fc33b // smull v27.8h, v25.8b, v15.8b
+	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
+	VLD1.P 2(R2), V18.H[2]
+	WORD $0x4e2f833b // smlal2 v27.8h, v25.16b, v15.16b
+	VLD1.P 32(R2), [V28.B16, V29.B16]
+	WORD $0x4f949ad6 // fmul v22.4s, v22.4s, v20.s[2]
+	WORD $0x4e606b67 // sadalp v7.4s, v27.8h
+	VLD1.P 2(R3), V18.H[3]
+	WORD $0x4e36d508 // fadd v8.4s, v8.4s, v22.4s
+	VLD1.P 32(R0), [V22.B16, V23.B16]
+	WORD $0x0e30c39e // smull v30.8h, v28.8b, v16.8b
+	WORD $0x4ea7bcd9 // addp v25.4s, v6.4s, v7.4s
+	WORD $0x0e30c2da // smull v26.8h, v22.8b, v16.8b
+	WORD $0x4e30839e // smlal2 v30.8h, v28.16b, v16.16b
+	WORD $0x4eb9bf0b // addp v11.4s, v24.4s, v25.4s
+	WORD $0x0e217a79 // fcvtl v25.4s, v19.4h
+	VLD1.P 2(R4), V19.H[0]
+	WORD $0x6ead8578 // sub v24.4s, v11.4s, v13.4s
+	WORD $0x4e3082da // smlal2 v26.8h, v22.16b, v16.16b
+	WORD $0x4e606bc2 // sadalp v2.4s, v30.8h
+	WORD $0x0e31c3be // smull v30.8h, v29.8b, v17.8b
+	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
+	VLD1.P 2(R5), V19.H[1]
+	WORD $0x4e606b40 // sadalp v0.4s, v26.8h
+	WORD $0x0e31c2fa // smull v26.8h, v23.8b, v17.8b
+	WORD $0x4e3183be // smlal2 v30.8h, v29.16b, v17.16b
+	VLD1.P 32(R5), [V28.B16, V29.B16]
+	WORD $0x6e39df18 // fmul v24.4s, v24.4s, v25.4s
+	WORD $0x4e3182fa // smlal2 v26.8h, v23.16b, v17.16b
+	VLD1.P 32(R3), [V22.B16, V23.B16]
+	VLD1.P 2(R6), V19.H[2]
+	WORD $0x4e606bc2 // sadalp v2.4s, v30.8h
+	WORD $0x4f949b18 // fmul v24.4s, v24.4s, v20.s[2]
+	WORD $0x0e30c39e // smull v30.8h, v28.8b, v16.8b
+	WORD $0x4e606b40 // sadalp v0.4s, v26.8h
+	WORD $0x0e30c2da // smull v26.8h, v22.8b, v16.8b
+	WORD $0x4e38d529 // fadd v9.4s, v9.4s, v24.4s
+	VLD1.P 32(R1), [V24.B16, V25.B16]
+	VLD1.P 2(R7), V19.H[3]
+	WORD $0x4e30839e // smlal2 v30.8h, v28.16b, v16.16b
+	WORD $0x4e3082da // smlal2 v26.8h, v22.16b, v16.16b
+	WORD $0x0e30c31b // smull v27.8h, v24.8b, v16.8b
+	WORD $0x4e606bc5 // sadalp v5.4s, v30.8h
+	WORD $0x0e31c3be // smull v30.8h, v29.8b, v17.8b
+	WORD $0x4e606b43 // sadalp v3.4s, v26.8h
+	WORD $0x0e31c2fa // smull v26.8h, v23.8b, v17.8b
+	WORD $0x4e30831b // smlal2 v27.8h, v24.16b, v16.16b
+	WORD $0x4e3183be // smlal2 v30.8h, v29.16b, v17.16b
+	WORD $0x4e3182fa // smlal2 v26.8h, v23.16b, v17.16b
+	VLD1.P 32(R6), [V22.B16, V23.B16]
+	WORD $0x4e606b61 // sadalp v1.4s, v27.8h
+	WORD $0x0e31c33b // smull v27.8h, v25.8b, v17.8b
+	WORD $0x4e606bc5 // sadalp v5.4s, v30.8h
+	WORD $0x4e606b43 // sadalp v3.4s, v26.8h
+	WORD $0x0e30c2da // smull v26.8h, v22.8b, v16.8b
+	WORD $0x4e31833b // smlal2 v27.8h, v25.16b, v17.16b
+	VLD1.P 32(R4), [V24.B16, V25.B16]
+	WORD $0x4e3082da // smlal2 v26.8h, v22.16b, v16.16b
+	WORD $0x4e606b61 // sadalp v1.4s, v27.8h
+	WORD $0x0e30c31b // smull v27.8h, v24.8b, v16.8b
+	WORD $0x4e606b46 // sadalp v6.4s, v26.8h
+	WORD $0x0e31c2fa // smull v26.8h, v23.8b, v17.8b
+	WORD $0x4ea1bc16 // addp v22.4s, v0.4s, v1.4s
+	WORD $0x4e30831b // smlal2 v27.8h, v24.16b, v16.16b
+	WORD $0x4e3182fa // smlal2 v26.8h, v23.16b, v17.16b
+	WORD $0x4ea3bc57 // addp v23.4s, v2.4s, v3.4s
+	WORD $0x4e606b64 // sadalp v4.4s, v27.8h
+	WORD $0x0e31c33b // smull v27.8h, v25.8b, v17.8b
 	WORD $0x4eb7becc // addp v12.4s, v22.4s, v23.4s
+	WORD $0x0e217a57 // fcvtl v23.4s, v18.4h
+	WORD $0x4e606b46 // sadalp v6.4s, v26.8h
+	WORD $0x4e31833b // smlal2 v27.8h, v25.16b, v17.16b
+	VLD1.P 32(R7), [V24.B16, V25.B16]
 	WORD $0x6eaa8596 // sub v22.4s, v12.4s, v10.4s
 	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
-	WORD $0x0e217a57 // fcvtl v23.4s, v18.4h
+	WORD $0x4e606b64 // sadalp v4.4s, v27.8h
+	WORD $0x0e30c31b // smull v27.8h, v24.8b, v16.8b
 	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
+	WORD $0x4e30831b // smlal2 v27.8h, v24.16b, v16.16b
+	WORD $0x4ea5bc98 // addp v24.4s, v4.4s, v5.4s
 	WORD $0x4fb49ad6 // fmul v22.4s, v22.4s, v20.s[3]
+	WORD $0x4e606b67 // sadalp v7.4s, v27.8h
+	WORD $0x0e31c33b // smull v27.8h, v25.8b, v17.8b
 	WORD $0x4e36d508 // fadd v8.4s, v8.4s, v22.4s
-	WORD $0x4ea5bc96 // addp v22.4s, v4.4s, v5.4s
-	WORD $0x4ea7bcd7 // addp v23.4s, v6.4s, v7.4s
-	WORD $0x4eb7becd // addp v13.4s, v22.4s, v23.4s
-	WORD $0x6eab85b6 // sub v22.4s, v13.4s, v11.4s
-	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
-	WORD $0x4e217a57 // fcvtl2 v23.4s, v18.8h
-	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
-	WORD $0x4fb49ad6 // fmul v22.4s, v22.4s, v20.s[3]
-	WORD $0x4e36d529 // fadd v9.4s, v9.4s, v22.4s
+	WORD $0x4e31833b // smlal2 v27.8h, v25.16b, v17.16b
+	WORD $0x4e606b67 // sadalp v7.4s, v27.8h
+	WORD $0x4ea7bcd9 // addp v25.4s, v6.4s, v7.4s
+	WORD $0x4eb9bf0d // addp v13.4s, v24.4s, v25.4s
+	WORD $0x0e217a79 // fcvtl v25.4s, v19.4h
+	WORD $0x6eab85b8 // sub v24.4s, v13.4s, v11.4s
+	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
+	WORD $0x6e39df18 // fmul v24.4s, v24.4s, v25.4s
+	WORD $0x4fb49b18 // fmul v24.4s, v24.4s, v20.s[3]
+	WORD $0x4e38d529 // fadd v9.4s, v9.4s, v24.4s
 	SUBS $4, R11, R11
 	BGE fourQ8_0NEON
 
@@ -440,89 +440,89 @@ oneQ8_0NEON:
 	PRFM 192(R12), PLDL2KEEP
 	ADD $272, R12, R12
 	FMOVS.P 4(R9), F20
-	VLD1.P 32(R8), [V14.B16, V15.B16]
 	VLD1.P 2(R0), V18.H[0]
-	VLD1.P 2(R1), V18.H[1]
+	VLD1.P 32(R8), [V14.B16, V15.B16]
 	VLD1.P 32(R0), [V22.B16, V23.B16]
+	VLD1.P 2(R4), V19.H[0]
+	VLD1.P 2(R1), V18.H[1]
 	VLD1.P 32(R1), [V24.B16, V25.B16]
 	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
-	WORD $0x0e2ec31b // smull v27.8h, v24.8b, v14.8b
-	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
-	WORD $0x4e2e831b // smlal2 v27.8h, v24.16b, v14.16b
-	WORD $0x4e606b40 // sadalp v0.4s, v26.8h
-	WORD $0x4e606b61 // sadalp v1.4s, v27.8h
-	WORD $0x0e2fc2fa // smull v26.8h, v23.8b, v15.8b
-	WORD $0x0e2fc33b // smull v27.8h, v25.8b, v15.8b
-	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
-	WORD $0x4e2f833b // smlal2 v27.8h, v25.16b, v15.16b
-	WORD $0x4e606b40 // sadalp v0.4s, v26.8h
-	WORD $0x4e606b61 // sadalp v1.4s, v27.8h
+	VLD1.P 2(R5), V19.H[1]
 	VLD1.P 2(R2), V18.H[2]
+	WORD $0x0e2ec31b // smull v27.8h, v24.8b, v14.8b
+	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
+	VLD1.P 32(R2), [V28.B16, V29.B16]
+	VLD1.P 2(R6), V19.H[2]
+	WORD $0x4e2e831b // smlal2 v27.8h, v24.16b, v14.16b
+	WORD $0x4e606b40 // sadalp v0.4s, v26.8h
+	WORD $0x0e2fc2fa // smull v26.8h, v23.8b, v15.8b
 	VLD1.P 2(R3), V18.H[3]
-	VLD1.P 32(R2), [V22.B16, V23.B16]
-	VLD1.P 32(R3), [V24.B16, V25.B16]
-	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
-	WORD $0x0e2ec31b // smull v27.8h, v24.8b, v14.8b
-	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
-	WORD $0x4e2e831b // smlal2 v27.8h, v24.16b, v14.16b
-	WORD $0x4e606b42 // sadalp v2.4s, v26.8h
-	WORD $0x4e606b63 // sadalp v3.4s, v27.8h
-	WORD $0x0e2fc2fa // smull v26.8h, v23.8b, v15.8b
+	WORD $0x0e2ec39e // smull v30.8h, v28.8b, v14.8b
+	VLD1.P 2(R7), V19.H[3]
+	WORD $0x4e606b61 // sadalp v1.4s, v27.8h
 	WORD $0x0e2fc33b // smull v27.8h, v25.8b, v15.8b
 	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
+	VLD1.P 32(R3), [V22.B16, V23.B16]
+	WORD $0x4e2e839e // smlal2 v30.8h, v28.16b, v14.16b
 	WORD $0x4e2f833b // smlal2 v27.8h, v25.16b, v15.16b
-	WORD $0x4e606b42 // sadalp v2.4s, v26.8h
-	WORD $0x4e606b63 // sadalp v3.4s, v27.8h
-	VLD1.P 2(R4), V18.H[4]
-	VLD1.P 2(R5), V18.H[5]
-	VLD1.P 32(R4), [V22.B16, V23.B16]
-	VLD1.P 32(R5), [V24.B16, V25.B16]
+	VLD1.P 32(R4), [V24.B16, V25.B16]
+	WORD $0x4e606b40 // sadalp v0.4s, v26.8h
 	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
+	WORD $0x4e606bc2 // sadalp v2.4s, v30.8h
+	WORD $0x0e2fc3be // smull v30.8h, v29.8b, v15.8b
+	WORD $0x4e606b61 // sadalp v1.4s, v27.8h
 	WORD $0x0e2ec31b // smull v27.8h, v24.8b, v14.8b
 	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
+	WORD $0x4e2f83be // smlal2 v30.8h, v29.16b, v15.16b
+	VLD1.P 32(R5), [V28.B16, V29.B16]
 	WORD $0x4e2e831b // smlal2 v27.8h, v24.16b, v14.16b
-	WORD $0x4e606b44 // sadalp v4.4s, v26.8h
-	WORD $0x4e606b65 // sadalp v5.4s, v27.8h
+	WORD $0x4e606b43 // sadalp v3.4s, v26.8h
 	WORD $0x0e2fc2fa // smull v26.8h, v23.8b, v15.8b
+	WORD $0x4e606bc2 // sadalp v2.4s, v30.8h
+	WORD $0x0e2ec39e // smull v30.8h, v28.8b, v14.8b
+	WORD $0x4e606b64 // sadalp v4.4s, v27.8h
 	WORD $0x0e2fc33b // smull v27.8h, v25.8b, v15.8b
 	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
-	WORD $0x4e2f833b // smlal2 v27.8h, v25.16b, v15.16b
-	WORD $0x4e606b44 // sadalp v4.4s, v26.8h
-	WORD $0x4e606b65 // sadalp v5.4s, v27.8h
-	VLD1.P 2(R6), V18.H[6]
-	VLD1.P 2(R7), V18.H[7]
 	VLD1.P 32(R6), [V22.B16, V23.B16]
+	WORD $0x4e2e839e // smlal2 v30.8h, v28.16b, v14.16b
+	WORD $0x4e2f833b // smlal2 v27.8h, v25.16b, v15.16b
 	VLD1.P 32(R7), [V24.B16, V25.B16]
+	WORD $0x4e606b43 // sadalp v3.4s, v26.8h
 	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
+	WORD $0x4e606bc5 // sadalp v5.4s, v30.8h
+	WORD $0x0e2fc3be // smull v30.8h, v29.8b, v15.8b
+	WORD $0x4e606b64 // sadalp v4.4s, v27.8h
 	WORD $0x0e2ec31b // smull v27.8h, v24.8b, v14.8b
 	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
+	WORD $0x4ea1bc16 // addp v22.4s, v0.4s, v1.4s
+	WORD $0x4e2f83be // smlal2 v30.8h, v29.16b, v15.16b
 	WORD $0x4e2e831b // smlal2 v27.8h, v24.16b, v14.16b
 	WORD $0x4e606b46 // sadalp v6.4s, v26.8h
-	WORD $0x4e606b67 // sadalp v7.4s, v27.8h
 	WORD $0x0e2fc2fa // smull v26.8h, v23.8b, v15.8b
+	WORD $0x4e606bc5 // sadalp v5.4s, v30.8h
+	WORD $0x4e606b67 // sadalp v7.4s, v27.8h
 	WORD $0x0e2fc33b // smull v27.8h, v25.8b, v15.8b
 	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
-	WORD $0x4e2f833b // smlal2 v27.8h, v25.16b, v15.16b
-	WORD $0x4e606b46 // sadalp v6.4s, v26.8h
-	WORD $0x4e606b67 // sadalp v7.4s, v27.8h
-	WORD $0x4ea1bc16 // addp v22.4s, v0.4s, v1.4s
 	WORD $0x4ea3bc57 // addp v23.4s, v2.4s, v3.4s
+	WORD $0x4ea5bc98 // addp v24.4s, v4.4s, v5.4s
+	WORD $0x4e2f833b // smlal2 v27.8h, v25.16b, v15.16b
 	WORD $0x4eb7beca // addp v10.4s, v22.4s, v23.4s
-	WORD $0x6eac8556 // sub v22.4s, v10.4s, v12.4s
-	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
+	WORD $0x4e606b46 // sadalp v6.4s, v26.8h
 	WORD $0x0e217a57 // fcvtl v23.4s, v18.4h
-	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
-	WORD $0x4f9492d6 // fmul v22.4s, v22.4s, v20.s[0]
-	WORD $0x4e36d508 // fadd v8.4s, v8.4s, v22.4s
-	WORD $0x4ea5bc96 // addp v22.4s, v4.4s, v5.4s
-	WORD $0x4ea7bcd7 // addp v23.4s, v6.4s, v7.4s
-	WORD $0x4eb7becb // addp v11.4s, v22.4s, v23.4s
-	WORD $0x6ead8576 // sub v22.4s, v11.4s, v13.4s
+	WORD $0x6eac8556 // sub v22.4s, v10.4s, v12.4s
+	WORD $0x4e606b67 // sadalp v7.4s, v27.8h
 	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
-	WORD $0x4e217a57 // fcvtl2 v23.4s, v18.8h
+	WORD $0x4ea7bcd9 // addp v25.4s, v6.4s, v7.4s
 	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
+	WORD $0x4eb9bf0b // addp v11.4s, v24.4s, v25.4s
+	WORD $0x0e217a79 // fcvtl v25.4s, v19.4h
 	WORD $0x4f9492d6 // fmul v22.4s, v22.4s, v20.s[0]
-	WORD $0x4e36d529 // fadd v9.4s, v9.4s, v22.4s
+	WORD $0x6ead8578 // sub v24.4s, v11.4s, v13.4s
+	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
+	WORD $0x4e36d508 // fadd v8.4s, v8.4s, v22.4s
+	WORD $0x6e39df18 // fmul v24.4s, v24.4s, v25.4s
+	WORD $0x4f949318 // fmul v24.4s, v24.4s, v20.s[0]
+	WORD $0x4e38d529 // fadd v9.4s, v9.4s, v24.4s
 	WORD $0x4eaa1d4c // mov v12.16b, v10.16b
 	WORD $0x4eab1d6d // mov v13.16b, v11.16b
 	SUBS $1, R11, R11
@@ -553,7 +553,7 @@ storeQ8_0NEON:
 // 	R15 R19 R20 start of codes, d, sums   R21 blocks   R22 from a row's end to the next group
 // 	V0-V7 int32 sums of each row, from its first block on (they may wrap)
 // 	V8 V9 float sums, lane = row   V10-V13 the int32 sums up to this and the last block
-// 	V14-V17 codes of x   V18 V19 scales and mins   V20 d   V21 Σx   others free up to the constants from V28 on
+// 	V14-V17 codes of x   V18 V19 scales (and mins)   V20 d   V21 Σx   others free up to the constants from V28 on
 //
 // 	for each group {
 // 		for each block b {
@@ -584,7 +584,7 @@ TEXT ·gemvQ4_0NEON(SB), NOSPLIT, $0-64
 	MOVD $18, R23
 	MSUB R23, R22, R21, R22
 	WORD $0x4f00e5ff // movi v31.16b, #15
-	WORD $0x4f00051d // movi v29.4s, #8
+	WORD $0x4f00051e // movi v30.4s, #8
 
 groupQ4_0NEON:
 	WORD $0x4f00e400 // movi v0.16b, #0
@@ -606,389 +606,389 @@ groupQ4_0NEON:
 	BLT oddQ4_0NEON
 
 fourQ4_0NEON:
+	VLD1.P 2(R0), V18.H[0]
+	VLD1.P 16(R0), [V22.B16]
+	VLD1.P 64(R8), [V14.B16, V15.B16, V16.B16, V17.B16]
+	VLD1.P 2(R4), V19.H[0]
+	FMOVQ.P 16(R10), F21
+	VLD1.P 2(R1), V18.H[1]
+	VLD1.P 16(R1), [V24.B16]
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	FMOVQ.P 16(R9), F20
+	VLD1.P 2(R5), V19.H[1]
+	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
+	WORD $0x4e602ab5 // saddlp v21.4s, v21.8h
+	VLD1.P 2(R2), V18.H[2]
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
 	PRFM 0(R12), PLDL2KEEP
+	WORD $0x0e2ec31b // smull v27.8h, v24.8b, v14.8b
+	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
+	VLD1.P 16(R2), [V22.B16]
+	VLD1.P 2(R3), V18.H[3]
+	VLD1.P 2(R6), V19.H[2]
+	WORD $0x4e2e831b // smlal2 v27.8h, v24.16b, v14.16b
+	WORD $0x0e2f82fa // smlal v26.8h, v23.8b, v15.8b
+	VLD1.P 16(R3), [V24.B16]
 	PRFM 64(R12), PLDL2KEEP
 	PRFM 128(R12), PLDL2KEEP
+	WORD $0x0e2f833b // smlal v27.8h, v25.8b, v15.8b
+	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	VLD1.P 2(R7), V19.H[3]
 	PRFM 192(R12), PLDL2KEEP
+	WORD $0x4e2f833b // smlal2 v27.8h, v25.16b, v15.16b
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	WORD $0x4e606b40 // sadalp v0.4s, v26.8h
+	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
 	PRFM 256(R12), PLDL2KEEP
 	PRFM 320(R12), PLDL2KEEP
+	WORD $0x4e606b61 // sadalp v1.4s, v27.8h
+	WORD $0x0e2ec31b // smull v27.8h, v24.8b, v14.8b
 	PRFM 384(R12), PLDL2KEEP
+	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
+	VLD1.P 16(R4), [V22.B16]
 	PRFM 448(R12), PLDL2KEEP
+	WORD $0x4e2e831b // smlal2 v27.8h, v24.16b, v14.16b
+	VLD1.P 16(R5), [V24.B16]
 	PRFM 512(R12), PLDL2KEEP
 	ADD $576, R12, R12
-	FMOVQ.P 16(R9), F20
-	FMOVQ.P 16(R10), F21
-	WORD $0x4e602ab5 // saddlp v21.4s, v21.8h
-	VLD1.P 64(R8), [V14.B16, V15.B16, V16.B16, V17.B16]
-	VLD1.P 2(R0), V18.H[0]
-	VLD1.P 2(R1), V18.H[1]
-	VLD1.P 16(R0), [V22.B16]
-	VLD1.P 16(R1), [V24.B16]
-	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
-	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
-	WORD $0x0e2ec31b // smull v27.8h, v24.8b, v14.8b
-	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
-	WORD $0x4e2e831b // smlal2 v27.8h, v24.16b, v14.16b
 	WORD $0x0e2f82fa // smlal v26.8h, v23.8b, v15.8b
 	WORD $0x0e2f833b // smlal v27.8h, v25.8b, v15.8b
 	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
-	WORD $0x4e2f833b // smlal2 v27.8h, v25.16b, v15.16b
-	WORD $0x4e606b40 // sadalp v0.4s, v26.8h
-	WORD $0x4e606b61 // sadalp v1.4s, v27.8h
-	VLD1.P 2(R2), V18.H[2]
-	VLD1.P 2(R3), V18.H[3]
-	VLD1.P 16(R2), [V22.B16]
-	VLD1.P 16(R3), [V24.B16]
 	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
-	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
-	WORD $0x0e2ec31b // smull v27.8h, v24.8b, v14.8b
-	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
-	WORD $0x4e2e831b // smlal2 v27.8h, v24.16b, v14.16b
-	WORD $0x0e2f82fa // smlal v26.8h, v23.8b, v15.8b
-	WORD $0x0e2f833b // smlal v27.8h, v25.8b, v15.8b
-	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
 	WORD $0x4e2f833b // smlal2 v27.8h, v25.16b, v15.16b
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
 	WORD $0x4e606b42 // sadalp v2.4s, v26.8h
+	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
 	WORD $0x4e606b63 // sadalp v3.4s, v27.8h
-	VLD1.P 2(R4), V18.H[4]
-	VLD1.P 2(R5), V18.H[5]
-	VLD1.P 16(R4), [V22.B16]
-	VLD1.P 16(R5), [V24.B16]
-	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
-	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
 	WORD $0x0e2ec31b // smull v27.8h, v24.8b, v14.8b
 	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
-	WORD $0x4e2e831b // smlal2 v27.8h, v24.16b, v14.16b
-	WORD $0x0e2f82fa // smlal v26.8h, v23.8b, v15.8b
-	WORD $0x0e2f833b // smlal v27.8h, v25.8b, v15.8b
-	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
-	WORD $0x4e2f833b // smlal2 v27.8h, v25.16b, v15.16b
-	WORD $0x4e606b44 // sadalp v4.4s, v26.8h
-	WORD $0x4e606b65 // sadalp v5.4s, v27.8h
-	VLD1.P 2(R6), V18.H[6]
-	VLD1.P 2(R7), V18.H[7]
 	VLD1.P 16(R6), [V22.B16]
-	VLD1.P 16(R7), [V24.B16]
-	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
-	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
-	WORD $0x0e2ec31b // smull v27.8h, v24.8b, v14.8b
-	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
 	WORD $0x4e2e831b // smlal2 v27.8h, v24.16b, v14.16b
+	VLD1.P 16(R7), [V24.B16]
 	WORD $0x0e2f82fa // smlal v26.8h, v23.8b, v15.8b
 	WORD $0x0e2f833b // smlal v27.8h, v25.8b, v15.8b
 	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
 	WORD $0x4e2f833b // smlal2 v27.8h, v25.16b, v15.16b
-	WORD $0x4e606b46 // sadalp v6.4s, v26.8h
-	WORD $0x4e606b67 // sadalp v7.4s, v27.8h
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	WORD $0x4e606b44 // sadalp v4.4s, v26.8h
+	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
+	WORD $0x4e606b65 // sadalp v5.4s, v27.8h
+	WORD $0x0e2ec31b // smull v27.8h, v24.8b, v14.8b
+	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
 	WORD $0x4ea1bc16 // addp v22.4s, v0.4s, v1.4s
+	WORD $0x4e2e831b // smlal2 v27.8h, v24.16b, v14.16b
+	WORD $0x4ea5bc98 // addp v24.4s, v4.4s, v5.4s
+	WORD $0x0e2f82fa // smlal v26.8h, v23.8b, v15.8b
+	WORD $0x0e2f833b // smlal v27.8h, v25.8b, v15.8b
+	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
 	WORD $0x4ea3bc57 // addp v23.4s, v2.4s, v3.4s
+	WORD $0x4e2f833b // smlal2 v27.8h, v25.16b, v15.16b
 	WORD $0x4eb7beca // addp v10.4s, v22.4s, v23.4s
-	WORD $0x6eac8556 // sub v22.4s, v10.4s, v12.4s
-	WORD $0x6f9543b6 // mls v22.4s, v29.4s, v21.s[0]
-	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
 	WORD $0x0e217a57 // fcvtl v23.4s, v18.4h
-	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
-	WORD $0x4f9492d6 // fmul v22.4s, v22.4s, v20.s[0]
-	WORD $0x4e36d508 // fadd v8.4s, v8.4s, v22.4s
-	WORD $0x4ea5bc96 // addp v22.4s, v4.4s, v5.4s
-	WORD $0x4ea7bcd7 // addp v23.4s, v6.4s, v7.4s
-	WORD $0x4eb7becb // addp v11.4s, v22.4s, v23.4s
-	WORD $0x6ead8576 // sub v22.4s, v11.4s, v13.4s
-	WORD $0x6f9543b6 // mls v22.4s, v29.4s, v21.s[0]
-	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
-	WORD $0x4e217a57 // fcvtl2 v23.4s, v18.8h
-	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
-	WORD $0x4f9492d6 // fmul v22.4s, v22.4s, v20.s[0]
-	WORD $0x4e36d529 // fadd v9.4s, v9.4s, v22.4s
-	VLD1.P 2(R0), V18.H[0]
-	VLD1.P 2(R1), V18.H[1]
-	VLD1.P 16(R0), [V22.B16]
-	VLD1.P 16(R1), [V24.B16]
-	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
-	WORD $0x0e30c2da // smull v26.8h, v22.8b, v16.8b
-	WORD $0x0e30c31b // smull v27.8h, v24.8b, v16.8b
-	WORD $0x4e3082da // smlal2 v26.8h, v22.16b, v16.16b
-	WORD $0x4e30831b // smlal2 v27.8h, v24.16b, v16.16b
-	WORD $0x0e3182fa // smlal v26.8h, v23.8b, v17.8b
-	WORD $0x0e31833b // smlal v27.8h, v25.8b, v17.8b
-	WORD $0x4e3182fa // smlal2 v26.8h, v23.16b, v17.16b
-	WORD $0x4e31833b // smlal2 v27.8h, v25.16b, v17.16b
-	WORD $0x4e606b40 // sadalp v0.4s, v26.8h
-	WORD $0x4e606b61 // sadalp v1.4s, v27.8h
-	VLD1.P 2(R2), V18.H[2]
-	VLD1.P 2(R3), V18.H[3]
-	VLD1.P 16(R2), [V22.B16]
-	VLD1.P 16(R3), [V24.B16]
-	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
-	WORD $0x0e30c2da // smull v26.8h, v22.8b, v16.8b
-	WORD $0x0e30c31b // smull v27.8h, v24.8b, v16.8b
-	WORD $0x4e3082da // smlal2 v26.8h, v22.16b, v16.16b
-	WORD $0x4e30831b // smlal2 v27.8h, v24.16b, v16.16b
-	WORD $0x0e3182fa // smlal v26.8h, v23.8b, v17.8b
-	WORD $0x0e31833b // smlal v27.8h, v25.8b, v17.8b
-	WORD $0x4e3182fa // smlal2 v26.8h, v23.16b, v17.16b
-	WORD $0x4e31833b // smlal2 v27.8h, v25.16b, v17.16b
-	WORD $0x4e606b42 // sadalp v2.4s, v26.8h
-	WORD $0x4e606b63 // sadalp v3.4s, v27.8h
-	VLD1.P 2(R4), V18.H[4]
-	VLD1.P 2(R5), V18.H[5]
-	VLD1.P 16(R4), [V22.B16]
-	VLD1.P 16(R5), [V24.B16]
-	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
-	WORD $0x0e30c2da // smull v26.8h, v22.8b, v16.8b
-	WORD $0x0e30c31b // smull v27.8h, v24.8b, v16.8b
-	WORD $0x4e3082da // smlal2 v26.8h, v22.16b, v16.16b
-	WORD $0x4e30831b // smlal2 v27.8h, v24.16b, v16.16b
-	WORD $0x0e3182fa // smlal v26.8h, v23.8b, v17.8b
-	WORD $0x0e31833b // smlal v27.8h, v25.8b, v17.8b
-	WORD $0x4e3182fa // smlal2 v26.8h, v23.16b, v17.16b
-	WORD $0x4e31833b // smlal2 v27.8h, v25.16b, v17.16b
-	WORD $0x4e606b44 // sadalp v4.4s, v26.8h
-	WORD $0x4e606b65 // sadalp v5.4s, v27.8h
-	VLD1.P 2(R6), V18.H[6]
-	VLD1.P 2(R7), V18.H[7]
-	VLD1.P 16(R6), [V22.B16]
-	VLD1.P 16(R7), [V24.B16]
-	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
-	WORD $0x0e30c2da // smull v26.8h, v22.8b, v16.8b
-	WORD $0x0e30c31b // smull v27.8h, v24.8b, v16.8b
-	WORD $0x4e3082da // smlal2 v26.8h, v22.16b, v16.16b
-	WORD $0x4e30831b // smlal2 v27.8h, v24.16b, v16.16b
-	WORD $0x0e3182fa // smlal v26.8h, v23.8b, v17.8b
-	WORD $0x0e31833b // smlal v27.8h, v25.8b, v17.8b
-	WORD $0x4e3182fa // smlal2 v26.8h, v23.16b, v17.16b
-	WORD $0x4e31833b // smlal2 v27.8h, v25.16b, v17.16b
 	WORD $0x4e606b46 // sadalp v6.4s, v26.8h
+	VLD1.P 2(R0), V18.H[0]
 	WORD $0x4e606b67 // sadalp v7.4s, v27.8h
-	WORD $0x4ea1bc16 // addp v22.4s, v0.4s, v1.4s
-	WORD $0x4ea3bc57 // addp v23.4s, v2.4s, v3.4s
-	WORD $0x4eb7becc // addp v12.4s, v22.4s, v23.4s
-	WORD $0x6eaa8596 // sub v22.4s, v12.4s, v10.4s
-	WORD $0x6fb543b6 // mls v22.4s, v29.4s, v21.s[1]
+	WORD $0x6eac8556 // sub v22.4s, v10.4s, v12.4s
+	WORD $0x6f9543d6 // mls v22.4s, v30.4s, v21.s[0]
+	VLD1.P 2(R1), V18.H[1]
+	WORD $0x4ea7bcd9 // addp v25.4s, v6.4s, v7.4s
 	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
-	WORD $0x0e217a57 // fcvtl v23.4s, v18.4h
+	WORD $0x4eb9bf0b // addp v11.4s, v24.4s, v25.4s
+	WORD $0x0e217a79 // fcvtl v25.4s, v19.4h
+	VLD1.P 2(R2), V18.H[2]
+	VLD1.P 2(R4), V19.H[0]
+	WORD $0x6ead8578 // sub v24.4s, v11.4s, v13.4s
 	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
-	WORD $0x4fb492d6 // fmul v22.4s, v22.4s, v20.s[1]
+	WORD $0x6f9543d8 // mls v24.4s, v30.4s, v21.s[0]
+	VLD1.P 2(R3), V18.H[3]
+	WORD $0x4f9492d6 // fmul v22.4s, v22.4s, v20.s[0]
+	VLD1.P 2(R5), V19.H[1]
+	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
 	WORD $0x4e36d508 // fadd v8.4s, v8.4s, v22.4s
-	WORD $0x4ea5bc96 // addp v22.4s, v4.4s, v5.4s
-	WORD $0x4ea7bcd7 // addp v23.4s, v6.4s, v7.4s
-	WORD $0x4eb7becd // addp v13.4s, v22.4s, v23.4s
-	WORD $0x6eab85b6 // sub v22.4s, v13.4s, v11.4s
-	WORD $0x6fb543b6 // mls v22.4s, v29.4s, v21.s[1]
-	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
-	WORD $0x4e217a57 // fcvtl2 v23.4s, v18.8h
-	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
-	WORD $0x4fb492d6 // fmul v22.4s, v22.4s, v20.s[1]
-	WORD $0x4e36d529 // fadd v9.4s, v9.4s, v22.4s
+	VLD1.P 16(R0), [V22.B16]
+	VLD1.P 2(R6), V19.H[2]
+	WORD $0x6e39df18 // fmul v24.4s, v24.4s, v25.4s
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4f949318 // fmul v24.4s, v24.4s, v20.s[0]
+	VLD1.P 2(R7), V19.H[3]
+	WORD $0x0e30c2da // smull v26.8h, v22.8b, v16.8b
+	WORD $0x4e38d529 // fadd v9.4s, v9.4s, v24.4s
+	VLD1.P 16(R1), [V24.B16]
+	WORD $0x4e3082da // smlal2 v26.8h, v22.16b, v16.16b
+	VLD1.P 16(R2), [V22.B16]
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	WORD $0x0e3182fa // smlal v26.8h, v23.8b, v17.8b
+	WORD $0x0e30c31b // smull v27.8h, v24.8b, v16.8b
+	WORD $0x4e3182fa // smlal2 v26.8h, v23.16b, v17.16b
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x4e30831b // smlal2 v27.8h, v24.16b, v16.16b
+	VLD1.P 16(R3), [V24.B16]
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e606b40 // sadalp v0.4s, v26.8h
+	WORD $0x0e30c2da // smull v26.8h, v22.8b, v16.8b
+	WORD $0x0e31833b // smlal v27.8h, v25.8b, v17.8b
+	WORD $0x4e3082da // smlal2 v26.8h, v22.16b, v16.16b
+	VLD1.P 16(R4), [V22.B16]
+	WORD $0x4e31833b // smlal2 v27.8h, v25.16b, v17.16b
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	WORD $0x0e3182fa // smlal v26.8h, v23.8b, v17.8b
+	WORD $0x4e606b61 // sadalp v1.4s, v27.8h
+	WORD $0x0e30c31b // smull v27.8h, v24.8b, v16.8b
+	WORD $0x4e3182fa // smlal2 v26.8h, v23.16b, v17.16b
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x4e30831b // smlal2 v27.8h, v24.16b, v16.16b
+	VLD1.P 16(R5), [V24.B16]
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e606b42 // sadalp v2.4s, v26.8h
+	WORD $0x0e30c2da // smull v26.8h, v22.8b, v16.8b
+	WORD $0x0e31833b // smlal v27.8h, v25.8b, v17.8b
+	WORD $0x4e3082da // smlal2 v26.8h, v22.16b, v16.16b
+	VLD1.P 16(R6), [V22.B16]
+	WORD $0x4e31833b // smlal2 v27.8h, v25.16b, v17.16b
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	WORD $0x0e3182fa // smlal v26.8h, v23.8b, v17.8b
+	WORD $0x4e606b63 // sadalp v3.4s, v27.8h
+	WORD $0x0e30c31b // smull v27.8h, v24.8b, v16.8b
+	WORD $0x4e3182fa // smlal2 v26.8h, v23.16b, v17.16b
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x4e30831b // smlal2 v27.8h, v24.16b, v16.16b
+	VLD1.P 16(R7), [V24.B16]
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e606b44 // sadalp v4.4s, v26.8h
+	WORD $0x0e30c2da // smull v26.8h, v22.8b, v16.8b
+	WORD $0x0e31833b // smlal v27.8h, v25.8b, v17.8b
+	WORD $0x4e3082da // smlal2 v26.8h, v22.16b, v16.16b
+	WORD $0x4ea1bc16 // addp v22.4s, v0.4s, v1.4s
+	WORD $0x4e31833b // smlal2 v27.8h, v25.16b, v17.16b
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	WORD $0x0e3182fa // smlal v26.8h, v23.8b, v17.8b
+	WORD $0x4e606b65 // sadalp v5.4s, v27.8h
+	WORD $0x0e30c31b // smull v27.8h, v24.8b, v16.8b
+	WORD $0x4e3182fa // smlal2 v26.8h, v23.16b, v17.16b
+	WORD $0x4ea3bc57 // addp v23.4s, v2.4s, v3.4s
+	WORD $0x4e30831b // smlal2 v27.8h, v24.16b, v16.16b
+	WORD $0x4ea5bc98 // addp v24.4s, v4.4s, v5.4s
+	WORD $0x4eb7becc // addp v12.4s, v22.4s, v23.4s
+	WORD $0x0e217a57 // fcvtl v23.4s, v18.4h
+	WORD $0x4e606b46 // sadalp v6.4s, v26.8h
+	VLD1.P 2(R0), V18.H[0]
+	WORD $0x0e31833b // smlal v27.8h, v25.8b, v17.8b
+	WORD $0x6eaa8596 // sub v22.4s, v12.4s, v10.4s
+	WORD $0x6fb543d6 // mls v22.4s, v30.4s, v21.s[1]
+	WORD $0x4e31833b // smlal2 v27.8h, v25.16b, v17.16b
+	VLD1.P 2(R1), V18.H[1]
 	VLD1.P 64(R8), [V14.B16, V15.B16, V16.B16, V17.B16]
-	VLD1.P 2(R0), V18.H[0]
-	VLD1.P 2(R1), V18.H[1]
-	VLD1.P 16(R0), [V22.B16]
-	VLD1.P 16(R1), [V24.B16]
-	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
-	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
-	WORD $0x0e2ec31b // smull v27.8h, v24.8b, v14.8b
-	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
-	WORD $0x4e2e831b // smlal2 v27.8h, v24.16b, v14.16b
-	WORD $0x0e2f82fa // smlal v26.8h, v23.8b, v15.8b
-	WORD $0x0e2f833b // smlal v27.8h, v25.8b, v15.8b
-	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
-	WORD $0x4e2f833b // smlal2 v27.8h, v25.16b, v15.16b
-	WORD $0x4e606b40 // sadalp v0.4s, v26.8h
-	WORD $0x4e606b61 // sadalp v1.4s, v27.8h
-	VLD1.P 2(R2), V18.H[2]
-	VLD1.P 2(R3), V18.H[3]
-	VLD1.P 16(R2), [V22.B16]
-	VLD1.P 16(R3), [V24.B16]
-	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
-	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
-	WORD $0x0e2ec31b // smull v27.8h, v24.8b, v14.8b
-	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
-	WORD $0x4e2e831b // smlal2 v27.8h, v24.16b, v14.16b
-	WORD $0x0e2f82fa // smlal v26.8h, v23.8b, v15.8b
-	WORD $0x0e2f833b // smlal v27.8h, v25.8b, v15.8b
-	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
-	WORD $0x4e2f833b // smlal2 v27.8h, v25.16b, v15.16b
-	WORD $0x4e606b42 // sadalp v2.4s, v26.8h
-	WORD $0x4e606b63 // sadalp v3.4s, v27.8h
-	VLD1.P 2(R4), V18.H[4]
-	VLD1.P 2(R5), V18.H[5]
-	VLD1.P 16(R4), [V22.B16]
-	VLD1.P 16(R5), [V24.B16]
-	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
-	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
-	WORD $0x0e2ec31b // smull v27.8h, v24.8b, v14.8b
-	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
-	WORD $0x4e2e831b // smlal2 v27.8h, v24.16b, v14.16b
-	WORD $0x0e2f82fa // smlal v26.8h, v23.8b, v15.8b
-	WORD $0x0e2f833b // smlal v27.8h, v25.8b, v15.8b
-	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
-	WORD $0x4e2f833b // smlal2 v27.8h, v25.16b, v15.16b
-	WORD $0x4e606b44 // sadalp v4.4s, v26.8h
-	WORD $0x4e606b65 // sadalp v5.4s, v27.8h
-	VLD1.P 2(R6), V18.H[6]
-	VLD1.P 2(R7), V18.H[7]
-	VLD1.P 16(R6), [V22.B16]
-	VLD1.P 16(R7), [V24.B16]
-	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
-	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
-	WORD $0x0e2ec31b // smull v27.8h, v24.8b, v14.8b
-	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
-	WORD $0x4e2e831b // smlal2 v27.8h, v24.16b, v14.16b
-	WORD $0x0e2f82fa // smlal v26.8h, v23.8b, v15.8b
-	WORD $0x0e2f833b // smlal v27.8h, v25.8b, v15.8b
-	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
-	WORD $0x4e2f833b // smlal2 v27.8h, v25.16b, v15.16b
-	WORD $0x4e606b46 // sadalp v6.4s, v26.8h
+	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
 	WORD $0x4e606b67 // sadalp v7.4s, v27.8h
+	VLD1.P 2(R2), V18.H[2]
+	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
+	WORD $0x4ea7bcd9 // addp v25.4s, v6.4s, v7.4s
+	VLD1.P 2(R3), V18.H[3]
+	WORD $0x4eb9bf0d // addp v13.4s, v24.4s, v25.4s
+	WORD $0x0e217a79 // fcvtl v25.4s, v19.4h
+	WORD $0x4fb492d6 // fmul v22.4s, v22.4s, v20.s[1]
+	VLD1.P 2(R4), V19.H[0]
+	WORD $0x6eab85b8 // sub v24.4s, v13.4s, v11.4s
+	WORD $0x6fb543d8 // mls v24.4s, v30.4s, v21.s[1]
+	WORD $0x4e36d508 // fadd v8.4s, v8.4s, v22.4s
+	VLD1.P 16(R0), [V22.B16]
+	VLD1.P 2(R5), V19.H[1]
+	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	VLD1.P 2(R6), V19.H[2]
+	WORD $0x6e39df18 // fmul v24.4s, v24.4s, v25.4s
+	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
+	WORD $0x4fb49318 // fmul v24.4s, v24.4s, v20.s[1]
+	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
+	VLD1.P 16(R2), [V22.B16]
+	VLD1.P 2(R7), V19.H[3]
+	WORD $0x4e38d529 // fadd v9.4s, v9.4s, v24.4s
+	VLD1.P 16(R1), [V24.B16]
+	WORD $0x0e2f82fa // smlal v26.8h, v23.8b, v15.8b
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x0e2ec31b // smull v27.8h, v24.8b, v14.8b
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e606b40 // sadalp v0.4s, v26.8h
+	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
+	WORD $0x4e2e831b // smlal2 v27.8h, v24.16b, v14.16b
+	VLD1.P 16(R3), [V24.B16]
+	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
+	VLD1.P 16(R4), [V22.B16]
+	WORD $0x0e2f833b // smlal v27.8h, v25.8b, v15.8b
+	WORD $0x0e2f82fa // smlal v26.8h, v23.8b, v15.8b
+	WORD $0x4e2f833b // smlal2 v27.8h, v25.16b, v15.16b
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x4e606b61 // sadalp v1.4s, v27.8h
+	WORD $0x0e2ec31b // smull v27.8h, v24.8b, v14.8b
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e606b42 // sadalp v2.4s, v26.8h
+	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
+	WORD $0x4e2e831b // smlal2 v27.8h, v24.16b, v14.16b
+	VLD1.P 16(R5), [V24.B16]
+	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
+	VLD1.P 16(R6), [V22.B16]
+	WORD $0x0e2f833b // smlal v27.8h, v25.8b, v15.8b
+	WORD $0x0e2f82fa // smlal v26.8h, v23.8b, v15.8b
+	WORD $0x4e2f833b // smlal2 v27.8h, v25.16b, v15.16b
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x4e606b63 // sadalp v3.4s, v27.8h
+	WORD $0x0e2ec31b // smull v27.8h, v24.8b, v14.8b
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e606b44 // sadalp v4.4s, v26.8h
+	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
+	WORD $0x4e2e831b // smlal2 v27.8h, v24.16b, v14.16b
+	VLD1.P 16(R7), [V24.B16]
+	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
 	WORD $0x4ea1bc16 // addp v22.4s, v0.4s, v1.4s
+	WORD $0x0e2f833b // smlal v27.8h, v25.8b, v15.8b
+	WORD $0x0e2f82fa // smlal v26.8h, v23.8b, v15.8b
+	WORD $0x4e2f833b // smlal2 v27.8h, v25.16b, v15.16b
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
 	WORD $0x4ea3bc57 // addp v23.4s, v2.4s, v3.4s
+	WORD $0x4e606b65 // sadalp v5.4s, v27.8h
+	WORD $0x0e2ec31b // smull v27.8h, v24.8b, v14.8b
 	WORD $0x4eb7beca // addp v10.4s, v22.4s, v23.4s
-	WORD $0x6eac8556 // sub v22.4s, v10.4s, v12.4s
-	WORD $0x6f954bb6 // mls v22.4s, v29.4s, v21.s[2]
-	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
 	WORD $0x0e217a57 // fcvtl v23.4s, v18.4h
-	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
-	WORD $0x4f949ad6 // fmul v22.4s, v22.4s, v20.s[2]
-	WORD $0x4e36d508 // fadd v8.4s, v8.4s, v22.4s
-	WORD $0x4ea5bc96 // addp v22.4s, v4.4s, v5.4s
-	WORD $0x4ea7bcd7 // addp v23.4s, v6.4s, v7.4s
-	WORD $0x4eb7becb // addp v11.4s, v22.4s, v23.4s
-	WORD $0x6ead8576 // sub v22.4s, v11.4s, v13.4s
-	WORD $0x6f954bb6 // mls v22.4s, v29.4s, v21.s[2]
-	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
-	WORD $0x4e217a57 // fcvtl2 v23.4s, v18.8h
-	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
-	WORD $0x4f949ad6 // fmul v22.4s, v22.4s, v20.s[2]
-	WORD $0x4e36d529 // fadd v9.4s, v9.4s, v22.4s
-	VLD1.P 2(R0), V18.H[0]
-	VLD1.P 2(R1), V18.H[1]
-	VLD1.P 16(R0), [V22.B16]
-	VLD1.P 16(R1), [V24.B16]
-	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
-	WORD $0x0e30c2da // smull v26.8h, v22.8b, v16.8b
-	WORD $0x0e30c31b // smull v27.8h, v24.8b, v16.8b
-	WORD $0x4e3082da // smlal2 v26.8h, v22.16b, v16.16b
-	WORD $0x4e30831b // smlal2 v27.8h, v24.16b, v16.16b
-	WORD $0x0e3182fa // smlal v26.8h, v23.8b, v17.8b
-	WORD $0x0e31833b // smlal v27.8h, v25.8b, v17.8b
-	WORD $0x4e3182fa // smlal2 v26.8h, v23.16b, v17.16b
-	WORD $0x4e31833b // smlal2 v27.8h, v25.16b, v17.16b
-	WORD $0x4e606b40 // sadalp v0.4s, v26.8h
-	WORD $0x4e606b61 // sadalp v1.4s, v27.8h
-	VLD1.P 2(R2), V18.H[2]
-	VLD1.P 2(R3), V18.H[3]
-	VLD1.P 16(R2), [V22.B16]
-	VLD1.P 16(R3), [V24.B16]
-	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
-	WORD $0x0e30c2da // smull v26.8h, v22.8b, v16.8b
-	WORD $0x0e30c31b // smull v27.8h, v24.8b, v16.8b
-	WORD $0x4e3082da // smlal2 v26.8h, v22.16b, v16.16b
-	WORD $0x4e30831b // smlal2 v27.8h, v24.16b, v16.16b
-	WORD $0x0e3182fa // smlal v26.8h, v23.8b, v17.8b
-	WORD $0x0e31833b // smlal v27.8h, v25.8b, v17.8b
-	WORD $0x4e3182fa // smlal2 v26.8h, v23.16b, v17.16b
-	WORD $0x4e31833b // smlal2 v27.8h, v25.16b, v17.16b
-	WORD $0x4e606b42 // sadalp v2.4s, v26.8h
-	WORD $0x4e606b63 // sadalp v3.4s, v27.8h
-	VLD1.P 2(R4), V18.H[4]
-	VLD1.P 2(R5), V18.H[5]
-	VLD1.P 16(R4), [V22.B16]
-	VLD1.P 16(R5), [V24.B16]
-	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
-	WORD $0x0e30c2da // smull v26.8h, v22.8b, v16.8b
-	WORD $0x0e30c31b // smull v27.8h, v24.8b, v16.8b
-	WORD $0x4e3082da // smlal2 v26.8h, v22.16b, v16.16b
-	WORD $0x4e30831b // smlal2 v27.8h, v24.16b, v16.16b
-	WORD $0x0e3182fa // smlal v26.8h, v23.8b, v17.8b
-	WORD $0x0e31833b // smlal v27.8h, v25.8b, v17.8b
-	WORD $0x4e3182fa // smlal2 v26.8h, v23.16b, v17.16b
-	WORD $0x4e31833b // smlal2 v27.8h, v25.16b, v17.16b
-	WORD $0x4e606b44 // sadalp v4.4s, v26.8h
-	WORD $0x4e606b65 // sadalp v5.4s, v27.8h
-	VLD1.P 2(R6), V18.H[6]
-	VLD1.P 2(R7), V18.H[7]
-	VLD1.P 16(R6), [V22.B16]
-	VLD1.P 16(R7), [V24.B16]
-	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
-	WORD $0x0e30c2da // smull v26.8h, v22.8b, v16.8b
-	WORD $0x0e30c31b // smull v27.8h, v24.8b, v16.8b
-	WORD $0x4e3082da // smlal2 v26.8h, v22.16b, v16.16b
-	WORD $0x4e30831b // smlal2 v27.8h, v24.16b, v16.16b
-	WORD $0x0e3182fa // smlal v26.8h, v23.8b, v17.8b
-	WORD $0x0e31833b // smlal v27.8h, v25.8b, v17.8b
-	WORD $0x4e3182fa // smlal2 v26.8h, v23.16b, v17.16b
-	WORD $0x4e31833b // smlal2 v27.8h, v25.16b, v17.16b
 	WORD $0x4e606b46 // sadalp v6.4s, v26.8h
+	VLD1.P 2(R0), V18.H[0]
+	WORD $0x4e2e831b // smlal2 v27.8h, v24.16b, v14.16b
+	WORD $0x4ea5bc98 // addp v24.4s, v4.4s, v5.4s
+	WORD $0x6eac8556 // sub v22.4s, v10.4s, v12.4s
+	WORD $0x6f954bd6 // mls v22.4s, v30.4s, v21.s[2]
+	WORD $0x0e2f833b // smlal v27.8h, v25.8b, v15.8b
+	VLD1.P 2(R1), V18.H[1]
+	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
+	WORD $0x4e2f833b // smlal2 v27.8h, v25.16b, v15.16b
+	VLD1.P 2(R2), V18.H[2]
+	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
 	WORD $0x4e606b67 // sadalp v7.4s, v27.8h
-	WORD $0x4ea1bc16 // addp v22.4s, v0.4s, v1.4s
-	WORD $0x4ea3bc57 // addp v23.4s, v2.4s, v3.4s
-	WORD $0x4eb7becc // addp v12.4s, v22.4s, v23.4s
-	WORD $0x6eaa8596 // sub v22.4s, v12.4s, v10.4s
-	WORD $0x6fb54bb6 // mls v22.4s, v29.4s, v21.s[3]
-	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
-	WORD $0x0e217a57 // fcvtl v23.4s, v18.4h
-	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
-	WORD $0x4fb49ad6 // fmul v22.4s, v22.4s, v20.s[3]
+	VLD1.P 2(R3), V18.H[3]
+	WORD $0x4f949ad6 // fmul v22.4s, v22.4s, v20.s[2]
+	WORD $0x4ea7bcd9 // addp v25.4s, v6.4s, v7.4s
+	WORD $0x4eb9bf0b // addp v11.4s, v24.4s, v25.4s
+	WORD $0x0e217a79 // fcvtl v25.4s, v19.4h
 	WORD $0x4e36d508 // fadd v8.4s, v8.4s, v22.4s
-	WORD $0x4ea5bc96 // addp v22.4s, v4.4s, v5.4s
-	WORD $0x4ea7bcd7 // addp v23.4s, v6.4s, v7.4s
-	WORD $0x4eb7becd // addp v13.4s, v22.4s, v23.4s
-	WORD $0x6eab85b6 // sub v22.4s, v13.4s, v11.4s
-	WORD $0x6fb54bb6 // mls v22.4s, v29.4s, v21.s[3]
+	VLD1.P 16(R0), [V22.B16]
+	VLD1.P 2(R4), V19.H[0]
+	WORD $0x6ead8578 // sub v24.4s, v11.4s, v13.4s
+	WORD $0x6f954bd8 // mls v24.4s, v30.4s, v21.s[2]
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	VLD1.P 2(R5), V19.H[1]
+	WORD $0x0e30c2da // smull v26.8h, v22.8b, v16.8b
+	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
+	WORD $0x4e3082da // smlal2 v26.8h, v22.16b, v16.16b
+	VLD1.P 16(R2), [V22.B16]
+	WORD $0x6e39df18 // fmul v24.4s, v24.4s, v25.4s
+	VLD1.P 2(R6), V19.H[2]
+	WORD $0x0e3182fa // smlal v26.8h, v23.8b, v17.8b
+	WORD $0x4f949b18 // fmul v24.4s, v24.4s, v20.s[2]
+	VLD1.P 2(R7), V19.H[3]
+	WORD $0x4e3182fa // smlal2 v26.8h, v23.16b, v17.16b
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x4e38d529 // fadd v9.4s, v9.4s, v24.4s
+	VLD1.P 16(R1), [V24.B16]
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e606b40 // sadalp v0.4s, v26.8h
+	WORD $0x0e30c2da // smull v26.8h, v22.8b, v16.8b
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	WORD $0x0e30c31b // smull v27.8h, v24.8b, v16.8b
+	WORD $0x4e3082da // smlal2 v26.8h, v22.16b, v16.16b
+	VLD1.P 16(R4), [V22.B16]
+	WORD $0x4e30831b // smlal2 v27.8h, v24.16b, v16.16b
+	VLD1.P 16(R3), [V24.B16]
+	WORD $0x0e3182fa // smlal v26.8h, v23.8b, v17.8b
+	WORD $0x0e31833b // smlal v27.8h, v25.8b, v17.8b
+	WORD $0x4e3182fa // smlal2 v26.8h, v23.16b, v17.16b
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e31833b // smlal2 v27.8h, v25.16b, v17.16b
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	WORD $0x4e606b42 // sadalp v2.4s, v26.8h
+	WORD $0x0e30c2da // smull v26.8h, v22.8b, v16.8b
+	WORD $0x4e606b61 // sadalp v1.4s, v27.8h
+	WORD $0x0e30c31b // smull v27.8h, v24.8b, v16.8b
+	WORD $0x4e3082da // smlal2 v26.8h, v22.16b, v16.16b
+	VLD1.P 16(R6), [V22.B16]
+	WORD $0x4e30831b // smlal2 v27.8h, v24.16b, v16.16b
+	VLD1.P 16(R5), [V24.B16]
+	WORD $0x0e3182fa // smlal v26.8h, v23.8b, v17.8b
+	WORD $0x0e31833b // smlal v27.8h, v25.8b, v17.8b
+	WORD $0x4e3182fa // smlal2 v26.8h, v23.16b, v17.16b
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e31833b // smlal2 v27.8h, v25.16b, v17.16b
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	WORD $0x4e606b44 // sadalp v4.4s, v26.8h
+	WORD $0x0e30c2da // smull v26.8h, v22.8b, v16.8b
+	WORD $0x4e606b63 // sadalp v3.4s, v27.8h
+	WORD $0x0e30c31b // smull v27.8h, v24.8b, v16.8b
+	WORD $0x4e3082da // smlal2 v26.8h, v22.16b, v16.16b
+	WORD $0x4ea1bc16 // addp v22.4s, v0.4s, v1.4s
+	WORD $0x4e30831b // smlal2 v27.8h, v24.16b, v16.16b
+	VLD1.P 16(R7), [V24.B16]
+	WORD $0x0e3182fa // smlal v26.8h, v23.8b, v17.8b
+	WORD $0x0e31833b // smlal v27.8h, v25.8b, v17.8b
+	WORD $0x4e3182fa // smlal2 v26.8h, v23.16b, v17.16b
+	WORD $0x4ea3bc57 // addp v23.4s, v2.4s, v3.4s
+	WORD $0x4e31833b // smlal2 v27.8h, v25.16b, v17.16b
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	WORD $0x4eb7becc // addp v12.4s, v22.4s, v23.4s
+	WORD $0x4e606b46 // sadalp v6.4s, v26.8h
+	WORD $0x0e217a57 // fcvtl v23.4s, v18.4h
+	WORD $0x4e606b65 // sadalp v5.4s, v27.8h
+	WORD $0x0e30c31b // smull v27.8h, v24.8b, v16.8b
+	WORD $0x6eaa8596 // sub v22.4s, v12.4s, v10.4s
+	WORD $0x6fb54bd6 // mls v22.4s, v30.4s, v21.s[3]
+	WORD $0x4e30831b // smlal2 v27.8h, v24.16b, v16.16b
+	WORD $0x4ea5bc98 // addp v24.4s, v4.4s, v5.4s
 	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
-	WORD $0x4e217a57 // fcvtl2 v23.4s, v18.8h
+	WORD $0x0e31833b // smlal v27.8h, v25.8b, v17.8b
 	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
+	WORD $0x4e31833b // smlal2 v27.8h, v25.16b, v17.16b
 	WORD $0x4fb49ad6 // fmul v22.4s, v22.4s, v20.s[3]
-	WORD $0x4e36d529 // fadd v9.4s, v9.4s, v22.4s
+	WORD $0x4e606b67 // sadalp v7.4s, v27.8h
+	WORD $0x4e36d508 // fadd v8.4s, v8.4s, v22.4s
+	WORD $0x4ea7bcd9 // addp v25.4s, v6.4s, v7.4s
+	WORD $0x4eb9bf0d // addp v13.4s, v24.4s, v25.4s
+	WORD $0x0e217a79 // fcvtl v25.4s, v19.4h
+	WORD $0x6eab85b8 // sub v24.4s, v13.4s, v11.4s
+	WORD $0x6fb54bd8 // mls v24.4s, v30.4s, v21.s[3]
+	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
+	WORD $0x6e39df18 // fmul v24.4s, v24.4s, v25.4s
+	WORD $0x4fb49b18 // fmul v24.4s, v24.4s, v20.s[3]
+	WORD $0x4e38d529 // fadd v9.4s, v9.4s, v24.4s
 	SUBS $4, R11, R11
 	BGE fourQ4_0NEON
 
@@ -1003,99 +1003,99 @@ oneQ4_0NEON:
 	FMOVS.P 4(R9), F20
 	FMOVS.P 4(R10), F21
 	WORD $0x4e602ab5 // saddlp v21.4s, v21.8h
-	VLD1.P 32(R8), [V14.B16, V15.B16]
 	VLD1.P 2(R0), V18.H[0]
-	VLD1.P 2(R1), V18.H[1]
 	VLD1.P 16(R0), [V22.B16]
+	VLD1.P 32(R8), [V14.B16, V15.B16]
+	VLD1.P 2(R4), V19.H[0]
+	VLD1.P 2(R1), V18.H[1]
 	VLD1.P 16(R1), [V24.B16]
 	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	VLD1.P 2(R5), V19.H[1]
 	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
-	WORD $0x0e2ec31b // smull v27.8h, v24.8b, v14.8b
-	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
-	WORD $0x4e2e831b // smlal2 v27.8h, v24.16b, v14.16b
-	WORD $0x0e2f82fa // smlal v26.8h, v23.8b, v15.8b
-	WORD $0x0e2f833b // smlal v27.8h, v25.8b, v15.8b
-	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
-	WORD $0x4e2f833b // smlal2 v27.8h, v25.16b, v15.16b
-	WORD $0x4e606b40 // sadalp v0.4s, v26.8h
-	WORD $0x4e606b61 // sadalp v1.4s, v27.8h
 	VLD1.P 2(R2), V18.H[2]
-	VLD1.P 2(R3), V18.H[3]
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	WORD $0x0e2ec31b // smull v27.8h, v24.8b, v14.8b
+	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
 	VLD1.P 16(R2), [V22.B16]
+	VLD1.P 2(R3), V18.H[3]
+	VLD1.P 2(R6), V19.H[2]
+	WORD $0x4e2e831b // smlal2 v27.8h, v24.16b, v14.16b
+	WORD $0x0e2f82fa // smlal v26.8h, v23.8b, v15.8b
 	VLD1.P 16(R3), [V24.B16]
-	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
-	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
-	WORD $0x0e2ec31b // smull v27.8h, v24.8b, v14.8b
-	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
-	WORD $0x4e2e831b // smlal2 v27.8h, v24.16b, v14.16b
-	WORD $0x0e2f82fa // smlal v26.8h, v23.8b, v15.8b
 	WORD $0x0e2f833b // smlal v27.8h, v25.8b, v15.8b
 	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	VLD1.P 2(R7), V19.H[3]
 	WORD $0x4e2f833b // smlal2 v27.8h, v25.16b, v15.16b
-	WORD $0x4e606b42 // sadalp v2.4s, v26.8h
-	WORD $0x4e606b63 // sadalp v3.4s, v27.8h
-	VLD1.P 2(R4), V18.H[4]
-	VLD1.P 2(R5), V18.H[5]
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	WORD $0x4e606b40 // sadalp v0.4s, v26.8h
+	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
+	WORD $0x4e606b61 // sadalp v1.4s, v27.8h
+	WORD $0x0e2ec31b // smull v27.8h, v24.8b, v14.8b
+	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
 	VLD1.P 16(R4), [V22.B16]
+	WORD $0x4e2e831b // smlal2 v27.8h, v24.16b, v14.16b
 	VLD1.P 16(R5), [V24.B16]
-	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
-	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
-	WORD $0x0e2ec31b // smull v27.8h, v24.8b, v14.8b
-	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
-	WORD $0x4e2e831b // smlal2 v27.8h, v24.16b, v14.16b
 	WORD $0x0e2f82fa // smlal v26.8h, v23.8b, v15.8b
 	WORD $0x0e2f833b // smlal v27.8h, v25.8b, v15.8b
 	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
 	WORD $0x4e2f833b // smlal2 v27.8h, v25.16b, v15.16b
-	WORD $0x4e606b44 // sadalp v4.4s, v26.8h
-	WORD $0x4e606b65 // sadalp v5.4s, v27.8h
-	VLD1.P 2(R6), V18.H[6]
-	VLD1.P 2(R7), V18.H[7]
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	WORD $0x4e606b42 // sadalp v2.4s, v26.8h
+	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
+	WORD $0x4e606b63 // sadalp v3.4s, v27.8h
+	WORD $0x0e2ec31b // smull v27.8h, v24.8b, v14.8b
+	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
 	VLD1.P 16(R6), [V22.B16]
-	VLD1.P 16(R7), [V24.B16]
-	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
-	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
-	WORD $0x0e2ec31b // smull v27.8h, v24.8b, v14.8b
-	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
 	WORD $0x4e2e831b // smlal2 v27.8h, v24.16b, v14.16b
+	VLD1.P 16(R7), [V24.B16]
 	WORD $0x0e2f82fa // smlal v26.8h, v23.8b, v15.8b
 	WORD $0x0e2f833b // smlal v27.8h, v25.8b, v15.8b
 	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
 	WORD $0x4e2f833b // smlal2 v27.8h, v25.16b, v15.16b
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	WORD $0x4e606b44 // sadalp v4.4s, v26.8h
+	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
+	WORD $0x4e606b65 // sadalp v5.4s, v27.8h
+	WORD $0x0e2ec31b // smull v27.8h, v24.8b, v14.8b
+	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
+	WORD $0x4ea1bc16 // addp v22.4s, v0.4s, v1.4s
+	WORD $0x4e2e831b // smlal2 v27.8h, v24.16b, v14.16b
+	WORD $0x4ea5bc98 // addp v24.4s, v4.4s, v5.4s
+	WORD $0x0e2f82fa // smlal v26.8h, v23.8b, v15.8b
+	WORD $0x0e2f833b // smlal v27.8h, v25.8b, v15.8b
+	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
+	WORD $0x4ea3bc57 // addp v23.4s, v2.4s, v3.4s
+	WORD $0x4e2f833b // smlal2 v27.8h, v25.16b, v15.16b
+	WORD $0x4eb7beca // addp v10.4s, v22.4s, v23.4s
+	WORD $0x0e217a57 // fcvtl v23.4s, v18.4h
 	WORD $0x4e606b46 // sadalp v6.4s, v26.8h
 	WORD $0x4e606b67 // sadalp v7.4s, v27.8h
-	WORD $0x4ea1bc16 // addp v22.4s, v0.4s, v1.4s
-	WORD $0x4ea3bc57 // addp v23.4s, v2.4s, v3.4s
-	WORD $0x4eb7beca // addp v10.4s, v22.4s, v23.4s
 	WORD $0x6eac8556 // sub v22.4s, v10.4s, v12.4s
-	WORD $0x6f9543b6 // mls v22.4s, v29.4s, v21.s[0]
+	WORD $0x6f9543d6 // mls v22.4s, v30.4s, v21.s[0]
+	WORD $0x4ea7bcd9 // addp v25.4s, v6.4s, v7.4s
 	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
-	WORD $0x0e217a57 // fcvtl v23.4s, v18.4h
+	WORD $0x4eb9bf0b // addp v11.4s, v24.4s, v25.4s
+	WORD $0x0e217a79 // fcvtl v25.4s, v19.4h
+	WORD $0x6ead8578 // sub v24.4s, v11.4s, v13.4s
 	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
+	WORD $0x6f9543d8 // mls v24.4s, v30.4s, v21.s[0]
 	WORD $0x4f9492d6 // fmul v22.4s, v22.4s, v20.s[0]
+	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
 	WORD $0x4e36d508 // fadd v8.4s, v8.4s, v22.4s
-	WORD $0x4ea5bc96 // addp v22.4s, v4.4s, v5.4s
-	WORD $0x4ea7bcd7 // addp v23.4s, v6.4s, v7.4s
-	WORD $0x4eb7becb // addp v11.4s, v22.4s, v23.4s
-	WORD $0x6ead8576 // sub v22.4s, v11.4s, v13.4s
-	WORD $0x6f9543b6 // mls v22.4s, v29.4s, v21.s[0]
-	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
-	WORD $0x4e217a57 // fcvtl2 v23.4s, v18.8h
-	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
-	WORD $0x4f9492d6 // fmul v22.4s, v22.4s, v20.s[0]
-	WORD $0x4e36d529 // fadd v9.4s, v9.4s, v22.4s
+	WORD $0x6e39df18 // fmul v24.4s, v24.4s, v25.4s
+	WORD $0x4f949318 // fmul v24.4s, v24.4s, v20.s[0]
+	WORD $0x4e38d529 // fadd v9.4s, v9.4s, v24.4s
 	WORD $0x4eaa1d4c // mov v12.16b, v10.16b
 	WORD $0x4eab1d6d // mov v13.16b, v11.16b
 	SUBS $1, R11, R11
@@ -1126,7 +1126,7 @@ storeQ4_0NEON:
 // 	R15 R19 R20 start of codes, d, sums   R21 blocks   R22 from a row's end to the next group
 // 	V0-V7 int32 sums of each row, from its first block on (they may wrap)
 // 	V8 V9 float sums, lane = row   V10-V13 the int32 sums up to this and the last block
-// 	V14-V17 codes of x   V18 V19 scales and mins   V20 d   V21 Σx   others free up to the constants from V28 on
+// 	V14-V17 codes of x   V18 V18 scales (and mins)   V20 d   V21 Σx   others free up to the constants from V28 on
 //
 // 	for each group {
 // 		for each block b {
@@ -1178,447 +1178,447 @@ groupQ4_1NEON:
 	BLT oddQ4_1NEON
 
 fourQ4_1NEON:
+	VLD1.P 2(R0), V18.H[0]
+	VLD1.P 2(R0), V19.H[0]
+	VLD1.P 16(R0), [V22.B16]
+	VLD1.P 64(R8), [V14.B16, V15.B16, V16.B16, V17.B16]
+	FMOVQ.P 16(R10), F21
+	VLD1.P 2(R1), V18.H[1]
+	VLD1.P 2(R1), V19.H[1]
+	VLD1.P 16(R1), [V24.B16]
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	FMOVQ.P 16(R9), F20
+	WORD $0x4e602ab5 // saddlp v21.4s, v21.8h
 	PRFM 0(R12), PLDL2KEEP
+	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
+	VLD1.P 2(R2), V18.H[2]
+	VLD1.P 2(R2), V19.H[2]
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
 	PRFM 64(R12), PLDL2KEEP
+	WORD $0x0e2ec31b // smull v27.8h, v24.8b, v14.8b
+	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
+	VLD1.P 2(R3), V18.H[3]
+	VLD1.P 2(R3), V19.H[3]
+	VLD1.P 16(R2), [V22.B16]
+	WORD $0x4e2e831b // smlal2 v27.8h, v24.16b, v14.16b
+	WORD $0x0e2f82fa // smlal v26.8h, v23.8b, v15.8b
+	VLD1.P 16(R3), [V24.B16]
+	VLD1.P 2(R4), V18.H[4]
+	VLD1.P 2(R4), V19.H[4]
+	WORD $0x0e2f833b // smlal v27.8h, v25.8b, v15.8b
+	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
 	PRFM 128(R12), PLDL2KEEP
+	VLD1.P 2(R5), V18.H[5]
+	WORD $0x4e2f833b // smlal2 v27.8h, v25.16b, v15.16b
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	WORD $0x4e606b40 // sadalp v0.4s, v26.8h
+	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
+	VLD1.P 2(R5), V19.H[5]
 	PRFM 192(R12), PLDL2KEEP
+	WORD $0x4e606b61 // sadalp v1.4s, v27.8h
+	WORD $0x0e2ec31b // smull v27.8h, v24.8b, v14.8b
+	VLD1.P 2(R6), V18.H[6]
+	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
+	VLD1.P 16(R4), [V22.B16]
+	VLD1.P 2(R6), V19.H[6]
+	WORD $0x4e2e831b // smlal2 v27.8h, v24.16b, v14.16b
+	VLD1.P 16(R5), [V24.B16]
 	PRFM 256(R12), PLDL2KEEP
+	WORD $0x0e2f82fa // smlal v26.8h, v23.8b, v15.8b
+	VLD1.P 2(R7), V18.H[7]
 	PRFM 320(R12), PLDL2KEEP
+	WORD $0x0e2f833b // smlal v27.8h, v25.8b, v15.8b
+	VLD1.P 2(R7), V19.H[7]
 	PRFM 384(R12), PLDL2KEEP
+	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
 	PRFM 448(R12), PLDL2KEEP
+	WORD $0x4e2f833b // smlal2 v27.8h, v25.16b, v15.16b
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
 	PRFM 512(R12), PLDL2KEEP
+	WORD $0x4e606b42 // sadalp v2.4s, v26.8h
+	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
 	PRFM 576(R12), PLDL2KEEP
 	ADD $640, R12, R12
-	FMOVQ.P 16(R9), F20
-	FMOVQ.P 16(R10), F21
-	WORD $0x4e602ab5 // saddlp v21.4s, v21.8h
-	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
-	VLD1.P 64(R8), [V14.B16, V15.B16, V16.B16, V17.B16]
-	VLD1.P 2(R0), V18.H[0]
-	VLD1.P 2(R1), V18.H[1]
-	VLD1.P 2(R0), V19.H[0]
-	VLD1.P 2(R1), V19.H[1]
-	VLD1.P 16(R0), [V22.B16]
-	VLD1.P 16(R1), [V24.B16]
-	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
-	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
-	WORD $0x0e2ec31b // smull v27.8h, v24.8b, v14.8b
-	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
-	WORD $0x4e2e831b // smlal2 v27.8h, v24.16b, v14.16b
-	WORD $0x0e2f82fa // smlal v26.8h, v23.8b, v15.8b
-	WORD $0x0e2f833b // smlal v27.8h, v25.8b, v15.8b
-	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
-	WORD $0x4e2f833b // smlal2 v27.8h, v25.16b, v15.16b
-	WORD $0x4e606b40 // sadalp v0.4s, v26.8h
-	WORD $0x4e606b61 // sadalp v1.4s, v27.8h
-	VLD1.P 2(R2), V18.H[2]
-	VLD1.P 2(R3), V18.H[3]
-	VLD1.P 2(R2), V19.H[2]
-	VLD1.P 2(R3), V19.H[3]
-	VLD1.P 16(R2), [V22.B16]
-	VLD1.P 16(R3), [V24.B16]
-	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
-	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
-	WORD $0x0e2ec31b // smull v27.8h, v24.8b, v14.8b
-	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
-	WORD $0x4e2e831b // smlal2 v27.8h, v24.16b, v14.16b
-	WORD $0x0e2f82fa // smlal v26.8h, v23.8b, v15.8b
-	WORD $0x0e2f833b // smlal v27.8h, v25.8b, v15.8b
-	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
-	WORD $0x4e2f833b // smlal2 v27.8h, v25.16b, v15.16b
-	WORD $0x4e606b42 // sadalp v2.4s, v26.8h
 	WORD $0x4e606b63 // sadalp v3.4s, v27.8h
-	VLD1.P 2(R4), V18.H[4]
-	VLD1.P 2(R5), V18.H[5]
-	VLD1.P 2(R4), V19.H[4]
-	VLD1.P 2(R5), V19.H[5]
-	VLD1.P 16(R4), [V22.B16]
-	VLD1.P 16(R5), [V24.B16]
-	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
-	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
 	WORD $0x0e2ec31b // smull v27.8h, v24.8b, v14.8b
 	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
-	WORD $0x4e2e831b // smlal2 v27.8h, v24.16b, v14.16b
-	WORD $0x0e2f82fa // smlal v26.8h, v23.8b, v15.8b
-	WORD $0x0e2f833b // smlal v27.8h, v25.8b, v15.8b
-	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
-	WORD $0x4e2f833b // smlal2 v27.8h, v25.16b, v15.16b
-	WORD $0x4e606b44 // sadalp v4.4s, v26.8h
-	WORD $0x4e606b65 // sadalp v5.4s, v27.8h
-	VLD1.P 2(R6), V18.H[6]
-	VLD1.P 2(R7), V18.H[7]
-	VLD1.P 2(R6), V19.H[6]
-	VLD1.P 2(R7), V19.H[7]
 	VLD1.P 16(R6), [V22.B16]
-	VLD1.P 16(R7), [V24.B16]
-	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
-	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
-	WORD $0x0e2ec31b // smull v27.8h, v24.8b, v14.8b
-	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
 	WORD $0x4e2e831b // smlal2 v27.8h, v24.16b, v14.16b
+	VLD1.P 16(R7), [V24.B16]
 	WORD $0x0e2f82fa // smlal v26.8h, v23.8b, v15.8b
 	WORD $0x0e2f833b // smlal v27.8h, v25.8b, v15.8b
 	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
 	WORD $0x4e2f833b // smlal2 v27.8h, v25.16b, v15.16b
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	WORD $0x4e606b44 // sadalp v4.4s, v26.8h
+	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
+	WORD $0x4e606b65 // sadalp v5.4s, v27.8h
+	WORD $0x0e2ec31b // smull v27.8h, v24.8b, v14.8b
+	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
+	WORD $0x4ea1bc16 // addp v22.4s, v0.4s, v1.4s
+	WORD $0x4e2e831b // smlal2 v27.8h, v24.16b, v14.16b
+	WORD $0x4ea5bc98 // addp v24.4s, v4.4s, v5.4s
+	WORD $0x0e2f82fa // smlal v26.8h, v23.8b, v15.8b
+	WORD $0x0e2f833b // smlal v27.8h, v25.8b, v15.8b
+	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
+	WORD $0x4ea3bc57 // addp v23.4s, v2.4s, v3.4s
+	WORD $0x4e2f833b // smlal2 v27.8h, v25.16b, v15.16b
+	WORD $0x4eb7beca // addp v10.4s, v22.4s, v23.4s
+	WORD $0x0e217a57 // fcvtl v23.4s, v18.4h
 	WORD $0x4e606b46 // sadalp v6.4s, v26.8h
 	WORD $0x4e606b67 // sadalp v7.4s, v27.8h
-	WORD $0x4ea1bc16 // addp v22.4s, v0.4s, v1.4s
-	WORD $0x4ea3bc57 // addp v23.4s, v2.4s, v3.4s
-	WORD $0x4eb7beca // addp v10.4s, v22.4s, v23.4s
 	WORD $0x6eac8556 // sub v22.4s, v10.4s, v12.4s
 	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
-	WORD $0x0e217a57 // fcvtl v23.4s, v18.4h
+	WORD $0x4ea7bcd9 // addp v25.4s, v6.4s, v7.4s
 	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
-	WORD $0x4f9492d6 // fmul v22.4s, v22.4s, v20.s[0]
-	WORD $0x4e36d508 // fadd v8.4s, v8.4s, v22.4s
 	WORD $0x0e217a77 // fcvtl v23.4s, v19.4h
-	WORD $0x4f9592f7 // fmul v23.4s, v23.4s, v21.s[0]
-	WORD $0x4f9492f7 // fmul v23.4s, v23.4s, v20.s[0]
-	WORD $0x4e37d508 // fadd v8.4s, v8.4s, v23.4s
-	WORD $0x4ea5bc96 // addp v22.4s, v4.4s, v5.4s
-	WORD $0x4ea7bcd7 // addp v23.4s, v6.4s, v7.4s
-	WORD $0x4eb7becb // addp v11.4s, v22.4s, v23.4s
-	WORD $0x6ead8576 // sub v22.4s, v11.4s, v13.4s
-	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
-	WORD $0x4e217a57 // fcvtl2 v23.4s, v18.8h
-	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
-	WORD $0x4f9492d6 // fmul v22.4s, v22.4s, v20.s[0]
-	WORD $0x4e36d529 // fadd v9.4s, v9.4s, v22.4s
-	WORD $0x4e217a77 // fcvtl2 v23.4s, v19.8h
-	WORD $0x4f9592f7 // fmul v23.4s, v23.4s, v21.s[0]
-	WORD $0x4f9492f7 // fmul v23.4s, v23.4s, v20.s[0]
-	WORD $0x4e37d529 // fadd v9.4s, v9.4s, v23.4s
+	WORD $0x4eb9bf0b // addp v11.4s, v24.4s, v25.4s
+	WORD $0x4e217a59 // fcvtl2 v25.4s, v18.8h
 	VLD1.P 2(R0), V18.H[0]
+	WORD $0x6ead8578 // sub v24.4s, v11.4s, v13.4s
+	WORD $0x4f9492d6 // fmul v22.4s, v22.4s, v20.s[0]
+	WORD $0x4f9592f7 // fmul v23.4s, v23.4s, v21.s[0]
+	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
 	VLD1.P 2(R1), V18.H[1]
+	WORD $0x4e36d508 // fadd v8.4s, v8.4s, v22.4s
+	WORD $0x4f9492f7 // fmul v23.4s, v23.4s, v20.s[0]
+	WORD $0x6e39df18 // fmul v24.4s, v24.4s, v25.4s
+	WORD $0x4e217a79 // fcvtl2 v25.4s, v19.8h
 	VLD1.P 2(R0), V19.H[0]
-	VLD1.P 2(R1), V19.H[1]
 	VLD1.P 16(R0), [V22.B16]
-	VLD1.P 16(R1), [V24.B16]
-	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
-	WORD $0x0e30c2da // smull v26.8h, v22.8b, v16.8b
-	WORD $0x0e30c31b // smull v27.8h, v24.8b, v16.8b
-	WORD $0x4e3082da // smlal2 v26.8h, v22.16b, v16.16b
-	WORD $0x4e30831b // smlal2 v27.8h, v24.16b, v16.16b
-	WORD $0x0e3182fa // smlal v26.8h, v23.8b, v17.8b
-	WORD $0x0e31833b // smlal v27.8h, v25.8b, v17.8b
-	WORD $0x4e3182fa // smlal2 v26.8h, v23.16b, v17.16b
-	WORD $0x4e31833b // smlal2 v27.8h, v25.16b, v17.16b
-	WORD $0x4e606b40 // sadalp v0.4s, v26.8h
-	WORD $0x4e606b61 // sadalp v1.4s, v27.8h
+	WORD $0x4e37d508 // fadd v8.4s, v8.4s, v23.4s
 	VLD1.P 2(R2), V18.H[2]
+	WORD $0x4f949318 // fmul v24.4s, v24.4s, v20.s[0]
+	WORD $0x4f959339 // fmul v25.4s, v25.4s, v21.s[0]
+	VLD1.P 2(R1), V19.H[1]
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e38d529 // fadd v9.4s, v9.4s, v24.4s
+	VLD1.P 16(R1), [V24.B16]
+	WORD $0x4f949339 // fmul v25.4s, v25.4s, v20.s[0]
+	WORD $0x0e30c2da // smull v26.8h, v22.8b, v16.8b
 	VLD1.P 2(R3), V18.H[3]
 	VLD1.P 2(R2), V19.H[2]
-	VLD1.P 2(R3), V19.H[3]
+	WORD $0x4e39d529 // fadd v9.4s, v9.4s, v25.4s
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	WORD $0x4e3082da // smlal2 v26.8h, v22.16b, v16.16b
 	VLD1.P 16(R2), [V22.B16]
-	VLD1.P 16(R3), [V24.B16]
-	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
-	WORD $0x0e30c2da // smull v26.8h, v22.8b, v16.8b
 	WORD $0x0e30c31b // smull v27.8h, v24.8b, v16.8b
-	WORD $0x4e3082da // smlal2 v26.8h, v22.16b, v16.16b
-	WORD $0x4e30831b // smlal2 v27.8h, v24.16b, v16.16b
-	WORD $0x0e3182fa // smlal v26.8h, v23.8b, v17.8b
-	WORD $0x0e31833b // smlal v27.8h, v25.8b, v17.8b
-	WORD $0x4e3182fa // smlal2 v26.8h, v23.16b, v17.16b
-	WORD $0x4e31833b // smlal2 v27.8h, v25.16b, v17.16b
-	WORD $0x4e606b42 // sadalp v2.4s, v26.8h
-	WORD $0x4e606b63 // sadalp v3.4s, v27.8h
+	VLD1.P 2(R3), V19.H[3]
 	VLD1.P 2(R4), V18.H[4]
-	VLD1.P 2(R5), V18.H[5]
+	WORD $0x0e3182fa // smlal v26.8h, v23.8b, v17.8b
+	WORD $0x4e30831b // smlal2 v27.8h, v24.16b, v16.16b
+	VLD1.P 16(R3), [V24.B16]
 	VLD1.P 2(R4), V19.H[4]
+	WORD $0x4e3182fa // smlal2 v26.8h, v23.16b, v17.16b
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	VLD1.P 2(R5), V18.H[5]
+	WORD $0x0e31833b // smlal v27.8h, v25.8b, v17.8b
+	WORD $0x4e606b40 // sadalp v0.4s, v26.8h
+	WORD $0x0e30c2da // smull v26.8h, v22.8b, v16.8b
 	VLD1.P 2(R5), V19.H[5]
-	VLD1.P 16(R4), [V22.B16]
-	VLD1.P 16(R5), [V24.B16]
-	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
-	WORD $0x0e30c2da // smull v26.8h, v22.8b, v16.8b
-	WORD $0x0e30c31b // smull v27.8h, v24.8b, v16.8b
-	WORD $0x4e3082da // smlal2 v26.8h, v22.16b, v16.16b
-	WORD $0x4e30831b // smlal2 v27.8h, v24.16b, v16.16b
-	WORD $0x0e3182fa // smlal v26.8h, v23.8b, v17.8b
-	WORD $0x0e31833b // smlal v27.8h, v25.8b, v17.8b
-	WORD $0x4e3182fa // smlal2 v26.8h, v23.16b, v17.16b
 	WORD $0x4e31833b // smlal2 v27.8h, v25.16b, v17.16b
-	WORD $0x4e606b44 // sadalp v4.4s, v26.8h
-	WORD $0x4e606b65 // sadalp v5.4s, v27.8h
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
 	VLD1.P 2(R6), V18.H[6]
-	VLD1.P 2(R7), V18.H[7]
-	VLD1.P 2(R6), V19.H[6]
-	VLD1.P 2(R7), V19.H[7]
-	VLD1.P 16(R6), [V22.B16]
-	VLD1.P 16(R7), [V24.B16]
-	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
-	WORD $0x0e30c2da // smull v26.8h, v22.8b, v16.8b
-	WORD $0x0e30c31b // smull v27.8h, v24.8b, v16.8b
 	WORD $0x4e3082da // smlal2 v26.8h, v22.16b, v16.16b
-	WORD $0x4e30831b // smlal2 v27.8h, v24.16b, v16.16b
+	VLD1.P 16(R4), [V22.B16]
+	WORD $0x4e606b61 // sadalp v1.4s, v27.8h
+	WORD $0x0e30c31b // smull v27.8h, v24.8b, v16.8b
+	VLD1.P 2(R6), V19.H[6]
 	WORD $0x0e3182fa // smlal v26.8h, v23.8b, v17.8b
-	WORD $0x0e31833b // smlal v27.8h, v25.8b, v17.8b
+	VLD1.P 2(R7), V18.H[7]
+	WORD $0x4e30831b // smlal2 v27.8h, v24.16b, v16.16b
+	VLD1.P 16(R5), [V24.B16]
 	WORD $0x4e3182fa // smlal2 v26.8h, v23.16b, v17.16b
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	VLD1.P 2(R7), V19.H[7]
+	WORD $0x0e31833b // smlal v27.8h, v25.8b, v17.8b
+	WORD $0x4e606b42 // sadalp v2.4s, v26.8h
+	WORD $0x0e30c2da // smull v26.8h, v22.8b, v16.8b
 	WORD $0x4e31833b // smlal2 v27.8h, v25.16b, v17.16b
-	WORD $0x4e606b46 // sadalp v6.4s, v26.8h
-	WORD $0x4e606b67 // sadalp v7.4s, v27.8h
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	WORD $0x4e3082da // smlal2 v26.8h, v22.16b, v16.16b
+	VLD1.P 16(R6), [V22.B16]
+	WORD $0x4e606b63 // sadalp v3.4s, v27.8h
+	WORD $0x0e30c31b // smull v27.8h, v24.8b, v16.8b
+	WORD $0x0e3182fa // smlal v26.8h, v23.8b, v17.8b
+	WORD $0x4e30831b // smlal2 v27.8h, v24.16b, v16.16b
+	VLD1.P 16(R7), [V24.B16]
+	WORD $0x4e3182fa // smlal2 v26.8h, v23.16b, v17.16b
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x0e31833b // smlal v27.8h, v25.8b, v17.8b
+	WORD $0x4e606b44 // sadalp v4.4s, v26.8h
+	WORD $0x0e30c2da // smull v26.8h, v22.8b, v16.8b
+	WORD $0x4e31833b // smlal2 v27.8h, v25.16b, v17.16b
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	WORD $0x4e3082da // smlal2 v26.8h, v22.16b, v16.16b
 	WORD $0x4ea1bc16 // addp v22.4s, v0.4s, v1.4s
+	WORD $0x4e606b65 // sadalp v5.4s, v27.8h
+	WORD $0x0e30c31b // smull v27.8h, v24.8b, v16.8b
+	WORD $0x0e3182fa // smlal v26.8h, v23.8b, v17.8b
+	WORD $0x4e30831b // smlal2 v27.8h, v24.16b, v16.16b
+	WORD $0x4ea5bc98 // addp v24.4s, v4.4s, v5.4s
+	WORD $0x4e3182fa // smlal2 v26.8h, v23.16b, v17.16b
 	WORD $0x4ea3bc57 // addp v23.4s, v2.4s, v3.4s
+	WORD $0x0e31833b // smlal v27.8h, v25.8b, v17.8b
 	WORD $0x4eb7becc // addp v12.4s, v22.4s, v23.4s
-	WORD $0x6eaa8596 // sub v22.4s, v12.4s, v10.4s
-	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
 	WORD $0x0e217a57 // fcvtl v23.4s, v18.4h
-	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
-	WORD $0x4fb492d6 // fmul v22.4s, v22.4s, v20.s[1]
-	WORD $0x4e36d508 // fadd v8.4s, v8.4s, v22.4s
-	WORD $0x0e217a77 // fcvtl v23.4s, v19.4h
-	WORD $0x4fb592f7 // fmul v23.4s, v23.4s, v21.s[1]
-	WORD $0x4fb492f7 // fmul v23.4s, v23.4s, v20.s[1]
-	WORD $0x4e37d508 // fadd v8.4s, v8.4s, v23.4s
-	WORD $0x4ea5bc96 // addp v22.4s, v4.4s, v5.4s
-	WORD $0x4ea7bcd7 // addp v23.4s, v6.4s, v7.4s
-	WORD $0x4eb7becd // addp v13.4s, v22.4s, v23.4s
-	WORD $0x6eab85b6 // sub v22.4s, v13.4s, v11.4s
-	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
-	WORD $0x4e217a57 // fcvtl2 v23.4s, v18.8h
-	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
-	WORD $0x4fb492d6 // fmul v22.4s, v22.4s, v20.s[1]
-	WORD $0x4e36d529 // fadd v9.4s, v9.4s, v22.4s
-	WORD $0x4e217a77 // fcvtl2 v23.4s, v19.8h
-	WORD $0x4fb592f7 // fmul v23.4s, v23.4s, v21.s[1]
-	WORD $0x4fb492f7 // fmul v23.4s, v23.4s, v20.s[1]
-	WORD $0x4e37d529 // fadd v9.4s, v9.4s, v23.4s
+	WORD $0x4e606b46 // sadalp v6.4s, v26.8h
+	WORD $0x4e31833b // smlal2 v27.8h, v25.16b, v17.16b
+	WORD $0x6eaa8596 // sub v22.4s, v12.4s, v10.4s
 	VLD1.P 64(R8), [V14.B16, V15.B16, V16.B16, V17.B16]
+	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
+	WORD $0x4e606b67 // sadalp v7.4s, v27.8h
+	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
+	WORD $0x0e217a77 // fcvtl v23.4s, v19.4h
+	WORD $0x4ea7bcd9 // addp v25.4s, v6.4s, v7.4s
+	WORD $0x4fb492d6 // fmul v22.4s, v22.4s, v20.s[1]
+	WORD $0x4fb592f7 // fmul v23.4s, v23.4s, v21.s[1]
+	WORD $0x4eb9bf0d // addp v13.4s, v24.4s, v25.4s
+	WORD $0x4e217a59 // fcvtl2 v25.4s, v18.8h
 	VLD1.P 2(R0), V18.H[0]
+	WORD $0x6eab85b8 // sub v24.4s, v13.4s, v11.4s
+	WORD $0x4e36d508 // fadd v8.4s, v8.4s, v22.4s
+	WORD $0x4fb492f7 // fmul v23.4s, v23.4s, v20.s[1]
+	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
 	VLD1.P 2(R1), V18.H[1]
+	WORD $0x4e37d508 // fadd v8.4s, v8.4s, v23.4s
+	WORD $0x6e39df18 // fmul v24.4s, v24.4s, v25.4s
+	WORD $0x4e217a79 // fcvtl2 v25.4s, v19.8h
 	VLD1.P 2(R0), V19.H[0]
-	VLD1.P 2(R1), V19.H[1]
 	VLD1.P 16(R0), [V22.B16]
-	VLD1.P 16(R1), [V24.B16]
-	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
-	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
-	WORD $0x0e2ec31b // smull v27.8h, v24.8b, v14.8b
-	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
-	WORD $0x4e2e831b // smlal2 v27.8h, v24.16b, v14.16b
-	WORD $0x0e2f82fa // smlal v26.8h, v23.8b, v15.8b
-	WORD $0x0e2f833b // smlal v27.8h, v25.8b, v15.8b
-	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
-	WORD $0x4e2f833b // smlal2 v27.8h, v25.16b, v15.16b
-	WORD $0x4e606b40 // sadalp v0.4s, v26.8h
-	WORD $0x4e606b61 // sadalp v1.4s, v27.8h
 	VLD1.P 2(R2), V18.H[2]
+	WORD $0x4fb49318 // fmul v24.4s, v24.4s, v20.s[1]
+	WORD $0x4fb59339 // fmul v25.4s, v25.4s, v21.s[1]
+	VLD1.P 2(R1), V19.H[1]
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e38d529 // fadd v9.4s, v9.4s, v24.4s
+	VLD1.P 16(R1), [V24.B16]
+	WORD $0x4fb49339 // fmul v25.4s, v25.4s, v20.s[1]
+	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
 	VLD1.P 2(R3), V18.H[3]
 	VLD1.P 2(R2), V19.H[2]
-	VLD1.P 2(R3), V19.H[3]
+	WORD $0x4e39d529 // fadd v9.4s, v9.4s, v25.4s
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
 	VLD1.P 16(R2), [V22.B16]
-	VLD1.P 16(R3), [V24.B16]
-	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
-	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
 	WORD $0x0e2ec31b // smull v27.8h, v24.8b, v14.8b
-	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
-	WORD $0x4e2e831b // smlal2 v27.8h, v24.16b, v14.16b
-	WORD $0x0e2f82fa // smlal v26.8h, v23.8b, v15.8b
-	WORD $0x0e2f833b // smlal v27.8h, v25.8b, v15.8b
-	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
-	WORD $0x4e2f833b // smlal2 v27.8h, v25.16b, v15.16b
-	WORD $0x4e606b42 // sadalp v2.4s, v26.8h
-	WORD $0x4e606b63 // sadalp v3.4s, v27.8h
+	VLD1.P 2(R3), V19.H[3]
 	VLD1.P 2(R4), V18.H[4]
-	VLD1.P 2(R5), V18.H[5]
+	WORD $0x0e2f82fa // smlal v26.8h, v23.8b, v15.8b
+	WORD $0x4e2e831b // smlal2 v27.8h, v24.16b, v14.16b
+	VLD1.P 16(R3), [V24.B16]
 	VLD1.P 2(R4), V19.H[4]
+	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	VLD1.P 2(R5), V18.H[5]
+	WORD $0x0e2f833b // smlal v27.8h, v25.8b, v15.8b
+	WORD $0x4e606b40 // sadalp v0.4s, v26.8h
+	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
 	VLD1.P 2(R5), V19.H[5]
-	VLD1.P 16(R4), [V22.B16]
-	VLD1.P 16(R5), [V24.B16]
-	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
-	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
-	WORD $0x0e2ec31b // smull v27.8h, v24.8b, v14.8b
-	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
-	WORD $0x4e2e831b // smlal2 v27.8h, v24.16b, v14.16b
-	WORD $0x0e2f82fa // smlal v26.8h, v23.8b, v15.8b
-	WORD $0x0e2f833b // smlal v27.8h, v25.8b, v15.8b
-	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
 	WORD $0x4e2f833b // smlal2 v27.8h, v25.16b, v15.16b
-	WORD $0x4e606b44 // sadalp v4.4s, v26.8h
-	WORD $0x4e606b65 // sadalp v5.4s, v27.8h
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
 	VLD1.P 2(R6), V18.H[6]
-	VLD1.P 2(R7), V18.H[7]
-	VLD1.P 2(R6), V19.H[6]
-	VLD1.P 2(R7), V19.H[7]
-	VLD1.P 16(R6), [V22.B16]
-	VLD1.P 16(R7), [V24.B16]
-	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
-	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
-	WORD $0x0e2ec31b // smull v27.8h, v24.8b, v14.8b
 	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
-	WORD $0x4e2e831b // smlal2 v27.8h, v24.16b, v14.16b
+	VLD1.P 16(R4), [V22.B16]
+	WORD $0x4e606b61 // sadalp v1.4s, v27.8h
+	WORD $0x0e2ec31b // smull v27.8h, v24.8b, v14.8b
+	VLD1.P 2(R6), V19.H[6]
 	WORD $0x0e2f82fa // smlal v26.8h, v23.8b, v15.8b
-	WORD $0x0e2f833b // smlal v27.8h, v25.8b, v15.8b
+	VLD1.P 2(R7), V18.H[7]
+	WORD $0x4e2e831b // smlal2 v27.8h, v24.16b, v14.16b
+	VLD1.P 16(R5), [V24.B16]
 	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	VLD1.P 2(R7), V19.H[7]
+	WORD $0x0e2f833b // smlal v27.8h, v25.8b, v15.8b
+	WORD $0x4e606b42 // sadalp v2.4s, v26.8h
+	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
 	WORD $0x4e2f833b // smlal2 v27.8h, v25.16b, v15.16b
-	WORD $0x4e606b46 // sadalp v6.4s, v26.8h
-	WORD $0x4e606b67 // sadalp v7.4s, v27.8h
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
+	VLD1.P 16(R6), [V22.B16]
+	WORD $0x4e606b63 // sadalp v3.4s, v27.8h
+	WORD $0x0e2ec31b // smull v27.8h, v24.8b, v14.8b
+	WORD $0x0e2f82fa // smlal v26.8h, v23.8b, v15.8b
+	WORD $0x4e2e831b // smlal2 v27.8h, v24.16b, v14.16b
+	VLD1.P 16(R7), [V24.B16]
+	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x0e2f833b // smlal v27.8h, v25.8b, v15.8b
+	WORD $0x4e606b44 // sadalp v4.4s, v26.8h
+	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
+	WORD $0x4e2f833b // smlal2 v27.8h, v25.16b, v15.16b
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
 	WORD $0x4ea1bc16 // addp v22.4s, v0.4s, v1.4s
+	WORD $0x4e606b65 // sadalp v5.4s, v27.8h
+	WORD $0x0e2ec31b // smull v27.8h, v24.8b, v14.8b
+	WORD $0x0e2f82fa // smlal v26.8h, v23.8b, v15.8b
+	WORD $0x4e2e831b // smlal2 v27.8h, v24.16b, v14.16b
+	WORD $0x4ea5bc98 // addp v24.4s, v4.4s, v5.4s
+	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
 	WORD $0x4ea3bc57 // addp v23.4s, v2.4s, v3.4s
+	WORD $0x0e2f833b // smlal v27.8h, v25.8b, v15.8b
 	WORD $0x4eb7beca // addp v10.4s, v22.4s, v23.4s
+	WORD $0x0e217a57 // fcvtl v23.4s, v18.4h
+	WORD $0x4e606b46 // sadalp v6.4s, v26.8h
+	WORD $0x4e2f833b // smlal2 v27.8h, v25.16b, v15.16b
 	WORD $0x6eac8556 // sub v22.4s, v10.4s, v12.4s
 	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
-	WORD $0x0e217a57 // fcvtl v23.4s, v18.4h
+	WORD $0x4e606b67 // sadalp v7.4s, v27.8h
 	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
-	WORD $0x4f949ad6 // fmul v22.4s, v22.4s, v20.s[2]
-	WORD $0x4e36d508 // fadd v8.4s, v8.4s, v22.4s
 	WORD $0x0e217a77 // fcvtl v23.4s, v19.4h
-	WORD $0x4f959af7 // fmul v23.4s, v23.4s, v21.s[2]
-	WORD $0x4f949af7 // fmul v23.4s, v23.4s, v20.s[2]
-	WORD $0x4e37d508 // fadd v8.4s, v8.4s, v23.4s
-	WORD $0x4ea5bc96 // addp v22.4s, v4.4s, v5.4s
-	WORD $0x4ea7bcd7 // addp v23.4s, v6.4s, v7.4s
-	WORD $0x4eb7becb // addp v11.4s, v22.4s, v23.4s
-	WORD $0x6ead8576 // sub v22.4s, v11.4s, v13.4s
-	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
-	WORD $0x4e217a57 // fcvtl2 v23.4s, v18.8h
-	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
+	WORD $0x4ea7bcd9 // addp v25.4s, v6.4s, v7.4s
 	WORD $0x4f949ad6 // fmul v22.4s, v22.4s, v20.s[2]
-	WORD $0x4e36d529 // fadd v9.4s, v9.4s, v22.4s
-	WORD $0x4e217a77 // fcvtl2 v23.4s, v19.8h
 	WORD $0x4f959af7 // fmul v23.4s, v23.4s, v21.s[2]
-	WORD $0x4f949af7 // fmul v23.4s, v23.4s, v20.s[2]
-	WORD $0x4e37d529 // fadd v9.4s, v9.4s, v23.4s
+	WORD $0x4eb9bf0b // addp v11.4s, v24.4s, v25.4s
+	WORD $0x4e217a59 // fcvtl2 v25.4s, v18.8h
 	VLD1.P 2(R0), V18.H[0]
+	WORD $0x6ead8578 // sub v24.4s, v11.4s, v13.4s
+	WORD $0x4e36d508 // fadd v8.4s, v8.4s, v22.4s
+	WORD $0x4f949af7 // fmul v23.4s, v23.4s, v20.s[2]
+	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
 	VLD1.P 2(R1), V18.H[1]
+	WORD $0x4e37d508 // fadd v8.4s, v8.4s, v23.4s
+	WORD $0x6e39df18 // fmul v24.4s, v24.4s, v25.4s
+	WORD $0x4e217a79 // fcvtl2 v25.4s, v19.8h
 	VLD1.P 2(R0), V19.H[0]
-	VLD1.P 2(R1), V19.H[1]
 	VLD1.P 16(R0), [V22.B16]
-	VLD1.P 16(R1), [V24.B16]
-	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
-	WORD $0x0e30c2da // smull v26.8h, v22.8b, v16.8b
-	WORD $0x0e30c31b // smull v27.8h, v24.8b, v16.8b
-	WORD $0x4e3082da // smlal2 v26.8h, v22.16b, v16.16b
-	WORD $0x4e30831b // smlal2 v27.8h, v24.16b, v16.16b
-	WORD $0x0e3182fa // smlal v26.8h, v23.8b, v17.8b
-	WORD $0x0e31833b // smlal v27.8h, v25.8b, v17.8b
-	WORD $0x4e3182fa // smlal2 v26.8h, v23.16b, v17.16b
-	WORD $0x4e31833b // smlal2 v27.8h, v25.16b, v17.16b
-	WORD $0x4e606b40 // sadalp v0.4s, v26.8h
-	WORD $0x4e606b61 // sadalp v1.4s, v27.8h
 	VLD1.P 2(R2), V18.H[2]
+	WORD $0x4f949b18 // fmul v24.4s, v24.4s, v20.s[2]
+	WORD $0x4f959b39 // fmul v25.4s, v25.4s, v21.s[2]
+	VLD1.P 2(R1), V19.H[1]
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e38d529 // fadd v9.4s, v9.4s, v24.4s
+	VLD1.P 16(R1), [V24.B16]
+	WORD $0x4f949b39 // fmul v25.4s, v25.4s, v20.s[2]
+	WORD $0x0e30c2da // smull v26.8h, v22.8b, v16.8b
 	VLD1.P 2(R3), V18.H[3]
 	VLD1.P 2(R2), V19.H[2]
-	VLD1.P 2(R3), V19.H[3]
+	WORD $0x4e39d529 // fadd v9.4s, v9.4s, v25.4s
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	WORD $0x4e3082da // smlal2 v26.8h, v22.16b, v16.16b
 	VLD1.P 16(R2), [V22.B16]
-	VLD1.P 16(R3), [V24.B16]
-	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
-	WORD $0x0e30c2da // smull v26.8h, v22.8b, v16.8b
 	WORD $0x0e30c31b // smull v27.8h, v24.8b, v16.8b
-	WORD $0x4e3082da // smlal2 v26.8h, v22.16b, v16.16b
-	WORD $0x4e30831b // smlal2 v27.8h, v24.16b, v16.16b
-	WORD $0x0e3182fa // smlal v26.8h, v23.8b, v17.8b
-	WORD $0x0e31833b // smlal v27.8h, v25.8b, v17.8b
-	WORD $0x4e3182fa // smlal2 v26.8h, v23.16b, v17.16b
-	WORD $0x4e31833b // smlal2 v27.8h, v25.16b, v17.16b
-	WORD $0x4e606b42 // sadalp v2.4s, v26.8h
-	WORD $0x4e606b63 // sadalp v3.4s, v27.8h
+	VLD1.P 2(R3), V19.H[3]
 	VLD1.P 2(R4), V18.H[4]
-	VLD1.P 2(R5), V18.H[5]
+	WORD $0x0e3182fa // smlal v26.8h, v23.8b, v17.8b
+	WORD $0x4e30831b // smlal2 v27.8h, v24.16b, v16.16b
+	VLD1.P 16(R3), [V24.B16]
 	VLD1.P 2(R4), V19.H[4]
+	WORD $0x4e3182fa // smlal2 v26.8h, v23.16b, v17.16b
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	VLD1.P 2(R5), V18.H[5]
+	WORD $0x0e31833b // smlal v27.8h, v25.8b, v17.8b
+	WORD $0x4e606b40 // sadalp v0.4s, v26.8h
+	WORD $0x0e30c2da // smull v26.8h, v22.8b, v16.8b
 	VLD1.P 2(R5), V19.H[5]
-	VLD1.P 16(R4), [V22.B16]
-	VLD1.P 16(R5), [V24.B16]
-	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
-	WORD $0x0e30c2da // smull v26.8h, v22.8b, v16.8b
-	WORD $0x0e30c31b // smull v27.8h, v24.8b, v16.8b
-	WORD $0x4e3082da // smlal2 v26.8h, v22.16b, v16.16b
-	WORD $0x4e30831b // smlal2 v27.8h, v24.16b, v16.16b
-	WORD $0x0e3182fa // smlal v26.8h, v23.8b, v17.8b
-	WORD $0x0e31833b // smlal v27.8h, v25.8b, v17.8b
-	WORD $0x4e3182fa // smlal2 v26.8h, v23.16b, v17.16b
 	WORD $0x4e31833b // smlal2 v27.8h, v25.16b, v17.16b
-	WORD $0x4e606b44 // sadalp v4.4s, v26.8h
-	WORD $0x4e606b65 // sadalp v5.4s, v27.8h
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
 	VLD1.P 2(R6), V18.H[6]
-	VLD1.P 2(R7), V18.H[7]
-	VLD1.P 2(R6), V19.H[6]
-	VLD1.P 2(R7), V19.H[7]
-	VLD1.P 16(R6), [V22.B16]
-	VLD1.P 16(R7), [V24.B16]
-	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
-	WORD $0x0e30c2da // smull v26.8h, v22.8b, v16.8b
-	WORD $0x0e30c31b // smull v27.8h, v24.8b, v16.8b
 	WORD $0x4e3082da // smlal2 v26.8h, v22.16b, v16.16b
-	WORD $0x4e30831b // smlal2 v27.8h, v24.16b, v16.16b
+	VLD1.P 16(R4), [V22.B16]
+	WORD $0x4e606b61 // sadalp v1.4s, v27.8h
+	WORD $0x0e30c31b // smull v27.8h, v24.8b, v16.8b
+	VLD1.P 2(R6), V19.H[6]
 	WORD $0x0e3182fa // smlal v26.8h, v23.8b, v17.8b
-	WORD $0x0e31833b // smlal v27.8h, v25.8b, v17.8b
+	VLD1.P 2(R7), V18.H[7]
+	WORD $0x4e30831b // smlal2 v27.8h, v24.16b, v16.16b
+	VLD1.P 16(R5), [V24.B16]
 	WORD $0x4e3182fa // smlal2 v26.8h, v23.16b, v17.16b
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	VLD1.P 2(R7), V19.H[7]
+	WORD $0x0e31833b // smlal v27.8h, v25.8b, v17.8b
+	WORD $0x4e606b42 // sadalp v2.4s, v26.8h
+	WORD $0x0e30c2da // smull v26.8h, v22.8b, v16.8b
 	WORD $0x4e31833b // smlal2 v27.8h, v25.16b, v17.16b
-	WORD $0x4e606b46 // sadalp v6.4s, v26.8h
-	WORD $0x4e606b67 // sadalp v7.4s, v27.8h
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	WORD $0x4e3082da // smlal2 v26.8h, v22.16b, v16.16b
+	VLD1.P 16(R6), [V22.B16]
+	WORD $0x4e606b63 // sadalp v3.4s, v27.8h
+	WORD $0x0e30c31b // smull v27.8h, v24.8b, v16.8b
+	WORD $0x0e3182fa // smlal v26.8h, v23.8b, v17.8b
+	WORD $0x4e30831b // smlal2 v27.8h, v24.16b, v16.16b
+	VLD1.P 16(R7), [V24.B16]
+	WORD $0x4e3182fa // smlal2 v26.8h, v23.16b, v17.16b
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x0e31833b // smlal v27.8h, v25.8b, v17.8b
+	WORD $0x4e606b44 // sadalp v4.4s, v26.8h
+	WORD $0x0e30c2da // smull v26.8h, v22.8b, v16.8b
+	WORD $0x4e31833b // smlal2 v27.8h, v25.16b, v17.16b
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	WORD $0x4e3082da // smlal2 v26.8h, v22.16b, v16.16b
 	WORD $0x4ea1bc16 // addp v22.4s, v0.4s, v1.4s
+	WORD $0x4e606b65 // sadalp v5.4s, v27.8h
+	WORD $0x0e30c31b // smull v27.8h, v24.8b, v16.8b
+	WORD $0x0e3182fa // smlal v26.8h, v23.8b, v17.8b
+	WORD $0x4e30831b // smlal2 v27.8h, v24.16b, v16.16b
+	WORD $0x4ea5bc98 // addp v24.4s, v4.4s, v5.4s
+	WORD $0x4e3182fa // smlal2 v26.8h, v23.16b, v17.16b
 	WORD $0x4ea3bc57 // addp v23.4s, v2.4s, v3.4s
+	WORD $0x0e31833b // smlal v27.8h, v25.8b, v17.8b
 	WORD $0x4eb7becc // addp v12.4s, v22.4s, v23.4s
+	WORD $0x0e217a57 // fcvtl v23.4s, v18.4h
+	WORD $0x4e606b46 // sadalp v6.4s, v26.8h
+	WORD $0x4e31833b // smlal2 v27.8h, v25.16b, v17.16b
 	WORD $0x6eaa8596 // sub v22.4s, v12.4s, v10.4s
 	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
-	WORD $0x0e217a57 // fcvtl v23.4s, v18.4h
+	WORD $0x4e606b67 // sadalp v7.4s, v27.8h
 	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
-	WORD $0x4fb49ad6 // fmul v22.4s, v22.4s, v20.s[3]
-	WORD $0x4e36d508 // fadd v8.4s, v8.4s, v22.4s
 	WORD $0x0e217a77 // fcvtl v23.4s, v19.4h
-	WORD $0x4fb59af7 // fmul v23.4s, v23.4s, v21.s[3]
-	WORD $0x4fb49af7 // fmul v23.4s, v23.4s, v20.s[3]
-	WORD $0x4e37d508 // fadd v8.4s, v8.4s, v23.4s
-	WORD $0x4ea5bc96 // addp v22.4s, v4.4s, v5.4s
-	WORD $0x4ea7bcd7 // addp v23.4s, v6.4s, v7.4s
-	WORD $0x4eb7becd // addp v13.4s, v22.4s, v23.4s
-	WORD $0x6eab85b6 // sub v22.4s, v13.4s, v11.4s
-	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
-	WORD $0x4e217a57 // fcvtl2 v23.4s, v18.8h
-	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
+	WORD $0x4ea7bcd9 // addp v25.4s, v6.4s, v7.4s
 	WORD $0x4fb49ad6 // fmul v22.4s, v22.4s, v20.s[3]
-	WORD $0x4e36d529 // fadd v9.4s, v9.4s, v22.4s
-	WORD $0x4e217a77 // fcvtl2 v23.4s, v19.8h
 	WORD $0x4fb59af7 // fmul v23.4s, v23.4s, v21.s[3]
+	WORD $0x4eb9bf0d // addp v13.4s, v24.4s, v25.4s
+	WORD $0x4e217a59 // fcvtl2 v25.4s, v18.8h
+	WORD $0x6eab85b8 // sub v24.4s, v13.4s, v11.4s
+	WORD $0x4e36d508 // fadd v8.4s, v8.4s, v22.4s
 	WORD $0x4fb49af7 // fmul v23.4s, v23.4s, v20.s[3]
-	WORD $0x4e37d529 // fadd v9.4s, v9.4s, v23.4s
+	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
+	WORD $0x4e37d508 // fadd v8.4s, v8.4s, v23.4s
+	WORD $0x6e39df18 // fmul v24.4s, v24.4s, v25.4s
+	WORD $0x4e217a79 // fcvtl2 v25.4s, v19.8h
+	WORD $0x4fb49b18 // fmul v24.4s, v24.4s, v20.s[3]
+	WORD $0x4fb59b39 // fmul v25.4s, v25.4s, v21.s[3]
+	WORD $0x4e38d529 // fadd v9.4s, v9.4s, v24.4s
+	WORD $0x4fb49b39 // fmul v25.4s, v25.4s, v20.s[3]
+	WORD $0x4e39d529 // fadd v9.4s, v9.4s, v25.4s
 	SUBS $4, R11, R11
 	BGE fourQ4_1NEON
 
@@ -1634,113 +1634,113 @@ oneQ4_1NEON:
 	FMOVS.P 4(R10), F21
 	WORD $0x4e602ab5 // saddlp v21.4s, v21.8h
 	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
-	VLD1.P 32(R8), [V14.B16, V15.B16]
 	VLD1.P 2(R0), V18.H[0]
-	VLD1.P 2(R1), V18.H[1]
 	VLD1.P 2(R0), V19.H[0]
-	VLD1.P 2(R1), V19.H[1]
 	VLD1.P 16(R0), [V22.B16]
+	VLD1.P 32(R8), [V14.B16, V15.B16]
+	VLD1.P 2(R1), V18.H[1]
+	VLD1.P 2(R1), V19.H[1]
 	VLD1.P 16(R1), [V24.B16]
 	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
 	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
+	VLD1.P 2(R2), V18.H[2]
+	VLD1.P 2(R2), V19.H[2]
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
 	WORD $0x0e2ec31b // smull v27.8h, v24.8b, v14.8b
 	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
-	WORD $0x4e2e831b // smlal2 v27.8h, v24.16b, v14.16b
-	WORD $0x0e2f82fa // smlal v26.8h, v23.8b, v15.8b
-	WORD $0x0e2f833b // smlal v27.8h, v25.8b, v15.8b
-	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
-	WORD $0x4e2f833b // smlal2 v27.8h, v25.16b, v15.16b
-	WORD $0x4e606b40 // sadalp v0.4s, v26.8h
-	WORD $0x4e606b61 // sadalp v1.4s, v27.8h
-	VLD1.P 2(R2), V18.H[2]
 	VLD1.P 2(R3), V18.H[3]
-	VLD1.P 2(R2), V19.H[2]
 	VLD1.P 2(R3), V19.H[3]
 	VLD1.P 16(R2), [V22.B16]
+	WORD $0x4e2e831b // smlal2 v27.8h, v24.16b, v14.16b
+	WORD $0x0e2f82fa // smlal v26.8h, v23.8b, v15.8b
 	VLD1.P 16(R3), [V24.B16]
-	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
-	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
-	WORD $0x0e2ec31b // smull v27.8h, v24.8b, v14.8b
-	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
-	WORD $0x4e2e831b // smlal2 v27.8h, v24.16b, v14.16b
-	WORD $0x0e2f82fa // smlal v26.8h, v23.8b, v15.8b
-	WORD $0x0e2f833b // smlal v27.8h, v25.8b, v15.8b
-	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
-	WORD $0x4e2f833b // smlal2 v27.8h, v25.16b, v15.16b
-	WORD $0x4e606b42 // sadalp v2.4s, v26.8h
-	WORD $0x4e606b63 // sadalp v3.4s, v27.8h
 	VLD1.P 2(R4), V18.H[4]
-	VLD1.P 2(R5), V18.H[5]
 	VLD1.P 2(R4), V19.H[4]
+	WORD $0x0e2f833b // smlal v27.8h, v25.8b, v15.8b
+	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	VLD1.P 2(R5), V18.H[5]
+	WORD $0x4e2f833b // smlal2 v27.8h, v25.16b, v15.16b
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	WORD $0x4e606b40 // sadalp v0.4s, v26.8h
+	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
 	VLD1.P 2(R5), V19.H[5]
-	VLD1.P 16(R4), [V22.B16]
-	VLD1.P 16(R5), [V24.B16]
-	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
-	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
+	WORD $0x4e606b61 // sadalp v1.4s, v27.8h
 	WORD $0x0e2ec31b // smull v27.8h, v24.8b, v14.8b
-	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
-	WORD $0x4e2e831b // smlal2 v27.8h, v24.16b, v14.16b
-	WORD $0x0e2f82fa // smlal v26.8h, v23.8b, v15.8b
-	WORD $0x0e2f833b // smlal v27.8h, v25.8b, v15.8b
-	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
-	WORD $0x4e2f833b // smlal2 v27.8h, v25.16b, v15.16b
-	WORD $0x4e606b44 // sadalp v4.4s, v26.8h
-	WORD $0x4e606b65 // sadalp v5.4s, v27.8h
 	VLD1.P 2(R6), V18.H[6]
-	VLD1.P 2(R7), V18.H[7]
+	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
+	VLD1.P 16(R4), [V22.B16]
 	VLD1.P 2(R6), V19.H[6]
+	WORD $0x4e2e831b // smlal2 v27.8h, v24.16b, v14.16b
+	VLD1.P 16(R5), [V24.B16]
+	WORD $0x0e2f82fa // smlal v26.8h, v23.8b, v15.8b
+	VLD1.P 2(R7), V18.H[7]
+	WORD $0x0e2f833b // smlal v27.8h, v25.8b, v15.8b
 	VLD1.P 2(R7), V19.H[7]
-	VLD1.P 16(R6), [V22.B16]
-	VLD1.P 16(R7), [V24.B16]
+	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
 	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e2f833b // smlal2 v27.8h, v25.16b, v15.16b
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
 	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	WORD $0x4e606b42 // sadalp v2.4s, v26.8h
 	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
+	WORD $0x4e606b63 // sadalp v3.4s, v27.8h
 	WORD $0x0e2ec31b // smull v27.8h, v24.8b, v14.8b
 	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
+	VLD1.P 16(R6), [V22.B16]
 	WORD $0x4e2e831b // smlal2 v27.8h, v24.16b, v14.16b
+	VLD1.P 16(R7), [V24.B16]
 	WORD $0x0e2f82fa // smlal v26.8h, v23.8b, v15.8b
 	WORD $0x0e2f833b // smlal v27.8h, v25.8b, v15.8b
 	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
 	WORD $0x4e2f833b // smlal2 v27.8h, v25.16b, v15.16b
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	WORD $0x4e606b44 // sadalp v4.4s, v26.8h
+	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
+	WORD $0x4e606b65 // sadalp v5.4s, v27.8h
+	WORD $0x0e2ec31b // smull v27.8h, v24.8b, v14.8b
+	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
+	WORD $0x4ea1bc16 // addp v22.4s, v0.4s, v1.4s
+	WORD $0x4e2e831b // smlal2 v27.8h, v24.16b, v14.16b
+	WORD $0x4ea5bc98 // addp v24.4s, v4.4s, v5.4s
+	WORD $0x0e2f82fa // smlal v26.8h, v23.8b, v15.8b
+	WORD $0x0e2f833b // smlal v27.8h, v25.8b, v15.8b
+	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
+	WORD $0x4ea3bc57 // addp v23.4s, v2.4s, v3.4s
+	WORD $0x4e2f833b // smlal2 v27.8h, v25.16b, v15.16b
+	WORD $0x4eb7beca // addp v10.4s, v22.4s, v23.4s
+	WORD $0x0e217a57 // fcvtl v23.4s, v18.4h
 	WORD $0x4e606b46 // sadalp v6.4s, v26.8h
 	WORD $0x4e606b67 // sadalp v7.4s, v27.8h
-	WORD $0x4ea1bc16 // addp v22.4s, v0.4s, v1.4s
-	WORD $0x4ea3bc57 // addp v23.4s, v2.4s, v3.4s
-	WORD $0x4eb7beca // addp v10.4s, v22.4s, v23.4s
 	WORD $0x6eac8556 // sub v22.4s, v10.4s, v12.4s
 	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
-	WORD $0x0e217a57 // fcvtl v23.4s, v18.4h
+	WORD $0x4ea7bcd9 // addp v25.4s, v6.4s, v7.4s
 	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
-	WORD $0x4f9492d6 // fmul v22.4s, v22.4s, v20.s[0]
-	WORD $0x4e36d508 // fadd v8.4s, v8.4s, v22.4s
 	WORD $0x0e217a77 // fcvtl v23.4s, v19.4h
-	WORD $0x4f9592f7 // fmul v23.4s, v23.4s, v21.s[0]
-	WORD $0x4f9492f7 // fmul v23.4s, v23.4s, v20.s[0]
-	WORD $0x4e37d508 // fadd v8.4s, v8.4s, v23.4s
-	WORD $0x4ea5bc96 // addp v22.4s, v4.4s, v5.4s
-	WORD $0x4ea7bcd7 // addp v23.4s, v6.4s, v7.4s
-	WORD $0x4eb7becb // addp v11.4s, v22.4s, v23.4s
-	WORD $0x6ead8576 // sub v22.4s, v11.4s, v13.4s
-	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
-	WORD $0x4e217a57 // fcvtl2 v23.4s, v18.8h
-	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
+	WORD $0x4eb9bf0b // addp v11.4s, v24.4s, v25.4s
+	WORD $0x4e217a59 // fcvtl2 v25.4s, v18.8h
+	WORD $0x6ead8578 // sub v24.4s, v11.4s, v13.4s
 	WORD $0x4f9492d6 // fmul v22.4s, v22.4s, v20.s[0]
-	WORD $0x4e36d529 // fadd v9.4s, v9.4s, v22.4s
-	WORD $0x4e217a77 // fcvtl2 v23.4s, v19.8h
 	WORD $0x4f9592f7 // fmul v23.4s, v23.4s, v21.s[0]
+	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
+	WORD $0x4e36d508 // fadd v8.4s, v8.4s, v22.4s
 	WORD $0x4f9492f7 // fmul v23.4s, v23.4s, v20.s[0]
-	WORD $0x4e37d529 // fadd v9.4s, v9.4s, v23.4s
+	WORD $0x6e39df18 // fmul v24.4s, v24.4s, v25.4s
+	WORD $0x4e217a79 // fcvtl2 v25.4s, v19.8h
+	WORD $0x4e37d508 // fadd v8.4s, v8.4s, v23.4s
+	WORD $0x4f949318 // fmul v24.4s, v24.4s, v20.s[0]
+	WORD $0x4f959339 // fmul v25.4s, v25.4s, v21.s[0]
+	WORD $0x4e38d529 // fadd v9.4s, v9.4s, v24.4s
+	WORD $0x4f949339 // fmul v25.4s, v25.4s, v20.s[0]
+	WORD $0x4e39d529 // fadd v9.4s, v9.4s, v25.4s
 	WORD $0x4eaa1d4c // mov v12.16b, v10.16b
 	WORD $0x4eab1d6d // mov v13.16b, v11.16b
 	SUBS $1, R11, R11
@@ -1771,7 +1771,7 @@ storeQ4_1NEON:
 // 	R15 R19 R20 start of codes, d, sums   R21 blocks   R22 from a row's end to the next group
 // 	V0-V7 int32 sums of each row, from its first block on (they may wrap)
 // 	V8 V9 float sums, lane = row   V10-V13 the int32 sums up to this and the last block
-// 	V14-V15 codes of x   V16 V17 scales and mins   V18 d   V19 Σx   others free up to the constants from V28 on
+// 	V14-V15 codes of x   V16 V17 scales (and mins)   V18 d   V19 Σx   others free up to the constants from V28 on
 //
 // 	for each group {
 // 		for each block b {
@@ -1826,79 +1826,83 @@ groupQ5_0NEON:
 	BLT oddQ5_0NEON
 
 fourQ5_0NEON:
+	VLD1.P 2(R0), V16.H[0]
+	VLD1R.P 4(R0), [V24.S4]
+	VLD1.P 16(R0), [V20.B16]
+	VLD1.P 32(R8), [V14.B16, V15.B16]
+	VLD1.P 2(R4), V17.H[0]
+	VLD1.P 2(R1), V16.H[1]
+	VLD1R.P 4(R1), [V26.S4]
+	WORD $0x6e205b18 // mvn v24.16b, v24.16b
+	VLD1.P 16(R1), [V22.B16]
+	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
+	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
+	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
+	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	VLD1.P 2(R5), V17.H[1]
+	VLD1.P 2(R2), V16.H[2]
+	WORD $0x6e205b5a // mvn v26.16b, v26.16b
+	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
+	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
+	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
+	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
+	VLD1.P 2(R3), V16.H[3]
+	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
+	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
+	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
+	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
+	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
+	VLD1.P 2(R6), V17.H[2]
+	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
+	FMOVQ.P 16(R9), F18
+	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
+	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
 	PRFM 0(R12), PLDL2KEEP
 	PRFM 64(R12), PLDL2KEEP
+	VLD1.P 2(R7), V17.H[3]
+	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
+	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
 	PRFM 128(R12), PLDL2KEEP
 	PRFM 192(R12), PLDL2KEEP
 	PRFM 256(R12), PLDL2KEEP
+	WORD $0x0e2f82fa // smlal v26.8h, v23.8b, v15.8b
+	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
 	PRFM 320(R12), PLDL2KEEP
 	PRFM 384(R12), PLDL2KEEP
 	PRFM 448(R12), PLDL2KEEP
+	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
+	WORD $0x4e606b00 // sadalp v0.4s, v24.8h
+	VLD1R.P 4(R2), [V24.S4]
+	VLD1.P 16(R2), [V20.B16]
 	PRFM 512(R12), PLDL2KEEP
+	WORD $0x4e606b41 // sadalp v1.4s, v26.8h
+	VLD1R.P 4(R3), [V26.S4]
+	VLD1.P 16(R3), [V22.B16]
+	WORD $0x6e205b18 // mvn v24.16b, v24.16b
 	PRFM 576(R12), PLDL2KEEP
+	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
+	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
+	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
+	WORD $0x6e205b5a // mvn v26.16b, v26.16b
 	PRFM 640(R12), PLDL2KEEP
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
+	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
+	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
+	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
 	ADD $704, R12, R12
-	FMOVQ.P 16(R9), F18
-	VLD1.P 32(R8), [V14.B16, V15.B16]
-	VLD1.P 2(R0), V16.H[0]
-	VLD1.P 2(R1), V16.H[1]
-	VLD1R.P 4(R0), [V24.S4]
-	VLD1R.P 4(R1), [V26.S4]
-	VLD1.P 16(R0), [V20.B16]
-	VLD1.P 16(R1), [V22.B16]
-	WORD $0x6e205b18 // mvn v24.16b, v24.16b
-	WORD $0x6e205b5a // mvn v26.16b, v26.16b
-	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
-	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
-	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
-	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
-	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
-	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
-	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
 	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
-	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
-	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
 	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
-	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
-	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
-	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
-	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
-	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
-	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
-	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
-	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
-	WORD $0x0e2f82fa // smlal v26.8h, v23.8b, v15.8b
-	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
-	WORD $0x4e606b00 // sadalp v0.4s, v24.8h
-	WORD $0x4e606b41 // sadalp v1.4s, v26.8h
-	VLD1.P 2(R2), V16.H[2]
-	VLD1.P 2(R3), V16.H[3]
-	VLD1R.P 4(R2), [V24.S4]
-	VLD1R.P 4(R3), [V26.S4]
-	VLD1.P 16(R2), [V20.B16]
-	VLD1.P 16(R3), [V22.B16]
-	WORD $0x6e205b18 // mvn v24.16b, v24.16b
-	WORD $0x6e205b5a // mvn v26.16b, v26.16b
-	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
-	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
-	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
-	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
-	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
 	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
-	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
-	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
-	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
-	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
-	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
 	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
-	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
+	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
 	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
+	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
 	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
 	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
 	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
@@ -1907,30 +1911,28 @@ fourQ5_0NEON:
 	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
 	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
 	WORD $0x4e606b02 // sadalp v2.4s, v24.8h
-	WORD $0x4e606b43 // sadalp v3.4s, v26.8h
-	VLD1.P 2(R4), V16.H[4]
-	VLD1.P 2(R5), V16.H[5]
 	VLD1R.P 4(R4), [V24.S4]
-	VLD1R.P 4(R5), [V26.S4]
 	VLD1.P 16(R4), [V20.B16]
+	WORD $0x4e606b43 // sadalp v3.4s, v26.8h
+	VLD1R.P 4(R5), [V26.S4]
 	VLD1.P 16(R5), [V22.B16]
 	WORD $0x6e205b18 // mvn v24.16b, v24.16b
+	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
+	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
 	WORD $0x6e205b5a // mvn v26.16b, v26.16b
 	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
-	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
 	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
 	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
 	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
-	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
 	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
 	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
-	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
-	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
 	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
-	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
 	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
+	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
 	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
 	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
 	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
@@ -1941,119 +1943,121 @@ fourQ5_0NEON:
 	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
 	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
 	WORD $0x4e606b04 // sadalp v4.4s, v24.8h
-	WORD $0x4e606b45 // sadalp v5.4s, v26.8h
-	VLD1.P 2(R6), V16.H[6]
-	VLD1.P 2(R7), V16.H[7]
 	VLD1R.P 4(R6), [V24.S4]
+	WORD $0x4e606b45 // sadalp v5.4s, v26.8h
 	VLD1R.P 4(R7), [V26.S4]
 	VLD1.P 16(R6), [V20.B16]
 	VLD1.P 16(R7), [V22.B16]
 	WORD $0x6e205b18 // mvn v24.16b, v24.16b
 	WORD $0x6e205b5a // mvn v26.16b, v26.16b
 	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
-	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
 	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
 	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
-	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
-	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
-	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
-	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
 	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
-	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
 	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
 	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
+	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
 	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
-	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
-	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
+	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
 	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
+	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
 	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
+	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
 	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
+	WORD $0x4ea1bc14 // addp v20.4s, v0.4s, v1.4s
 	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
+	WORD $0x4ea5bc96 // addp v22.4s, v4.4s, v5.4s
 	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
 	WORD $0x0e2f82fa // smlal v26.8h, v23.8b, v15.8b
 	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
-	WORD $0x4e606b06 // sadalp v6.4s, v24.8h
-	WORD $0x4e606b47 // sadalp v7.4s, v26.8h
-	WORD $0x4ea1bc14 // addp v20.4s, v0.4s, v1.4s
 	WORD $0x4ea3bc55 // addp v21.4s, v2.4s, v3.4s
+	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
+	VLD1.P 32(R8), [V14.B16, V15.B16]
 	WORD $0x4eb5be8a // addp v10.4s, v20.4s, v21.4s
+	WORD $0x0e217a15 // fcvtl v21.4s, v16.4h
+	WORD $0x4e606b06 // sadalp v6.4s, v24.8h
+	VLD1.P 2(R0), V16.H[0]
+	WORD $0x4e606b47 // sadalp v7.4s, v26.8h
+	VLD1R.P 4(R0), [V24.S4]
 	WORD $0x6eac8554 // sub v20.4s, v10.4s, v12.4s
 	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
-	WORD $0x0e217a15 // fcvtl v21.4s, v16.4h
-	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
-	WORD $0x4f929294 // fmul v20.4s, v20.4s, v18.s[0]
-	WORD $0x4e34d508 // fadd v8.4s, v8.4s, v20.4s
-	WORD $0x4ea5bc94 // addp v20.4s, v4.4s, v5.4s
-	WORD $0x4ea7bcd5 // addp v21.4s, v6.4s, v7.4s
-	WORD $0x4eb5be8b // addp v11.4s, v20.4s, v21.4s
-	WORD $0x6ead8574 // sub v20.4s, v11.4s, v13.4s
-	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
-	WORD $0x4e217a15 // fcvtl2 v21.4s, v16.8h
-	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
-	WORD $0x4f929294 // fmul v20.4s, v20.4s, v18.s[0]
-	WORD $0x4e34d529 // fadd v9.4s, v9.4s, v20.4s
-	VLD1.P 32(R8), [V14.B16, V15.B16]
-	VLD1.P 2(R0), V16.H[0]
+	WORD $0x4ea7bcd7 // addp v23.4s, v6.4s, v7.4s
 	VLD1.P 2(R1), V16.H[1]
-	VLD1R.P 4(R0), [V24.S4]
 	VLD1R.P 4(R1), [V26.S4]
-	VLD1.P 16(R0), [V20.B16]
-	VLD1.P 16(R1), [V22.B16]
 	WORD $0x6e205b18 // mvn v24.16b, v24.16b
-	WORD $0x6e205b5a // mvn v26.16b, v26.16b
+	WORD $0x4eb7becb // addp v11.4s, v22.4s, v23.4s
+	WORD $0x0e217a37 // fcvtl v23.4s, v17.4h
+	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
 	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
-	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
 	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
-	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
-	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
-	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
-	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
-	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
-	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
-	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
-	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
-	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
-	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
-	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
-	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
-	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
-	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
-	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
-	WORD $0x0e2f82fa // smlal v26.8h, v23.8b, v15.8b
-	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
-	WORD $0x4e606b00 // sadalp v0.4s, v24.8h
-	WORD $0x4e606b41 // sadalp v1.4s, v26.8h
 	VLD1.P 2(R2), V16.H[2]
-	VLD1.P 2(R3), V16.H[3]
-	VLD1R.P 4(R2), [V24.S4]
-	VLD1R.P 4(R3), [V26.S4]
-	VLD1.P 16(R2), [V20.B16]
-	VLD1.P 16(R3), [V22.B16]
-	WORD $0x6e205b18 // mvn v24.16b, v24.16b
+	WORD $0x6ead8576 // sub v22.4s, v11.4s, v13.4s
 	WORD $0x6e205b5a // mvn v26.16b, v26.16b
-	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
-	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
-	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
-	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
 	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
-	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
+	VLD1.P 2(R4), V17.H[0]
+	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
+	WORD $0x4f929294 // fmul v20.4s, v20.4s, v18.s[0]
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
+	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
 	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
+	VLD1.P 2(R3), V16.H[3]
+	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
+	WORD $0x4e34d508 // fadd v8.4s, v8.4s, v20.4s
+	VLD1.P 16(R0), [V20.B16]
 	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
+	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
+	VLD1.P 2(R5), V17.H[1]
+	WORD $0x4f9292d6 // fmul v22.4s, v22.4s, v18.s[0]
 	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
-	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
 	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	VLD1.P 2(R6), V17.H[2]
+	WORD $0x4e36d529 // fadd v9.4s, v9.4s, v22.4s
+	VLD1.P 16(R1), [V22.B16]
 	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
-	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
 	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
-	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
 	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
+	VLD1.P 2(R7), V17.H[3]
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
+	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
+	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
+	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
+	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
+	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
+	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
+	WORD $0x0e2f82fa // smlal v26.8h, v23.8b, v15.8b
+	WORD $0x4e606b00 // sadalp v0.4s, v24.8h
+	VLD1R.P 4(R2), [V24.S4]
+	VLD1.P 16(R2), [V20.B16]
+	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
+	WORD $0x6e205b18 // mvn v24.16b, v24.16b
+	WORD $0x4e606b41 // sadalp v1.4s, v26.8h
+	VLD1R.P 4(R3), [V26.S4]
+	VLD1.P 16(R3), [V22.B16]
+	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
+	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
+	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
+	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
+	WORD $0x6e205b5a // mvn v26.16b, v26.16b
+	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
+	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
+	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
+	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
+	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
+	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
+	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
+	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
+	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
 	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
 	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
 	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
@@ -2062,32 +2066,30 @@ fourQ5_0NEON:
 	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
 	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
 	WORD $0x4e606b02 // sadalp v2.4s, v24.8h
-	WORD $0x4e606b43 // sadalp v3.4s, v26.8h
-	VLD1.P 2(R4), V16.H[4]
-	VLD1.P 2(R5), V16.H[5]
 	VLD1R.P 4(R4), [V24.S4]
-	VLD1R.P 4(R5), [V26.S4]
 	VLD1.P 16(R4), [V20.B16]
+	WORD $0x4e606b43 // sadalp v3.4s, v26.8h
+	VLD1R.P 4(R5), [V26.S4]
 	VLD1.P 16(R5), [V22.B16]
 	WORD $0x6e205b18 // mvn v24.16b, v24.16b
-	WORD $0x6e205b5a // mvn v26.16b, v26.16b
-	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
-	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
-	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
-	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
-	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
-	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
-	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
-	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
 	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
-	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
 	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
+	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
+	WORD $0x6e205b5a // mvn v26.16b, v26.16b
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
+	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
+	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
+	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
+	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
 	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
-	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
+	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
 	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
-	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
+	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
 	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
+	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
 	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
 	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
 	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
@@ -2096,119 +2098,121 @@ fourQ5_0NEON:
 	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
 	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
 	WORD $0x4e606b04 // sadalp v4.4s, v24.8h
-	WORD $0x4e606b45 // sadalp v5.4s, v26.8h
-	VLD1.P 2(R6), V16.H[6]
-	VLD1.P 2(R7), V16.H[7]
 	VLD1R.P 4(R6), [V24.S4]
-	VLD1R.P 4(R7), [V26.S4]
 	VLD1.P 16(R6), [V20.B16]
+	WORD $0x4e606b45 // sadalp v5.4s, v26.8h
+	VLD1R.P 4(R7), [V26.S4]
 	VLD1.P 16(R7), [V22.B16]
 	WORD $0x6e205b18 // mvn v24.16b, v24.16b
+	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
+	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
 	WORD $0x6e205b5a // mvn v26.16b, v26.16b
 	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
-	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
 	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
 	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
 	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
-	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
 	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
 	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
-	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
-	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
 	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
-	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
 	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
+	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
 	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
 	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
 	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
 	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
+	WORD $0x4ea1bc14 // addp v20.4s, v0.4s, v1.4s
 	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
+	WORD $0x4ea5bc96 // addp v22.4s, v4.4s, v5.4s
 	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
 	WORD $0x0e2f82fa // smlal v26.8h, v23.8b, v15.8b
 	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
-	WORD $0x4e606b06 // sadalp v6.4s, v24.8h
-	WORD $0x4e606b47 // sadalp v7.4s, v26.8h
-	WORD $0x4ea1bc14 // addp v20.4s, v0.4s, v1.4s
 	WORD $0x4ea3bc55 // addp v21.4s, v2.4s, v3.4s
+	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
+	VLD1.P 32(R8), [V14.B16, V15.B16]
 	WORD $0x4eb5be8c // addp v12.4s, v20.4s, v21.4s
+	WORD $0x0e217a15 // fcvtl v21.4s, v16.4h
+	WORD $0x4e606b06 // sadalp v6.4s, v24.8h
+	VLD1.P 2(R0), V16.H[0]
+	WORD $0x4e606b47 // sadalp v7.4s, v26.8h
+	VLD1R.P 4(R0), [V24.S4]
 	WORD $0x6eaa8594 // sub v20.4s, v12.4s, v10.4s
 	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
-	WORD $0x0e217a15 // fcvtl v21.4s, v16.4h
-	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
-	WORD $0x4fb29294 // fmul v20.4s, v20.4s, v18.s[1]
-	WORD $0x4e34d508 // fadd v8.4s, v8.4s, v20.4s
-	WORD $0x4ea5bc94 // addp v20.4s, v4.4s, v5.4s
-	WORD $0x4ea7bcd5 // addp v21.4s, v6.4s, v7.4s
-	WORD $0x4eb5be8d // addp v13.4s, v20.4s, v21.4s
-	WORD $0x6eab85b4 // sub v20.4s, v13.4s, v11.4s
-	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
-	WORD $0x4e217a15 // fcvtl2 v21.4s, v16.8h
-	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
-	WORD $0x4fb29294 // fmul v20.4s, v20.4s, v18.s[1]
-	WORD $0x4e34d529 // fadd v9.4s, v9.4s, v20.4s
-	VLD1.P 32(R8), [V14.B16, V15.B16]
-	VLD1.P 2(R0), V16.H[0]
+	WORD $0x4ea7bcd7 // addp v23.4s, v6.4s, v7.4s
 	VLD1.P 2(R1), V16.H[1]
-	VLD1R.P 4(R0), [V24.S4]
 	VLD1R.P 4(R1), [V26.S4]
-	VLD1.P 16(R0), [V20.B16]
-	VLD1.P 16(R1), [V22.B16]
 	WORD $0x6e205b18 // mvn v24.16b, v24.16b
-	WORD $0x6e205b5a // mvn v26.16b, v26.16b
+	WORD $0x4eb7becd // addp v13.4s, v22.4s, v23.4s
+	WORD $0x0e217a37 // fcvtl v23.4s, v17.4h
+	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
 	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
-	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
 	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
-	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
-	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
-	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
-	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
-	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
-	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
-	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
-	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
-	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
-	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
-	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
-	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
-	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
-	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
-	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
-	WORD $0x0e2f82fa // smlal v26.8h, v23.8b, v15.8b
-	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
-	WORD $0x4e606b00 // sadalp v0.4s, v24.8h
-	WORD $0x4e606b41 // sadalp v1.4s, v26.8h
 	VLD1.P 2(R2), V16.H[2]
-	VLD1.P 2(R3), V16.H[3]
-	VLD1R.P 4(R2), [V24.S4]
-	VLD1R.P 4(R3), [V26.S4]
-	VLD1.P 16(R2), [V20.B16]
-	VLD1.P 16(R3), [V22.B16]
-	WORD $0x6e205b18 // mvn v24.16b, v24.16b
+	WORD $0x6eab85b6 // sub v22.4s, v13.4s, v11.4s
 	WORD $0x6e205b5a // mvn v26.16b, v26.16b
-	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
-	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
-	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
-	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
 	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
-	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
+	VLD1.P 2(R4), V17.H[0]
+	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
+	WORD $0x4fb29294 // fmul v20.4s, v20.4s, v18.s[1]
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
+	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
 	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
+	VLD1.P 2(R3), V16.H[3]
+	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
+	WORD $0x4e34d508 // fadd v8.4s, v8.4s, v20.4s
+	VLD1.P 16(R0), [V20.B16]
 	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
+	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
+	VLD1.P 2(R5), V17.H[1]
+	WORD $0x4fb292d6 // fmul v22.4s, v22.4s, v18.s[1]
 	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
-	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
 	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	VLD1.P 2(R6), V17.H[2]
+	WORD $0x4e36d529 // fadd v9.4s, v9.4s, v22.4s
+	VLD1.P 16(R1), [V22.B16]
 	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
-	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
 	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
-	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
 	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
+	VLD1.P 2(R7), V17.H[3]
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
+	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
+	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
+	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
+	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
+	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
+	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
+	WORD $0x0e2f82fa // smlal v26.8h, v23.8b, v15.8b
+	WORD $0x4e606b00 // sadalp v0.4s, v24.8h
+	VLD1R.P 4(R2), [V24.S4]
+	VLD1.P 16(R2), [V20.B16]
+	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
+	WORD $0x6e205b18 // mvn v24.16b, v24.16b
+	WORD $0x4e606b41 // sadalp v1.4s, v26.8h
+	VLD1R.P 4(R3), [V26.S4]
+	VLD1.P 16(R3), [V22.B16]
+	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
+	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
+	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
+	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
+	WORD $0x6e205b5a // mvn v26.16b, v26.16b
+	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
+	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
+	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
+	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
+	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
+	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
+	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
+	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
+	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
 	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
 	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
 	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
@@ -2217,32 +2221,30 @@ fourQ5_0NEON:
 	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
 	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
 	WORD $0x4e606b02 // sadalp v2.4s, v24.8h
-	WORD $0x4e606b43 // sadalp v3.4s, v26.8h
-	VLD1.P 2(R4), V16.H[4]
-	VLD1.P 2(R5), V16.H[5]
 	VLD1R.P 4(R4), [V24.S4]
-	VLD1R.P 4(R5), [V26.S4]
 	VLD1.P 16(R4), [V20.B16]
+	WORD $0x4e606b43 // sadalp v3.4s, v26.8h
+	VLD1R.P 4(R5), [V26.S4]
 	VLD1.P 16(R5), [V22.B16]
 	WORD $0x6e205b18 // mvn v24.16b, v24.16b
-	WORD $0x6e205b5a // mvn v26.16b, v26.16b
-	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
-	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
-	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
-	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
-	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
-	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
-	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
-	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
 	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
-	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
 	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
+	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
+	WORD $0x6e205b5a // mvn v26.16b, v26.16b
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
+	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
+	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
+	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
+	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
 	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
-	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
+	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
 	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
-	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
+	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
 	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
+	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
 	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
 	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
 	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
@@ -2251,119 +2253,121 @@ fourQ5_0NEON:
 	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
 	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
 	WORD $0x4e606b04 // sadalp v4.4s, v24.8h
-	WORD $0x4e606b45 // sadalp v5.4s, v26.8h
-	VLD1.P 2(R6), V16.H[6]
-	VLD1.P 2(R7), V16.H[7]
 	VLD1R.P 4(R6), [V24.S4]
-	VLD1R.P 4(R7), [V26.S4]
 	VLD1.P 16(R6), [V20.B16]
+	WORD $0x4e606b45 // sadalp v5.4s, v26.8h
+	VLD1R.P 4(R7), [V26.S4]
 	VLD1.P 16(R7), [V22.B16]
 	WORD $0x6e205b18 // mvn v24.16b, v24.16b
+	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
+	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
 	WORD $0x6e205b5a // mvn v26.16b, v26.16b
 	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
-	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
 	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
 	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
 	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
-	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
 	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
 	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
-	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
-	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
 	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
-	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
 	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
+	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
 	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
 	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
 	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
 	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
+	WORD $0x4ea1bc14 // addp v20.4s, v0.4s, v1.4s
 	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
+	WORD $0x4ea5bc96 // addp v22.4s, v4.4s, v5.4s
 	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
 	WORD $0x0e2f82fa // smlal v26.8h, v23.8b, v15.8b
 	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
-	WORD $0x4e606b06 // sadalp v6.4s, v24.8h
-	WORD $0x4e606b47 // sadalp v7.4s, v26.8h
-	WORD $0x4ea1bc14 // addp v20.4s, v0.4s, v1.4s
 	WORD $0x4ea3bc55 // addp v21.4s, v2.4s, v3.4s
+	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
+	VLD1.P 32(R8), [V14.B16, V15.B16]
 	WORD $0x4eb5be8a // addp v10.4s, v20.4s, v21.4s
+	WORD $0x0e217a15 // fcvtl v21.4s, v16.4h
+	WORD $0x4e606b06 // sadalp v6.4s, v24.8h
+	VLD1.P 2(R0), V16.H[0]
+	WORD $0x4e606b47 // sadalp v7.4s, v26.8h
+	VLD1R.P 4(R0), [V24.S4]
 	WORD $0x6eac8554 // sub v20.4s, v10.4s, v12.4s
 	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
-	WORD $0x0e217a15 // fcvtl v21.4s, v16.4h
-	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
-	WORD $0x4f929a94 // fmul v20.4s, v20.4s, v18.s[2]
-	WORD $0x4e34d508 // fadd v8.4s, v8.4s, v20.4s
-	WORD $0x4ea5bc94 // addp v20.4s, v4.4s, v5.4s
-	WORD $0x4ea7bcd5 // addp v21.4s, v6.4s, v7.4s
-	WORD $0x4eb5be8b // addp v11.4s, v20.4s, v21.4s
-	WORD $0x6ead8574 // sub v20.4s, v11.4s, v13.4s
-	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
-	WORD $0x4e217a15 // fcvtl2 v21.4s, v16.8h
-	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
-	WORD $0x4f929a94 // fmul v20.4s, v20.4s, v18.s[2]
-	WORD $0x4e34d529 // fadd v9.4s, v9.4s, v20.4s
-	VLD1.P 32(R8), [V14.B16, V15.B16]
-	VLD1.P 2(R0), V16.H[0]
+	WORD $0x4ea7bcd7 // addp v23.4s, v6.4s, v7.4s
 	VLD1.P 2(R1), V16.H[1]
-	VLD1R.P 4(R0), [V24.S4]
 	VLD1R.P 4(R1), [V26.S4]
-	VLD1.P 16(R0), [V20.B16]
-	VLD1.P 16(R1), [V22.B16]
 	WORD $0x6e205b18 // mvn v24.16b, v24.16b
-	WORD $0x6e205b5a // mvn v26.16b, v26.16b
+	WORD $0x4eb7becb // addp v11.4s, v22.4s, v23.4s
+	WORD $0x0e217a37 // fcvtl v23.4s, v17.4h
+	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
 	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
-	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
 	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
-	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
-	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
-	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
-	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
-	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
-	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
-	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
-	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
-	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
-	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
-	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
-	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
-	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
-	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
-	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
-	WORD $0x0e2f82fa // smlal v26.8h, v23.8b, v15.8b
-	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
-	WORD $0x4e606b00 // sadalp v0.4s, v24.8h
-	WORD $0x4e606b41 // sadalp v1.4s, v26.8h
 	VLD1.P 2(R2), V16.H[2]
-	VLD1.P 2(R3), V16.H[3]
-	VLD1R.P 4(R2), [V24.S4]
-	VLD1R.P 4(R3), [V26.S4]
-	VLD1.P 16(R2), [V20.B16]
-	VLD1.P 16(R3), [V22.B16]
-	WORD $0x6e205b18 // mvn v24.16b, v24.16b
+	WORD $0x6ead8576 // sub v22.4s, v11.4s, v13.4s
 	WORD $0x6e205b5a // mvn v26.16b, v26.16b
-	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
-	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
-	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
-	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
 	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
-	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
+	VLD1.P 2(R4), V17.H[0]
+	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
+	WORD $0x4f929a94 // fmul v20.4s, v20.4s, v18.s[2]
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
+	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
 	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
+	VLD1.P 2(R3), V16.H[3]
+	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
+	WORD $0x4e34d508 // fadd v8.4s, v8.4s, v20.4s
+	VLD1.P 16(R0), [V20.B16]
 	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
+	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
+	VLD1.P 2(R5), V17.H[1]
+	WORD $0x4f929ad6 // fmul v22.4s, v22.4s, v18.s[2]
 	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
-	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
 	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	VLD1.P 2(R6), V17.H[2]
+	WORD $0x4e36d529 // fadd v9.4s, v9.4s, v22.4s
+	VLD1.P 16(R1), [V22.B16]
 	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
-	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
 	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
-	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
 	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
+	VLD1.P 2(R7), V17.H[3]
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
+	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
+	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
+	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
+	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
+	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
+	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
+	WORD $0x0e2f82fa // smlal v26.8h, v23.8b, v15.8b
+	WORD $0x4e606b00 // sadalp v0.4s, v24.8h
+	VLD1R.P 4(R2), [V24.S4]
+	VLD1.P 16(R2), [V20.B16]
+	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
+	WORD $0x6e205b18 // mvn v24.16b, v24.16b
+	WORD $0x4e606b41 // sadalp v1.4s, v26.8h
+	VLD1R.P 4(R3), [V26.S4]
+	VLD1.P 16(R3), [V22.B16]
+	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
+	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
+	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
+	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
+	WORD $0x6e205b5a // mvn v26.16b, v26.16b
+	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
+	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
+	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
+	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
+	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
+	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
+	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
+	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
+	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
 	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
 	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
 	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
@@ -2372,32 +2376,30 @@ fourQ5_0NEON:
 	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
 	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
 	WORD $0x4e606b02 // sadalp v2.4s, v24.8h
-	WORD $0x4e606b43 // sadalp v3.4s, v26.8h
-	VLD1.P 2(R4), V16.H[4]
-	VLD1.P 2(R5), V16.H[5]
 	VLD1R.P 4(R4), [V24.S4]
-	VLD1R.P 4(R5), [V26.S4]
 	VLD1.P 16(R4), [V20.B16]
+	WORD $0x4e606b43 // sadalp v3.4s, v26.8h
+	VLD1R.P 4(R5), [V26.S4]
 	VLD1.P 16(R5), [V22.B16]
 	WORD $0x6e205b18 // mvn v24.16b, v24.16b
-	WORD $0x6e205b5a // mvn v26.16b, v26.16b
-	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
-	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
-	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
-	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
-	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
-	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
-	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
-	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
 	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
-	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
 	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
+	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
+	WORD $0x6e205b5a // mvn v26.16b, v26.16b
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
+	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
+	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
+	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
+	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
 	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
-	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
+	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
 	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
-	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
+	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
 	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
+	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
 	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
 	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
 	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
@@ -2406,59 +2408,57 @@ fourQ5_0NEON:
 	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
 	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
 	WORD $0x4e606b04 // sadalp v4.4s, v24.8h
-	WORD $0x4e606b45 // sadalp v5.4s, v26.8h
-	VLD1.P 2(R6), V16.H[6]
-	VLD1.P 2(R7), V16.H[7]
 	VLD1R.P 4(R6), [V24.S4]
-	VLD1R.P 4(R7), [V26.S4]
 	VLD1.P 16(R6), [V20.B16]
+	WORD $0x4e606b45 // sadalp v5.4s, v26.8h
+	VLD1R.P 4(R7), [V26.S4]
 	VLD1.P 16(R7), [V22.B16]
 	WORD $0x6e205b18 // mvn v24.16b, v24.16b
+	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
+	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
 	WORD $0x6e205b5a // mvn v26.16b, v26.16b
 	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
-	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
 	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
 	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
 	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
-	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
 	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
 	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
-	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
-	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
 	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
-	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
 	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
+	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
 	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
 	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
 	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
 	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
+	WORD $0x4ea1bc14 // addp v20.4s, v0.4s, v1.4s
 	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
+	WORD $0x4ea5bc96 // addp v22.4s, v4.4s, v5.4s
 	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
 	WORD $0x0e2f82fa // smlal v26.8h, v23.8b, v15.8b
 	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
+	WORD $0x4ea3bc55 // addp v21.4s, v2.4s, v3.4s
 	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
+	WORD $0x4eb5be8c // addp v12.4s, v20.4s, v21.4s
+	WORD $0x0e217a15 // fcvtl v21.4s, v16.4h
 	WORD $0x4e606b06 // sadalp v6.4s, v24.8h
 	WORD $0x4e606b47 // sadalp v7.4s, v26.8h
-	WORD $0x4ea1bc14 // addp v20.4s, v0.4s, v1.4s
-	WORD $0x4ea3bc55 // addp v21.4s, v2.4s, v3.4s
-	WORD $0x4eb5be8c // addp v12.4s, v20.4s, v21.4s
 	WORD $0x6eaa8594 // sub v20.4s, v12.4s, v10.4s
 	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
-	WORD $0x0e217a15 // fcvtl v21.4s, v16.4h
+	WORD $0x4ea7bcd7 // addp v23.4s, v6.4s, v7.4s
+	WORD $0x4eb7becd // addp v13.4s, v22.4s, v23.4s
+	WORD $0x0e217a37 // fcvtl v23.4s, v17.4h
 	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
+	WORD $0x6eab85b6 // sub v22.4s, v13.4s, v11.4s
+	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
 	WORD $0x4fb29a94 // fmul v20.4s, v20.4s, v18.s[3]
+	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
 	WORD $0x4e34d508 // fadd v8.4s, v8.4s, v20.4s
-	WORD $0x4ea5bc94 // addp v20.4s, v4.4s, v5.4s
-	WORD $0x4ea7bcd5 // addp v21.4s, v6.4s, v7.4s
-	WORD $0x4eb5be8d // addp v13.4s, v20.4s, v21.4s
-	WORD $0x6eab85b4 // sub v20.4s, v13.4s, v11.4s
-	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
-	WORD $0x4e217a15 // fcvtl2 v21.4s, v16.8h
-	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
-	WORD $0x4fb29a94 // fmul v20.4s, v20.4s, v18.s[3]
-	WORD $0x4e34d529 // fadd v9.4s, v9.4s, v20.4s
+	WORD $0x4fb29ad6 // fmul v22.4s, v22.4s, v18.s[3]
+	WORD $0x4e36d529 // fadd v9.4s, v9.4s, v22.4s
 	SUBS $4, R11, R11
 	BGE fourQ5_0NEON
 
@@ -2471,66 +2471,70 @@ oneQ5_0NEON:
 	PRFM 64(R12), PLDL2KEEP
 	ADD $176, R12, R12
 	FMOVS.P 4(R9), F18
-	VLD1.P 32(R8), [V14.B16, V15.B16]
 	VLD1.P 2(R0), V16.H[0]
-	VLD1.P 2(R1), V16.H[1]
 	VLD1R.P 4(R0), [V24.S4]
-	VLD1R.P 4(R1), [V26.S4]
 	VLD1.P 16(R0), [V20.B16]
-	VLD1.P 16(R1), [V22.B16]
+	VLD1.P 32(R8), [V14.B16, V15.B16]
+	VLD1.P 2(R4), V17.H[0]
+	VLD1.P 2(R1), V16.H[1]
+	VLD1R.P 4(R1), [V26.S4]
 	WORD $0x6e205b18 // mvn v24.16b, v24.16b
-	WORD $0x6e205b5a // mvn v26.16b, v26.16b
-	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
-	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
-	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
-	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
-	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
-	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
-	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
-	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
+	VLD1.P 16(R1), [V22.B16]
 	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
-	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
+	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
 	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	VLD1.P 2(R5), V17.H[1]
+	VLD1.P 2(R2), V16.H[2]
+	WORD $0x6e205b5a // mvn v26.16b, v26.16b
+	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
+	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
 	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
-	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
-	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
-	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
+	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
+	VLD1.P 2(R3), V16.H[3]
+	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
 	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
+	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
+	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
+	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
+	VLD1.P 2(R6), V17.H[2]
+	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
 	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
 	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
+	VLD1.P 2(R7), V17.H[3]
 	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
 	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
 	WORD $0x0e2f82fa // smlal v26.8h, v23.8b, v15.8b
 	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
 	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
 	WORD $0x4e606b00 // sadalp v0.4s, v24.8h
-	WORD $0x4e606b41 // sadalp v1.4s, v26.8h
-	VLD1.P 2(R2), V16.H[2]
-	VLD1.P 2(R3), V16.H[3]
 	VLD1R.P 4(R2), [V24.S4]
-	VLD1R.P 4(R3), [V26.S4]
 	VLD1.P 16(R2), [V20.B16]
+	WORD $0x4e606b41 // sadalp v1.4s, v26.8h
+	VLD1R.P 4(R3), [V26.S4]
 	VLD1.P 16(R3), [V22.B16]
 	WORD $0x6e205b18 // mvn v24.16b, v24.16b
-	WORD $0x6e205b5a // mvn v26.16b, v26.16b
-	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
-	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
-	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
-	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
-	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
-	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
-	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
-	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
 	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
-	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
 	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
+	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
+	WORD $0x6e205b5a // mvn v26.16b, v26.16b
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
+	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
+	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
+	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
+	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
 	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
-	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
+	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
 	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
-	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
+	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
 	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
+	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
 	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
 	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
 	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
@@ -2539,30 +2543,28 @@ oneQ5_0NEON:
 	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
 	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
 	WORD $0x4e606b02 // sadalp v2.4s, v24.8h
-	WORD $0x4e606b43 // sadalp v3.4s, v26.8h
-	VLD1.P 2(R4), V16.H[4]
-	VLD1.P 2(R5), V16.H[5]
 	VLD1R.P 4(R4), [V24.S4]
-	VLD1R.P 4(R5), [V26.S4]
 	VLD1.P 16(R4), [V20.B16]
+	WORD $0x4e606b43 // sadalp v3.4s, v26.8h
+	VLD1R.P 4(R5), [V26.S4]
 	VLD1.P 16(R5), [V22.B16]
 	WORD $0x6e205b18 // mvn v24.16b, v24.16b
+	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
+	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
 	WORD $0x6e205b5a // mvn v26.16b, v26.16b
 	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
-	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
 	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
 	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
 	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
-	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
 	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
 	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
-	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
-	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
 	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
-	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
 	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
+	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
 	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
 	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
 	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
@@ -2573,59 +2575,57 @@ oneQ5_0NEON:
 	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
 	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
 	WORD $0x4e606b04 // sadalp v4.4s, v24.8h
-	WORD $0x4e606b45 // sadalp v5.4s, v26.8h
-	VLD1.P 2(R6), V16.H[6]
-	VLD1.P 2(R7), V16.H[7]
 	VLD1R.P 4(R6), [V24.S4]
+	WORD $0x4e606b45 // sadalp v5.4s, v26.8h
 	VLD1R.P 4(R7), [V26.S4]
 	VLD1.P 16(R6), [V20.B16]
 	VLD1.P 16(R7), [V22.B16]
 	WORD $0x6e205b18 // mvn v24.16b, v24.16b
 	WORD $0x6e205b5a // mvn v26.16b, v26.16b
 	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
-	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
 	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
 	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
-	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
-	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
-	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
-	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
 	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
-	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
 	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
 	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
+	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
 	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
-	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
-	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
+	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
 	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
+	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
 	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
+	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
 	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
+	WORD $0x4ea1bc14 // addp v20.4s, v0.4s, v1.4s
 	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
+	WORD $0x4ea5bc96 // addp v22.4s, v4.4s, v5.4s
 	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
 	WORD $0x0e2f82fa // smlal v26.8h, v23.8b, v15.8b
 	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
+	WORD $0x4ea3bc55 // addp v21.4s, v2.4s, v3.4s
 	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
+	WORD $0x4eb5be8a // addp v10.4s, v20.4s, v21.4s
+	WORD $0x0e217a15 // fcvtl v21.4s, v16.4h
 	WORD $0x4e606b06 // sadalp v6.4s, v24.8h
 	WORD $0x4e606b47 // sadalp v7.4s, v26.8h
-	WORD $0x4ea1bc14 // addp v20.4s, v0.4s, v1.4s
-	WORD $0x4ea3bc55 // addp v21.4s, v2.4s, v3.4s
-	WORD $0x4eb5be8a // addp v10.4s, v20.4s, v21.4s
 	WORD $0x6eac8554 // sub v20.4s, v10.4s, v12.4s
 	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
-	WORD $0x0e217a15 // fcvtl v21.4s, v16.4h
+	WORD $0x4ea7bcd7 // addp v23.4s, v6.4s, v7.4s
+	WORD $0x4eb7becb // addp v11.4s, v22.4s, v23.4s
+	WORD $0x0e217a37 // fcvtl v23.4s, v17.4h
 	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
+	WORD $0x6ead8576 // sub v22.4s, v11.4s, v13.4s
+	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
 	WORD $0x4f929294 // fmul v20.4s, v20.4s, v18.s[0]
+	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
 	WORD $0x4e34d508 // fadd v8.4s, v8.4s, v20.4s
-	WORD $0x4ea5bc94 // addp v20.4s, v4.4s, v5.4s
-	WORD $0x4ea7bcd5 // addp v21.4s, v6.4s, v7.4s
-	WORD $0x4eb5be8b // addp v11.4s, v20.4s, v21.4s
-	WORD $0x6ead8574 // sub v20.4s, v11.4s, v13.4s
-	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
-	WORD $0x4e217a15 // fcvtl2 v21.4s, v16.8h
-	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
-	WORD $0x4f929294 // fmul v20.4s, v20.4s, v18.s[0]
-	WORD $0x4e34d529 // fadd v9.4s, v9.4s, v20.4s
+	WORD $0x4f9292d6 // fmul v22.4s, v22.4s, v18.s[0]
+	WORD $0x4e36d529 // fadd v9.4s, v9.4s, v22.4s
 	WORD $0x4eaa1d4c // mov v12.16b, v10.16b
 	WORD $0x4eab1d6d // mov v13.16b, v11.16b
 	SUBS $1, R11, R11
@@ -2656,7 +2656,7 @@ storeQ5_0NEON:
 // 	R15 R19 R20 start of codes, d, sums   R21 blocks   R22 from a row's end to the next group
 // 	V0-V7 int32 sums of each row, from its first block on (they may wrap)
 // 	V8 V9 float sums, lane = row   V10-V13 the int32 sums up to this and the last block
-// 	V14-V15 codes of x   V16 V17 scales and mins   V18 d   V19 Σx   others free up to the constants from V28 on
+// 	V14-V15 codes of x   V16 V16 scales (and mins)   V18 d   V19 Σx   others free up to the constants from V28 on
 //
 // 	for each group {
 // 		for each block b {
@@ -2712,120 +2712,124 @@ groupQ5_1NEON:
 	BLT oddQ5_1NEON
 
 fourQ5_1NEON:
+	VLD1.P 2(R0), V16.H[0]
+	VLD1.P 2(R0), V17.H[0]
+	VLD1R.P 4(R0), [V24.S4]
+	VLD1.P 16(R0), [V20.B16]
+	VLD1.P 32(R8), [V14.B16, V15.B16]
+	VLD1.P 2(R1), V16.H[1]
+	VLD1.P 2(R1), V17.H[1]
+	VLD1R.P 4(R1), [V26.S4]
+	WORD $0x6e205b18 // mvn v24.16b, v24.16b
+	VLD1.P 16(R1), [V22.B16]
+	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
+	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
+	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
+	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	VLD1.P 2(R2), V16.H[2]
+	VLD1.P 2(R2), V17.H[2]
+	WORD $0x6e205b5a // mvn v26.16b, v26.16b
+	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
+	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
+	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
+	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
+	VLD1.P 2(R3), V16.H[3]
+	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
+	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
+	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
+	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
+	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
+	VLD1.P 2(R3), V17.H[3]
+	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
+	FMOVQ.P 16(R10), F19
+	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
+	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
+	VLD1.P 2(R4), V16.H[4]
+	FMOVQ.P 16(R9), F18
+	VLD1.P 2(R4), V17.H[4]
+	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
+	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
+	WORD $0x4e602a73 // saddlp v19.4s, v19.8h
 	PRFM 0(R12), PLDL2KEEP
+	VLD1.P 2(R5), V16.H[5]
 	PRFM 64(R12), PLDL2KEEP
+	WORD $0x0e2f82fa // smlal v26.8h, v23.8b, v15.8b
+	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
+	VLD1.P 2(R5), V17.H[5]
 	PRFM 128(R12), PLDL2KEEP
+	VLD1.P 2(R6), V16.H[6]
+	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
+	WORD $0x4e606b00 // sadalp v0.4s, v24.8h
+	VLD1R.P 4(R2), [V24.S4]
+	VLD1.P 16(R2), [V20.B16]
+	VLD1.P 2(R6), V17.H[6]
+	WORD $0x4e606b41 // sadalp v1.4s, v26.8h
+	VLD1R.P 4(R3), [V26.S4]
+	VLD1.P 16(R3), [V22.B16]
+	WORD $0x6e205b18 // mvn v24.16b, v24.16b
+	VLD1.P 2(R7), V16.H[7]
+	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
+	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
+	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
+	WORD $0x6e205b5a // mvn v26.16b, v26.16b
+	VLD1.P 2(R7), V17.H[7]
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
+	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
+	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
+	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
 	PRFM 192(R12), PLDL2KEEP
+	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
+	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
+	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
+	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
+	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
+	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
+	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
 	PRFM 256(R12), PLDL2KEEP
+	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
 	PRFM 320(R12), PLDL2KEEP
 	PRFM 384(R12), PLDL2KEEP
+	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
 	PRFM 448(R12), PLDL2KEEP
 	PRFM 512(R12), PLDL2KEEP
+	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
 	PRFM 576(R12), PLDL2KEEP
 	PRFM 640(R12), PLDL2KEEP
+	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
 	PRFM 704(R12), PLDL2KEEP
 	ADD $768, R12, R12
-	FMOVQ.P 16(R9), F18
-	FMOVQ.P 16(R10), F19
-	WORD $0x4e602a73 // saddlp v19.4s, v19.8h
-	VLD1.P 32(R8), [V14.B16, V15.B16]
-	VLD1.P 2(R0), V16.H[0]
-	VLD1.P 2(R1), V16.H[1]
-	VLD1.P 2(R0), V17.H[0]
-	VLD1.P 2(R1), V17.H[1]
-	VLD1R.P 4(R0), [V24.S4]
-	VLD1R.P 4(R1), [V26.S4]
-	VLD1.P 16(R0), [V20.B16]
-	VLD1.P 16(R1), [V22.B16]
-	WORD $0x6e205b18 // mvn v24.16b, v24.16b
-	WORD $0x6e205b5a // mvn v26.16b, v26.16b
-	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
-	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
-	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
-	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
-	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
-	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
-	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
-	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
-	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
-	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
-	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
-	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
-	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
-	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
-	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
-	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
-	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
-	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
-	WORD $0x0e2f82fa // smlal v26.8h, v23.8b, v15.8b
-	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
-	WORD $0x4e606b00 // sadalp v0.4s, v24.8h
-	WORD $0x4e606b41 // sadalp v1.4s, v26.8h
-	VLD1.P 2(R2), V16.H[2]
-	VLD1.P 2(R3), V16.H[3]
-	VLD1.P 2(R2), V17.H[2]
-	VLD1.P 2(R3), V17.H[3]
-	VLD1R.P 4(R2), [V24.S4]
-	VLD1R.P 4(R3), [V26.S4]
-	VLD1.P 16(R2), [V20.B16]
-	VLD1.P 16(R3), [V22.B16]
-	WORD $0x6e205b18 // mvn v24.16b, v24.16b
-	WORD $0x6e205b5a // mvn v26.16b, v26.16b
-	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
-	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
-	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
-	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
-	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
-	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
-	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
-	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
-	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
-	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
-	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
-	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
-	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
-	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
-	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
-	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
-	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
-	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
 	WORD $0x0e2f82fa // smlal v26.8h, v23.8b, v15.8b
 	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
 	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
 	WORD $0x4e606b02 // sadalp v2.4s, v24.8h
-	WORD $0x4e606b43 // sadalp v3.4s, v26.8h
-	VLD1.P 2(R4), V16.H[4]
-	VLD1.P 2(R5), V16.H[5]
-	VLD1.P 2(R4), V17.H[4]
-	VLD1.P 2(R5), V17.H[5]
 	VLD1R.P 4(R4), [V24.S4]
-	VLD1R.P 4(R5), [V26.S4]
 	VLD1.P 16(R4), [V20.B16]
+	WORD $0x4e606b43 // sadalp v3.4s, v26.8h
+	VLD1R.P 4(R5), [V26.S4]
 	VLD1.P 16(R5), [V22.B16]
 	WORD $0x6e205b18 // mvn v24.16b, v24.16b
+	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
+	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
 	WORD $0x6e205b5a // mvn v26.16b, v26.16b
 	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
-	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
 	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
 	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
 	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
-	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
 	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
 	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
-	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
-	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
 	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
-	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
 	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
+	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
 	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
 	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
 	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
@@ -2836,138 +2840,142 @@ fourQ5_1NEON:
 	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
 	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
 	WORD $0x4e606b04 // sadalp v4.4s, v24.8h
-	WORD $0x4e606b45 // sadalp v5.4s, v26.8h
-	VLD1.P 2(R6), V16.H[6]
-	VLD1.P 2(R7), V16.H[7]
-	VLD1.P 2(R6), V17.H[6]
-	VLD1.P 2(R7), V17.H[7]
 	VLD1R.P 4(R6), [V24.S4]
+	WORD $0x4e606b45 // sadalp v5.4s, v26.8h
 	VLD1R.P 4(R7), [V26.S4]
 	VLD1.P 16(R6), [V20.B16]
 	VLD1.P 16(R7), [V22.B16]
 	WORD $0x6e205b18 // mvn v24.16b, v24.16b
 	WORD $0x6e205b5a // mvn v26.16b, v26.16b
 	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
-	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
 	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
 	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
-	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
-	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
-	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
-	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
 	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
-	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
 	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
 	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
+	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
 	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
-	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
-	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
+	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
 	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
+	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
 	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
+	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
+	WORD $0x4f00061b // movi v27.4s, #16
 	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
+	WORD $0x4ea1bc14 // addp v20.4s, v0.4s, v1.4s
 	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
+	WORD $0x4ea5bc96 // addp v22.4s, v4.4s, v5.4s
 	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
 	WORD $0x0e2f82fa // smlal v26.8h, v23.8b, v15.8b
 	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
-	WORD $0x4e606b06 // sadalp v6.4s, v24.8h
-	WORD $0x4e606b47 // sadalp v7.4s, v26.8h
-	WORD $0x4f00061b // movi v27.4s, #16
-	WORD $0x4e040676 // dup v22.4s, v19.s[0]
-	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
-	WORD $0x4ea1bc14 // addp v20.4s, v0.4s, v1.4s
 	WORD $0x4ea3bc55 // addp v21.4s, v2.4s, v3.4s
+	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
+	VLD1.P 32(R8), [V14.B16, V15.B16]
 	WORD $0x4eb5be8a // addp v10.4s, v20.4s, v21.4s
+	WORD $0x0e217a15 // fcvtl v21.4s, v16.4h
+	WORD $0x4e606b06 // sadalp v6.4s, v24.8h
+	WORD $0x4e606b47 // sadalp v7.4s, v26.8h
+	WORD $0x4e04067a // dup v26.4s, v19.s[0]
 	WORD $0x6eac8554 // sub v20.4s, v10.4s, v12.4s
+	WORD $0x4e21db5a // scvtf v26.4s, v26.4s
 	WORD $0x6f930374 // mla v20.4s, v27.4s, v19.s[0]
+	WORD $0x4ea7bcd7 // addp v23.4s, v6.4s, v7.4s
+	WORD $0x4eb7becb // addp v11.4s, v22.4s, v23.4s
 	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
-	WORD $0x0e217a15 // fcvtl v21.4s, v16.4h
-	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
-	WORD $0x4f929294 // fmul v20.4s, v20.4s, v18.s[0]
-	WORD $0x4e34d508 // fadd v8.4s, v8.4s, v20.4s
-	WORD $0x0e217a35 // fcvtl v21.4s, v17.4h
-	WORD $0x4f9692b5 // fmul v21.4s, v21.4s, v22.s[0]
-	WORD $0x4f9292b5 // fmul v21.4s, v21.4s, v18.s[0]
-	WORD $0x4e35d508 // fadd v8.4s, v8.4s, v21.4s
-	WORD $0x4ea5bc94 // addp v20.4s, v4.4s, v5.4s
-	WORD $0x4ea7bcd5 // addp v21.4s, v6.4s, v7.4s
-	WORD $0x4eb5be8b // addp v11.4s, v20.4s, v21.4s
-	WORD $0x6ead8574 // sub v20.4s, v11.4s, v13.4s
-	WORD $0x6f930374 // mla v20.4s, v27.4s, v19.s[0]
-	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
-	WORD $0x4e217a15 // fcvtl2 v21.4s, v16.8h
-	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
-	WORD $0x4f929294 // fmul v20.4s, v20.4s, v18.s[0]
-	WORD $0x4e34d529 // fadd v9.4s, v9.4s, v20.4s
-	WORD $0x4e217a35 // fcvtl2 v21.4s, v17.8h
-	WORD $0x4f9692b5 // fmul v21.4s, v21.4s, v22.s[0]
-	WORD $0x4f9292b5 // fmul v21.4s, v21.4s, v18.s[0]
-	WORD $0x4e35d529 // fadd v9.4s, v9.4s, v21.4s
-	VLD1.P 32(R8), [V14.B16, V15.B16]
+	WORD $0x4e217a17 // fcvtl2 v23.4s, v16.8h
 	VLD1.P 2(R0), V16.H[0]
+	WORD $0x6ead8576 // sub v22.4s, v11.4s, v13.4s
+	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
+	WORD $0x0e217a35 // fcvtl v21.4s, v17.4h
+	WORD $0x6f930376 // mla v22.4s, v27.4s, v19.s[0]
 	VLD1.P 2(R1), V16.H[1]
+	WORD $0x4f9a92b5 // fmul v21.4s, v21.4s, v26.s[0]
+	WORD $0x4f929294 // fmul v20.4s, v20.4s, v18.s[0]
+	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
+	VLD1.P 2(R2), V16.H[2]
+	WORD $0x4e34d508 // fadd v8.4s, v8.4s, v20.4s
+	WORD $0x4f9292b5 // fmul v21.4s, v21.4s, v18.s[0]
+	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
+	WORD $0x4e217a37 // fcvtl2 v23.4s, v17.8h
 	VLD1.P 2(R0), V17.H[0]
-	VLD1.P 2(R1), V17.H[1]
 	VLD1R.P 4(R0), [V24.S4]
-	VLD1R.P 4(R1), [V26.S4]
 	VLD1.P 16(R0), [V20.B16]
-	VLD1.P 16(R1), [V22.B16]
+	WORD $0x4e35d508 // fadd v8.4s, v8.4s, v21.4s
+	WORD $0x4f9a92f7 // fmul v23.4s, v23.4s, v26.s[0]
+	WORD $0x4f9292d6 // fmul v22.4s, v22.4s, v18.s[0]
+	VLD1.P 2(R3), V16.H[3]
+	VLD1.P 2(R1), V17.H[1]
+	VLD1R.P 4(R1), [V26.S4]
 	WORD $0x6e205b18 // mvn v24.16b, v24.16b
-	WORD $0x6e205b5a // mvn v26.16b, v26.16b
+	WORD $0x4e36d529 // fadd v9.4s, v9.4s, v22.4s
+	VLD1.P 16(R1), [V22.B16]
+	WORD $0x4f9292f7 // fmul v23.4s, v23.4s, v18.s[0]
 	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
-	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
 	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
-	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
-	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
-	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
-	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
-	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
 	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
-	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
 	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	VLD1.P 2(R2), V17.H[2]
+	WORD $0x6e205b5a // mvn v26.16b, v26.16b
+	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
+	WORD $0x4e37d529 // fadd v9.4s, v9.4s, v23.4s
+	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
+	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
 	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
-	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
 	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
-	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
+	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
+	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
 	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
+	VLD1.P 2(R3), V17.H[3]
+	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
+	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
+	VLD1.P 2(R4), V16.H[4]
 	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
 	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
+	VLD1.P 2(R4), V17.H[4]
 	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
+	VLD1.P 2(R5), V16.H[5]
 	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
+	VLD1.P 2(R5), V17.H[5]
 	WORD $0x0e2f82fa // smlal v26.8h, v23.8b, v15.8b
 	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
+	VLD1.P 2(R6), V16.H[6]
 	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
+	VLD1.P 2(R6), V17.H[6]
 	WORD $0x4e606b00 // sadalp v0.4s, v24.8h
-	WORD $0x4e606b41 // sadalp v1.4s, v26.8h
-	VLD1.P 2(R2), V16.H[2]
-	VLD1.P 2(R3), V16.H[3]
-	VLD1.P 2(R2), V17.H[2]
-	VLD1.P 2(R3), V17.H[3]
 	VLD1R.P 4(R2), [V24.S4]
-	VLD1R.P 4(R3), [V26.S4]
 	VLD1.P 16(R2), [V20.B16]
+	VLD1.P 2(R7), V16.H[7]
+	WORD $0x4e606b41 // sadalp v1.4s, v26.8h
+	VLD1R.P 4(R3), [V26.S4]
 	VLD1.P 16(R3), [V22.B16]
 	WORD $0x6e205b18 // mvn v24.16b, v24.16b
-	WORD $0x6e205b5a // mvn v26.16b, v26.16b
-	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
-	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
-	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
-	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
-	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
-	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
-	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
-	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
+	VLD1.P 2(R7), V17.H[7]
 	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
-	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
 	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
+	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
+	WORD $0x6e205b5a // mvn v26.16b, v26.16b
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
+	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
+	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
+	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
+	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
 	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
-	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
+	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
 	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
-	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
+	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
 	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
+	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
 	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
 	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
 	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
@@ -2976,32 +2984,28 @@ fourQ5_1NEON:
 	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
 	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
 	WORD $0x4e606b02 // sadalp v2.4s, v24.8h
-	WORD $0x4e606b43 // sadalp v3.4s, v26.8h
-	VLD1.P 2(R4), V16.H[4]
-	VLD1.P 2(R5), V16.H[5]
-	VLD1.P 2(R4), V17.H[4]
-	VLD1.P 2(R5), V17.H[5]
 	VLD1R.P 4(R4), [V24.S4]
-	VLD1R.P 4(R5), [V26.S4]
 	VLD1.P 16(R4), [V20.B16]
+	WORD $0x4e606b43 // sadalp v3.4s, v26.8h
+	VLD1R.P 4(R5), [V26.S4]
 	VLD1.P 16(R5), [V22.B16]
 	WORD $0x6e205b18 // mvn v24.16b, v24.16b
+	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
+	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
 	WORD $0x6e205b5a // mvn v26.16b, v26.16b
 	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
-	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
 	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
 	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
 	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
-	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
 	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
 	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
-	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
-	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
 	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
-	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
 	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
+	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
 	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
 	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
 	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
@@ -3012,138 +3016,142 @@ fourQ5_1NEON:
 	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
 	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
 	WORD $0x4e606b04 // sadalp v4.4s, v24.8h
-	WORD $0x4e606b45 // sadalp v5.4s, v26.8h
-	VLD1.P 2(R6), V16.H[6]
-	VLD1.P 2(R7), V16.H[7]
-	VLD1.P 2(R6), V17.H[6]
-	VLD1.P 2(R7), V17.H[7]
 	VLD1R.P 4(R6), [V24.S4]
+	WORD $0x4e606b45 // sadalp v5.4s, v26.8h
 	VLD1R.P 4(R7), [V26.S4]
 	VLD1.P 16(R6), [V20.B16]
 	VLD1.P 16(R7), [V22.B16]
 	WORD $0x6e205b18 // mvn v24.16b, v24.16b
 	WORD $0x6e205b5a // mvn v26.16b, v26.16b
 	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
-	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
 	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
 	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
-	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
-	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
-	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
-	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
 	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
-	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
 	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
 	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
+	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
 	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
-	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
-	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
+	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
 	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
+	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
 	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
+	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
+	WORD $0x4f00061b // movi v27.4s, #16
 	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
+	WORD $0x4ea1bc14 // addp v20.4s, v0.4s, v1.4s
 	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
+	WORD $0x4ea5bc96 // addp v22.4s, v4.4s, v5.4s
 	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
 	WORD $0x0e2f82fa // smlal v26.8h, v23.8b, v15.8b
 	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
-	WORD $0x4e606b06 // sadalp v6.4s, v24.8h
-	WORD $0x4e606b47 // sadalp v7.4s, v26.8h
-	WORD $0x4f00061b // movi v27.4s, #16
-	WORD $0x4e0c0676 // dup v22.4s, v19.s[1]
-	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
-	WORD $0x4ea1bc14 // addp v20.4s, v0.4s, v1.4s
 	WORD $0x4ea3bc55 // addp v21.4s, v2.4s, v3.4s
+	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
+	VLD1.P 32(R8), [V14.B16, V15.B16]
 	WORD $0x4eb5be8c // addp v12.4s, v20.4s, v21.4s
-	WORD $0x6eaa8594 // sub v20.4s, v12.4s, v10.4s
-	WORD $0x6fb30374 // mla v20.4s, v27.4s, v19.s[1]
-	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
 	WORD $0x0e217a15 // fcvtl v21.4s, v16.4h
-	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
-	WORD $0x4fb29294 // fmul v20.4s, v20.4s, v18.s[1]
-	WORD $0x4e34d508 // fadd v8.4s, v8.4s, v20.4s
-	WORD $0x0e217a35 // fcvtl v21.4s, v17.4h
-	WORD $0x4f9692b5 // fmul v21.4s, v21.4s, v22.s[0]
-	WORD $0x4fb292b5 // fmul v21.4s, v21.4s, v18.s[1]
-	WORD $0x4e35d508 // fadd v8.4s, v8.4s, v21.4s
-	WORD $0x4ea5bc94 // addp v20.4s, v4.4s, v5.4s
-	WORD $0x4ea7bcd5 // addp v21.4s, v6.4s, v7.4s
-	WORD $0x4eb5be8d // addp v13.4s, v20.4s, v21.4s
-	WORD $0x6eab85b4 // sub v20.4s, v13.4s, v11.4s
+	WORD $0x4e606b06 // sadalp v6.4s, v24.8h
+	WORD $0x4e606b47 // sadalp v7.4s, v26.8h
+	WORD $0x4e0c067a // dup v26.4s, v19.s[1]
+	WORD $0x6eaa8594 // sub v20.4s, v12.4s, v10.4s
+	WORD $0x4e21db5a // scvtf v26.4s, v26.4s
 	WORD $0x6fb30374 // mla v20.4s, v27.4s, v19.s[1]
+	WORD $0x4ea7bcd7 // addp v23.4s, v6.4s, v7.4s
+	WORD $0x4eb7becd // addp v13.4s, v22.4s, v23.4s
 	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
-	WORD $0x4e217a15 // fcvtl2 v21.4s, v16.8h
-	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
-	WORD $0x4fb29294 // fmul v20.4s, v20.4s, v18.s[1]
-	WORD $0x4e34d529 // fadd v9.4s, v9.4s, v20.4s
-	WORD $0x4e217a35 // fcvtl2 v21.4s, v17.8h
-	WORD $0x4f9692b5 // fmul v21.4s, v21.4s, v22.s[0]
-	WORD $0x4fb292b5 // fmul v21.4s, v21.4s, v18.s[1]
-	WORD $0x4e35d529 // fadd v9.4s, v9.4s, v21.4s
-	VLD1.P 32(R8), [V14.B16, V15.B16]
+	WORD $0x4e217a17 // fcvtl2 v23.4s, v16.8h
 	VLD1.P 2(R0), V16.H[0]
+	WORD $0x6eab85b6 // sub v22.4s, v13.4s, v11.4s
+	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
+	WORD $0x0e217a35 // fcvtl v21.4s, v17.4h
+	WORD $0x6fb30376 // mla v22.4s, v27.4s, v19.s[1]
 	VLD1.P 2(R1), V16.H[1]
+	WORD $0x4f9a92b5 // fmul v21.4s, v21.4s, v26.s[0]
+	WORD $0x4fb29294 // fmul v20.4s, v20.4s, v18.s[1]
+	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
+	VLD1.P 2(R2), V16.H[2]
+	WORD $0x4e34d508 // fadd v8.4s, v8.4s, v20.4s
+	WORD $0x4fb292b5 // fmul v21.4s, v21.4s, v18.s[1]
+	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
+	WORD $0x4e217a37 // fcvtl2 v23.4s, v17.8h
 	VLD1.P 2(R0), V17.H[0]
-	VLD1.P 2(R1), V17.H[1]
 	VLD1R.P 4(R0), [V24.S4]
-	VLD1R.P 4(R1), [V26.S4]
 	VLD1.P 16(R0), [V20.B16]
-	VLD1.P 16(R1), [V22.B16]
+	WORD $0x4e35d508 // fadd v8.4s, v8.4s, v21.4s
+	WORD $0x4f9a92f7 // fmul v23.4s, v23.4s, v26.s[0]
+	WORD $0x4fb292d6 // fmul v22.4s, v22.4s, v18.s[1]
+	VLD1.P 2(R3), V16.H[3]
+	VLD1.P 2(R1), V17.H[1]
+	VLD1R.P 4(R1), [V26.S4]
 	WORD $0x6e205b18 // mvn v24.16b, v24.16b
-	WORD $0x6e205b5a // mvn v26.16b, v26.16b
+	WORD $0x4e36d529 // fadd v9.4s, v9.4s, v22.4s
+	VLD1.P 16(R1), [V22.B16]
+	WORD $0x4fb292f7 // fmul v23.4s, v23.4s, v18.s[1]
 	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
-	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
 	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
-	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
-	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
-	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
-	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
-	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
 	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
-	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
 	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	VLD1.P 2(R2), V17.H[2]
+	WORD $0x6e205b5a // mvn v26.16b, v26.16b
+	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
+	WORD $0x4e37d529 // fadd v9.4s, v9.4s, v23.4s
+	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
+	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
 	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
-	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
 	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
-	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
+	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
+	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
 	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
+	VLD1.P 2(R3), V17.H[3]
+	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
+	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
+	VLD1.P 2(R4), V16.H[4]
 	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
 	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
+	VLD1.P 2(R4), V17.H[4]
 	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
+	VLD1.P 2(R5), V16.H[5]
 	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
+	VLD1.P 2(R5), V17.H[5]
 	WORD $0x0e2f82fa // smlal v26.8h, v23.8b, v15.8b
 	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
+	VLD1.P 2(R6), V16.H[6]
 	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
+	VLD1.P 2(R6), V17.H[6]
 	WORD $0x4e606b00 // sadalp v0.4s, v24.8h
-	WORD $0x4e606b41 // sadalp v1.4s, v26.8h
-	VLD1.P 2(R2), V16.H[2]
-	VLD1.P 2(R3), V16.H[3]
-	VLD1.P 2(R2), V17.H[2]
-	VLD1.P 2(R3), V17.H[3]
 	VLD1R.P 4(R2), [V24.S4]
-	VLD1R.P 4(R3), [V26.S4]
 	VLD1.P 16(R2), [V20.B16]
+	VLD1.P 2(R7), V16.H[7]
+	WORD $0x4e606b41 // sadalp v1.4s, v26.8h
+	VLD1R.P 4(R3), [V26.S4]
 	VLD1.P 16(R3), [V22.B16]
 	WORD $0x6e205b18 // mvn v24.16b, v24.16b
-	WORD $0x6e205b5a // mvn v26.16b, v26.16b
-	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
-	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
-	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
-	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
-	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
-	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
-	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
-	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
+	VLD1.P 2(R7), V17.H[7]
 	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
-	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
 	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
+	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
+	WORD $0x6e205b5a // mvn v26.16b, v26.16b
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
+	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
+	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
+	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
+	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
 	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
-	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
+	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
 	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
-	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
+	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
 	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
+	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
 	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
 	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
 	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
@@ -3152,32 +3160,28 @@ fourQ5_1NEON:
 	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
 	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
 	WORD $0x4e606b02 // sadalp v2.4s, v24.8h
-	WORD $0x4e606b43 // sadalp v3.4s, v26.8h
-	VLD1.P 2(R4), V16.H[4]
-	VLD1.P 2(R5), V16.H[5]
-	VLD1.P 2(R4), V17.H[4]
-	VLD1.P 2(R5), V17.H[5]
 	VLD1R.P 4(R4), [V24.S4]
-	VLD1R.P 4(R5), [V26.S4]
 	VLD1.P 16(R4), [V20.B16]
+	WORD $0x4e606b43 // sadalp v3.4s, v26.8h
+	VLD1R.P 4(R5), [V26.S4]
 	VLD1.P 16(R5), [V22.B16]
 	WORD $0x6e205b18 // mvn v24.16b, v24.16b
+	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
+	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
 	WORD $0x6e205b5a // mvn v26.16b, v26.16b
 	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
-	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
 	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
 	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
 	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
-	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
 	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
 	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
-	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
-	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
 	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
-	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
 	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
+	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
 	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
 	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
 	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
@@ -3188,138 +3192,142 @@ fourQ5_1NEON:
 	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
 	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
 	WORD $0x4e606b04 // sadalp v4.4s, v24.8h
-	WORD $0x4e606b45 // sadalp v5.4s, v26.8h
-	VLD1.P 2(R6), V16.H[6]
-	VLD1.P 2(R7), V16.H[7]
-	VLD1.P 2(R6), V17.H[6]
-	VLD1.P 2(R7), V17.H[7]
 	VLD1R.P 4(R6), [V24.S4]
+	WORD $0x4e606b45 // sadalp v5.4s, v26.8h
 	VLD1R.P 4(R7), [V26.S4]
 	VLD1.P 16(R6), [V20.B16]
 	VLD1.P 16(R7), [V22.B16]
 	WORD $0x6e205b18 // mvn v24.16b, v24.16b
 	WORD $0x6e205b5a // mvn v26.16b, v26.16b
 	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
-	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
 	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
 	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
-	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
-	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
-	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
-	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
 	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
-	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
 	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
 	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
+	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
 	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
-	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
-	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
+	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
 	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
+	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
 	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
+	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
+	WORD $0x4f00061b // movi v27.4s, #16
 	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
+	WORD $0x4ea1bc14 // addp v20.4s, v0.4s, v1.4s
 	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
+	WORD $0x4ea5bc96 // addp v22.4s, v4.4s, v5.4s
 	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
 	WORD $0x0e2f82fa // smlal v26.8h, v23.8b, v15.8b
 	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
-	WORD $0x4e606b06 // sadalp v6.4s, v24.8h
-	WORD $0x4e606b47 // sadalp v7.4s, v26.8h
-	WORD $0x4f00061b // movi v27.4s, #16
-	WORD $0x4e140676 // dup v22.4s, v19.s[2]
-	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
-	WORD $0x4ea1bc14 // addp v20.4s, v0.4s, v1.4s
 	WORD $0x4ea3bc55 // addp v21.4s, v2.4s, v3.4s
+	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
+	VLD1.P 32(R8), [V14.B16, V15.B16]
 	WORD $0x4eb5be8a // addp v10.4s, v20.4s, v21.4s
-	WORD $0x6eac8554 // sub v20.4s, v10.4s, v12.4s
-	WORD $0x6f930b74 // mla v20.4s, v27.4s, v19.s[2]
-	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
 	WORD $0x0e217a15 // fcvtl v21.4s, v16.4h
-	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
-	WORD $0x4f929a94 // fmul v20.4s, v20.4s, v18.s[2]
-	WORD $0x4e34d508 // fadd v8.4s, v8.4s, v20.4s
-	WORD $0x0e217a35 // fcvtl v21.4s, v17.4h
-	WORD $0x4f9692b5 // fmul v21.4s, v21.4s, v22.s[0]
-	WORD $0x4f929ab5 // fmul v21.4s, v21.4s, v18.s[2]
-	WORD $0x4e35d508 // fadd v8.4s, v8.4s, v21.4s
-	WORD $0x4ea5bc94 // addp v20.4s, v4.4s, v5.4s
-	WORD $0x4ea7bcd5 // addp v21.4s, v6.4s, v7.4s
-	WORD $0x4eb5be8b // addp v11.4s, v20.4s, v21.4s
-	WORD $0x6ead8574 // sub v20.4s, v11.4s, v13.4s
+	WORD $0x4e606b06 // sadalp v6.4s, v24.8h
+	WORD $0x4e606b47 // sadalp v7.4s, v26.8h
+	WORD $0x4e14067a // dup v26.4s, v19.s[2]
+	WORD $0x6eac8554 // sub v20.4s, v10.4s, v12.4s
+	WORD $0x4e21db5a // scvtf v26.4s, v26.4s
 	WORD $0x6f930b74 // mla v20.4s, v27.4s, v19.s[2]
+	WORD $0x4ea7bcd7 // addp v23.4s, v6.4s, v7.4s
+	WORD $0x4eb7becb // addp v11.4s, v22.4s, v23.4s
 	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
-	WORD $0x4e217a15 // fcvtl2 v21.4s, v16.8h
-	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
-	WORD $0x4f929a94 // fmul v20.4s, v20.4s, v18.s[2]
-	WORD $0x4e34d529 // fadd v9.4s, v9.4s, v20.4s
-	WORD $0x4e217a35 // fcvtl2 v21.4s, v17.8h
-	WORD $0x4f9692b5 // fmul v21.4s, v21.4s, v22.s[0]
-	WORD $0x4f929ab5 // fmul v21.4s, v21.4s, v18.s[2]
-	WORD $0x4e35d529 // fadd v9.4s, v9.4s, v21.4s
-	VLD1.P 32(R8), [V14.B16, V15.B16]
+	WORD $0x4e217a17 // fcvtl2 v23.4s, v16.8h
 	VLD1.P 2(R0), V16.H[0]
+	WORD $0x6ead8576 // sub v22.4s, v11.4s, v13.4s
+	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
+	WORD $0x0e217a35 // fcvtl v21.4s, v17.4h
+	WORD $0x6f930b76 // mla v22.4s, v27.4s, v19.s[2]
 	VLD1.P 2(R1), V16.H[1]
+	WORD $0x4f9a92b5 // fmul v21.4s, v21.4s, v26.s[0]
+	WORD $0x4f929a94 // fmul v20.4s, v20.4s, v18.s[2]
+	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
+	VLD1.P 2(R2), V16.H[2]
+	WORD $0x4e34d508 // fadd v8.4s, v8.4s, v20.4s
+	WORD $0x4f929ab5 // fmul v21.4s, v21.4s, v18.s[2]
+	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
+	WORD $0x4e217a37 // fcvtl2 v23.4s, v17.8h
 	VLD1.P 2(R0), V17.H[0]
-	VLD1.P 2(R1), V17.H[1]
 	VLD1R.P 4(R0), [V24.S4]
-	VLD1R.P 4(R1), [V26.S4]
 	VLD1.P 16(R0), [V20.B16]
-	VLD1.P 16(R1), [V22.B16]
+	WORD $0x4e35d508 // fadd v8.4s, v8.4s, v21.4s
+	WORD $0x4f9a92f7 // fmul v23.4s, v23.4s, v26.s[0]
+	WORD $0x4f929ad6 // fmul v22.4s, v22.4s, v18.s[2]
+	VLD1.P 2(R3), V16.H[3]
+	VLD1.P 2(R1), V17.H[1]
+	VLD1R.P 4(R1), [V26.S4]
 	WORD $0x6e205b18 // mvn v24.16b, v24.16b
-	WORD $0x6e205b5a // mvn v26.16b, v26.16b
+	WORD $0x4e36d529 // fadd v9.4s, v9.4s, v22.4s
+	VLD1.P 16(R1), [V22.B16]
+	WORD $0x4f929af7 // fmul v23.4s, v23.4s, v18.s[2]
 	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
-	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
 	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
-	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
-	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
-	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
-	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
-	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
 	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
-	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
 	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	VLD1.P 2(R2), V17.H[2]
+	WORD $0x6e205b5a // mvn v26.16b, v26.16b
+	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
+	WORD $0x4e37d529 // fadd v9.4s, v9.4s, v23.4s
+	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
+	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
 	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
-	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
 	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
-	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
+	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
+	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
 	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
+	VLD1.P 2(R3), V17.H[3]
+	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
+	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
+	VLD1.P 2(R4), V16.H[4]
 	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
 	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
+	VLD1.P 2(R4), V17.H[4]
 	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
+	VLD1.P 2(R5), V16.H[5]
 	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
+	VLD1.P 2(R5), V17.H[5]
 	WORD $0x0e2f82fa // smlal v26.8h, v23.8b, v15.8b
 	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
+	VLD1.P 2(R6), V16.H[6]
 	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
+	VLD1.P 2(R6), V17.H[6]
 	WORD $0x4e606b00 // sadalp v0.4s, v24.8h
-	WORD $0x4e606b41 // sadalp v1.4s, v26.8h
-	VLD1.P 2(R2), V16.H[2]
-	VLD1.P 2(R3), V16.H[3]
-	VLD1.P 2(R2), V17.H[2]
-	VLD1.P 2(R3), V17.H[3]
 	VLD1R.P 4(R2), [V24.S4]
-	VLD1R.P 4(R3), [V26.S4]
 	VLD1.P 16(R2), [V20.B16]
+	VLD1.P 2(R7), V16.H[7]
+	WORD $0x4e606b41 // sadalp v1.4s, v26.8h
+	VLD1R.P 4(R3), [V26.S4]
 	VLD1.P 16(R3), [V22.B16]
 	WORD $0x6e205b18 // mvn v24.16b, v24.16b
-	WORD $0x6e205b5a // mvn v26.16b, v26.16b
-	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
-	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
-	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
-	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
-	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
-	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
-	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
-	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
+	VLD1.P 2(R7), V17.H[7]
 	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
-	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
 	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
+	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
+	WORD $0x6e205b5a // mvn v26.16b, v26.16b
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
+	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
+	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
+	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
+	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
 	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
-	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
+	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
 	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
-	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
+	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
 	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
+	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
 	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
 	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
 	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
@@ -3328,32 +3336,28 @@ fourQ5_1NEON:
 	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
 	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
 	WORD $0x4e606b02 // sadalp v2.4s, v24.8h
-	WORD $0x4e606b43 // sadalp v3.4s, v26.8h
-	VLD1.P 2(R4), V16.H[4]
-	VLD1.P 2(R5), V16.H[5]
-	VLD1.P 2(R4), V17.H[4]
-	VLD1.P 2(R5), V17.H[5]
 	VLD1R.P 4(R4), [V24.S4]
-	VLD1R.P 4(R5), [V26.S4]
 	VLD1.P 16(R4), [V20.B16]
+	WORD $0x4e606b43 // sadalp v3.4s, v26.8h
+	VLD1R.P 4(R5), [V26.S4]
 	VLD1.P 16(R5), [V22.B16]
 	WORD $0x6e205b18 // mvn v24.16b, v24.16b
+	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
+	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
 	WORD $0x6e205b5a // mvn v26.16b, v26.16b
 	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
-	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
 	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
 	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
 	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
-	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
 	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
 	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
-	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
-	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
 	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
-	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
 	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
+	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
 	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
 	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
 	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
@@ -3364,74 +3368,70 @@ fourQ5_1NEON:
 	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
 	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
 	WORD $0x4e606b04 // sadalp v4.4s, v24.8h
-	WORD $0x4e606b45 // sadalp v5.4s, v26.8h
-	VLD1.P 2(R6), V16.H[6]
-	VLD1.P 2(R7), V16.H[7]
-	VLD1.P 2(R6), V17.H[6]
-	VLD1.P 2(R7), V17.H[7]
 	VLD1R.P 4(R6), [V24.S4]
+	WORD $0x4e606b45 // sadalp v5.4s, v26.8h
 	VLD1R.P 4(R7), [V26.S4]
 	VLD1.P 16(R6), [V20.B16]
 	VLD1.P 16(R7), [V22.B16]
 	WORD $0x6e205b18 // mvn v24.16b, v24.16b
 	WORD $0x6e205b5a // mvn v26.16b, v26.16b
 	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
-	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
 	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
 	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
-	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
-	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
-	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
-	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
 	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
-	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
 	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
 	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
+	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
 	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
-	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
-	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
+	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
 	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
+	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
 	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
+	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
+	WORD $0x4f00061b // movi v27.4s, #16
 	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
+	WORD $0x4ea1bc14 // addp v20.4s, v0.4s, v1.4s
 	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
+	WORD $0x4ea5bc96 // addp v22.4s, v4.4s, v5.4s
 	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
 	WORD $0x0e2f82fa // smlal v26.8h, v23.8b, v15.8b
 	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
+	WORD $0x4ea3bc55 // addp v21.4s, v2.4s, v3.4s
 	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
+	WORD $0x4eb5be8c // addp v12.4s, v20.4s, v21.4s
+	WORD $0x0e217a15 // fcvtl v21.4s, v16.4h
 	WORD $0x4e606b06 // sadalp v6.4s, v24.8h
 	WORD $0x4e606b47 // sadalp v7.4s, v26.8h
-	WORD $0x4f00061b // movi v27.4s, #16
-	WORD $0x4e1c0676 // dup v22.4s, v19.s[3]
-	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
-	WORD $0x4ea1bc14 // addp v20.4s, v0.4s, v1.4s
-	WORD $0x4ea3bc55 // addp v21.4s, v2.4s, v3.4s
-	WORD $0x4eb5be8c // addp v12.4s, v20.4s, v21.4s
+	WORD $0x4e1c067a // dup v26.4s, v19.s[3]
 	WORD $0x6eaa8594 // sub v20.4s, v12.4s, v10.4s
+	WORD $0x4e21db5a // scvtf v26.4s, v26.4s
 	WORD $0x6fb30b74 // mla v20.4s, v27.4s, v19.s[3]
+	WORD $0x4ea7bcd7 // addp v23.4s, v6.4s, v7.4s
+	WORD $0x4eb7becd // addp v13.4s, v22.4s, v23.4s
 	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
-	WORD $0x0e217a15 // fcvtl v21.4s, v16.4h
+	WORD $0x4e217a17 // fcvtl2 v23.4s, v16.8h
+	WORD $0x6eab85b6 // sub v22.4s, v13.4s, v11.4s
 	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
-	WORD $0x4fb29a94 // fmul v20.4s, v20.4s, v18.s[3]
-	WORD $0x4e34d508 // fadd v8.4s, v8.4s, v20.4s
 	WORD $0x0e217a35 // fcvtl v21.4s, v17.4h
-	WORD $0x4f9692b5 // fmul v21.4s, v21.4s, v22.s[0]
-	WORD $0x4fb29ab5 // fmul v21.4s, v21.4s, v18.s[3]
-	WORD $0x4e35d508 // fadd v8.4s, v8.4s, v21.4s
-	WORD $0x4ea5bc94 // addp v20.4s, v4.4s, v5.4s
-	WORD $0x4ea7bcd5 // addp v21.4s, v6.4s, v7.4s
-	WORD $0x4eb5be8d // addp v13.4s, v20.4s, v21.4s
-	WORD $0x6eab85b4 // sub v20.4s, v13.4s, v11.4s
-	WORD $0x6fb30b74 // mla v20.4s, v27.4s, v19.s[3]
-	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
-	WORD $0x4e217a15 // fcvtl2 v21.4s, v16.8h
-	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
+	WORD $0x6fb30b76 // mla v22.4s, v27.4s, v19.s[3]
 	WORD $0x4fb29a94 // fmul v20.4s, v20.4s, v18.s[3]
-	WORD $0x4e34d529 // fadd v9.4s, v9.4s, v20.4s
-	WORD $0x4e217a35 // fcvtl2 v21.4s, v17.8h
-	WORD $0x4f9692b5 // fmul v21.4s, v21.4s, v22.s[0]
+	WORD $0x4f9a92b5 // fmul v21.4s, v21.4s, v26.s[0]
+	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
+	WORD $0x4e34d508 // fadd v8.4s, v8.4s, v20.4s
 	WORD $0x4fb29ab5 // fmul v21.4s, v21.4s, v18.s[3]
-	WORD $0x4e35d529 // fadd v9.4s, v9.4s, v21.4s
+	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
+	WORD $0x4e217a37 // fcvtl2 v23.4s, v17.8h
+	WORD $0x4e35d508 // fadd v8.4s, v8.4s, v21.4s
+	WORD $0x4fb29ad6 // fmul v22.4s, v22.4s, v18.s[3]
+	WORD $0x4f9a92f7 // fmul v23.4s, v23.4s, v26.s[0]
+	WORD $0x4e36d529 // fadd v9.4s, v9.4s, v22.4s
+	WORD $0x4fb29af7 // fmul v23.4s, v23.4s, v18.s[3]
+	WORD $0x4e37d529 // fadd v9.4s, v9.4s, v23.4s
 	SUBS $4, R11, R11
 	BGE fourQ5_1NEON
 
@@ -3447,70 +3447,78 @@ oneQ5_1NEON:
 	FMOVS.P 4(R9), F18
 	FMOVS.P 4(R10), F19
 	WORD $0x4e602a73 // saddlp v19.4s, v19.8h
-	VLD1.P 32(R8), [V14.B16, V15.B16]
 	VLD1.P 2(R0), V16.H[0]
-	VLD1.P 2(R1), V16.H[1]
 	VLD1.P 2(R0), V17.H[0]
-	VLD1.P 2(R1), V17.H[1]
 	VLD1R.P 4(R0), [V24.S4]
-	VLD1R.P 4(R1), [V26.S4]
 	VLD1.P 16(R0), [V20.B16]
-	VLD1.P 16(R1), [V22.B16]
+	VLD1.P 32(R8), [V14.B16, V15.B16]
+	VLD1.P 2(R1), V16.H[1]
+	VLD1.P 2(R1), V17.H[1]
+	VLD1R.P 4(R1), [V26.S4]
 	WORD $0x6e205b18 // mvn v24.16b, v24.16b
-	WORD $0x6e205b5a // mvn v26.16b, v26.16b
-	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
-	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
-	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
-	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
-	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
-	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
-	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
-	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
+	VLD1.P 16(R1), [V22.B16]
 	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
-	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
+	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
 	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	VLD1.P 2(R2), V16.H[2]
+	VLD1.P 2(R2), V17.H[2]
+	WORD $0x6e205b5a // mvn v26.16b, v26.16b
+	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
+	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
 	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
-	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
-	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
-	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
+	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
+	VLD1.P 2(R3), V16.H[3]
+	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
 	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
+	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
+	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
+	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
+	VLD1.P 2(R3), V17.H[3]
+	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
 	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
 	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
+	VLD1.P 2(R4), V16.H[4]
+	VLD1.P 2(R4), V17.H[4]
 	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
 	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
+	VLD1.P 2(R5), V16.H[5]
 	WORD $0x0e2f82fa // smlal v26.8h, v23.8b, v15.8b
 	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
+	VLD1.P 2(R5), V17.H[5]
+	VLD1.P 2(R6), V16.H[6]
 	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
 	WORD $0x4e606b00 // sadalp v0.4s, v24.8h
-	WORD $0x4e606b41 // sadalp v1.4s, v26.8h
-	VLD1.P 2(R2), V16.H[2]
-	VLD1.P 2(R3), V16.H[3]
-	VLD1.P 2(R2), V17.H[2]
-	VLD1.P 2(R3), V17.H[3]
 	VLD1R.P 4(R2), [V24.S4]
-	VLD1R.P 4(R3), [V26.S4]
 	VLD1.P 16(R2), [V20.B16]
+	VLD1.P 2(R6), V17.H[6]
+	WORD $0x4e606b41 // sadalp v1.4s, v26.8h
+	VLD1R.P 4(R3), [V26.S4]
 	VLD1.P 16(R3), [V22.B16]
 	WORD $0x6e205b18 // mvn v24.16b, v24.16b
-	WORD $0x6e205b5a // mvn v26.16b, v26.16b
-	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
-	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
-	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
-	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
-	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
-	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
-	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
-	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
+	VLD1.P 2(R7), V16.H[7]
 	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
-	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
 	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
+	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
+	WORD $0x6e205b5a // mvn v26.16b, v26.16b
+	VLD1.P 2(R7), V17.H[7]
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
+	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
+	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
+	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
+	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
 	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
-	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
+	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
 	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
-	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
+	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
 	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
+	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
 	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
 	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
 	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
@@ -3519,32 +3527,28 @@ oneQ5_1NEON:
 	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
 	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
 	WORD $0x4e606b02 // sadalp v2.4s, v24.8h
-	WORD $0x4e606b43 // sadalp v3.4s, v26.8h
-	VLD1.P 2(R4), V16.H[4]
-	VLD1.P 2(R5), V16.H[5]
-	VLD1.P 2(R4), V17.H[4]
-	VLD1.P 2(R5), V17.H[5]
 	VLD1R.P 4(R4), [V24.S4]
-	VLD1R.P 4(R5), [V26.S4]
 	VLD1.P 16(R4), [V20.B16]
+	WORD $0x4e606b43 // sadalp v3.4s, v26.8h
+	VLD1R.P 4(R5), [V26.S4]
 	VLD1.P 16(R5), [V22.B16]
 	WORD $0x6e205b18 // mvn v24.16b, v24.16b
+	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
+	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
 	WORD $0x6e205b5a // mvn v26.16b, v26.16b
 	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
-	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
 	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
 	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
 	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
-	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
 	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
 	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
-	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
-	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
 	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
-	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
 	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
+	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
 	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
 	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
 	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
@@ -3555,74 +3559,70 @@ oneQ5_1NEON:
 	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
 	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
 	WORD $0x4e606b04 // sadalp v4.4s, v24.8h
-	WORD $0x4e606b45 // sadalp v5.4s, v26.8h
-	VLD1.P 2(R6), V16.H[6]
-	VLD1.P 2(R7), V16.H[7]
-	VLD1.P 2(R6), V17.H[6]
-	VLD1.P 2(R7), V17.H[7]
 	VLD1R.P 4(R6), [V24.S4]
+	WORD $0x4e606b45 // sadalp v5.4s, v26.8h
 	VLD1R.P 4(R7), [V26.S4]
 	VLD1.P 16(R6), [V20.B16]
 	VLD1.P 16(R7), [V22.B16]
 	WORD $0x6e205b18 // mvn v24.16b, v24.16b
 	WORD $0x6e205b5a // mvn v26.16b, v26.16b
 	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
-	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
 	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
 	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
-	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
-	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
-	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
-	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
 	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
-	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
 	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
 	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
+	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
 	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
-	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
-	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
+	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
 	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
+	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
 	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
+	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
+	WORD $0x4f00061b // movi v27.4s, #16
 	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
+	WORD $0x4ea1bc14 // addp v20.4s, v0.4s, v1.4s
 	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
+	WORD $0x4ea5bc96 // addp v22.4s, v4.4s, v5.4s
 	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
 	WORD $0x0e2f82fa // smlal v26.8h, v23.8b, v15.8b
 	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
+	WORD $0x4ea3bc55 // addp v21.4s, v2.4s, v3.4s
 	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
+	WORD $0x4eb5be8a // addp v10.4s, v20.4s, v21.4s
+	WORD $0x0e217a15 // fcvtl v21.4s, v16.4h
 	WORD $0x4e606b06 // sadalp v6.4s, v24.8h
 	WORD $0x4e606b47 // sadalp v7.4s, v26.8h
-	WORD $0x4f00061b // movi v27.4s, #16
-	WORD $0x4e040676 // dup v22.4s, v19.s[0]
-	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
-	WORD $0x4ea1bc14 // addp v20.4s, v0.4s, v1.4s
-	WORD $0x4ea3bc55 // addp v21.4s, v2.4s, v3.4s
-	WORD $0x4eb5be8a // addp v10.4s, v20.4s, v21.4s
+	WORD $0x4e04067a // dup v26.4s, v19.s[0]
 	WORD $0x6eac8554 // sub v20.4s, v10.4s, v12.4s
+	WORD $0x4e21db5a // scvtf v26.4s, v26.4s
 	WORD $0x6f930374 // mla v20.4s, v27.4s, v19.s[0]
+	WORD $0x4ea7bcd7 // addp v23.4s, v6.4s, v7.4s
+	WORD $0x4eb7becb // addp v11.4s, v22.4s, v23.4s
 	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
-	WORD $0x0e217a15 // fcvtl v21.4s, v16.4h
+	WORD $0x4e217a17 // fcvtl2 v23.4s, v16.8h
+	WORD $0x6ead8576 // sub v22.4s, v11.4s, v13.4s
 	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
-	WORD $0x4f929294 // fmul v20.4s, v20.4s, v18.s[0]
-	WORD $0x4e34d508 // fadd v8.4s, v8.4s, v20.4s
 	WORD $0x0e217a35 // fcvtl v21.4s, v17.4h
-	WORD $0x4f9692b5 // fmul v21.4s, v21.4s, v22.s[0]
-	WORD $0x4f9292b5 // fmul v21.4s, v21.4s, v18.s[0]
-	WORD $0x4e35d508 // fadd v8.4s, v8.4s, v21.4s
-	WORD $0x4ea5bc94 // addp v20.4s, v4.4s, v5.4s
-	WORD $0x4ea7bcd5 // addp v21.4s, v6.4s, v7.4s
-	WORD $0x4eb5be8b // addp v11.4s, v20.4s, v21.4s
-	WORD $0x6ead8574 // sub v20.4s, v11.4s, v13.4s
-	WORD $0x6f930374 // mla v20.4s, v27.4s, v19.s[0]
-	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
-	WORD $0x4e217a15 // fcvtl2 v21.4s, v16.8h
-	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
+	WORD $0x6f930376 // mla v22.4s, v27.4s, v19.s[0]
 	WORD $0x4f929294 // fmul v20.4s, v20.4s, v18.s[0]
-	WORD $0x4e34d529 // fadd v9.4s, v9.4s, v20.4s
-	WORD $0x4e217a35 // fcvtl2 v21.4s, v17.8h
-	WORD $0x4f9692b5 // fmul v21.4s, v21.4s, v22.s[0]
+	WORD $0x4f9a92b5 // fmul v21.4s, v21.4s, v26.s[0]
+	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
+	WORD $0x4e34d508 // fadd v8.4s, v8.4s, v20.4s
 	WORD $0x4f9292b5 // fmul v21.4s, v21.4s, v18.s[0]
-	WORD $0x4e35d529 // fadd v9.4s, v9.4s, v21.4s
+	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
+	WORD $0x4e217a37 // fcvtl2 v23.4s, v17.8h
+	WORD $0x4e35d508 // fadd v8.4s, v8.4s, v21.4s
+	WORD $0x4f9292d6 // fmul v22.4s, v22.4s, v18.s[0]
+	WORD $0x4f9a92f7 // fmul v23.4s, v23.4s, v26.s[0]
+	WORD $0x4e36d529 // fadd v9.4s, v9.4s, v22.4s
+	WORD $0x4f9292f7 // fmul v23.4s, v23.4s, v18.s[0]
+	WORD $0x4e37d529 // fadd v9.4s, v9.4s, v23.4s
 	WORD $0x4eaa1d4c // mov v12.16b, v10.16b
 	WORD $0x4eab1d6d // mov v13.16b, v11.16b
 	SUBS $1, R11, R11
@@ -3653,7 +3653,7 @@ storeQ5_1NEON:
 // 	R15 R19 R20 start of codes, d, sums   R21 blocks   R22 from a row's end to the next group
 // 	V0-V7 int32 sums of each row, from its first block on (they may wrap)
 // 	V8 V9 float sums, lane = row   V10-V13 the int32 sums up to this and the last block
-// 	V14-V17 codes of x   V18 V19 scales and mins   V20 d   V21 Σx   others free up to the constants from V28 on
+// 	V14-V17 codes of x   V18 V19 scales (and mins)   V20 d   V21 Σx   others free up to the constants from V28 on
 //
 // 	for each group {
 // 		for each block b {
@@ -3706,475 +3706,475 @@ groupIQ4_NLNEON:
 	BLT oddIQ4_NLNEON
 
 fourIQ4_NLNEON:
+	VLD1.P 2(R0), V18.H[0]
+	VLD1.P 16(R0), [V22.B16]
+	VLD1.P 64(R8), [V14.B16, V15.B16, V16.B16, V17.B16]
+	VLD1.P 2(R4), V19.H[0]
+	FMOVQ.P 16(R9), F20
+	VLD1.P 2(R1), V18.H[1]
+	VLD1.P 16(R1), [V24.B16]
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
 	PRFM 0(R12), PLDL2KEEP
+	WORD $0x4e1703d7 // tbl v23.16b, { v30.16b }, v23.16b
+	VLD1.P 2(R5), V19.H[1]
+	WORD $0x4e1603d6 // tbl v22.16b, { v30.16b }, v22.16b
 	PRFM 64(R12), PLDL2KEEP
+	VLD1.P 2(R2), V18.H[2]
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
 	PRFM 128(R12), PLDL2KEEP
+	WORD $0x4e1803d8 // tbl v24.16b, { v30.16b }, v24.16b
+	WORD $0x4e1903d9 // tbl v25.16b, { v30.16b }, v25.16b
+	VLD1.P 2(R6), V19.H[2]
+	VLD1.P 2(R3), V18.H[3]
+	WORD $0x0e2ec31b // smull v27.8h, v24.8b, v14.8b
+	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
+	VLD1.P 16(R2), [V22.B16]
 	PRFM 192(R12), PLDL2KEEP
+	VLD1.P 2(R7), V19.H[3]
+	WORD $0x4e2e831b // smlal2 v27.8h, v24.16b, v14.16b
+	VLD1.P 16(R3), [V24.B16]
+	WORD $0x4e606b40 // sadalp v0.4s, v26.8h
+	WORD $0x0e2fc2fa // smull v26.8h, v23.8b, v15.8b
 	PRFM 256(R12), PLDL2KEEP
 	PRFM 320(R12), PLDL2KEEP
+	WORD $0x4e606b61 // sadalp v1.4s, v27.8h
+	WORD $0x0e2fc33b // smull v27.8h, v25.8b, v15.8b
+	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
 	PRFM 384(R12), PLDL2KEEP
+	WORD $0x4e1703d7 // tbl v23.16b, { v30.16b }, v23.16b
 	PRFM 448(R12), PLDL2KEEP
+	WORD $0x4e2f833b // smlal2 v27.8h, v25.16b, v15.16b
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	WORD $0x4e1603d6 // tbl v22.16b, { v30.16b }, v22.16b
+	WORD $0x4e606b40 // sadalp v0.4s, v26.8h
+	WORD $0x4e1903d9 // tbl v25.16b, { v30.16b }, v25.16b
+	WORD $0x4e1803d8 // tbl v24.16b, { v30.16b }, v24.16b
 	PRFM 512(R12), PLDL2KEEP
+	WORD $0x4e606b61 // sadalp v1.4s, v27.8h
+	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
 	ADD $576, R12, R12
-	FMOVQ.P 16(R9), F20
-	VLD1.P 64(R8), [V14.B16, V15.B16, V16.B16, V17.B16]
-	VLD1.P 2(R0), V18.H[0]
-	VLD1.P 2(R1), V18.H[1]
-	VLD1.P 16(R0), [V22.B16]
-	VLD1.P 16(R1), [V24.B16]
-	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
-	WORD $0x4e1603d6 // tbl v22.16b, { v30.16b }, v22.16b
-	WORD $0x4e1803d8 // tbl v24.16b, { v30.16b }, v24.16b
-	WORD $0x4e1703d7 // tbl v23.16b, { v30.16b }, v23.16b
-	WORD $0x4e1903d9 // tbl v25.16b, { v30.16b }, v25.16b
-	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
 	WORD $0x0e2ec31b // smull v27.8h, v24.8b, v14.8b
 	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
-	WORD $0x4e2e831b // smlal2 v27.8h, v24.16b, v14.16b
-	WORD $0x4e606b40 // sadalp v0.4s, v26.8h
-	WORD $0x4e606b61 // sadalp v1.4s, v27.8h
-	WORD $0x0e2fc2fa // smull v26.8h, v23.8b, v15.8b
-	WORD $0x0e2fc33b // smull v27.8h, v25.8b, v15.8b
-	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
-	WORD $0x4e2f833b // smlal2 v27.8h, v25.16b, v15.16b
-	WORD $0x4e606b40 // sadalp v0.4s, v26.8h
-	WORD $0x4e606b61 // sadalp v1.4s, v27.8h
-	VLD1.P 2(R2), V18.H[2]
-	VLD1.P 2(R3), V18.H[3]
-	VLD1.P 16(R2), [V22.B16]
-	VLD1.P 16(R3), [V24.B16]
-	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
-	WORD $0x4e1603d6 // tbl v22.16b, { v30.16b }, v22.16b
-	WORD $0x4e1803d8 // tbl v24.16b, { v30.16b }, v24.16b
-	WORD $0x4e1703d7 // tbl v23.16b, { v30.16b }, v23.16b
-	WORD $0x4e1903d9 // tbl v25.16b, { v30.16b }, v25.16b
-	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
-	WORD $0x0e2ec31b // smull v27.8h, v24.8b, v14.8b
-	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
-	WORD $0x4e2e831b // smlal2 v27.8h, v24.16b, v14.16b
-	WORD $0x4e606b42 // sadalp v2.4s, v26.8h
-	WORD $0x4e606b63 // sadalp v3.4s, v27.8h
-	WORD $0x0e2fc2fa // smull v26.8h, v23.8b, v15.8b
-	WORD $0x0e2fc33b // smull v27.8h, v25.8b, v15.8b
-	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
-	WORD $0x4e2f833b // smlal2 v27.8h, v25.16b, v15.16b
-	WORD $0x4e606b42 // sadalp v2.4s, v26.8h
-	WORD $0x4e606b63 // sadalp v3.4s, v27.8h
-	VLD1.P 2(R4), V18.H[4]
-	VLD1.P 2(R5), V18.H[5]
 	VLD1.P 16(R4), [V22.B16]
+	WORD $0x4e2e831b // smlal2 v27.8h, v24.16b, v14.16b
 	VLD1.P 16(R5), [V24.B16]
+	WORD $0x4e606b42 // sadalp v2.4s, v26.8h
+	WORD $0x0e2fc2fa // smull v26.8h, v23.8b, v15.8b
+	WORD $0x4e606b63 // sadalp v3.4s, v27.8h
+	WORD $0x0e2fc33b // smull v27.8h, v25.8b, v15.8b
+	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
 	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e2f833b // smlal2 v27.8h, v25.16b, v15.16b
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
 	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
 	WORD $0x4e1603d6 // tbl v22.16b, { v30.16b }, v22.16b
-	WORD $0x4e1803d8 // tbl v24.16b, { v30.16b }, v24.16b
+	WORD $0x4e606b42 // sadalp v2.4s, v26.8h
 	WORD $0x4e1703d7 // tbl v23.16b, { v30.16b }, v23.16b
+	WORD $0x4e1803d8 // tbl v24.16b, { v30.16b }, v24.16b
 	WORD $0x4e1903d9 // tbl v25.16b, { v30.16b }, v25.16b
+	WORD $0x4e606b63 // sadalp v3.4s, v27.8h
 	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
 	WORD $0x0e2ec31b // smull v27.8h, v24.8b, v14.8b
 	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
-	WORD $0x4e2e831b // smlal2 v27.8h, v24.16b, v14.16b
-	WORD $0x4e606b44 // sadalp v4.4s, v26.8h
-	WORD $0x4e606b65 // sadalp v5.4s, v27.8h
-	WORD $0x0e2fc2fa // smull v26.8h, v23.8b, v15.8b
-	WORD $0x0e2fc33b // smull v27.8h, v25.8b, v15.8b
-	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
-	WORD $0x4e2f833b // smlal2 v27.8h, v25.16b, v15.16b
-	WORD $0x4e606b44 // sadalp v4.4s, v26.8h
-	WORD $0x4e606b65 // sadalp v5.4s, v27.8h
-	VLD1.P 2(R6), V18.H[6]
-	VLD1.P 2(R7), V18.H[7]
 	VLD1.P 16(R6), [V22.B16]
+	WORD $0x4e2e831b // smlal2 v27.8h, v24.16b, v14.16b
 	VLD1.P 16(R7), [V24.B16]
+	WORD $0x4e606b44 // sadalp v4.4s, v26.8h
+	WORD $0x0e2fc2fa // smull v26.8h, v23.8b, v15.8b
+	WORD $0x4e606b65 // sadalp v5.4s, v27.8h
+	WORD $0x0e2fc33b // smull v27.8h, v25.8b, v15.8b
+	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
 	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e2f833b // smlal2 v27.8h, v25.16b, v15.16b
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
 	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
 	WORD $0x4e1603d6 // tbl v22.16b, { v30.16b }, v22.16b
-	WORD $0x4e1803d8 // tbl v24.16b, { v30.16b }, v24.16b
+	WORD $0x4e606b44 // sadalp v4.4s, v26.8h
 	WORD $0x4e1703d7 // tbl v23.16b, { v30.16b }, v23.16b
+	WORD $0x4e1803d8 // tbl v24.16b, { v30.16b }, v24.16b
 	WORD $0x4e1903d9 // tbl v25.16b, { v30.16b }, v25.16b
+	WORD $0x4e606b65 // sadalp v5.4s, v27.8h
 	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
 	WORD $0x0e2ec31b // smull v27.8h, v24.8b, v14.8b
 	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
+	WORD $0x4ea1bc16 // addp v22.4s, v0.4s, v1.4s
 	WORD $0x4e2e831b // smlal2 v27.8h, v24.16b, v14.16b
+	WORD $0x4ea5bc98 // addp v24.4s, v4.4s, v5.4s
 	WORD $0x4e606b46 // sadalp v6.4s, v26.8h
-	WORD $0x4e606b67 // sadalp v7.4s, v27.8h
 	WORD $0x0e2fc2fa // smull v26.8h, v23.8b, v15.8b
+	WORD $0x4e606b67 // sadalp v7.4s, v27.8h
 	WORD $0x0e2fc33b // smull v27.8h, v25.8b, v15.8b
 	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
-	WORD $0x4e2f833b // smlal2 v27.8h, v25.16b, v15.16b
-	WORD $0x4e606b46 // sadalp v6.4s, v26.8h
-	WORD $0x4e606b67 // sadalp v7.4s, v27.8h
-	WORD $0x4ea1bc16 // addp v22.4s, v0.4s, v1.4s
 	WORD $0x4ea3bc57 // addp v23.4s, v2.4s, v3.4s
+	WORD $0x4e2f833b // smlal2 v27.8h, v25.16b, v15.16b
 	WORD $0x4eb7beca // addp v10.4s, v22.4s, v23.4s
+	WORD $0x0e217a57 // fcvtl v23.4s, v18.4h
+	WORD $0x4e606b46 // sadalp v6.4s, v26.8h
+	VLD1.P 2(R0), V18.H[0]
+	WORD $0x4e606b67 // sadalp v7.4s, v27.8h
 	WORD $0x6eac8556 // sub v22.4s, v10.4s, v12.4s
 	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
-	WORD $0x0e217a57 // fcvtl v23.4s, v18.4h
-	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
-	WORD $0x4f9492d6 // fmul v22.4s, v22.4s, v20.s[0]
-	WORD $0x4e36d508 // fadd v8.4s, v8.4s, v22.4s
-	WORD $0x4ea5bc96 // addp v22.4s, v4.4s, v5.4s
-	WORD $0x4ea7bcd7 // addp v23.4s, v6.4s, v7.4s
-	WORD $0x4eb7becb // addp v11.4s, v22.4s, v23.4s
-	WORD $0x6ead8576 // sub v22.4s, v11.4s, v13.4s
-	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
-	WORD $0x4e217a57 // fcvtl2 v23.4s, v18.8h
-	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
-	WORD $0x4f9492d6 // fmul v22.4s, v22.4s, v20.s[0]
-	WORD $0x4e36d529 // fadd v9.4s, v9.4s, v22.4s
-	VLD1.P 2(R0), V18.H[0]
 	VLD1.P 2(R1), V18.H[1]
-	VLD1.P 16(R0), [V22.B16]
-	VLD1.P 16(R1), [V24.B16]
-	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
-	WORD $0x4e1603d6 // tbl v22.16b, { v30.16b }, v22.16b
-	WORD $0x4e1803d8 // tbl v24.16b, { v30.16b }, v24.16b
-	WORD $0x4e1703d7 // tbl v23.16b, { v30.16b }, v23.16b
-	WORD $0x4e1903d9 // tbl v25.16b, { v30.16b }, v25.16b
-	WORD $0x0e30c2da // smull v26.8h, v22.8b, v16.8b
-	WORD $0x0e30c31b // smull v27.8h, v24.8b, v16.8b
-	WORD $0x4e3082da // smlal2 v26.8h, v22.16b, v16.16b
-	WORD $0x4e30831b // smlal2 v27.8h, v24.16b, v16.16b
-	WORD $0x4e606b40 // sadalp v0.4s, v26.8h
-	WORD $0x4e606b61 // sadalp v1.4s, v27.8h
-	WORD $0x0e31c2fa // smull v26.8h, v23.8b, v17.8b
-	WORD $0x0e31c33b // smull v27.8h, v25.8b, v17.8b
-	WORD $0x4e3182fa // smlal2 v26.8h, v23.16b, v17.16b
-	WORD $0x4e31833b // smlal2 v27.8h, v25.16b, v17.16b
-	WORD $0x4e606b40 // sadalp v0.4s, v26.8h
-	WORD $0x4e606b61 // sadalp v1.4s, v27.8h
+	WORD $0x4ea7bcd9 // addp v25.4s, v6.4s, v7.4s
+	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
+	WORD $0x4eb9bf0b // addp v11.4s, v24.4s, v25.4s
+	WORD $0x0e217a79 // fcvtl v25.4s, v19.4h
 	VLD1.P 2(R2), V18.H[2]
+	VLD1.P 2(R4), V19.H[0]
+	WORD $0x6ead8578 // sub v24.4s, v11.4s, v13.4s
+	WORD $0x4f9492d6 // fmul v22.4s, v22.4s, v20.s[0]
+	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
 	VLD1.P 2(R3), V18.H[3]
+	WORD $0x4e36d508 // fadd v8.4s, v8.4s, v22.4s
+	VLD1.P 16(R0), [V22.B16]
+	VLD1.P 2(R5), V19.H[1]
+	WORD $0x6e39df18 // fmul v24.4s, v24.4s, v25.4s
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4f949318 // fmul v24.4s, v24.4s, v20.s[0]
+	VLD1.P 2(R6), V19.H[2]
+	WORD $0x4e1603d6 // tbl v22.16b, { v30.16b }, v22.16b
+	WORD $0x4e1703d7 // tbl v23.16b, { v30.16b }, v23.16b
+	WORD $0x4e38d529 // fadd v9.4s, v9.4s, v24.4s
+	VLD1.P 16(R1), [V24.B16]
+	WORD $0x0e30c2da // smull v26.8h, v22.8b, v16.8b
+	VLD1.P 2(R7), V19.H[3]
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	WORD $0x4e3082da // smlal2 v26.8h, v22.16b, v16.16b
 	VLD1.P 16(R2), [V22.B16]
+	WORD $0x4e1803d8 // tbl v24.16b, { v30.16b }, v24.16b
+	WORD $0x4e1903d9 // tbl v25.16b, { v30.16b }, v25.16b
+	WORD $0x0e30c31b // smull v27.8h, v24.8b, v16.8b
+	WORD $0x4e606b40 // sadalp v0.4s, v26.8h
+	WORD $0x0e31c2fa // smull v26.8h, v23.8b, v17.8b
+	WORD $0x4e30831b // smlal2 v27.8h, v24.16b, v16.16b
 	VLD1.P 16(R3), [V24.B16]
-	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
-	WORD $0x4e1603d6 // tbl v22.16b, { v30.16b }, v22.16b
-	WORD $0x4e1803d8 // tbl v24.16b, { v30.16b }, v24.16b
-	WORD $0x4e1703d7 // tbl v23.16b, { v30.16b }, v23.16b
-	WORD $0x4e1903d9 // tbl v25.16b, { v30.16b }, v25.16b
-	WORD $0x0e30c2da // smull v26.8h, v22.8b, v16.8b
-	WORD $0x0e30c31b // smull v27.8h, v24.8b, v16.8b
-	WORD $0x4e3082da // smlal2 v26.8h, v22.16b, v16.16b
-	WORD $0x4e30831b // smlal2 v27.8h, v24.16b, v16.16b
-	WORD $0x4e606b42 // sadalp v2.4s, v26.8h
-	WORD $0x4e606b63 // sadalp v3.4s, v27.8h
-	WORD $0x0e31c2fa // smull v26.8h, v23.8b, v17.8b
-	WORD $0x0e31c33b // smull v27.8h, v25.8b, v17.8b
 	WORD $0x4e3182fa // smlal2 v26.8h, v23.16b, v17.16b
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e1703d7 // tbl v23.16b, { v30.16b }, v23.16b
+	WORD $0x4e606b61 // sadalp v1.4s, v27.8h
+	WORD $0x0e31c33b // smull v27.8h, v25.8b, v17.8b
+	WORD $0x4e1603d6 // tbl v22.16b, { v30.16b }, v22.16b
+	WORD $0x4e606b40 // sadalp v0.4s, v26.8h
 	WORD $0x4e31833b // smlal2 v27.8h, v25.16b, v17.16b
-	WORD $0x4e606b42 // sadalp v2.4s, v26.8h
-	WORD $0x4e606b63 // sadalp v3.4s, v27.8h
-	VLD1.P 2(R4), V18.H[4]
-	VLD1.P 2(R5), V18.H[5]
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	WORD $0x0e30c2da // smull v26.8h, v22.8b, v16.8b
+	WORD $0x4e1903d9 // tbl v25.16b, { v30.16b }, v25.16b
+	WORD $0x4e1803d8 // tbl v24.16b, { v30.16b }, v24.16b
+	WORD $0x4e606b61 // sadalp v1.4s, v27.8h
+	WORD $0x4e3082da // smlal2 v26.8h, v22.16b, v16.16b
 	VLD1.P 16(R4), [V22.B16]
+	WORD $0x0e30c31b // smull v27.8h, v24.8b, v16.8b
+	WORD $0x4e606b42 // sadalp v2.4s, v26.8h
+	WORD $0x0e31c2fa // smull v26.8h, v23.8b, v17.8b
+	WORD $0x4e30831b // smlal2 v27.8h, v24.16b, v16.16b
 	VLD1.P 16(R5), [V24.B16]
+	WORD $0x4e3182fa // smlal2 v26.8h, v23.16b, v17.16b
 	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
+	WORD $0x4e606b63 // sadalp v3.4s, v27.8h
+	WORD $0x0e31c33b // smull v27.8h, v25.8b, v17.8b
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
-	WORD $0x4e1603d6 // tbl v22.16b, { v30.16b }, v22.16b
-	WORD $0x4e1803d8 // tbl v24.16b, { v30.16b }, v24.16b
 	WORD $0x4e1703d7 // tbl v23.16b, { v30.16b }, v23.16b
-	WORD $0x4e1903d9 // tbl v25.16b, { v30.16b }, v25.16b
+	WORD $0x4e1603d6 // tbl v22.16b, { v30.16b }, v22.16b
+	WORD $0x4e606b42 // sadalp v2.4s, v26.8h
+	WORD $0x4e31833b // smlal2 v27.8h, v25.16b, v17.16b
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
 	WORD $0x0e30c2da // smull v26.8h, v22.8b, v16.8b
+	WORD $0x4e1903d9 // tbl v25.16b, { v30.16b }, v25.16b
+	WORD $0x4e1803d8 // tbl v24.16b, { v30.16b }, v24.16b
+	WORD $0x4e606b63 // sadalp v3.4s, v27.8h
 	WORD $0x0e30c31b // smull v27.8h, v24.8b, v16.8b
 	WORD $0x4e3082da // smlal2 v26.8h, v22.16b, v16.16b
-	WORD $0x4e30831b // smlal2 v27.8h, v24.16b, v16.16b
-	WORD $0x4e606b44 // sadalp v4.4s, v26.8h
-	WORD $0x4e606b65 // sadalp v5.4s, v27.8h
-	WORD $0x0e31c2fa // smull v26.8h, v23.8b, v17.8b
-	WORD $0x0e31c33b // smull v27.8h, v25.8b, v17.8b
-	WORD $0x4e3182fa // smlal2 v26.8h, v23.16b, v17.16b
-	WORD $0x4e31833b // smlal2 v27.8h, v25.16b, v17.16b
-	WORD $0x4e606b44 // sadalp v4.4s, v26.8h
-	WORD $0x4e606b65 // sadalp v5.4s, v27.8h
-	VLD1.P 2(R6), V18.H[6]
-	VLD1.P 2(R7), V18.H[7]
 	VLD1.P 16(R6), [V22.B16]
+	WORD $0x4e30831b // smlal2 v27.8h, v24.16b, v16.16b
 	VLD1.P 16(R7), [V24.B16]
+	WORD $0x4e606b44 // sadalp v4.4s, v26.8h
+	WORD $0x0e31c2fa // smull v26.8h, v23.8b, v17.8b
+	WORD $0x4e606b65 // sadalp v5.4s, v27.8h
+	WORD $0x0e31c33b // smull v27.8h, v25.8b, v17.8b
+	WORD $0x4e3182fa // smlal2 v26.8h, v23.16b, v17.16b
 	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e1703d7 // tbl v23.16b, { v30.16b }, v23.16b
+	WORD $0x4e31833b // smlal2 v27.8h, v25.16b, v17.16b
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
 	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
 	WORD $0x4e1603d6 // tbl v22.16b, { v30.16b }, v22.16b
-	WORD $0x4e1803d8 // tbl v24.16b, { v30.16b }, v24.16b
-	WORD $0x4e1703d7 // tbl v23.16b, { v30.16b }, v23.16b
+	WORD $0x4e606b44 // sadalp v4.4s, v26.8h
 	WORD $0x4e1903d9 // tbl v25.16b, { v30.16b }, v25.16b
+	WORD $0x4e1803d8 // tbl v24.16b, { v30.16b }, v24.16b
+	WORD $0x4e606b65 // sadalp v5.4s, v27.8h
 	WORD $0x0e30c2da // smull v26.8h, v22.8b, v16.8b
 	WORD $0x0e30c31b // smull v27.8h, v24.8b, v16.8b
 	WORD $0x4e3082da // smlal2 v26.8h, v22.16b, v16.16b
+	WORD $0x4ea1bc16 // addp v22.4s, v0.4s, v1.4s
 	WORD $0x4e30831b // smlal2 v27.8h, v24.16b, v16.16b
+	WORD $0x4ea5bc98 // addp v24.4s, v4.4s, v5.4s
 	WORD $0x4e606b46 // sadalp v6.4s, v26.8h
-	WORD $0x4e606b67 // sadalp v7.4s, v27.8h
 	WORD $0x0e31c2fa // smull v26.8h, v23.8b, v17.8b
+	WORD $0x4e606b67 // sadalp v7.4s, v27.8h
 	WORD $0x0e31c33b // smull v27.8h, v25.8b, v17.8b
 	WORD $0x4e3182fa // smlal2 v26.8h, v23.16b, v17.16b
-	WORD $0x4e31833b // smlal2 v27.8h, v25.16b, v17.16b
-	WORD $0x4e606b46 // sadalp v6.4s, v26.8h
-	WORD $0x4e606b67 // sadalp v7.4s, v27.8h
-	WORD $0x4ea1bc16 // addp v22.4s, v0.4s, v1.4s
 	WORD $0x4ea3bc57 // addp v23.4s, v2.4s, v3.4s
+	WORD $0x4e31833b // smlal2 v27.8h, v25.16b, v17.16b
+	VLD1.P 64(R8), [V14.B16, V15.B16, V16.B16, V17.B16]
 	WORD $0x4eb7becc // addp v12.4s, v22.4s, v23.4s
+	WORD $0x0e217a57 // fcvtl v23.4s, v18.4h
+	WORD $0x4e606b46 // sadalp v6.4s, v26.8h
+	VLD1.P 2(R0), V18.H[0]
+	WORD $0x4e606b67 // sadalp v7.4s, v27.8h
 	WORD $0x6eaa8596 // sub v22.4s, v12.4s, v10.4s
 	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
-	WORD $0x0e217a57 // fcvtl v23.4s, v18.4h
-	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
-	WORD $0x4fb492d6 // fmul v22.4s, v22.4s, v20.s[1]
-	WORD $0x4e36d508 // fadd v8.4s, v8.4s, v22.4s
-	WORD $0x4ea5bc96 // addp v22.4s, v4.4s, v5.4s
-	WORD $0x4ea7bcd7 // addp v23.4s, v6.4s, v7.4s
-	WORD $0x4eb7becd // addp v13.4s, v22.4s, v23.4s
-	WORD $0x6eab85b6 // sub v22.4s, v13.4s, v11.4s
-	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
-	WORD $0x4e217a57 // fcvtl2 v23.4s, v18.8h
-	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
-	WORD $0x4fb492d6 // fmul v22.4s, v22.4s, v20.s[1]
-	WORD $0x4e36d529 // fadd v9.4s, v9.4s, v22.4s
-	VLD1.P 64(R8), [V14.B16, V15.B16, V16.B16, V17.B16]
-	VLD1.P 2(R0), V18.H[0]
 	VLD1.P 2(R1), V18.H[1]
-	VLD1.P 16(R0), [V22.B16]
-	VLD1.P 16(R1), [V24.B16]
-	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
-	WORD $0x4e1603d6 // tbl v22.16b, { v30.16b }, v22.16b
-	WORD $0x4e1803d8 // tbl v24.16b, { v30.16b }, v24.16b
-	WORD $0x4e1703d7 // tbl v23.16b, { v30.16b }, v23.16b
-	WORD $0x4e1903d9 // tbl v25.16b, { v30.16b }, v25.16b
-	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
-	WORD $0x0e2ec31b // smull v27.8h, v24.8b, v14.8b
-	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
-	WORD $0x4e2e831b // smlal2 v27.8h, v24.16b, v14.16b
-	WORD $0x4e606b40 // sadalp v0.4s, v26.8h
-	WORD $0x4e606b61 // sadalp v1.4s, v27.8h
-	WORD $0x0e2fc2fa // smull v26.8h, v23.8b, v15.8b
-	WORD $0x0e2fc33b // smull v27.8h, v25.8b, v15.8b
-	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
-	WORD $0x4e2f833b // smlal2 v27.8h, v25.16b, v15.16b
-	WORD $0x4e606b40 // sadalp v0.4s, v26.8h
-	WORD $0x4e606b61 // sadalp v1.4s, v27.8h
+	WORD $0x4ea7bcd9 // addp v25.4s, v6.4s, v7.4s
+	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
+	WORD $0x4eb9bf0d // addp v13.4s, v24.4s, v25.4s
+	WORD $0x0e217a79 // fcvtl v25.4s, v19.4h
 	VLD1.P 2(R2), V18.H[2]
+	VLD1.P 2(R4), V19.H[0]
+	WORD $0x6eab85b8 // sub v24.4s, v13.4s, v11.4s
+	WORD $0x4fb492d6 // fmul v22.4s, v22.4s, v20.s[1]
+	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
 	VLD1.P 2(R3), V18.H[3]
+	WORD $0x4e36d508 // fadd v8.4s, v8.4s, v22.4s
+	VLD1.P 16(R0), [V22.B16]
+	VLD1.P 2(R5), V19.H[1]
+	WORD $0x6e39df18 // fmul v24.4s, v24.4s, v25.4s
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4fb49318 // fmul v24.4s, v24.4s, v20.s[1]
+	VLD1.P 2(R6), V19.H[2]
+	WORD $0x4e1603d6 // tbl v22.16b, { v30.16b }, v22.16b
+	WORD $0x4e1703d7 // tbl v23.16b, { v30.16b }, v23.16b
+	WORD $0x4e38d529 // fadd v9.4s, v9.4s, v24.4s
+	VLD1.P 16(R1), [V24.B16]
+	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
+	VLD1.P 2(R7), V19.H[3]
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
 	VLD1.P 16(R2), [V22.B16]
+	WORD $0x4e1803d8 // tbl v24.16b, { v30.16b }, v24.16b
+	WORD $0x4e1903d9 // tbl v25.16b, { v30.16b }, v25.16b
+	WORD $0x0e2ec31b // smull v27.8h, v24.8b, v14.8b
+	WORD $0x4e606b40 // sadalp v0.4s, v26.8h
+	WORD $0x0e2fc2fa // smull v26.8h, v23.8b, v15.8b
+	WORD $0x4e2e831b // smlal2 v27.8h, v24.16b, v14.16b
 	VLD1.P 16(R3), [V24.B16]
-	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
-	WORD $0x4e1603d6 // tbl v22.16b, { v30.16b }, v22.16b
-	WORD $0x4e1803d8 // tbl v24.16b, { v30.16b }, v24.16b
-	WORD $0x4e1703d7 // tbl v23.16b, { v30.16b }, v23.16b
-	WORD $0x4e1903d9 // tbl v25.16b, { v30.16b }, v25.16b
-	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
-	WORD $0x0e2ec31b // smull v27.8h, v24.8b, v14.8b
-	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
-	WORD $0x4e2e831b // smlal2 v27.8h, v24.16b, v14.16b
-	WORD $0x4e606b42 // sadalp v2.4s, v26.8h
-	WORD $0x4e606b63 // sadalp v3.4s, v27.8h
-	WORD $0x0e2fc2fa // smull v26.8h, v23.8b, v15.8b
-	WORD $0x0e2fc33b // smull v27.8h, v25.8b, v15.8b
 	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e1703d7 // tbl v23.16b, { v30.16b }, v23.16b
+	WORD $0x4e606b61 // sadalp v1.4s, v27.8h
+	WORD $0x0e2fc33b // smull v27.8h, v25.8b, v15.8b
+	WORD $0x4e1603d6 // tbl v22.16b, { v30.16b }, v22.16b
+	WORD $0x4e606b40 // sadalp v0.4s, v26.8h
 	WORD $0x4e2f833b // smlal2 v27.8h, v25.16b, v15.16b
-	WORD $0x4e606b42 // sadalp v2.4s, v26.8h
-	WORD $0x4e606b63 // sadalp v3.4s, v27.8h
-	VLD1.P 2(R4), V18.H[4]
-	VLD1.P 2(R5), V18.H[5]
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
+	WORD $0x4e1903d9 // tbl v25.16b, { v30.16b }, v25.16b
+	WORD $0x4e1803d8 // tbl v24.16b, { v30.16b }, v24.16b
+	WORD $0x4e606b61 // sadalp v1.4s, v27.8h
+	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
 	VLD1.P 16(R4), [V22.B16]
+	WORD $0x0e2ec31b // smull v27.8h, v24.8b, v14.8b
+	WORD $0x4e606b42 // sadalp v2.4s, v26.8h
+	WORD $0x0e2fc2fa // smull v26.8h, v23.8b, v15.8b
+	WORD $0x4e2e831b // smlal2 v27.8h, v24.16b, v14.16b
 	VLD1.P 16(R5), [V24.B16]
+	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
 	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
+	WORD $0x4e606b63 // sadalp v3.4s, v27.8h
+	WORD $0x0e2fc33b // smull v27.8h, v25.8b, v15.8b
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
-	WORD $0x4e1603d6 // tbl v22.16b, { v30.16b }, v22.16b
-	WORD $0x4e1803d8 // tbl v24.16b, { v30.16b }, v24.16b
 	WORD $0x4e1703d7 // tbl v23.16b, { v30.16b }, v23.16b
-	WORD $0x4e1903d9 // tbl v25.16b, { v30.16b }, v25.16b
+	WORD $0x4e1603d6 // tbl v22.16b, { v30.16b }, v22.16b
+	WORD $0x4e606b42 // sadalp v2.4s, v26.8h
+	WORD $0x4e2f833b // smlal2 v27.8h, v25.16b, v15.16b
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
 	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
+	WORD $0x4e1903d9 // tbl v25.16b, { v30.16b }, v25.16b
+	WORD $0x4e1803d8 // tbl v24.16b, { v30.16b }, v24.16b
+	WORD $0x4e606b63 // sadalp v3.4s, v27.8h
 	WORD $0x0e2ec31b // smull v27.8h, v24.8b, v14.8b
 	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
-	WORD $0x4e2e831b // smlal2 v27.8h, v24.16b, v14.16b
-	WORD $0x4e606b44 // sadalp v4.4s, v26.8h
-	WORD $0x4e606b65 // sadalp v5.4s, v27.8h
-	WORD $0x0e2fc2fa // smull v26.8h, v23.8b, v15.8b
-	WORD $0x0e2fc33b // smull v27.8h, v25.8b, v15.8b
-	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
-	WORD $0x4e2f833b // smlal2 v27.8h, v25.16b, v15.16b
-	WORD $0x4e606b44 // sadalp v4.4s, v26.8h
-	WORD $0x4e606b65 // sadalp v5.4s, v27.8h
-	VLD1.P 2(R6), V18.H[6]
-	VLD1.P 2(R7), V18.H[7]
 	VLD1.P 16(R6), [V22.B16]
+	WORD $0x4e2e831b // smlal2 v27.8h, v24.16b, v14.16b
 	VLD1.P 16(R7), [V24.B16]
+	WORD $0x4e606b44 // sadalp v4.4s, v26.8h
+	WORD $0x0e2fc2fa // smull v26.8h, v23.8b, v15.8b
+	WORD $0x4e606b65 // sadalp v5.4s, v27.8h
+	WORD $0x0e2fc33b // smull v27.8h, v25.8b, v15.8b
+	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
 	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e1703d7 // tbl v23.16b, { v30.16b }, v23.16b
+	WORD $0x4e2f833b // smlal2 v27.8h, v25.16b, v15.16b
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
 	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
 	WORD $0x4e1603d6 // tbl v22.16b, { v30.16b }, v22.16b
-	WORD $0x4e1803d8 // tbl v24.16b, { v30.16b }, v24.16b
-	WORD $0x4e1703d7 // tbl v23.16b, { v30.16b }, v23.16b
+	WORD $0x4e606b44 // sadalp v4.4s, v26.8h
 	WORD $0x4e1903d9 // tbl v25.16b, { v30.16b }, v25.16b
+	WORD $0x4e1803d8 // tbl v24.16b, { v30.16b }, v24.16b
+	WORD $0x4e606b65 // sadalp v5.4s, v27.8h
 	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
 	WORD $0x0e2ec31b // smull v27.8h, v24.8b, v14.8b
 	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
+	WORD $0x4ea1bc16 // addp v22.4s, v0.4s, v1.4s
 	WORD $0x4e2e831b // smlal2 v27.8h, v24.16b, v14.16b
+	WORD $0x4ea5bc98 // addp v24.4s, v4.4s, v5.4s
 	WORD $0x4e606b46 // sadalp v6.4s, v26.8h
-	WORD $0x4e606b67 // sadalp v7.4s, v27.8h
 	WORD $0x0e2fc2fa // smull v26.8h, v23.8b, v15.8b
+	WORD $0x4e606b67 // sadalp v7.4s, v27.8h
 	WORD $0x0e2fc33b // smull v27.8h, v25.8b, v15.8b
 	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
-	WORD $0x4e2f833b // smlal2 v27.8h, v25.16b, v15.16b
-	WORD $0x4e606b46 // sadalp v6.4s, v26.8h
-	WORD $0x4e606b67 // sadalp v7.4s, v27.8h
-	WORD $0x4ea1bc16 // addp v22.4s, v0.4s, v1.4s
 	WORD $0x4ea3bc57 // addp v23.4s, v2.4s, v3.4s
+	WORD $0x4e2f833b // smlal2 v27.8h, v25.16b, v15.16b
 	WORD $0x4eb7beca // addp v10.4s, v22.4s, v23.4s
+	WORD $0x0e217a57 // fcvtl v23.4s, v18.4h
+	WORD $0x4e606b46 // sadalp v6.4s, v26.8h
+	VLD1.P 2(R0), V18.H[0]
+	WORD $0x4e606b67 // sadalp v7.4s, v27.8h
 	WORD $0x6eac8556 // sub v22.4s, v10.4s, v12.4s
 	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
-	WORD $0x0e217a57 // fcvtl v23.4s, v18.4h
-	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
-	WORD $0x4f949ad6 // fmul v22.4s, v22.4s, v20.s[2]
-	WORD $0x4e36d508 // fadd v8.4s, v8.4s, v22.4s
-	WORD $0x4ea5bc96 // addp v22.4s, v4.4s, v5.4s
-	WORD $0x4ea7bcd7 // addp v23.4s, v6.4s, v7.4s
-	WORD $0x4eb7becb // addp v11.4s, v22.4s, v23.4s
-	WORD $0x6ead8576 // sub v22.4s, v11.4s, v13.4s
-	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
-	WORD $0x4e217a57 // fcvtl2 v23.4s, v18.8h
-	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
-	WORD $0x4f949ad6 // fmul v22.4s, v22.4s, v20.s[2]
-	WORD $0x4e36d529 // fadd v9.4s, v9.4s, v22.4s
-	VLD1.P 2(R0), V18.H[0]
 	VLD1.P 2(R1), V18.H[1]
-	VLD1.P 16(R0), [V22.B16]
-	VLD1.P 16(R1), [V24.B16]
-	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
-	WORD $0x4e1603d6 // tbl v22.16b, { v30.16b }, v22.16b
-	WORD $0x4e1803d8 // tbl v24.16b, { v30.16b }, v24.16b
-	WORD $0x4e1703d7 // tbl v23.16b, { v30.16b }, v23.16b
-	WORD $0x4e1903d9 // tbl v25.16b, { v30.16b }, v25.16b
-	WORD $0x0e30c2da // smull v26.8h, v22.8b, v16.8b
-	WORD $0x0e30c31b // smull v27.8h, v24.8b, v16.8b
-	WORD $0x4e3082da // smlal2 v26.8h, v22.16b, v16.16b
-	WORD $0x4e30831b // smlal2 v27.8h, v24.16b, v16.16b
-	WORD $0x4e606b40 // sadalp v0.4s, v26.8h
-	WORD $0x4e606b61 // sadalp v1.4s, v27.8h
-	WORD $0x0e31c2fa // smull v26.8h, v23.8b, v17.8b
-	WORD $0x0e31c33b // smull v27.8h, v25.8b, v17.8b
-	WORD $0x4e3182fa // smlal2 v26.8h, v23.16b, v17.16b
-	WORD $0x4e31833b // smlal2 v27.8h, v25.16b, v17.16b
-	WORD $0x4e606b40 // sadalp v0.4s, v26.8h
-	WORD $0x4e606b61 // sadalp v1.4s, v27.8h
+	WORD $0x4ea7bcd9 // addp v25.4s, v6.4s, v7.4s
+	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
+	WORD $0x4eb9bf0b // addp v11.4s, v24.4s, v25.4s
+	WORD $0x0e217a79 // fcvtl v25.4s, v19.4h
 	VLD1.P 2(R2), V18.H[2]
+	VLD1.P 2(R4), V19.H[0]
+	WORD $0x6ead8578 // sub v24.4s, v11.4s, v13.4s
+	WORD $0x4f949ad6 // fmul v22.4s, v22.4s, v20.s[2]
+	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
 	VLD1.P 2(R3), V18.H[3]
+	WORD $0x4e36d508 // fadd v8.4s, v8.4s, v22.4s
+	VLD1.P 16(R0), [V22.B16]
+	VLD1.P 2(R5), V19.H[1]
+	WORD $0x6e39df18 // fmul v24.4s, v24.4s, v25.4s
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4f949b18 // fmul v24.4s, v24.4s, v20.s[2]
+	VLD1.P 2(R6), V19.H[2]
+	WORD $0x4e1603d6 // tbl v22.16b, { v30.16b }, v22.16b
+	WORD $0x4e1703d7 // tbl v23.16b, { v30.16b }, v23.16b
+	WORD $0x4e38d529 // fadd v9.4s, v9.4s, v24.4s
+	VLD1.P 16(R1), [V24.B16]
+	WORD $0x0e30c2da // smull v26.8h, v22.8b, v16.8b
+	VLD1.P 2(R7), V19.H[3]
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	WORD $0x4e3082da // smlal2 v26.8h, v22.16b, v16.16b
 	VLD1.P 16(R2), [V22.B16]
+	WORD $0x4e1803d8 // tbl v24.16b, { v30.16b }, v24.16b
+	WORD $0x4e1903d9 // tbl v25.16b, { v30.16b }, v25.16b
+	WORD $0x0e30c31b // smull v27.8h, v24.8b, v16.8b
+	WORD $0x4e606b40 // sadalp v0.4s, v26.8h
+	WORD $0x0e31c2fa // smull v26.8h, v23.8b, v17.8b
+	WORD $0x4e30831b // smlal2 v27.8h, v24.16b, v16.16b
 	VLD1.P 16(R3), [V24.B16]
-	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
-	WORD $0x4e1603d6 // tbl v22.16b, { v30.16b }, v22.16b
-	WORD $0x4e1803d8 // tbl v24.16b, { v30.16b }, v24.16b
-	WORD $0x4e1703d7 // tbl v23.16b, { v30.16b }, v23.16b
-	WORD $0x4e1903d9 // tbl v25.16b, { v30.16b }, v25.16b
-	WORD $0x0e30c2da // smull v26.8h, v22.8b, v16.8b
-	WORD $0x0e30c31b // smull v27.8h, v24.8b, v16.8b
-	WORD $0x4e3082da // smlal2 v26.8h, v22.16b, v16.16b
-	WORD $0x4e30831b // smlal2 v27.8h, v24.16b, v16.16b
-	WORD $0x4e606b42 // sadalp v2.4s, v26.8h
-	WORD $0x4e606b63 // sadalp v3.4s, v27.8h
-	WORD $0x0e31c2fa // smull v26.8h, v23.8b, v17.8b
-	WORD $0x0e31c33b // smull v27.8h, v25.8b, v17.8b
 	WORD $0x4e3182fa // smlal2 v26.8h, v23.16b, v17.16b
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e1703d7 // tbl v23.16b, { v30.16b }, v23.16b
+	WORD $0x4e606b61 // sadalp v1.4s, v27.8h
+	WORD $0x0e31c33b // smull v27.8h, v25.8b, v17.8b
+	WORD $0x4e1603d6 // tbl v22.16b, { v30.16b }, v22.16b
+	WORD $0x4e606b40 // sadalp v0.4s, v26.8h
 	WORD $0x4e31833b // smlal2 v27.8h, v25.16b, v17.16b
-	WORD $0x4e606b42 // sadalp v2.4s, v26.8h
-	WORD $0x4e606b63 // sadalp v3.4s, v27.8h
-	VLD1.P 2(R4), V18.H[4]
-	VLD1.P 2(R5), V18.H[5]
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	WORD $0x0e30c2da // smull v26.8h, v22.8b, v16.8b
+	WORD $0x4e1903d9 // tbl v25.16b, { v30.16b }, v25.16b
+	WORD $0x4e1803d8 // tbl v24.16b, { v30.16b }, v24.16b
+	WORD $0x4e606b61 // sadalp v1.4s, v27.8h
+	WORD $0x4e3082da // smlal2 v26.8h, v22.16b, v16.16b
 	VLD1.P 16(R4), [V22.B16]
+	WORD $0x0e30c31b // smull v27.8h, v24.8b, v16.8b
+	WORD $0x4e606b42 // sadalp v2.4s, v26.8h
+	WORD $0x0e31c2fa // smull v26.8h, v23.8b, v17.8b
+	WORD $0x4e30831b // smlal2 v27.8h, v24.16b, v16.16b
 	VLD1.P 16(R5), [V24.B16]
+	WORD $0x4e3182fa // smlal2 v26.8h, v23.16b, v17.16b
 	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
+	WORD $0x4e606b63 // sadalp v3.4s, v27.8h
+	WORD $0x0e31c33b // smull v27.8h, v25.8b, v17.8b
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
-	WORD $0x4e1603d6 // tbl v22.16b, { v30.16b }, v22.16b
-	WORD $0x4e1803d8 // tbl v24.16b, { v30.16b }, v24.16b
 	WORD $0x4e1703d7 // tbl v23.16b, { v30.16b }, v23.16b
-	WORD $0x4e1903d9 // tbl v25.16b, { v30.16b }, v25.16b
+	WORD $0x4e1603d6 // tbl v22.16b, { v30.16b }, v22.16b
+	WORD $0x4e606b42 // sadalp v2.4s, v26.8h
+	WORD $0x4e31833b // smlal2 v27.8h, v25.16b, v17.16b
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
 	WORD $0x0e30c2da // smull v26.8h, v22.8b, v16.8b
+	WORD $0x4e1903d9 // tbl v25.16b, { v30.16b }, v25.16b
+	WORD $0x4e1803d8 // tbl v24.16b, { v30.16b }, v24.16b
+	WORD $0x4e606b63 // sadalp v3.4s, v27.8h
 	WORD $0x0e30c31b // smull v27.8h, v24.8b, v16.8b
 	WORD $0x4e3082da // smlal2 v26.8h, v22.16b, v16.16b
-	WORD $0x4e30831b // smlal2 v27.8h, v24.16b, v16.16b
-	WORD $0x4e606b44 // sadalp v4.4s, v26.8h
-	WORD $0x4e606b65 // sadalp v5.4s, v27.8h
-	WORD $0x0e31c2fa // smull v26.8h, v23.8b, v17.8b
-	WORD $0x0e31c33b // smull v27.8h, v25.8b, v17.8b
-	WORD $0x4e3182fa // smlal2 v26.8h, v23.16b, v17.16b
-	WORD $0x4e31833b // smlal2 v27.8h, v25.16b, v17.16b
-	WORD $0x4e606b44 // sadalp v4.4s, v26.8h
-	WORD $0x4e606b65 // sadalp v5.4s, v27.8h
-	VLD1.P 2(R6), V18.H[6]
-	VLD1.P 2(R7), V18.H[7]
 	VLD1.P 16(R6), [V22.B16]
+	WORD $0x4e30831b // smlal2 v27.8h, v24.16b, v16.16b
 	VLD1.P 16(R7), [V24.B16]
+	WORD $0x4e606b44 // sadalp v4.4s, v26.8h
+	WORD $0x0e31c2fa // smull v26.8h, v23.8b, v17.8b
+	WORD $0x4e606b65 // sadalp v5.4s, v27.8h
+	WORD $0x0e31c33b // smull v27.8h, v25.8b, v17.8b
+	WORD $0x4e3182fa // smlal2 v26.8h, v23.16b, v17.16b
 	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e1703d7 // tbl v23.16b, { v30.16b }, v23.16b
+	WORD $0x4e31833b // smlal2 v27.8h, v25.16b, v17.16b
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
 	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
 	WORD $0x4e1603d6 // tbl v22.16b, { v30.16b }, v22.16b
-	WORD $0x4e1803d8 // tbl v24.16b, { v30.16b }, v24.16b
-	WORD $0x4e1703d7 // tbl v23.16b, { v30.16b }, v23.16b
+	WORD $0x4e606b44 // sadalp v4.4s, v26.8h
 	WORD $0x4e1903d9 // tbl v25.16b, { v30.16b }, v25.16b
+	WORD $0x4e1803d8 // tbl v24.16b, { v30.16b }, v24.16b
+	WORD $0x4e606b65 // sadalp v5.4s, v27.8h
 	WORD $0x0e30c2da // smull v26.8h, v22.8b, v16.8b
 	WORD $0x0e30c31b // smull v27.8h, v24.8b, v16.8b
 	WORD $0x4e3082da // smlal2 v26.8h, v22.16b, v16.16b
+	WORD $0x4ea1bc16 // addp v22.4s, v0.4s, v1.4s
 	WORD $0x4e30831b // smlal2 v27.8h, v24.16b, v16.16b
+	WORD $0x4ea5bc98 // addp v24.4s, v4.4s, v5.4s
 	WORD $0x4e606b46 // sadalp v6.4s, v26.8h
-	WORD $0x4e606b67 // sadalp v7.4s, v27.8h
 	WORD $0x0e31c2fa // smull v26.8h, v23.8b, v17.8b
+	WORD $0x4e606b67 // sadalp v7.4s, v27.8h
 	WORD $0x0e31c33b // smull v27.8h, v25.8b, v17.8b
 	WORD $0x4e3182fa // smlal2 v26.8h, v23.16b, v17.16b
+	WORD $0x4ea3bc57 // addp v23.4s, v2.4s, v3.4s
 	WORD $0x4e31833b // smlal2 v27.8h, v25.16b, v17.16b
+	WORD $0x4eb7becc // addp v12.4s, v22.4s, v23.4s
+	WORD $0x0e217a57 // fcvtl v23.4s, v18.4h
 	WORD $0x4e606b46 // sadalp v6.4s, v26.8h
 	WORD $0x4e606b67 // sadalp v7.4s, v27.8h
-	WORD $0x4ea1bc16 // addp v22.4s, v0.4s, v1.4s
-	WORD $0x4ea3bc57 // addp v23.4s, v2.4s, v3.4s
-	WORD $0x4eb7becc // addp v12.4s, v22.4s, v23.4s
 	WORD $0x6eaa8596 // sub v22.4s, v12.4s, v10.4s
 	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
-	WORD $0x0e217a57 // fcvtl v23.4s, v18.4h
+	WORD $0x4ea7bcd9 // addp v25.4s, v6.4s, v7.4s
 	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
+	WORD $0x4eb9bf0d // addp v13.4s, v24.4s, v25.4s
+	WORD $0x0e217a79 // fcvtl v25.4s, v19.4h
+	WORD $0x6eab85b8 // sub v24.4s, v13.4s, v11.4s
 	WORD $0x4fb49ad6 // fmul v22.4s, v22.4s, v20.s[3]
+	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
 	WORD $0x4e36d508 // fadd v8.4s, v8.4s, v22.4s
-	WORD $0x4ea5bc96 // addp v22.4s, v4.4s, v5.4s
-	WORD $0x4ea7bcd7 // addp v23.4s, v6.4s, v7.4s
-	WORD $0x4eb7becd // addp v13.4s, v22.4s, v23.4s
-	WORD $0x6eab85b6 // sub v22.4s, v13.4s, v11.4s
-	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
-	WORD $0x4e217a57 // fcvtl2 v23.4s, v18.8h
-	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
-	WORD $0x4fb49ad6 // fmul v22.4s, v22.4s, v20.s[3]
-	WORD $0x4e36d529 // fadd v9.4s, v9.4s, v22.4s
+	WORD $0x6e39df18 // fmul v24.4s, v24.4s, v25.4s
+	WORD $0x4fb49b18 // fmul v24.4s, v24.4s, v20.s[3]
+	WORD $0x4e38d529 // fadd v9.4s, v9.4s, v24.4s
 	SUBS $4, R11, R11
 	BGE fourIQ4_NLNEON
 
@@ -4187,121 +4187,121 @@ oneIQ4_NLNEON:
 	PRFM 64(R12), PLDL2KEEP
 	ADD $144, R12, R12
 	FMOVS.P 4(R9), F20
-	VLD1.P 32(R8), [V14.B16, V15.B16]
 	VLD1.P 2(R0), V18.H[0]
-	VLD1.P 2(R1), V18.H[1]
 	VLD1.P 16(R0), [V22.B16]
+	VLD1.P 32(R8), [V14.B16, V15.B16]
+	VLD1.P 2(R4), V19.H[0]
+	VLD1.P 2(R1), V18.H[1]
 	VLD1.P 16(R1), [V24.B16]
 	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
-	WORD $0x4e1603d6 // tbl v22.16b, { v30.16b }, v22.16b
-	WORD $0x4e1803d8 // tbl v24.16b, { v30.16b }, v24.16b
 	WORD $0x4e1703d7 // tbl v23.16b, { v30.16b }, v23.16b
-	WORD $0x4e1903d9 // tbl v25.16b, { v30.16b }, v25.16b
-	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
-	WORD $0x0e2ec31b // smull v27.8h, v24.8b, v14.8b
-	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
-	WORD $0x4e2e831b // smlal2 v27.8h, v24.16b, v14.16b
-	WORD $0x4e606b40 // sadalp v0.4s, v26.8h
-	WORD $0x4e606b61 // sadalp v1.4s, v27.8h
-	WORD $0x0e2fc2fa // smull v26.8h, v23.8b, v15.8b
-	WORD $0x0e2fc33b // smull v27.8h, v25.8b, v15.8b
-	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
-	WORD $0x4e2f833b // smlal2 v27.8h, v25.16b, v15.16b
-	WORD $0x4e606b40 // sadalp v0.4s, v26.8h
-	WORD $0x4e606b61 // sadalp v1.4s, v27.8h
+	VLD1.P 2(R5), V19.H[1]
+	WORD $0x4e1603d6 // tbl v22.16b, { v30.16b }, v22.16b
 	VLD1.P 2(R2), V18.H[2]
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
+	WORD $0x4e1803d8 // tbl v24.16b, { v30.16b }, v24.16b
+	WORD $0x4e1903d9 // tbl v25.16b, { v30.16b }, v25.16b
+	VLD1.P 2(R6), V19.H[2]
 	VLD1.P 2(R3), V18.H[3]
+	WORD $0x0e2ec31b // smull v27.8h, v24.8b, v14.8b
+	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
 	VLD1.P 16(R2), [V22.B16]
+	VLD1.P 2(R7), V19.H[3]
+	WORD $0x4e2e831b // smlal2 v27.8h, v24.16b, v14.16b
 	VLD1.P 16(R3), [V24.B16]
+	WORD $0x4e606b40 // sadalp v0.4s, v26.8h
+	WORD $0x0e2fc2fa // smull v26.8h, v23.8b, v15.8b
+	WORD $0x4e606b61 // sadalp v1.4s, v27.8h
+	WORD $0x0e2fc33b // smull v27.8h, v25.8b, v15.8b
+	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
 	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e1703d7 // tbl v23.16b, { v30.16b }, v23.16b
+	WORD $0x4e2f833b // smlal2 v27.8h, v25.16b, v15.16b
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
 	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
 	WORD $0x4e1603d6 // tbl v22.16b, { v30.16b }, v22.16b
-	WORD $0x4e1803d8 // tbl v24.16b, { v30.16b }, v24.16b
-	WORD $0x4e1703d7 // tbl v23.16b, { v30.16b }, v23.16b
+	WORD $0x4e606b40 // sadalp v0.4s, v26.8h
 	WORD $0x4e1903d9 // tbl v25.16b, { v30.16b }, v25.16b
+	WORD $0x4e1803d8 // tbl v24.16b, { v30.16b }, v24.16b
+	WORD $0x4e606b61 // sadalp v1.4s, v27.8h
 	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
 	WORD $0x0e2ec31b // smull v27.8h, v24.8b, v14.8b
 	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
-	WORD $0x4e2e831b // smlal2 v27.8h, v24.16b, v14.16b
-	WORD $0x4e606b42 // sadalp v2.4s, v26.8h
-	WORD $0x4e606b63 // sadalp v3.4s, v27.8h
-	WORD $0x0e2fc2fa // smull v26.8h, v23.8b, v15.8b
-	WORD $0x0e2fc33b // smull v27.8h, v25.8b, v15.8b
-	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
-	WORD $0x4e2f833b // smlal2 v27.8h, v25.16b, v15.16b
-	WORD $0x4e606b42 // sadalp v2.4s, v26.8h
-	WORD $0x4e606b63 // sadalp v3.4s, v27.8h
-	VLD1.P 2(R4), V18.H[4]
-	VLD1.P 2(R5), V18.H[5]
 	VLD1.P 16(R4), [V22.B16]
+	WORD $0x4e2e831b // smlal2 v27.8h, v24.16b, v14.16b
 	VLD1.P 16(R5), [V24.B16]
+	WORD $0x4e606b42 // sadalp v2.4s, v26.8h
+	WORD $0x0e2fc2fa // smull v26.8h, v23.8b, v15.8b
+	WORD $0x4e606b63 // sadalp v3.4s, v27.8h
+	WORD $0x0e2fc33b // smull v27.8h, v25.8b, v15.8b
+	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
 	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e2f833b // smlal2 v27.8h, v25.16b, v15.16b
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
 	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
 	WORD $0x4e1603d6 // tbl v22.16b, { v30.16b }, v22.16b
-	WORD $0x4e1803d8 // tbl v24.16b, { v30.16b }, v24.16b
+	WORD $0x4e606b42 // sadalp v2.4s, v26.8h
 	WORD $0x4e1703d7 // tbl v23.16b, { v30.16b }, v23.16b
+	WORD $0x4e1803d8 // tbl v24.16b, { v30.16b }, v24.16b
 	WORD $0x4e1903d9 // tbl v25.16b, { v30.16b }, v25.16b
+	WORD $0x4e606b63 // sadalp v3.4s, v27.8h
 	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
 	WORD $0x0e2ec31b // smull v27.8h, v24.8b, v14.8b
 	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
-	WORD $0x4e2e831b // smlal2 v27.8h, v24.16b, v14.16b
-	WORD $0x4e606b44 // sadalp v4.4s, v26.8h
-	WORD $0x4e606b65 // sadalp v5.4s, v27.8h
-	WORD $0x0e2fc2fa // smull v26.8h, v23.8b, v15.8b
-	WORD $0x0e2fc33b // smull v27.8h, v25.8b, v15.8b
-	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
-	WORD $0x4e2f833b // smlal2 v27.8h, v25.16b, v15.16b
-	WORD $0x4e606b44 // sadalp v4.4s, v26.8h
-	WORD $0x4e606b65 // sadalp v5.4s, v27.8h
-	VLD1.P 2(R6), V18.H[6]
-	VLD1.P 2(R7), V18.H[7]
 	VLD1.P 16(R6), [V22.B16]
+	WORD $0x4e2e831b // smlal2 v27.8h, v24.16b, v14.16b
 	VLD1.P 16(R7), [V24.B16]
+	WORD $0x4e606b44 // sadalp v4.4s, v26.8h
+	WORD $0x0e2fc2fa // smull v26.8h, v23.8b, v15.8b
+	WORD $0x4e606b65 // sadalp v5.4s, v27.8h
+	WORD $0x0e2fc33b // smull v27.8h, v25.8b, v15.8b
+	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
 	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e2f833b // smlal2 v27.8h, v25.16b, v15.16b
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
 	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
 	WORD $0x4e1603d6 // tbl v22.16b, { v30.16b }, v22.16b
-	WORD $0x4e1803d8 // tbl v24.16b, { v30.16b }, v24.16b
+	WORD $0x4e606b44 // sadalp v4.4s, v26.8h
 	WORD $0x4e1703d7 // tbl v23.16b, { v30.16b }, v23.16b
+	WORD $0x4e1803d8 // tbl v24.16b, { v30.16b }, v24.16b
 	WORD $0x4e1903d9 // tbl v25.16b, { v30.16b }, v25.16b
+	WORD $0x4e606b65 // sadalp v5.4s, v27.8h
 	WORD $0x0e2ec2da // smull v26.8h, v22.8b, v14.8b
 	WORD $0x0e2ec31b // smull v27.8h, v24.8b, v14.8b
 	WORD $0x4e2e82da // smlal2 v26.8h, v22.16b, v14.16b
+	WORD $0x4ea1bc16 // addp v22.4s, v0.4s, v1.4s
 	WORD $0x4e2e831b // smlal2 v27.8h, v24.16b, v14.16b
+	WORD $0x4ea5bc98 // addp v24.4s, v4.4s, v5.4s
 	WORD $0x4e606b46 // sadalp v6.4s, v26.8h
-	WORD $0x4e606b67 // sadalp v7.4s, v27.8h
 	WORD $0x0e2fc2fa // smull v26.8h, v23.8b, v15.8b
+	WORD $0x4e606b67 // sadalp v7.4s, v27.8h
 	WORD $0x0e2fc33b // smull v27.8h, v25.8b, v15.8b
 	WORD $0x4e2f82fa // smlal2 v26.8h, v23.16b, v15.16b
+	WORD $0x4ea3bc57 // addp v23.4s, v2.4s, v3.4s
 	WORD $0x4e2f833b // smlal2 v27.8h, v25.16b, v15.16b
+	WORD $0x4eb7beca // addp v10.4s, v22.4s, v23.4s
+	WORD $0x0e217a57 // fcvtl v23.4s, v18.4h
 	WORD $0x4e606b46 // sadalp v6.4s, v26.8h
 	WORD $0x4e606b67 // sadalp v7.4s, v27.8h
-	WORD $0x4ea1bc16 // addp v22.4s, v0.4s, v1.4s
-	WORD $0x4ea3bc57 // addp v23.4s, v2.4s, v3.4s
-	WORD $0x4eb7beca // addp v10.4s, v22.4s, v23.4s
 	WORD $0x6eac8556 // sub v22.4s, v10.4s, v12.4s
 	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
-	WORD $0x0e217a57 // fcvtl v23.4s, v18.4h
+	WORD $0x4ea7bcd9 // addp v25.4s, v6.4s, v7.4s
 	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
+	WORD $0x4eb9bf0b // addp v11.4s, v24.4s, v25.4s
+	WORD $0x0e217a79 // fcvtl v25.4s, v19.4h
+	WORD $0x6ead8578 // sub v24.4s, v11.4s, v13.4s
 	WORD $0x4f9492d6 // fmul v22.4s, v22.4s, v20.s[0]
+	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
 	WORD $0x4e36d508 // fadd v8.4s, v8.4s, v22.4s
-	WORD $0x4ea5bc96 // addp v22.4s, v4.4s, v5.4s
-	WORD $0x4ea7bcd7 // addp v23.4s, v6.4s, v7.4s
-	WORD $0x4eb7becb // addp v11.4s, v22.4s, v23.4s
-	WORD $0x6ead8576 // sub v22.4s, v11.4s, v13.4s
-	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
-	WORD $0x4e217a57 // fcvtl2 v23.4s, v18.8h
-	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
-	WORD $0x4f9492d6 // fmul v22.4s, v22.4s, v20.s[0]
-	WORD $0x4e36d529 // fadd v9.4s, v9.4s, v22.4s
+	WORD $0x6e39df18 // fmul v24.4s, v24.4s, v25.4s
+	WORD $0x4f949318 // fmul v24.4s, v24.4s, v20.s[0]
+	WORD $0x4e38d529 // fadd v9.4s, v9.4s, v24.4s
 	WORD $0x4eaa1d4c // mov v12.16b, v10.16b
 	WORD $0x4eab1d6d // mov v13.16b, v11.16b
 	SUBS $1, R11, R11
@@ -4332,7 +4332,7 @@ storeIQ4_NLNEON:
 // 	R15 R19 R20 start of codes, d, sums   R21 blocks   R22 from a row's end to the next group
 // 	V0-V7 int32 sums of each row, from its first block on (they may wrap)
 // 	V8 V9 float sums, lane = row   V10-V13 the int32 sums up to this and the last block
-// 	V14-V17 codes of x   V18 V19 scales and mins   V20 d   V21 Σx   others free up to the constants from V28 on
+// 	V14-V17 codes of x   V18 V19 scales (and mins)   V20 d   V21 Σx   others free up to the constants from V28 on
 //
 // 	for each group {
 // 		for each block b {
@@ -4382,227 +4382,227 @@ groupQ8_0DotProd:
 	BLT oddQ8_0DotProd
 
 fourQ8_0DotProd:
+	VLD1.P 2(R0), V18.H[0]
+	VLD1.P 2(R4), V19.H[0]
+	VLD1.P 64(R8), [V14.B16, V15.B16, V16.B16, V17.B16]
+	VLD1.P 32(R0), [V22.B16, V23.B16]
+	FMOVQ.P 16(R9), F20
+	VLD1.P 2(R1), V18.H[1]
+	VLD1.P 2(R5), V19.H[1]
+	VLD1.P 32(R1), [V24.B16, V25.B16]
+	WORD $0x4e8e96c0 // sdot v0.4s, v22.16b, v14.16b
 	PRFM 0(R12), PLDL2KEEP
 	PRFM 64(R12), PLDL2KEEP
+	VLD1.P 2(R2), V18.H[2]
+	VLD1.P 32(R2), [V26.B16, V27.B16]
+	VLD1.P 2(R6), V19.H[2]
+	WORD $0x4e8e9701 // sdot v1.4s, v24.16b, v14.16b
+	WORD $0x4e8f96e0 // sdot v0.4s, v23.16b, v15.16b
+	VLD1.P 32(R4), [V22.B16, V23.B16]
 	PRFM 128(R12), PLDL2KEEP
+	VLD1.P 2(R3), V18.H[3]
+	VLD1.P 32(R3), [V28.B16, V29.B16]
+	WORD $0x4e8e9742 // sdot v2.4s, v26.16b, v14.16b
+	VLD1.P 2(R7), V19.H[3]
+	WORD $0x4e8f9721 // sdot v1.4s, v25.16b, v15.16b
+	VLD1.P 32(R5), [V24.B16, V25.B16]
+	WORD $0x4e8e96c4 // sdot v4.4s, v22.16b, v14.16b
 	PRFM 192(R12), PLDL2KEEP
+	WORD $0x4e8f9762 // sdot v2.4s, v27.16b, v15.16b
+	VLD1.P 32(R6), [V26.B16, V27.B16]
+	WORD $0x4e8e9783 // sdot v3.4s, v28.16b, v14.16b
+	WORD $0x4ea1bc16 // addp v22.4s, v0.4s, v1.4s
+	WORD $0x4e8f96e4 // sdot v4.4s, v23.16b, v15.16b
 	PRFM 256(R12), PLDL2KEEP
+	WORD $0x4e8e9705 // sdot v5.4s, v24.16b, v14.16b
 	PRFM 320(R12), PLDL2KEEP
 	PRFM 384(R12), PLDL2KEEP
+	WORD $0x4e8f97a3 // sdot v3.4s, v29.16b, v15.16b
+	VLD1.P 32(R7), [V28.B16, V29.B16]
+	WORD $0x4e8e9746 // sdot v6.4s, v26.16b, v14.16b
 	PRFM 448(R12), PLDL2KEEP
+	WORD $0x4e8f9725 // sdot v5.4s, v25.16b, v15.16b
 	PRFM 512(R12), PLDL2KEEP
 	PRFM 576(R12), PLDL2KEEP
+	WORD $0x4ea3bc57 // addp v23.4s, v2.4s, v3.4s
 	PRFM 640(R12), PLDL2KEEP
+	WORD $0x4e8e9787 // sdot v7.4s, v28.16b, v14.16b
+	WORD $0x4e8f9766 // sdot v6.4s, v27.16b, v15.16b
+	WORD $0x4ea5bc98 // addp v24.4s, v4.4s, v5.4s
 	PRFM 704(R12), PLDL2KEEP
+	WORD $0x4eb7beca // addp v10.4s, v22.4s, v23.4s
+	WORD $0x0e217a57 // fcvtl v23.4s, v18.4h
+	VLD1.P 2(R0), V18.H[0]
+	WORD $0x4e8f97a7 // sdot v7.4s, v29.16b, v15.16b
 	PRFM 768(R12), PLDL2KEEP
+	WORD $0x6eac8556 // sub v22.4s, v10.4s, v12.4s
 	PRFM 832(R12), PLDL2KEEP
 	PRFM 896(R12), PLDL2KEEP
+	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
 	PRFM 960(R12), PLDL2KEEP
+	WORD $0x4ea7bcd9 // addp v25.4s, v6.4s, v7.4s
+	VLD1.P 2(R1), V18.H[1]
 	PRFM 1024(R12), PLDL2KEEP
 	ADD $1088, R12, R12
-	FMOVQ.P 16(R9), F20
-	VLD1.P 64(R8), [V14.B16, V15.B16, V16.B16, V17.B16]
-	VLD1.P 2(R0), V18.H[0]
-	VLD1.P 2(R1), V18.H[1]
-	VLD1.P 32(R0), [V22.B16, V23.B16]
-	VLD1.P 32(R1), [V24.B16, V25.B16]
-	WORD $0x4e8e96c0 // sdot v0.4s, v22.16b, v14.16b
-	WORD $0x4e8e9701 // sdot v1.4s, v24.16b, v14.16b
-	WORD $0x4e8f96e0 // sdot v0.4s, v23.16b, v15.16b
-	WORD $0x4e8f9721 // sdot v1.4s, v25.16b, v15.16b
+	WORD $0x4eb9bf0b // addp v11.4s, v24.4s, v25.4s
+	WORD $0x0e217a79 // fcvtl v25.4s, v19.4h
+	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
+	VLD1.P 2(R4), V19.H[0]
 	VLD1.P 2(R2), V18.H[2]
+	WORD $0x6ead8578 // sub v24.4s, v11.4s, v13.4s
+	VLD1.P 32(R2), [V26.B16, V27.B16]
+	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
+	WORD $0x4f9492d6 // fmul v22.4s, v22.4s, v20.s[0]
+	VLD1.P 2(R5), V19.H[1]
 	VLD1.P 2(R3), V18.H[3]
-	VLD1.P 32(R2), [V22.B16, V23.B16]
-	VLD1.P 32(R3), [V24.B16, V25.B16]
-	WORD $0x4e8e96c2 // sdot v2.4s, v22.16b, v14.16b
-	WORD $0x4e8e9703 // sdot v3.4s, v24.16b, v14.16b
-	WORD $0x4e8f96e2 // sdot v2.4s, v23.16b, v15.16b
-	WORD $0x4e8f9723 // sdot v3.4s, v25.16b, v15.16b
-	VLD1.P 2(R4), V18.H[4]
-	VLD1.P 2(R5), V18.H[5]
+	VLD1.P 32(R3), [V28.B16, V29.B16]
+	WORD $0x4e909742 // sdot v2.4s, v26.16b, v16.16b
+	WORD $0x6e39df18 // fmul v24.4s, v24.4s, v25.4s
+	WORD $0x4e36d508 // fadd v8.4s, v8.4s, v22.4s
+	VLD1.P 32(R0), [V22.B16, V23.B16]
+	VLD1.P 2(R6), V19.H[2]
+	WORD $0x4e919762 // sdot v2.4s, v27.16b, v17.16b
+	VLD1.P 32(R6), [V26.B16, V27.B16]
+	WORD $0x4f949318 // fmul v24.4s, v24.4s, v20.s[0]
+	WORD $0x4e909783 // sdot v3.4s, v28.16b, v16.16b
+	WORD $0x4e9096c0 // sdot v0.4s, v22.16b, v16.16b
+	VLD1.P 2(R7), V19.H[3]
+	WORD $0x4e38d529 // fadd v9.4s, v9.4s, v24.4s
+	VLD1.P 32(R1), [V24.B16, V25.B16]
+	WORD $0x4e9197a3 // sdot v3.4s, v29.16b, v17.16b
+	VLD1.P 32(R7), [V28.B16, V29.B16]
+	WORD $0x4e9196e0 // sdot v0.4s, v23.16b, v17.16b
 	VLD1.P 32(R4), [V22.B16, V23.B16]
+	WORD $0x4e909746 // sdot v6.4s, v26.16b, v16.16b
+	WORD $0x4e909701 // sdot v1.4s, v24.16b, v16.16b
+	WORD $0x4e909787 // sdot v7.4s, v28.16b, v16.16b
+	WORD $0x4e9096c4 // sdot v4.4s, v22.16b, v16.16b
+	WORD $0x4e919766 // sdot v6.4s, v27.16b, v17.16b
+	WORD $0x4e919721 // sdot v1.4s, v25.16b, v17.16b
 	VLD1.P 32(R5), [V24.B16, V25.B16]
-	WORD $0x4e8e96c4 // sdot v4.4s, v22.16b, v14.16b
-	WORD $0x4e8e9705 // sdot v5.4s, v24.16b, v14.16b
-	WORD $0x4e8f96e4 // sdot v4.4s, v23.16b, v15.16b
-	WORD $0x4e8f9725 // sdot v5.4s, v25.16b, v15.16b
-	VLD1.P 2(R6), V18.H[6]
-	VLD1.P 2(R7), V18.H[7]
-	VLD1.P 32(R6), [V22.B16, V23.B16]
-	VLD1.P 32(R7), [V24.B16, V25.B16]
-	WORD $0x4e8e96c6 // sdot v6.4s, v22.16b, v14.16b
-	WORD $0x4e8e9707 // sdot v7.4s, v24.16b, v14.16b
-	WORD $0x4e8f96e6 // sdot v6.4s, v23.16b, v15.16b
-	WORD $0x4e8f9727 // sdot v7.4s, v25.16b, v15.16b
-	WORD $0x4ea1bc16 // addp v22.4s, v0.4s, v1.4s
+	WORD $0x4e9197a7 // sdot v7.4s, v29.16b, v17.16b
+	WORD $0x4e9196e4 // sdot v4.4s, v23.16b, v17.16b
 	WORD $0x4ea3bc57 // addp v23.4s, v2.4s, v3.4s
+	WORD $0x4ea1bc16 // addp v22.4s, v0.4s, v1.4s
+	WORD $0x4e909705 // sdot v5.4s, v24.16b, v16.16b
+	WORD $0x4eb7becc // addp v12.4s, v22.4s, v23.4s
+	WORD $0x0e217a57 // fcvtl v23.4s, v18.4h
+	VLD1.P 2(R0), V18.H[0]
+	WORD $0x4e919725 // sdot v5.4s, v25.16b, v17.16b
+	WORD $0x4ea7bcd9 // addp v25.4s, v6.4s, v7.4s
+	WORD $0x6eaa8596 // sub v22.4s, v12.4s, v10.4s
+	VLD1.P 64(R8), [V14.B16, V15.B16, V16.B16, V17.B16]
+	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
+	WORD $0x4ea5bc98 // addp v24.4s, v4.4s, v5.4s
+	VLD1.P 2(R1), V18.H[1]
+	WORD $0x4eb9bf0d // addp v13.4s, v24.4s, v25.4s
+	WORD $0x0e217a79 // fcvtl v25.4s, v19.4h
+	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
+	VLD1.P 2(R4), V19.H[0]
+	VLD1.P 2(R2), V18.H[2]
+	WORD $0x6eab85b8 // sub v24.4s, v13.4s, v11.4s
+	VLD1.P 32(R2), [V26.B16, V27.B16]
+	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
+	WORD $0x4fb492d6 // fmul v22.4s, v22.4s, v20.s[1]
+	VLD1.P 2(R5), V19.H[1]
+	VLD1.P 2(R3), V18.H[3]
+	VLD1.P 32(R3), [V28.B16, V29.B16]
+	WORD $0x4e8e9742 // sdot v2.4s, v26.16b, v14.16b
+	WORD $0x6e39df18 // fmul v24.4s, v24.4s, v25.4s
+	WORD $0x4e36d508 // fadd v8.4s, v8.4s, v22.4s
+	VLD1.P 32(R0), [V22.B16, V23.B16]
+	VLD1.P 2(R6), V19.H[2]
+	WORD $0x4e8f9762 // sdot v2.4s, v27.16b, v15.16b
+	VLD1.P 32(R6), [V26.B16, V27.B16]
+	WORD $0x4fb49318 // fmul v24.4s, v24.4s, v20.s[1]
+	WORD $0x4e8e9783 // sdot v3.4s, v28.16b, v14.16b
+	WORD $0x4e8e96c0 // sdot v0.4s, v22.16b, v14.16b
+	VLD1.P 2(R7), V19.H[3]
+	WORD $0x4e38d529 // fadd v9.4s, v9.4s, v24.4s
+	VLD1.P 32(R1), [V24.B16, V25.B16]
+	WORD $0x4e8f97a3 // sdot v3.4s, v29.16b, v15.16b
+	VLD1.P 32(R7), [V28.B16, V29.B16]
+	WORD $0x4e8f96e0 // sdot v0.4s, v23.16b, v15.16b
+	VLD1.P 32(R4), [V22.B16, V23.B16]
+	WORD $0x4e8e9746 // sdot v6.4s, v26.16b, v14.16b
+	WORD $0x4e8e9701 // sdot v1.4s, v24.16b, v14.16b
+	WORD $0x4e8e9787 // sdot v7.4s, v28.16b, v14.16b
+	WORD $0x4e8e96c4 // sdot v4.4s, v22.16b, v14.16b
+	WORD $0x4e8f9766 // sdot v6.4s, v27.16b, v15.16b
+	WORD $0x4e8f9721 // sdot v1.4s, v25.16b, v15.16b
+	VLD1.P 32(R5), [V24.B16, V25.B16]
+	WORD $0x4e8f97a7 // sdot v7.4s, v29.16b, v15.16b
+	WORD $0x4e8f96e4 // sdot v4.4s, v23.16b, v15.16b
+	WORD $0x4ea3bc57 // addp v23.4s, v2.4s, v3.4s
+	WORD $0x4ea1bc16 // addp v22.4s, v0.4s, v1.4s
+	WORD $0x4e8e9705 // sdot v5.4s, v24.16b, v14.16b
 	WORD $0x4eb7beca // addp v10.4s, v22.4s, v23.4s
+	WORD $0x0e217a57 // fcvtl v23.4s, v18.4h
+	VLD1.P 2(R0), V18.H[0]
+	WORD $0x4e8f9725 // sdot v5.4s, v25.16b, v15.16b
+	WORD $0x4ea7bcd9 // addp v25.4s, v6.4s, v7.4s
 	WORD $0x6eac8556 // sub v22.4s, v10.4s, v12.4s
 	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
-	WORD $0x0e217a57 // fcvtl v23.4s, v18.4h
-	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
-	WORD $0x4f9492d6 // fmul v22.4s, v22.4s, v20.s[0]
-	WORD $0x4e36d508 // fadd v8.4s, v8.4s, v22.4s
-	WORD $0x4ea5bc96 // addp v22.4s, v4.4s, v5.4s
-	WORD $0x4ea7bcd7 // addp v23.4s, v6.4s, v7.4s
-	WORD $0x4eb7becb // addp v11.4s, v22.4s, v23.4s
-	WORD $0x6ead8576 // sub v22.4s, v11.4s, v13.4s
-	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
-	WORD $0x4e217a57 // fcvtl2 v23.4s, v18.8h
-	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
-	WORD $0x4f9492d6 // fmul v22.4s, v22.4s, v20.s[0]
-	WORD $0x4e36d529 // fadd v9.4s, v9.4s, v22.4s
-	VLD1.P 2(R0), V18.H[0]
+	WORD $0x4ea5bc98 // addp v24.4s, v4.4s, v5.4s
 	VLD1.P 2(R1), V18.H[1]
-	VLD1.P 32(R0), [V22.B16, V23.B16]
-	VLD1.P 32(R1), [V24.B16, V25.B16]
-	WORD $0x4e9096c0 // sdot v0.4s, v22.16b, v16.16b
-	WORD $0x4e909701 // sdot v1.4s, v24.16b, v16.16b
-	WORD $0x4e9196e0 // sdot v0.4s, v23.16b, v17.16b
-	WORD $0x4e919721 // sdot v1.4s, v25.16b, v17.16b
+	WORD $0x4eb9bf0b // addp v11.4s, v24.4s, v25.4s
+	WORD $0x0e217a79 // fcvtl v25.4s, v19.4h
+	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
+	VLD1.P 2(R4), V19.H[0]
 	VLD1.P 2(R2), V18.H[2]
+	WORD $0x6ead8578 // sub v24.4s, v11.4s, v13.4s
+	VLD1.P 32(R2), [V26.B16, V27.B16]
+	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
+	WORD $0x4f949ad6 // fmul v22.4s, v22.4s, v20.s[2]
+	VLD1.P 2(R5), V19.H[1]
 	VLD1.P 2(R3), V18.H[3]
-	VLD1.P 32(R2), [V22.B16, V23.B16]
-	VLD1.P 32(R3), [V24.B16, V25.B16]
-	WORD $0x4e9096c2 // sdot v2.4s, v22.16b, v16.16b
-	WORD $0x4e909703 // sdot v3.4s, v24.16b, v16.16b
-	WORD $0x4e9196e2 // sdot v2.4s, v23.16b, v17.16b
-	WORD $0x4e919723 // sdot v3.4s, v25.16b, v17.16b
-	VLD1.P 2(R4), V18.H[4]
-	VLD1.P 2(R5), V18.H[5]
+	VLD1.P 32(R3), [V28.B16, V29.B16]
+	WORD $0x4e909742 // sdot v2.4s, v26.16b, v16.16b
+	WORD $0x6e39df18 // fmul v24.4s, v24.4s, v25.4s
+	WORD $0x4e36d508 // fadd v8.4s, v8.4s, v22.4s
+	VLD1.P 32(R0), [V22.B16, V23.B16]
+	VLD1.P 2(R6), V19.H[2]
+	WORD $0x4e919762 // sdot v2.4s, v27.16b, v17.16b
+	VLD1.P 32(R6), [V26.B16, V27.B16]
+	WORD $0x4f949b18 // fmul v24.4s, v24.4s, v20.s[2]
+	WORD $0x4e909783 // sdot v3.4s, v28.16b, v16.16b
+	WORD $0x4e9096c0 // sdot v0.4s, v22.16b, v16.16b
+	VLD1.P 2(R7), V19.H[3]
+	WORD $0x4e38d529 // fadd v9.4s, v9.4s, v24.4s
+	VLD1.P 32(R1), [V24.B16, V25.B16]
+	WORD $0x4e9197a3 // sdot v3.4s, v29.16b, v17.16b
+	VLD1.P 32(R7), [V28.B16, V29.B16]
+	WORD $0x4e9196e0 // sdot v0.4s, v23.16b, v17.16b
 	VLD1.P 32(R4), [V22.B16, V23.B16]
-	VLD1.P 32(R5), [V24.B16, V25.B16]
+	WORD $0x4e909746 // sdot v6.4s, v26.16b, v16.16b
+	WORD $0x4e909701 // sdot v1.4s, v24.16b, v16.16b
+	WORD $0x4e909787 // sdot v7.4s, v28.16b, v16.16b
 	WORD $0x4e9096c4 // sdot v4.4s, v22.16b, v16.16b
-	WORD $0x4e909705 // sdot v5.4s, v24.16b, v16.16b
+	WORD $0x4e919766 // sdot v6.4s, v27.16b, v17.16b
+	WORD $0x4e919721 // sdot v1.4s, v25.16b, v17.16b
+	VLD1.P 32(R5), [V24.B16, V25.B16]
+	WORD $0x4e9197a7 // sdot v7.4s, v29.16b, v17.16b
 	WORD $0x4e9196e4 // sdot v4.4s, v23.16b, v17.16b
-	WORD $0x4e919725 // sdot v5.4s, v25.16b, v17.16b
-	VLD1.P 2(R6), V18.H[6]
-	VLD1.P 2(R7), V18.H[7]
-	VLD1.P 32(R6), [V22.B16, V23.B16]
-	VLD1.P 32(R7), [V24.B16, V25.B16]
-	WORD $0x4e9096c6 // sdot v6.4s, v22.16b, v16.16b
-	WORD $0x4e909707 // sdot v7.4s, v24.16b, v16.16b
-	WORD $0x4e9196e6 // sdot v6.4s, v23.16b, v17.16b
-	WORD $0x4e919727 // sdot v7.4s, v25.16b, v17.16b
-	WORD $0x4ea1bc16 // addp v22.4s, v0.4s, v1.4s
 	WORD $0x4ea3bc57 // addp v23.4s, v2.4s, v3.4s
+	WORD $0x4ea1bc16 // addp v22.4s, v0.4s, v1.4s
+	WORD $0x4e909705 // sdot v5.4s, v24.16b, v16.16b
 	WORD $0x4eb7becc // addp v12.4s, v22.4s, v23.4s
+	WORD $0x0e217a57 // fcvtl v23.4s, v18.4h
+	WORD $0x4e919725 // sdot v5.4s, v25.16b, v17.16b
+	WORD $0x4ea7bcd9 // addp v25.4s, v6.4s, v7.4s
 	WORD $0x6eaa8596 // sub v22.4s, v12.4s, v10.4s
 	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
-	WORD $0x0e217a57 // fcvtl v23.4s, v18.4h
+	WORD $0x4ea5bc98 // addp v24.4s, v4.4s, v5.4s
+	WORD $0x4eb9bf0d // addp v13.4s, v24.4s, v25.4s
+	WORD $0x0e217a79 // fcvtl v25.4s, v19.4h
 	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
-	WORD $0x4fb492d6 // fmul v22.4s, v22.4s, v20.s[1]
-	WORD $0x4e36d508 // fadd v8.4s, v8.4s, v22.4s
-	WORD $0x4ea5bc96 // addp v22.4s, v4.4s, v5.4s
-	WORD $0x4ea7bcd7 // addp v23.4s, v6.4s, v7.4s
-	WORD $0x4eb7becd // addp v13.4s, v22.4s, v23.4s
-	WORD $0x6eab85b6 // sub v22.4s, v13.4s, v11.4s
-	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
-	WORD $0x4e217a57 // fcvtl2 v23.4s, v18.8h
-	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
-	WORD $0x4fb492d6 // fmul v22.4s, v22.4s, v20.s[1]
-	WORD $0x4e36d529 // fadd v9.4s, v9.4s, v22.4s
-	VLD1.P 64(R8), [V14.B16, V15.B16, V16.B16, V17.B16]
-	VLD1.P 2(R0), V18.H[0]
-	VLD1.P 2(R1), V18.H[1]
-	VLD1.P 32(R0), [V22.B16, V23.B16]
-	VLD1.P 32(R1), [V24.B16, V25.B16]
-	WORD $0x4e8e96c0 // sdot v0.4s, v22.16b, v14.16b
-	WORD $0x4e8e9701 // sdot v1.4s, v24.16b, v14.16b
-	WORD $0x4e8f96e0 // sdot v0.4s, v23.16b, v15.16b
-	WORD $0x4e8f9721 // sdot v1.4s, v25.16b, v15.16b
-	VLD1.P 2(R2), V18.H[2]
-	VLD1.P 2(R3), V18.H[3]
-	VLD1.P 32(R2), [V22.B16, V23.B16]
-	VLD1.P 32(R3), [V24.B16, V25.B16]
-	WORD $0x4e8e96c2 // sdot v2.4s, v22.16b, v14.16b
-	WORD $0x4e8e9703 // sdot v3.4s, v24.16b, v14.16b
-	WORD $0x4e8f96e2 // sdot v2.4s, v23.16b, v15.16b
-	WORD $0x4e8f9723 // sdot v3.4s, v25.16b, v15.16b
-	VLD1.P 2(R4), V18.H[4]
-	VLD1.P 2(R5), V18.H[5]
-	VLD1.P 32(R4), [V22.B16, V23.B16]
-	VLD1.P 32(R5), [V24.B16, V25.B16]
-	WORD $0x4e8e96c4 // sdot v4.4s, v22.16b, v14.16b
-	WORD $0x4e8e9705 // sdot v5.4s, v24.16b, v14.16b
-	WORD $0x4e8f96e4 // sdot v4.4s, v23.16b, v15.16b
-	WORD $0x4e8f9725 // sdot v5.4s, v25.16b, v15.16b
-	VLD1.P 2(R6), V18.H[6]
-	VLD1.P 2(R7), V18.H[7]
-	VLD1.P 32(R6), [V22.B16, V23.B16]
-	VLD1.P 32(R7), [V24.B16, V25.B16]
-	WORD $0x4e8e96c6 // sdot v6.4s, v22.16b, v14.16b
-	WORD $0x4e8e9707 // sdot v7.4s, v24.16b, v14.16b
-	WORD $0x4e8f96e6 // sdot v6.4s, v23.16b, v15.16b
-	WORD $0x4e8f9727 // sdot v7.4s, v25.16b, v15.16b
-	WORD $0x4ea1bc16 // addp v22.4s, v0.4s, v1.4s
-	WORD $0x4ea3bc57 // addp v23.4s, v2.4s, v3.4s
-	WORD $0x4eb7beca // addp v10.4s, v22.4s, v23.4s
-	WORD $0x6eac8556 // sub v22.4s, v10.4s, v12.4s
-	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
-	WORD $0x0e217a57 // fcvtl v23.4s, v18.4h
-	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
-	WORD $0x4f949ad6 // fmul v22.4s, v22.4s, v20.s[2]
-	WORD $0x4e36d508 // fadd v8.4s, v8.4s, v22.4s
-	WORD $0x4ea5bc96 // addp v22.4s, v4.4s, v5.4s
-	WORD $0x4ea7bcd7 // addp v23.4s, v6.4s, v7.4s
-	WORD $0x4eb7becb // addp v11.4s, v22.4s, v23.4s
-	WORD $0x6ead8576 // sub v22.4s, v11.4s, v13.4s
-	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
-	WORD $0x4e217a57 // fcvtl2 v23.4s, v18.8h
-	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
-	WORD $0x4f949ad6 // fmul v22.4s, v22.4s, v20.s[2]
-	WORD $0x4e36d529 // fadd v9.4s, v9.4s, v22.4s
-	VLD1.P 2(R0), V18.H[0]
-	VLD1.P 2(R1), V18.H[1]
-	VLD1.P 32(R0), [V22.B16, V23.B16]
-	VLD1.P 32(R1), [V24.B16, V25.B16]
-	WORD $0x4e9096c0 // sdot v0.4s, v22.16b, v16.16b
-	WORD $0x4e909701 // sdot v1.4s, v24.16b, v16.16b
-	WORD $0x4e9196e0 // sdot v0.4s, v23.16b, v17.16b
-	WORD $0x4e919721 // sdot v1.4s, v25.16b, v17.16b
-	VLD1.P 2(R2), V18.H[2]
-	VLD1.P 2(R3), V18.H[3]
-	VLD1.P 32(R2), [V22.B16, V23.B16]
-	VLD1.P 32(R3), [V24.B16, V25.B16]
-	WORD $0x4e9096c2 // sdot v2.4s, v22.16b, v16.16b
-	WORD $0x4e909703 // sdot v3.4s, v24.16b, v16.16b
-	WORD $0x4e9196e2 // sdot v2.4s, v23.16b, v17.16b
-	WORD $0x4e919723 // sdot v3.4s, v25.16b, v17.16b
-	VLD1.P 2(R4), V18.H[4]
-	VLD1.P 2(R5), V18.H[5]
-	VLD1.P 32(R4), [V22.B16, V23.B16]
-	VLD1.P 32(R5), [V24.B16, V25.B16]
-	WORD $0x4e9096c4 // sdot v4.4s, v22.16b, v16.16b
-	WORD $0x4e909705 // sdot v5.4s, v24.16b, v16.16b
-	WORD $0x4e9196e4 // sdot v4.4s, v23.16b, v17.16b
-	WORD $0x4e919725 // sdot v5.4s, v25.16b, v17.16b
-	VLD1.P 2(R6), V18.H[6]
-	VLD1.P 2(R7), V18.H[7]
-	VLD1.P 32(R6), [V22.B16, V23.B16]
-	VLD1.P 32(R7), [V24.B16, V25.B16]
-	WORD $0x4e9096c6 // sdot v6.4s, v22.16b, v16.16b
-	WORD $0x4e909707 // sdot v7.4s, v24.16b, v16.16b
-	WORD $0x4e9196e6 // sdot v6.4s, v23.16b, v17.16b
-	WORD $0x4e919727 // sdot v7.4s, v25.16b, v17.16b
-	WORD $0x4ea1bc16 // addp v22.4s, v0.4s, v1.4s
-	WORD $0x4ea3bc57 // addp v23.4s, v2.4s, v3.4s
-	WORD $0x4eb7becc // addp v12.4s, v22.4s, v23.4s
-	WORD $0x6eaa8596 // sub v22.4s, v12.4s, v10.4s
-	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
-	WORD $0x0e217a57 // fcvtl v23.4s, v18.4h
-	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
+	WORD $0x6eab85b8 // sub v24.4s, v13.4s, v11.4s
+	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
 	WORD $0x4fb49ad6 // fmul v22.4s, v22.4s, v20.s[3]
+	WORD $0x6e39df18 // fmul v24.4s, v24.4s, v25.4s
 	WORD $0x4e36d508 // fadd v8.4s, v8.4s, v22.4s
-	WORD $0x4ea5bc96 // addp v22.4s, v4.4s, v5.4s
-	WORD $0x4ea7bcd7 // addp v23.4s, v6.4s, v7.4s
-	WORD $0x4eb7becd // addp v13.4s, v22.4s, v23.4s
-	WORD $0x6eab85b6 // sub v22.4s, v13.4s, v11.4s
-	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
-	WORD $0x4e217a57 // fcvtl2 v23.4s, v18.8h
-	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
-	WORD $0x4fb49ad6 // fmul v22.4s, v22.4s, v20.s[3]
-	WORD $0x4e36d529 // fadd v9.4s, v9.4s, v22.4s
+	WORD $0x4fb49b18 // fmul v24.4s, v24.4s, v20.s[3]
+	WORD $0x4e38d529 // fadd v9.4s, v9.4s, v24.4s
 	SUBS $4, R11, R11
 	BGE fourQ8_0DotProd
 
@@ -4617,57 +4617,57 @@ oneQ8_0DotProd:
 	PRFM 192(R12), PLDL2KEEP
 	ADD $272, R12, R12
 	FMOVS.P 4(R9), F20
-	VLD1.P 32(R8), [V14.B16, V15.B16]
 	VLD1.P 2(R0), V18.H[0]
-	VLD1.P 2(R1), V18.H[1]
+	VLD1.P 2(R4), V19.H[0]
+	VLD1.P 32(R8), [V14.B16, V15.B16]
 	VLD1.P 32(R0), [V22.B16, V23.B16]
+	VLD1.P 2(R1), V18.H[1]
+	VLD1.P 2(R5), V19.H[1]
 	VLD1.P 32(R1), [V24.B16, V25.B16]
 	WORD $0x4e8e96c0 // sdot v0.4s, v22.16b, v14.16b
+	VLD1.P 2(R2), V18.H[2]
+	VLD1.P 32(R2), [V26.B16, V27.B16]
+	VLD1.P 2(R6), V19.H[2]
 	WORD $0x4e8e9701 // sdot v1.4s, v24.16b, v14.16b
 	WORD $0x4e8f96e0 // sdot v0.4s, v23.16b, v15.16b
-	WORD $0x4e8f9721 // sdot v1.4s, v25.16b, v15.16b
-	VLD1.P 2(R2), V18.H[2]
-	VLD1.P 2(R3), V18.H[3]
-	VLD1.P 32(R2), [V22.B16, V23.B16]
-	VLD1.P 32(R3), [V24.B16, V25.B16]
-	WORD $0x4e8e96c2 // sdot v2.4s, v22.16b, v14.16b
-	WORD $0x4e8e9703 // sdot v3.4s, v24.16b, v14.16b
-	WORD $0x4e8f96e2 // sdot v2.4s, v23.16b, v15.16b
-	WORD $0x4e8f9723 // sdot v3.4s, v25.16b, v15.16b
-	VLD1.P 2(R4), V18.H[4]
-	VLD1.P 2(R5), V18.H[5]
 	VLD1.P 32(R4), [V22.B16, V23.B16]
+	VLD1.P 2(R3), V18.H[3]
+	VLD1.P 32(R3), [V28.B16, V29.B16]
+	WORD $0x4e8e9742 // sdot v2.4s, v26.16b, v14.16b
+	VLD1.P 2(R7), V19.H[3]
+	WORD $0x4e8f9721 // sdot v1.4s, v25.16b, v15.16b
 	VLD1.P 32(R5), [V24.B16, V25.B16]
 	WORD $0x4e8e96c4 // sdot v4.4s, v22.16b, v14.16b
-	WORD $0x4e8e9705 // sdot v5.4s, v24.16b, v14.16b
-	WORD $0x4e8f96e4 // sdot v4.4s, v23.16b, v15.16b
-	WORD $0x4e8f9725 // sdot v5.4s, v25.16b, v15.16b
-	VLD1.P 2(R6), V18.H[6]
-	VLD1.P 2(R7), V18.H[7]
-	VLD1.P 32(R6), [V22.B16, V23.B16]
-	VLD1.P 32(R7), [V24.B16, V25.B16]
-	WORD $0x4e8e96c6 // sdot v6.4s, v22.16b, v14.16b
-	WORD $0x4e8e9707 // sdot v7.4s, v24.16b, v14.16b
-	WORD $0x4e8f96e6 // sdot v6.4s, v23.16b, v15.16b
-	WORD $0x4e8f9727 // sdot v7.4s, v25.16b, v15.16b
+	WORD $0x4e8f9762 // sdot v2.4s, v27.16b, v15.16b
+	VLD1.P 32(R6), [V26.B16, V27.B16]
+	WORD $0x4e8e9783 // sdot v3.4s, v28.16b, v14.16b
 	WORD $0x4ea1bc16 // addp v22.4s, v0.4s, v1.4s
+	WORD $0x4e8f96e4 // sdot v4.4s, v23.16b, v15.16b
+	WORD $0x4e8e9705 // sdot v5.4s, v24.16b, v14.16b
+	WORD $0x4e8f97a3 // sdot v3.4s, v29.16b, v15.16b
+	VLD1.P 32(R7), [V28.B16, V29.B16]
+	WORD $0x4e8e9746 // sdot v6.4s, v26.16b, v14.16b
+	WORD $0x4e8f9725 // sdot v5.4s, v25.16b, v15.16b
 	WORD $0x4ea3bc57 // addp v23.4s, v2.4s, v3.4s
+	WORD $0x4e8e9787 // sdot v7.4s, v28.16b, v14.16b
+	WORD $0x4e8f9766 // sdot v6.4s, v27.16b, v15.16b
+	WORD $0x4ea5bc98 // addp v24.4s, v4.4s, v5.4s
 	WORD $0x4eb7beca // addp v10.4s, v22.4s, v23.4s
+	WORD $0x0e217a57 // fcvtl v23.4s, v18.4h
+	WORD $0x4e8f97a7 // sdot v7.4s, v29.16b, v15.16b
 	WORD $0x6eac8556 // sub v22.4s, v10.4s, v12.4s
 	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
-	WORD $0x0e217a57 // fcvtl v23.4s, v18.4h
+	WORD $0x4ea7bcd9 // addp v25.4s, v6.4s, v7.4s
+	WORD $0x4eb9bf0b // addp v11.4s, v24.4s, v25.4s
+	WORD $0x0e217a79 // fcvtl v25.4s, v19.4h
 	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
+	WORD $0x6ead8578 // sub v24.4s, v11.4s, v13.4s
+	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
 	WORD $0x4f9492d6 // fmul v22.4s, v22.4s, v20.s[0]
+	WORD $0x6e39df18 // fmul v24.4s, v24.4s, v25.4s
 	WORD $0x4e36d508 // fadd v8.4s, v8.4s, v22.4s
-	WORD $0x4ea5bc96 // addp v22.4s, v4.4s, v5.4s
-	WORD $0x4ea7bcd7 // addp v23.4s, v6.4s, v7.4s
-	WORD $0x4eb7becb // addp v11.4s, v22.4s, v23.4s
-	WORD $0x6ead8576 // sub v22.4s, v11.4s, v13.4s
-	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
-	WORD $0x4e217a57 // fcvtl2 v23.4s, v18.8h
-	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
-	WORD $0x4f9492d6 // fmul v22.4s, v22.4s, v20.s[0]
-	WORD $0x4e36d529 // fadd v9.4s, v9.4s, v22.4s
+	WORD $0x4f949318 // fmul v24.4s, v24.4s, v20.s[0]
+	WORD $0x4e38d529 // fadd v9.4s, v9.4s, v24.4s
 	WORD $0x4eaa1d4c // mov v12.16b, v10.16b
 	WORD $0x4eab1d6d // mov v13.16b, v11.16b
 	SUBS $1, R11, R11
@@ -4698,7 +4698,7 @@ storeQ8_0DotProd:
 // 	R15 R19 R20 start of codes, d, sums   R21 blocks   R22 from a row's end to the next group
 // 	V0-V7 int32 sums of each row, from its first block on (they may wrap)
 // 	V8 V9 float sums, lane = row   V10-V13 the int32 sums up to this and the last block
-// 	V14-V17 codes of x   V18 V19 scales and mins   V20 d   V21 Σx   others free up to the constants from V28 on
+// 	V14-V17 codes of x   V18 V19 scales (and mins)   V20 d   V21 Σx   others free up to the constants from V28 on
 //
 // 	for each group {
 // 		for each block b {
@@ -4729,7 +4729,7 @@ TEXT ·gemvQ4_0DotProd(SB), NOSPLIT, $0-64
 	MOVD $18, R23
 	MSUB R23, R22, R21, R22
 	WORD $0x4f00e5ff // movi v31.16b, #15
-	WORD $0x4f00051d // movi v29.4s, #8
+	WORD $0x4f00051e // movi v30.4s, #8
 
 groupQ4_0DotProd:
 	WORD $0x4f00e400 // movi v0.16b, #0
@@ -4751,293 +4751,293 @@ groupQ4_0DotProd:
 	BLT oddQ4_0DotProd
 
 fourQ4_0DotProd:
+	VLD1.P 2(R0), V18.H[0]
+	VLD1.P 2(R4), V19.H[0]
+	VLD1.P 16(R0), [V22.B16]
+	VLD1.P 64(R8), [V14.B16, V15.B16, V16.B16, V17.B16]
+	FMOVQ.P 16(R10), F21
+	VLD1.P 2(R1), V18.H[1]
+	VLD1.P 2(R5), V19.H[1]
+	VLD1.P 16(R1), [V24.B16]
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	FMOVQ.P 16(R9), F20
+	WORD $0x4e602ab5 // saddlp v21.4s, v21.8h
 	PRFM 0(R12), PLDL2KEEP
+	VLD1.P 2(R2), V18.H[2]
+	WORD $0x4e8e96c0 // sdot v0.4s, v22.16b, v14.16b
+	VLD1.P 16(R2), [V26.B16]
+	VLD1.P 2(R6), V19.H[2]
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	VLD1.P 16(R4), [V22.B16]
+	WORD $0x4e8f96e0 // sdot v0.4s, v23.16b, v15.16b
 	PRFM 64(R12), PLDL2KEEP
+	VLD1.P 2(R3), V18.H[3]
+	WORD $0x4e8e9701 // sdot v1.4s, v24.16b, v14.16b
+	VLD1.P 16(R3), [V28.B16]
+	WORD $0x6f0c075b // ushr v27.16b, v26.16b, #4
+	WORD $0x4e3f1f5a // and v26.16b, v26.16b, v31.16b
+	VLD1.P 2(R7), V19.H[3]
+	VLD1.P 16(R5), [V24.B16]
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x4e8e9742 // sdot v2.4s, v26.16b, v14.16b
+	VLD1.P 16(R6), [V26.B16]
+	WORD $0x4e8f9721 // sdot v1.4s, v25.16b, v15.16b
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x6f0c079d // ushr v29.16b, v28.16b, #4
+	WORD $0x4e3f1f9c // and v28.16b, v28.16b, v31.16b
+	WORD $0x4e8e96c4 // sdot v4.4s, v22.16b, v14.16b
 	PRFM 128(R12), PLDL2KEEP
+	WORD $0x4e8e9783 // sdot v3.4s, v28.16b, v14.16b
+	VLD1.P 16(R7), [V28.B16]
+	WORD $0x4e8f9762 // sdot v2.4s, v27.16b, v15.16b
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	WORD $0x6f0c075b // ushr v27.16b, v26.16b, #4
+	WORD $0x4e3f1f5a // and v26.16b, v26.16b, v31.16b
+	WORD $0x4e8f96e4 // sdot v4.4s, v23.16b, v15.16b
+	WORD $0x4e8f97a3 // sdot v3.4s, v29.16b, v15.16b
+	WORD $0x4e8e9705 // sdot v5.4s, v24.16b, v14.16b
+	WORD $0x6f0c079d // ushr v29.16b, v28.16b, #4
+	WORD $0x4e3f1f9c // and v28.16b, v28.16b, v31.16b
+	WORD $0x4e8e9746 // sdot v6.4s, v26.16b, v14.16b
+	WORD $0x4ea1bc16 // addp v22.4s, v0.4s, v1.4s
+	WORD $0x4e8e9787 // sdot v7.4s, v28.16b, v14.16b
 	PRFM 192(R12), PLDL2KEEP
+	WORD $0x4e8f9725 // sdot v5.4s, v25.16b, v15.16b
+	WORD $0x4ea3bc57 // addp v23.4s, v2.4s, v3.4s
 	PRFM 256(R12), PLDL2KEEP
+	WORD $0x4e8f9766 // sdot v6.4s, v27.16b, v15.16b
 	PRFM 320(R12), PLDL2KEEP
+	WORD $0x4e8f97a7 // sdot v7.4s, v29.16b, v15.16b
+	WORD $0x4eb7beca // addp v10.4s, v22.4s, v23.4s
+	WORD $0x4ea5bc98 // addp v24.4s, v4.4s, v5.4s
+	WORD $0x0e217a57 // fcvtl v23.4s, v18.4h
+	VLD1.P 2(R0), V18.H[0]
+	WORD $0x6eac8556 // sub v22.4s, v10.4s, v12.4s
 	PRFM 384(R12), PLDL2KEEP
+	WORD $0x4ea7bcd9 // addp v25.4s, v6.4s, v7.4s
 	PRFM 448(R12), PLDL2KEEP
+	WORD $0x6f9543d6 // mls v22.4s, v30.4s, v21.s[0]
 	PRFM 512(R12), PLDL2KEEP
 	ADD $576, R12, R12
-	FMOVQ.P 16(R9), F20
-	FMOVQ.P 16(R10), F21
-	WORD $0x4e602ab5 // saddlp v21.4s, v21.8h
-	VLD1.P 64(R8), [V14.B16, V15.B16, V16.B16, V17.B16]
-	VLD1.P 2(R0), V18.H[0]
+	WORD $0x4eb9bf0b // addp v11.4s, v24.4s, v25.4s
+	WORD $0x0e217a79 // fcvtl v25.4s, v19.4h
 	VLD1.P 2(R1), V18.H[1]
-	VLD1.P 16(R0), [V22.B16]
-	VLD1.P 16(R1), [V24.B16]
-	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
-	WORD $0x4e8e96c0 // sdot v0.4s, v22.16b, v14.16b
-	WORD $0x4e8e9701 // sdot v1.4s, v24.16b, v14.16b
-	WORD $0x4e8f96e0 // sdot v0.4s, v23.16b, v15.16b
-	WORD $0x4e8f9721 // sdot v1.4s, v25.16b, v15.16b
-	VLD1.P 2(R2), V18.H[2]
-	VLD1.P 2(R3), V18.H[3]
-	VLD1.P 16(R2), [V22.B16]
-	VLD1.P 16(R3), [V24.B16]
-	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
-	WORD $0x4e8e96c2 // sdot v2.4s, v22.16b, v14.16b
-	WORD $0x4e8e9703 // sdot v3.4s, v24.16b, v14.16b
-	WORD $0x4e8f96e2 // sdot v2.4s, v23.16b, v15.16b
-	WORD $0x4e8f9723 // sdot v3.4s, v25.16b, v15.16b
-	VLD1.P 2(R4), V18.H[4]
-	VLD1.P 2(R5), V18.H[5]
-	VLD1.P 16(R4), [V22.B16]
-	VLD1.P 16(R5), [V24.B16]
-	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
-	WORD $0x4e8e96c4 // sdot v4.4s, v22.16b, v14.16b
-	WORD $0x4e8e9705 // sdot v5.4s, v24.16b, v14.16b
-	WORD $0x4e8f96e4 // sdot v4.4s, v23.16b, v15.16b
-	WORD $0x4e8f9725 // sdot v5.4s, v25.16b, v15.16b
-	VLD1.P 2(R6), V18.H[6]
-	VLD1.P 2(R7), V18.H[7]
-	VLD1.P 16(R6), [V22.B16]
-	VLD1.P 16(R7), [V24.B16]
-	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
-	WORD $0x4e8e96c6 // sdot v6.4s, v22.16b, v14.16b
-	WORD $0x4e8e9707 // sdot v7.4s, v24.16b, v14.16b
-	WORD $0x4e8f96e6 // sdot v6.4s, v23.16b, v15.16b
-	WORD $0x4e8f9727 // sdot v7.4s, v25.16b, v15.16b
-	WORD $0x4ea1bc16 // addp v22.4s, v0.4s, v1.4s
-	WORD $0x4ea3bc57 // addp v23.4s, v2.4s, v3.4s
-	WORD $0x4eb7beca // addp v10.4s, v22.4s, v23.4s
-	WORD $0x6eac8556 // sub v22.4s, v10.4s, v12.4s
-	WORD $0x6f9543b6 // mls v22.4s, v29.4s, v21.s[0]
 	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
-	WORD $0x0e217a57 // fcvtl v23.4s, v18.4h
+	VLD1.P 2(R4), V19.H[0]
+	WORD $0x6ead8578 // sub v24.4s, v11.4s, v13.4s
+	WORD $0x6f9543d8 // mls v24.4s, v30.4s, v21.s[0]
 	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
+	VLD1.P 2(R2), V18.H[2]
+	VLD1.P 2(R5), V19.H[1]
+	VLD1.P 16(R2), [V26.B16]
+	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
 	WORD $0x4f9492d6 // fmul v22.4s, v22.4s, v20.s[0]
+	VLD1.P 2(R3), V18.H[3]
+	VLD1.P 16(R3), [V28.B16]
+	WORD $0x6e39df18 // fmul v24.4s, v24.4s, v25.4s
+	VLD1.P 2(R6), V19.H[2]
 	WORD $0x4e36d508 // fadd v8.4s, v8.4s, v22.4s
-	WORD $0x4ea5bc96 // addp v22.4s, v4.4s, v5.4s
-	WORD $0x4ea7bcd7 // addp v23.4s, v6.4s, v7.4s
-	WORD $0x4eb7becb // addp v11.4s, v22.4s, v23.4s
-	WORD $0x6ead8576 // sub v22.4s, v11.4s, v13.4s
-	WORD $0x6f9543b6 // mls v22.4s, v29.4s, v21.s[0]
-	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
-	WORD $0x4e217a57 // fcvtl2 v23.4s, v18.8h
-	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
-	WORD $0x4f9492d6 // fmul v22.4s, v22.4s, v20.s[0]
-	WORD $0x4e36d529 // fadd v9.4s, v9.4s, v22.4s
-	VLD1.P 2(R0), V18.H[0]
-	VLD1.P 2(R1), V18.H[1]
 	VLD1.P 16(R0), [V22.B16]
+	WORD $0x6f0c075b // ushr v27.16b, v26.16b, #4
+	WORD $0x4e3f1f5a // and v26.16b, v26.16b, v31.16b
+	WORD $0x4f949318 // fmul v24.4s, v24.4s, v20.s[0]
+	WORD $0x6f0c079d // ushr v29.16b, v28.16b, #4
+	WORD $0x4e3f1f9c // and v28.16b, v28.16b, v31.16b
+	VLD1.P 2(R7), V19.H[3]
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e909742 // sdot v2.4s, v26.16b, v16.16b
+	WORD $0x4e909783 // sdot v3.4s, v28.16b, v16.16b
+	WORD $0x4e38d529 // fadd v9.4s, v9.4s, v24.4s
 	VLD1.P 16(R1), [V24.B16]
-	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
 	WORD $0x4e9096c0 // sdot v0.4s, v22.16b, v16.16b
-	WORD $0x4e909701 // sdot v1.4s, v24.16b, v16.16b
-	WORD $0x4e9196e0 // sdot v0.4s, v23.16b, v17.16b
-	WORD $0x4e919721 // sdot v1.4s, v25.16b, v17.16b
-	VLD1.P 2(R2), V18.H[2]
-	VLD1.P 2(R3), V18.H[3]
-	VLD1.P 16(R2), [V22.B16]
-	VLD1.P 16(R3), [V24.B16]
-	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
-	WORD $0x4e9096c2 // sdot v2.4s, v22.16b, v16.16b
-	WORD $0x4e909703 // sdot v3.4s, v24.16b, v16.16b
-	WORD $0x4e9196e2 // sdot v2.4s, v23.16b, v17.16b
-	WORD $0x4e919723 // sdot v3.4s, v25.16b, v17.16b
-	VLD1.P 2(R4), V18.H[4]
-	VLD1.P 2(R5), V18.H[5]
 	VLD1.P 16(R4), [V22.B16]
-	VLD1.P 16(R5), [V24.B16]
-	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	VLD1.P 16(R6), [V26.B16]
+	VLD1.P 16(R7), [V28.B16]
+	WORD $0x4e919762 // sdot v2.4s, v27.16b, v17.16b
+	WORD $0x4e9197a3 // sdot v3.4s, v29.16b, v17.16b
 	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
 	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	WORD $0x4e9196e0 // sdot v0.4s, v23.16b, v17.16b
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x4e909701 // sdot v1.4s, v24.16b, v16.16b
+	VLD1.P 16(R5), [V24.B16]
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x6f0c075b // ushr v27.16b, v26.16b, #4
+	WORD $0x4e3f1f5a // and v26.16b, v26.16b, v31.16b
+	WORD $0x6f0c079d // ushr v29.16b, v28.16b, #4
+	WORD $0x4e3f1f9c // and v28.16b, v28.16b, v31.16b
 	WORD $0x4e9096c4 // sdot v4.4s, v22.16b, v16.16b
+	WORD $0x4e919721 // sdot v1.4s, v25.16b, v17.16b
+	WORD $0x4e909746 // sdot v6.4s, v26.16b, v16.16b
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	WORD $0x4e909787 // sdot v7.4s, v28.16b, v16.16b
 	WORD $0x4e909705 // sdot v5.4s, v24.16b, v16.16b
 	WORD $0x4e9196e4 // sdot v4.4s, v23.16b, v17.16b
-	WORD $0x4e919725 // sdot v5.4s, v25.16b, v17.16b
-	VLD1.P 2(R6), V18.H[6]
-	VLD1.P 2(R7), V18.H[7]
-	VLD1.P 16(R6), [V22.B16]
-	VLD1.P 16(R7), [V24.B16]
-	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
-	WORD $0x4e9096c6 // sdot v6.4s, v22.16b, v16.16b
-	WORD $0x4e909707 // sdot v7.4s, v24.16b, v16.16b
-	WORD $0x4e9196e6 // sdot v6.4s, v23.16b, v17.16b
-	WORD $0x4e919727 // sdot v7.4s, v25.16b, v17.16b
+	WORD $0x4e919766 // sdot v6.4s, v27.16b, v17.16b
 	WORD $0x4ea1bc16 // addp v22.4s, v0.4s, v1.4s
 	WORD $0x4ea3bc57 // addp v23.4s, v2.4s, v3.4s
-	WORD $0x4eb7becc // addp v12.4s, v22.4s, v23.4s
-	WORD $0x6eaa8596 // sub v22.4s, v12.4s, v10.4s
-	WORD $0x6fb543b6 // mls v22.4s, v29.4s, v21.s[1]
-	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
-	WORD $0x0e217a57 // fcvtl v23.4s, v18.4h
-	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
-	WORD $0x4fb492d6 // fmul v22.4s, v22.4s, v20.s[1]
-	WORD $0x4e36d508 // fadd v8.4s, v8.4s, v22.4s
-	WORD $0x4ea5bc96 // addp v22.4s, v4.4s, v5.4s
-	WORD $0x4ea7bcd7 // addp v23.4s, v6.4s, v7.4s
-	WORD $0x4eb7becd // addp v13.4s, v22.4s, v23.4s
-	WORD $0x6eab85b6 // sub v22.4s, v13.4s, v11.4s
-	WORD $0x6fb543b6 // mls v22.4s, v29.4s, v21.s[1]
-	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
-	WORD $0x4e217a57 // fcvtl2 v23.4s, v18.8h
-	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
-	WORD $0x4fb492d6 // fmul v22.4s, v22.4s, v20.s[1]
-	WORD $0x4e36d529 // fadd v9.4s, v9.4s, v22.4s
+	WORD $0x4e9197a7 // sdot v7.4s, v29.16b, v17.16b
+	WORD $0x4e919725 // sdot v5.4s, v25.16b, v17.16b
 	VLD1.P 64(R8), [V14.B16, V15.B16, V16.B16, V17.B16]
+	WORD $0x4eb7becc // addp v12.4s, v22.4s, v23.4s
+	WORD $0x0e217a57 // fcvtl v23.4s, v18.4h
 	VLD1.P 2(R0), V18.H[0]
+	WORD $0x4ea7bcd9 // addp v25.4s, v6.4s, v7.4s
+	WORD $0x4ea5bc98 // addp v24.4s, v4.4s, v5.4s
+	WORD $0x6eaa8596 // sub v22.4s, v12.4s, v10.4s
+	WORD $0x6fb543d6 // mls v22.4s, v30.4s, v21.s[1]
+	WORD $0x4eb9bf0d // addp v13.4s, v24.4s, v25.4s
+	WORD $0x0e217a79 // fcvtl v25.4s, v19.4h
 	VLD1.P 2(R1), V18.H[1]
-	VLD1.P 16(R0), [V22.B16]
-	VLD1.P 16(R1), [V24.B16]
-	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
-	WORD $0x4e8e96c0 // sdot v0.4s, v22.16b, v14.16b
-	WORD $0x4e8e9701 // sdot v1.4s, v24.16b, v14.16b
-	WORD $0x4e8f96e0 // sdot v0.4s, v23.16b, v15.16b
-	WORD $0x4e8f9721 // sdot v1.4s, v25.16b, v15.16b
+	VLD1.P 2(R4), V19.H[0]
+	WORD $0x6eab85b8 // sub v24.4s, v13.4s, v11.4s
+	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
+	WORD $0x6fb543d8 // mls v24.4s, v30.4s, v21.s[1]
 	VLD1.P 2(R2), V18.H[2]
+	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
+	VLD1.P 2(R5), V19.H[1]
+	VLD1.P 16(R2), [V26.B16]
+	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
+	WORD $0x4fb492d6 // fmul v22.4s, v22.4s, v20.s[1]
 	VLD1.P 2(R3), V18.H[3]
-	VLD1.P 16(R2), [V22.B16]
-	VLD1.P 16(R3), [V24.B16]
+	VLD1.P 16(R3), [V28.B16]
+	WORD $0x6e39df18 // fmul v24.4s, v24.4s, v25.4s
+	VLD1.P 2(R6), V19.H[2]
+	WORD $0x6f0c075b // ushr v27.16b, v26.16b, #4
+	WORD $0x4e3f1f5a // and v26.16b, v26.16b, v31.16b
+	WORD $0x4e36d508 // fadd v8.4s, v8.4s, v22.4s
+	VLD1.P 16(R0), [V22.B16]
+	WORD $0x4e8e9742 // sdot v2.4s, v26.16b, v14.16b
+	VLD1.P 16(R6), [V26.B16]
+	WORD $0x4fb49318 // fmul v24.4s, v24.4s, v20.s[1]
+	WORD $0x6f0c079d // ushr v29.16b, v28.16b, #4
+	WORD $0x4e3f1f9c // and v28.16b, v28.16b, v31.16b
+	VLD1.P 2(R7), V19.H[3]
 	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
-	WORD $0x4e8e96c2 // sdot v2.4s, v22.16b, v14.16b
-	WORD $0x4e8e9703 // sdot v3.4s, v24.16b, v14.16b
-	WORD $0x4e8f96e2 // sdot v2.4s, v23.16b, v15.16b
-	WORD $0x4e8f9723 // sdot v3.4s, v25.16b, v15.16b
-	VLD1.P 2(R4), V18.H[4]
-	VLD1.P 2(R5), V18.H[5]
+	WORD $0x4e38d529 // fadd v9.4s, v9.4s, v24.4s
+	VLD1.P 16(R1), [V24.B16]
+	WORD $0x4e8e96c0 // sdot v0.4s, v22.16b, v14.16b
+	WORD $0x4e8e9783 // sdot v3.4s, v28.16b, v14.16b
 	VLD1.P 16(R4), [V22.B16]
+	WORD $0x4e8f9762 // sdot v2.4s, v27.16b, v15.16b
+	VLD1.P 16(R7), [V28.B16]
+	WORD $0x6f0c075b // ushr v27.16b, v26.16b, #4
+	WORD $0x4e3f1f5a // and v26.16b, v26.16b, v31.16b
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	WORD $0x4e8f96e0 // sdot v0.4s, v23.16b, v15.16b
+	WORD $0x4e8f97a3 // sdot v3.4s, v29.16b, v15.16b
+	WORD $0x4e8e9701 // sdot v1.4s, v24.16b, v14.16b
 	VLD1.P 16(R5), [V24.B16]
 	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	WORD $0x6f0c079d // ushr v29.16b, v28.16b, #4
+	WORD $0x4e3f1f9c // and v28.16b, v28.16b, v31.16b
 	WORD $0x4e8e96c4 // sdot v4.4s, v22.16b, v14.16b
+	WORD $0x4e8e9746 // sdot v6.4s, v26.16b, v14.16b
+	WORD $0x4e8f9721 // sdot v1.4s, v25.16b, v15.16b
+	WORD $0x4e8e9787 // sdot v7.4s, v28.16b, v14.16b
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
 	WORD $0x4e8e9705 // sdot v5.4s, v24.16b, v14.16b
 	WORD $0x4e8f96e4 // sdot v4.4s, v23.16b, v15.16b
-	WORD $0x4e8f9725 // sdot v5.4s, v25.16b, v15.16b
-	VLD1.P 2(R6), V18.H[6]
-	VLD1.P 2(R7), V18.H[7]
-	VLD1.P 16(R6), [V22.B16]
-	VLD1.P 16(R7), [V24.B16]
-	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
-	WORD $0x4e8e96c6 // sdot v6.4s, v22.16b, v14.16b
-	WORD $0x4e8e9707 // sdot v7.4s, v24.16b, v14.16b
-	WORD $0x4e8f96e6 // sdot v6.4s, v23.16b, v15.16b
-	WORD $0x4e8f9727 // sdot v7.4s, v25.16b, v15.16b
+	WORD $0x4e8f9766 // sdot v6.4s, v27.16b, v15.16b
+	WORD $0x4e8f97a7 // sdot v7.4s, v29.16b, v15.16b
 	WORD $0x4ea1bc16 // addp v22.4s, v0.4s, v1.4s
 	WORD $0x4ea3bc57 // addp v23.4s, v2.4s, v3.4s
+	WORD $0x4e8f9725 // sdot v5.4s, v25.16b, v15.16b
+	WORD $0x4ea7bcd9 // addp v25.4s, v6.4s, v7.4s
 	WORD $0x4eb7beca // addp v10.4s, v22.4s, v23.4s
-	WORD $0x6eac8556 // sub v22.4s, v10.4s, v12.4s
-	WORD $0x6f954bb6 // mls v22.4s, v29.4s, v21.s[2]
-	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
 	WORD $0x0e217a57 // fcvtl v23.4s, v18.4h
-	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
-	WORD $0x4f949ad6 // fmul v22.4s, v22.4s, v20.s[2]
-	WORD $0x4e36d508 // fadd v8.4s, v8.4s, v22.4s
-	WORD $0x4ea5bc96 // addp v22.4s, v4.4s, v5.4s
-	WORD $0x4ea7bcd7 // addp v23.4s, v6.4s, v7.4s
-	WORD $0x4eb7becb // addp v11.4s, v22.4s, v23.4s
-	WORD $0x6ead8576 // sub v22.4s, v11.4s, v13.4s
-	WORD $0x6f954bb6 // mls v22.4s, v29.4s, v21.s[2]
-	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
-	WORD $0x4e217a57 // fcvtl2 v23.4s, v18.8h
-	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
-	WORD $0x4f949ad6 // fmul v22.4s, v22.4s, v20.s[2]
-	WORD $0x4e36d529 // fadd v9.4s, v9.4s, v22.4s
 	VLD1.P 2(R0), V18.H[0]
+	WORD $0x4ea5bc98 // addp v24.4s, v4.4s, v5.4s
+	WORD $0x6eac8556 // sub v22.4s, v10.4s, v12.4s
+	WORD $0x6f954bd6 // mls v22.4s, v30.4s, v21.s[2]
+	WORD $0x4eb9bf0b // addp v11.4s, v24.4s, v25.4s
+	WORD $0x0e217a79 // fcvtl v25.4s, v19.4h
 	VLD1.P 2(R1), V18.H[1]
-	VLD1.P 16(R0), [V22.B16]
-	VLD1.P 16(R1), [V24.B16]
-	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
-	WORD $0x4e9096c0 // sdot v0.4s, v22.16b, v16.16b
-	WORD $0x4e909701 // sdot v1.4s, v24.16b, v16.16b
-	WORD $0x4e9196e0 // sdot v0.4s, v23.16b, v17.16b
-	WORD $0x4e919721 // sdot v1.4s, v25.16b, v17.16b
+	VLD1.P 2(R4), V19.H[0]
+	WORD $0x6ead8578 // sub v24.4s, v11.4s, v13.4s
+	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
+	WORD $0x6f954bd8 // mls v24.4s, v30.4s, v21.s[2]
 	VLD1.P 2(R2), V18.H[2]
+	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
+	VLD1.P 2(R5), V19.H[1]
+	VLD1.P 16(R2), [V26.B16]
+	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
+	WORD $0x4f949ad6 // fmul v22.4s, v22.4s, v20.s[2]
 	VLD1.P 2(R3), V18.H[3]
-	VLD1.P 16(R2), [V22.B16]
-	VLD1.P 16(R3), [V24.B16]
+	VLD1.P 16(R3), [V28.B16]
+	WORD $0x6e39df18 // fmul v24.4s, v24.4s, v25.4s
+	VLD1.P 2(R6), V19.H[2]
+	WORD $0x6f0c075b // ushr v27.16b, v26.16b, #4
+	WORD $0x4e3f1f5a // and v26.16b, v26.16b, v31.16b
+	WORD $0x4e36d508 // fadd v8.4s, v8.4s, v22.4s
+	VLD1.P 16(R0), [V22.B16]
+	WORD $0x4e909742 // sdot v2.4s, v26.16b, v16.16b
+	VLD1.P 16(R6), [V26.B16]
+	WORD $0x4f949b18 // fmul v24.4s, v24.4s, v20.s[2]
+	WORD $0x6f0c079d // ushr v29.16b, v28.16b, #4
+	WORD $0x4e3f1f9c // and v28.16b, v28.16b, v31.16b
+	VLD1.P 2(R7), V19.H[3]
 	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
-	WORD $0x4e9096c2 // sdot v2.4s, v22.16b, v16.16b
-	WORD $0x4e909703 // sdot v3.4s, v24.16b, v16.16b
-	WORD $0x4e9196e2 // sdot v2.4s, v23.16b, v17.16b
-	WORD $0x4e919723 // sdot v3.4s, v25.16b, v17.16b
-	VLD1.P 2(R4), V18.H[4]
-	VLD1.P 2(R5), V18.H[5]
+	WORD $0x4e38d529 // fadd v9.4s, v9.4s, v24.4s
+	VLD1.P 16(R1), [V24.B16]
+	WORD $0x4e9096c0 // sdot v0.4s, v22.16b, v16.16b
+	WORD $0x4e909783 // sdot v3.4s, v28.16b, v16.16b
 	VLD1.P 16(R4), [V22.B16]
+	WORD $0x4e919762 // sdot v2.4s, v27.16b, v17.16b
+	VLD1.P 16(R7), [V28.B16]
+	WORD $0x6f0c075b // ushr v27.16b, v26.16b, #4
+	WORD $0x4e3f1f5a // and v26.16b, v26.16b, v31.16b
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	WORD $0x4e9196e0 // sdot v0.4s, v23.16b, v17.16b
+	WORD $0x4e9197a3 // sdot v3.4s, v29.16b, v17.16b
+	WORD $0x4e909701 // sdot v1.4s, v24.16b, v16.16b
 	VLD1.P 16(R5), [V24.B16]
 	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	WORD $0x6f0c079d // ushr v29.16b, v28.16b, #4
+	WORD $0x4e3f1f9c // and v28.16b, v28.16b, v31.16b
 	WORD $0x4e9096c4 // sdot v4.4s, v22.16b, v16.16b
+	WORD $0x4e909746 // sdot v6.4s, v26.16b, v16.16b
+	WORD $0x4e919721 // sdot v1.4s, v25.16b, v17.16b
+	WORD $0x4e909787 // sdot v7.4s, v28.16b, v16.16b
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
 	WORD $0x4e909705 // sdot v5.4s, v24.16b, v16.16b
 	WORD $0x4e9196e4 // sdot v4.4s, v23.16b, v17.16b
-	WORD $0x4e919725 // sdot v5.4s, v25.16b, v17.16b
-	VLD1.P 2(R6), V18.H[6]
-	VLD1.P 2(R7), V18.H[7]
-	VLD1.P 16(R6), [V22.B16]
-	VLD1.P 16(R7), [V24.B16]
-	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
-	WORD $0x4e9096c6 // sdot v6.4s, v22.16b, v16.16b
-	WORD $0x4e909707 // sdot v7.4s, v24.16b, v16.16b
-	WORD $0x4e9196e6 // sdot v6.4s, v23.16b, v17.16b
-	WORD $0x4e919727 // sdot v7.4s, v25.16b, v17.16b
+	WORD $0x4e919766 // sdot v6.4s, v27.16b, v17.16b
+	WORD $0x4e9197a7 // sdot v7.4s, v29.16b, v17.16b
 	WORD $0x4ea1bc16 // addp v22.4s, v0.4s, v1.4s
 	WORD $0x4ea3bc57 // addp v23.4s, v2.4s, v3.4s
+	WORD $0x4e919725 // sdot v5.4s, v25.16b, v17.16b
+	WORD $0x4ea7bcd9 // addp v25.4s, v6.4s, v7.4s
 	WORD $0x4eb7becc // addp v12.4s, v22.4s, v23.4s
-	WORD $0x6eaa8596 // sub v22.4s, v12.4s, v10.4s
-	WORD $0x6fb54bb6 // mls v22.4s, v29.4s, v21.s[3]
-	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
 	WORD $0x0e217a57 // fcvtl v23.4s, v18.4h
-	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
-	WORD $0x4fb49ad6 // fmul v22.4s, v22.4s, v20.s[3]
-	WORD $0x4e36d508 // fadd v8.4s, v8.4s, v22.4s
-	WORD $0x4ea5bc96 // addp v22.4s, v4.4s, v5.4s
-	WORD $0x4ea7bcd7 // addp v23.4s, v6.4s, v7.4s
-	WORD $0x4eb7becd // addp v13.4s, v22.4s, v23.4s
-	WORD $0x6eab85b6 // sub v22.4s, v13.4s, v11.4s
-	WORD $0x6fb54bb6 // mls v22.4s, v29.4s, v21.s[3]
+	WORD $0x4ea5bc98 // addp v24.4s, v4.4s, v5.4s
+	WORD $0x6eaa8596 // sub v22.4s, v12.4s, v10.4s
+	WORD $0x6fb54bd6 // mls v22.4s, v30.4s, v21.s[3]
+	WORD $0x4eb9bf0d // addp v13.4s, v24.4s, v25.4s
+	WORD $0x0e217a79 // fcvtl v25.4s, v19.4h
+	WORD $0x6eab85b8 // sub v24.4s, v13.4s, v11.4s
 	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
-	WORD $0x4e217a57 // fcvtl2 v23.4s, v18.8h
+	WORD $0x6fb54bd8 // mls v24.4s, v30.4s, v21.s[3]
 	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
+	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
 	WORD $0x4fb49ad6 // fmul v22.4s, v22.4s, v20.s[3]
-	WORD $0x4e36d529 // fadd v9.4s, v9.4s, v22.4s
+	WORD $0x6e39df18 // fmul v24.4s, v24.4s, v25.4s
+	WORD $0x4e36d508 // fadd v8.4s, v8.4s, v22.4s
+	WORD $0x4fb49b18 // fmul v24.4s, v24.4s, v20.s[3]
+	WORD $0x4e38d529 // fadd v9.4s, v9.4s, v24.4s
 	SUBS $4, R11, R11
 	BGE fourQ4_0DotProd
 
@@ -5052,75 +5052,75 @@ oneQ4_0DotProd:
 	FMOVS.P 4(R9), F20
 	FMOVS.P 4(R10), F21
 	WORD $0x4e602ab5 // saddlp v21.4s, v21.8h
-	VLD1.P 32(R8), [V14.B16, V15.B16]
 	VLD1.P 2(R0), V18.H[0]
-	VLD1.P 2(R1), V18.H[1]
+	VLD1.P 2(R4), V19.H[0]
 	VLD1.P 16(R0), [V22.B16]
+	VLD1.P 32(R8), [V14.B16, V15.B16]
+	VLD1.P 2(R1), V18.H[1]
+	VLD1.P 2(R5), V19.H[1]
 	VLD1.P 16(R1), [V24.B16]
 	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
-	WORD $0x4e8e96c0 // sdot v0.4s, v22.16b, v14.16b
-	WORD $0x4e8e9701 // sdot v1.4s, v24.16b, v14.16b
-	WORD $0x4e8f96e0 // sdot v0.4s, v23.16b, v15.16b
-	WORD $0x4e8f9721 // sdot v1.4s, v25.16b, v15.16b
 	VLD1.P 2(R2), V18.H[2]
-	VLD1.P 2(R3), V18.H[3]
-	VLD1.P 16(R2), [V22.B16]
-	VLD1.P 16(R3), [V24.B16]
-	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x4e8e96c0 // sdot v0.4s, v22.16b, v14.16b
+	VLD1.P 16(R2), [V26.B16]
+	VLD1.P 2(R6), V19.H[2]
 	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
 	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
-	WORD $0x4e8e96c2 // sdot v2.4s, v22.16b, v14.16b
-	WORD $0x4e8e9703 // sdot v3.4s, v24.16b, v14.16b
-	WORD $0x4e8f96e2 // sdot v2.4s, v23.16b, v15.16b
-	WORD $0x4e8f9723 // sdot v3.4s, v25.16b, v15.16b
-	VLD1.P 2(R4), V18.H[4]
-	VLD1.P 2(R5), V18.H[5]
 	VLD1.P 16(R4), [V22.B16]
+	WORD $0x4e8f96e0 // sdot v0.4s, v23.16b, v15.16b
+	VLD1.P 2(R3), V18.H[3]
+	WORD $0x4e8e9701 // sdot v1.4s, v24.16b, v14.16b
+	VLD1.P 16(R3), [V28.B16]
+	WORD $0x6f0c075b // ushr v27.16b, v26.16b, #4
+	WORD $0x4e3f1f5a // and v26.16b, v26.16b, v31.16b
+	VLD1.P 2(R7), V19.H[3]
 	VLD1.P 16(R5), [V24.B16]
 	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
+	WORD $0x4e8e9742 // sdot v2.4s, v26.16b, v14.16b
+	VLD1.P 16(R6), [V26.B16]
+	WORD $0x4e8f9721 // sdot v1.4s, v25.16b, v15.16b
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	WORD $0x6f0c079d // ushr v29.16b, v28.16b, #4
+	WORD $0x4e3f1f9c // and v28.16b, v28.16b, v31.16b
 	WORD $0x4e8e96c4 // sdot v4.4s, v22.16b, v14.16b
-	WORD $0x4e8e9705 // sdot v5.4s, v24.16b, v14.16b
-	WORD $0x4e8f96e4 // sdot v4.4s, v23.16b, v15.16b
-	WORD $0x4e8f9725 // sdot v5.4s, v25.16b, v15.16b
-	VLD1.P 2(R6), V18.H[6]
-	VLD1.P 2(R7), V18.H[7]
-	VLD1.P 16(R6), [V22.B16]
-	VLD1.P 16(R7), [V24.B16]
-	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x4e8e9783 // sdot v3.4s, v28.16b, v14.16b
+	VLD1.P 16(R7), [V28.B16]
+	WORD $0x4e8f9762 // sdot v2.4s, v27.16b, v15.16b
 	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
 	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
-	WORD $0x4e8e96c6 // sdot v6.4s, v22.16b, v14.16b
-	WORD $0x4e8e9707 // sdot v7.4s, v24.16b, v14.16b
-	WORD $0x4e8f96e6 // sdot v6.4s, v23.16b, v15.16b
-	WORD $0x4e8f9727 // sdot v7.4s, v25.16b, v15.16b
+	WORD $0x6f0c075b // ushr v27.16b, v26.16b, #4
+	WORD $0x4e3f1f5a // and v26.16b, v26.16b, v31.16b
+	WORD $0x4e8f96e4 // sdot v4.4s, v23.16b, v15.16b
+	WORD $0x4e8f97a3 // sdot v3.4s, v29.16b, v15.16b
+	WORD $0x4e8e9705 // sdot v5.4s, v24.16b, v14.16b
+	WORD $0x6f0c079d // ushr v29.16b, v28.16b, #4
+	WORD $0x4e3f1f9c // and v28.16b, v28.16b, v31.16b
+	WORD $0x4e8e9746 // sdot v6.4s, v26.16b, v14.16b
 	WORD $0x4ea1bc16 // addp v22.4s, v0.4s, v1.4s
+	WORD $0x4e8e9787 // sdot v7.4s, v28.16b, v14.16b
+	WORD $0x4e8f9725 // sdot v5.4s, v25.16b, v15.16b
 	WORD $0x4ea3bc57 // addp v23.4s, v2.4s, v3.4s
+	WORD $0x4e8f9766 // sdot v6.4s, v27.16b, v15.16b
+	WORD $0x4e8f97a7 // sdot v7.4s, v29.16b, v15.16b
 	WORD $0x4eb7beca // addp v10.4s, v22.4s, v23.4s
-	WORD $0x6eac8556 // sub v22.4s, v10.4s, v12.4s
-	WORD $0x6f9543b6 // mls v22.4s, v29.4s, v21.s[0]
-	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
+	WORD $0x4ea5bc98 // addp v24.4s, v4.4s, v5.4s
 	WORD $0x0e217a57 // fcvtl v23.4s, v18.4h
-	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
-	WORD $0x4f9492d6 // fmul v22.4s, v22.4s, v20.s[0]
-	WORD $0x4e36d508 // fadd v8.4s, v8.4s, v22.4s
-	WORD $0x4ea5bc96 // addp v22.4s, v4.4s, v5.4s
-	WORD $0x4ea7bcd7 // addp v23.4s, v6.4s, v7.4s
-	WORD $0x4eb7becb // addp v11.4s, v22.4s, v23.4s
-	WORD $0x6ead8576 // sub v22.4s, v11.4s, v13.4s
-	WORD $0x6f9543b6 // mls v22.4s, v29.4s, v21.s[0]
+	WORD $0x6eac8556 // sub v22.4s, v10.4s, v12.4s
+	WORD $0x4ea7bcd9 // addp v25.4s, v6.4s, v7.4s
+	WORD $0x6f9543d6 // mls v22.4s, v30.4s, v21.s[0]
+	WORD $0x4eb9bf0b // addp v11.4s, v24.4s, v25.4s
+	WORD $0x0e217a79 // fcvtl v25.4s, v19.4h
 	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
-	WORD $0x4e217a57 // fcvtl2 v23.4s, v18.8h
+	WORD $0x6ead8578 // sub v24.4s, v11.4s, v13.4s
+	WORD $0x6f9543d8 // mls v24.4s, v30.4s, v21.s[0]
 	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
+	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
 	WORD $0x4f9492d6 // fmul v22.4s, v22.4s, v20.s[0]
-	WORD $0x4e36d529 // fadd v9.4s, v9.4s, v22.4s
+	WORD $0x6e39df18 // fmul v24.4s, v24.4s, v25.4s
+	WORD $0x4e36d508 // fadd v8.4s, v8.4s, v22.4s
+	WORD $0x4f949318 // fmul v24.4s, v24.4s, v20.s[0]
+	WORD $0x4e38d529 // fadd v9.4s, v9.4s, v24.4s
 	WORD $0x4eaa1d4c // mov v12.16b, v10.16b
 	WORD $0x4eab1d6d // mov v13.16b, v11.16b
 	SUBS $1, R11, R11
@@ -5151,7 +5151,7 @@ storeQ4_0DotProd:
 // 	R15 R19 R20 start of codes, d, sums   R21 blocks   R22 from a row's end to the next group
 // 	V0-V7 int32 sums of each row, from its first block on (they may wrap)
 // 	V8 V9 float sums, lane = row   V10-V13 the int32 sums up to this and the last block
-// 	V14-V17 codes of x   V18 V19 scales and mins   V20 d   V21 Σx   others free up to the constants from V28 on
+// 	V14-V17 codes of x   V18 V18 scales (and mins)   V20 d   V21 Σx   others free up to the constants from V28 on
 //
 // 	for each group {
 // 		for each block b {
@@ -5203,351 +5203,351 @@ groupQ4_1DotProd:
 	BLT oddQ4_1DotProd
 
 fourQ4_1DotProd:
+	VLD1.P 2(R0), V18.H[0]
+	VLD1.P 2(R0), V19.H[0]
+	VLD1.P 16(R0), [V22.B16]
+	VLD1.P 64(R8), [V14.B16, V15.B16, V16.B16, V17.B16]
+	FMOVQ.P 16(R10), F21
+	VLD1.P 2(R1), V18.H[1]
+	VLD1.P 2(R1), V19.H[1]
+	VLD1.P 16(R1), [V24.B16]
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	FMOVQ.P 16(R9), F20
+	WORD $0x4e602ab5 // saddlp v21.4s, v21.8h
 	PRFM 0(R12), PLDL2KEEP
+	VLD1.P 2(R2), V18.H[2]
+	WORD $0x4e8e96c0 // sdot v0.4s, v22.16b, v14.16b
+	VLD1.P 2(R2), V19.H[2]
+	VLD1.P 16(R2), [V26.B16]
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
+	WORD $0x4e8f96e0 // sdot v0.4s, v23.16b, v15.16b
 	PRFM 64(R12), PLDL2KEEP
+	VLD1.P 2(R3), V18.H[3]
+	WORD $0x4e8e9701 // sdot v1.4s, v24.16b, v14.16b
+	VLD1.P 2(R3), V19.H[3]
+	VLD1.P 16(R3), [V28.B16]
+	WORD $0x6f0c075b // ushr v27.16b, v26.16b, #4
+	WORD $0x4e3f1f5a // and v26.16b, v26.16b, v31.16b
 	PRFM 128(R12), PLDL2KEEP
+	WORD $0x4e8f9721 // sdot v1.4s, v25.16b, v15.16b
 	PRFM 192(R12), PLDL2KEEP
+	VLD1.P 2(R4), V18.H[4]
+	WORD $0x4e8e9742 // sdot v2.4s, v26.16b, v14.16b
+	VLD1.P 2(R4), V19.H[4]
+	WORD $0x6f0c079d // ushr v29.16b, v28.16b, #4
+	WORD $0x4e3f1f9c // and v28.16b, v28.16b, v31.16b
+	VLD1.P 16(R4), [V22.B16]
+	WORD $0x4e8e9783 // sdot v3.4s, v28.16b, v14.16b
+	WORD $0x4e8f9762 // sdot v2.4s, v27.16b, v15.16b
+	VLD1.P 2(R5), V18.H[5]
+	VLD1.P 2(R5), V19.H[5]
+	VLD1.P 16(R5), [V24.B16]
+	WORD $0x4e8f97a3 // sdot v3.4s, v29.16b, v15.16b
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
 	PRFM 256(R12), PLDL2KEEP
+	VLD1.P 2(R6), V18.H[6]
+	VLD1.P 2(R6), V19.H[6]
+	WORD $0x4e8e96c4 // sdot v4.4s, v22.16b, v14.16b
+	VLD1.P 16(R6), [V26.B16]
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	WORD $0x4ea1bc16 // addp v22.4s, v0.4s, v1.4s
 	PRFM 320(R12), PLDL2KEEP
+	VLD1.P 2(R7), V18.H[7]
+	WORD $0x4e8e9705 // sdot v5.4s, v24.16b, v14.16b
+	VLD1.P 2(R7), V19.H[7]
+	WORD $0x4e8f96e4 // sdot v4.4s, v23.16b, v15.16b
+	VLD1.P 16(R7), [V28.B16]
+	WORD $0x6f0c075b // ushr v27.16b, v26.16b, #4
+	WORD $0x4e3f1f5a // and v26.16b, v26.16b, v31.16b
+	WORD $0x4ea3bc57 // addp v23.4s, v2.4s, v3.4s
+	WORD $0x4e8f9725 // sdot v5.4s, v25.16b, v15.16b
 	PRFM 384(R12), PLDL2KEEP
+	WORD $0x4e8e9746 // sdot v6.4s, v26.16b, v14.16b
 	PRFM 448(R12), PLDL2KEEP
+	WORD $0x4eb7beca // addp v10.4s, v22.4s, v23.4s
+	WORD $0x0e217a57 // fcvtl v23.4s, v18.4h
+	WORD $0x6f0c079d // ushr v29.16b, v28.16b, #4
+	WORD $0x4e3f1f9c // and v28.16b, v28.16b, v31.16b
+	WORD $0x4ea5bc98 // addp v24.4s, v4.4s, v5.4s
 	PRFM 512(R12), PLDL2KEEP
+	WORD $0x4e8e9787 // sdot v7.4s, v28.16b, v14.16b
+	WORD $0x4e8f9766 // sdot v6.4s, v27.16b, v15.16b
+	WORD $0x6eac8556 // sub v22.4s, v10.4s, v12.4s
 	PRFM 576(R12), PLDL2KEEP
 	ADD $640, R12, R12
-	FMOVQ.P 16(R9), F20
-	FMOVQ.P 16(R10), F21
-	WORD $0x4e602ab5 // saddlp v21.4s, v21.8h
-	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
-	VLD1.P 64(R8), [V14.B16, V15.B16, V16.B16, V17.B16]
-	VLD1.P 2(R0), V18.H[0]
-	VLD1.P 2(R1), V18.H[1]
-	VLD1.P 2(R0), V19.H[0]
-	VLD1.P 2(R1), V19.H[1]
-	VLD1.P 16(R0), [V22.B16]
-	VLD1.P 16(R1), [V24.B16]
-	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
-	WORD $0x4e8e96c0 // sdot v0.4s, v22.16b, v14.16b
-	WORD $0x4e8e9701 // sdot v1.4s, v24.16b, v14.16b
-	WORD $0x4e8f96e0 // sdot v0.4s, v23.16b, v15.16b
-	WORD $0x4e8f9721 // sdot v1.4s, v25.16b, v15.16b
-	VLD1.P 2(R2), V18.H[2]
-	VLD1.P 2(R3), V18.H[3]
-	VLD1.P 2(R2), V19.H[2]
-	VLD1.P 2(R3), V19.H[3]
-	VLD1.P 16(R2), [V22.B16]
-	VLD1.P 16(R3), [V24.B16]
-	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
-	WORD $0x4e8e96c2 // sdot v2.4s, v22.16b, v14.16b
-	WORD $0x4e8e9703 // sdot v3.4s, v24.16b, v14.16b
-	WORD $0x4e8f96e2 // sdot v2.4s, v23.16b, v15.16b
-	WORD $0x4e8f9723 // sdot v3.4s, v25.16b, v15.16b
-	VLD1.P 2(R4), V18.H[4]
-	VLD1.P 2(R5), V18.H[5]
-	VLD1.P 2(R4), V19.H[4]
-	VLD1.P 2(R5), V19.H[5]
-	VLD1.P 16(R4), [V22.B16]
-	VLD1.P 16(R5), [V24.B16]
-	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
-	WORD $0x4e8e96c4 // sdot v4.4s, v22.16b, v14.16b
-	WORD $0x4e8e9705 // sdot v5.4s, v24.16b, v14.16b
-	WORD $0x4e8f96e4 // sdot v4.4s, v23.16b, v15.16b
-	WORD $0x4e8f9725 // sdot v5.4s, v25.16b, v15.16b
-	VLD1.P 2(R6), V18.H[6]
-	VLD1.P 2(R7), V18.H[7]
-	VLD1.P 2(R6), V19.H[6]
-	VLD1.P 2(R7), V19.H[7]
-	VLD1.P 16(R6), [V22.B16]
-	VLD1.P 16(R7), [V24.B16]
-	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
-	WORD $0x4e8e96c6 // sdot v6.4s, v22.16b, v14.16b
-	WORD $0x4e8e9707 // sdot v7.4s, v24.16b, v14.16b
-	WORD $0x4e8f96e6 // sdot v6.4s, v23.16b, v15.16b
-	WORD $0x4e8f9727 // sdot v7.4s, v25.16b, v15.16b
-	WORD $0x4ea1bc16 // addp v22.4s, v0.4s, v1.4s
-	WORD $0x4ea3bc57 // addp v23.4s, v2.4s, v3.4s
-	WORD $0x4eb7beca // addp v10.4s, v22.4s, v23.4s
-	WORD $0x6eac8556 // sub v22.4s, v10.4s, v12.4s
 	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
-	WORD $0x0e217a57 // fcvtl v23.4s, v18.4h
+	WORD $0x4e8f97a7 // sdot v7.4s, v29.16b, v15.16b
 	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
-	WORD $0x4f9492d6 // fmul v22.4s, v22.4s, v20.s[0]
-	WORD $0x4e36d508 // fadd v8.4s, v8.4s, v22.4s
 	WORD $0x0e217a77 // fcvtl v23.4s, v19.4h
-	WORD $0x4f9592f7 // fmul v23.4s, v23.4s, v21.s[0]
-	WORD $0x4f9492f7 // fmul v23.4s, v23.4s, v20.s[0]
-	WORD $0x4e37d508 // fadd v8.4s, v8.4s, v23.4s
-	WORD $0x4ea5bc96 // addp v22.4s, v4.4s, v5.4s
-	WORD $0x4ea7bcd7 // addp v23.4s, v6.4s, v7.4s
-	WORD $0x4eb7becb // addp v11.4s, v22.4s, v23.4s
-	WORD $0x6ead8576 // sub v22.4s, v11.4s, v13.4s
-	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
-	WORD $0x4e217a57 // fcvtl2 v23.4s, v18.8h
-	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
-	WORD $0x4f9492d6 // fmul v22.4s, v22.4s, v20.s[0]
-	WORD $0x4e36d529 // fadd v9.4s, v9.4s, v22.4s
-	WORD $0x4e217a77 // fcvtl2 v23.4s, v19.8h
-	WORD $0x4f9592f7 // fmul v23.4s, v23.4s, v21.s[0]
-	WORD $0x4f9492f7 // fmul v23.4s, v23.4s, v20.s[0]
-	WORD $0x4e37d529 // fadd v9.4s, v9.4s, v23.4s
+	WORD $0x4ea7bcd9 // addp v25.4s, v6.4s, v7.4s
+	WORD $0x4eb9bf0b // addp v11.4s, v24.4s, v25.4s
+	WORD $0x4e217a59 // fcvtl2 v25.4s, v18.8h
 	VLD1.P 2(R0), V18.H[0]
+	WORD $0x4f9492d6 // fmul v22.4s, v22.4s, v20.s[0]
+	WORD $0x4f9592f7 // fmul v23.4s, v23.4s, v21.s[0]
+	WORD $0x6ead8578 // sub v24.4s, v11.4s, v13.4s
+	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
+	WORD $0x4e36d508 // fadd v8.4s, v8.4s, v22.4s
 	VLD1.P 2(R1), V18.H[1]
+	WORD $0x4f9492f7 // fmul v23.4s, v23.4s, v20.s[0]
+	WORD $0x6e39df18 // fmul v24.4s, v24.4s, v25.4s
+	WORD $0x4e217a79 // fcvtl2 v25.4s, v19.8h
 	VLD1.P 2(R0), V19.H[0]
-	VLD1.P 2(R1), V19.H[1]
-	VLD1.P 16(R0), [V22.B16]
-	VLD1.P 16(R1), [V24.B16]
-	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
-	WORD $0x4e9096c0 // sdot v0.4s, v22.16b, v16.16b
-	WORD $0x4e909701 // sdot v1.4s, v24.16b, v16.16b
-	WORD $0x4e9196e0 // sdot v0.4s, v23.16b, v17.16b
-	WORD $0x4e919721 // sdot v1.4s, v25.16b, v17.16b
+	WORD $0x4e37d508 // fadd v8.4s, v8.4s, v23.4s
 	VLD1.P 2(R2), V18.H[2]
+	VLD1.P 16(R0), [V22.B16]
+	WORD $0x4f949318 // fmul v24.4s, v24.4s, v20.s[0]
+	WORD $0x4f959339 // fmul v25.4s, v25.4s, v21.s[0]
+	VLD1.P 2(R1), V19.H[1]
 	VLD1.P 2(R3), V18.H[3]
+	WORD $0x4e38d529 // fadd v9.4s, v9.4s, v24.4s
+	VLD1.P 16(R1), [V24.B16]
+	WORD $0x4f949339 // fmul v25.4s, v25.4s, v20.s[0]
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
 	VLD1.P 2(R2), V19.H[2]
-	VLD1.P 2(R3), V19.H[3]
-	VLD1.P 16(R2), [V22.B16]
-	VLD1.P 16(R3), [V24.B16]
-	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
-	WORD $0x4e9096c2 // sdot v2.4s, v22.16b, v16.16b
-	WORD $0x4e909703 // sdot v3.4s, v24.16b, v16.16b
-	WORD $0x4e9196e2 // sdot v2.4s, v23.16b, v17.16b
-	WORD $0x4e919723 // sdot v3.4s, v25.16b, v17.16b
 	VLD1.P 2(R4), V18.H[4]
+	WORD $0x4e9096c0 // sdot v0.4s, v22.16b, v16.16b
+	VLD1.P 16(R2), [V26.B16]
+	WORD $0x4e39d529 // fadd v9.4s, v9.4s, v25.4s
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	VLD1.P 2(R3), V19.H[3]
+	WORD $0x4e909701 // sdot v1.4s, v24.16b, v16.16b
 	VLD1.P 2(R5), V18.H[5]
+	WORD $0x4e9196e0 // sdot v0.4s, v23.16b, v17.16b
+	VLD1.P 16(R3), [V28.B16]
+	WORD $0x6f0c075b // ushr v27.16b, v26.16b, #4
+	WORD $0x4e3f1f5a // and v26.16b, v26.16b, v31.16b
+	WORD $0x4e919721 // sdot v1.4s, v25.16b, v17.16b
 	VLD1.P 2(R4), V19.H[4]
-	VLD1.P 2(R5), V19.H[5]
-	VLD1.P 16(R4), [V22.B16]
-	VLD1.P 16(R5), [V24.B16]
-	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
-	WORD $0x4e9096c4 // sdot v4.4s, v22.16b, v16.16b
-	WORD $0x4e909705 // sdot v5.4s, v24.16b, v16.16b
-	WORD $0x4e9196e4 // sdot v4.4s, v23.16b, v17.16b
-	WORD $0x4e919725 // sdot v5.4s, v25.16b, v17.16b
+	WORD $0x4e909742 // sdot v2.4s, v26.16b, v16.16b
 	VLD1.P 2(R6), V18.H[6]
+	WORD $0x6f0c079d // ushr v29.16b, v28.16b, #4
+	WORD $0x4e3f1f9c // and v28.16b, v28.16b, v31.16b
+	VLD1.P 16(R4), [V22.B16]
+	WORD $0x4e909783 // sdot v3.4s, v28.16b, v16.16b
+	WORD $0x4e919762 // sdot v2.4s, v27.16b, v17.16b
+	VLD1.P 2(R5), V19.H[5]
 	VLD1.P 2(R7), V18.H[7]
-	VLD1.P 2(R6), V19.H[6]
-	VLD1.P 2(R7), V19.H[7]
-	VLD1.P 16(R6), [V22.B16]
-	VLD1.P 16(R7), [V24.B16]
+	VLD1.P 16(R5), [V24.B16]
+	WORD $0x4e9197a3 // sdot v3.4s, v29.16b, v17.16b
 	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	VLD1.P 2(R6), V19.H[6]
+	VLD1.P 16(R6), [V26.B16]
+	WORD $0x4e9096c4 // sdot v4.4s, v22.16b, v16.16b
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
 	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
-	WORD $0x4e9096c6 // sdot v6.4s, v22.16b, v16.16b
-	WORD $0x4e909707 // sdot v7.4s, v24.16b, v16.16b
-	WORD $0x4e9196e6 // sdot v6.4s, v23.16b, v17.16b
-	WORD $0x4e919727 // sdot v7.4s, v25.16b, v17.16b
 	WORD $0x4ea1bc16 // addp v22.4s, v0.4s, v1.4s
+	WORD $0x4e909705 // sdot v5.4s, v24.16b, v16.16b
+	VLD1.P 2(R7), V19.H[7]
+	WORD $0x4e9196e4 // sdot v4.4s, v23.16b, v17.16b
+	VLD1.P 16(R7), [V28.B16]
+	WORD $0x6f0c075b // ushr v27.16b, v26.16b, #4
+	WORD $0x4e3f1f5a // and v26.16b, v26.16b, v31.16b
 	WORD $0x4ea3bc57 // addp v23.4s, v2.4s, v3.4s
+	WORD $0x4e919725 // sdot v5.4s, v25.16b, v17.16b
+	WORD $0x4e909746 // sdot v6.4s, v26.16b, v16.16b
 	WORD $0x4eb7becc // addp v12.4s, v22.4s, v23.4s
+	WORD $0x0e217a57 // fcvtl v23.4s, v18.4h
+	WORD $0x6f0c079d // ushr v29.16b, v28.16b, #4
+	WORD $0x4e3f1f9c // and v28.16b, v28.16b, v31.16b
+	WORD $0x4ea5bc98 // addp v24.4s, v4.4s, v5.4s
+	WORD $0x4e909787 // sdot v7.4s, v28.16b, v16.16b
+	WORD $0x4e919766 // sdot v6.4s, v27.16b, v17.16b
 	WORD $0x6eaa8596 // sub v22.4s, v12.4s, v10.4s
 	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
-	WORD $0x0e217a57 // fcvtl v23.4s, v18.4h
-	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
-	WORD $0x4fb492d6 // fmul v22.4s, v22.4s, v20.s[1]
-	WORD $0x4e36d508 // fadd v8.4s, v8.4s, v22.4s
-	WORD $0x0e217a77 // fcvtl v23.4s, v19.4h
-	WORD $0x4fb592f7 // fmul v23.4s, v23.4s, v21.s[1]
-	WORD $0x4fb492f7 // fmul v23.4s, v23.4s, v20.s[1]
-	WORD $0x4e37d508 // fadd v8.4s, v8.4s, v23.4s
-	WORD $0x4ea5bc96 // addp v22.4s, v4.4s, v5.4s
-	WORD $0x4ea7bcd7 // addp v23.4s, v6.4s, v7.4s
-	WORD $0x4eb7becd // addp v13.4s, v22.4s, v23.4s
-	WORD $0x6eab85b6 // sub v22.4s, v13.4s, v11.4s
-	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
-	WORD $0x4e217a57 // fcvtl2 v23.4s, v18.8h
-	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
-	WORD $0x4fb492d6 // fmul v22.4s, v22.4s, v20.s[1]
-	WORD $0x4e36d529 // fadd v9.4s, v9.4s, v22.4s
-	WORD $0x4e217a77 // fcvtl2 v23.4s, v19.8h
-	WORD $0x4fb592f7 // fmul v23.4s, v23.4s, v21.s[1]
-	WORD $0x4fb492f7 // fmul v23.4s, v23.4s, v20.s[1]
-	WORD $0x4e37d529 // fadd v9.4s, v9.4s, v23.4s
+	WORD $0x4e9197a7 // sdot v7.4s, v29.16b, v17.16b
 	VLD1.P 64(R8), [V14.B16, V15.B16, V16.B16, V17.B16]
+	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
+	WORD $0x0e217a77 // fcvtl v23.4s, v19.4h
+	WORD $0x4ea7bcd9 // addp v25.4s, v6.4s, v7.4s
+	WORD $0x4eb9bf0d // addp v13.4s, v24.4s, v25.4s
+	WORD $0x4e217a59 // fcvtl2 v25.4s, v18.8h
 	VLD1.P 2(R0), V18.H[0]
+	WORD $0x4fb492d6 // fmul v22.4s, v22.4s, v20.s[1]
+	WORD $0x4fb592f7 // fmul v23.4s, v23.4s, v21.s[1]
+	WORD $0x6eab85b8 // sub v24.4s, v13.4s, v11.4s
+	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
+	WORD $0x4e36d508 // fadd v8.4s, v8.4s, v22.4s
 	VLD1.P 2(R1), V18.H[1]
+	WORD $0x4fb492f7 // fmul v23.4s, v23.4s, v20.s[1]
+	WORD $0x6e39df18 // fmul v24.4s, v24.4s, v25.4s
+	WORD $0x4e217a79 // fcvtl2 v25.4s, v19.8h
 	VLD1.P 2(R0), V19.H[0]
-	VLD1.P 2(R1), V19.H[1]
-	VLD1.P 16(R0), [V22.B16]
-	VLD1.P 16(R1), [V24.B16]
-	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
-	WORD $0x4e8e96c0 // sdot v0.4s, v22.16b, v14.16b
-	WORD $0x4e8e9701 // sdot v1.4s, v24.16b, v14.16b
-	WORD $0x4e8f96e0 // sdot v0.4s, v23.16b, v15.16b
-	WORD $0x4e8f9721 // sdot v1.4s, v25.16b, v15.16b
+	WORD $0x4e37d508 // fadd v8.4s, v8.4s, v23.4s
 	VLD1.P 2(R2), V18.H[2]
+	VLD1.P 16(R0), [V22.B16]
+	WORD $0x4fb49318 // fmul v24.4s, v24.4s, v20.s[1]
+	WORD $0x4fb59339 // fmul v25.4s, v25.4s, v21.s[1]
+	VLD1.P 2(R1), V19.H[1]
 	VLD1.P 2(R3), V18.H[3]
+	WORD $0x4e38d529 // fadd v9.4s, v9.4s, v24.4s
+	VLD1.P 16(R1), [V24.B16]
+	WORD $0x4fb49339 // fmul v25.4s, v25.4s, v20.s[1]
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
 	VLD1.P 2(R2), V19.H[2]
-	VLD1.P 2(R3), V19.H[3]
-	VLD1.P 16(R2), [V22.B16]
-	VLD1.P 16(R3), [V24.B16]
-	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
-	WORD $0x4e8e96c2 // sdot v2.4s, v22.16b, v14.16b
-	WORD $0x4e8e9703 // sdot v3.4s, v24.16b, v14.16b
-	WORD $0x4e8f96e2 // sdot v2.4s, v23.16b, v15.16b
-	WORD $0x4e8f9723 // sdot v3.4s, v25.16b, v15.16b
 	VLD1.P 2(R4), V18.H[4]
+	WORD $0x4e8e96c0 // sdot v0.4s, v22.16b, v14.16b
+	VLD1.P 16(R2), [V26.B16]
+	WORD $0x4e39d529 // fadd v9.4s, v9.4s, v25.4s
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	VLD1.P 2(R3), V19.H[3]
+	WORD $0x4e8e9701 // sdot v1.4s, v24.16b, v14.16b
 	VLD1.P 2(R5), V18.H[5]
+	WORD $0x4e8f96e0 // sdot v0.4s, v23.16b, v15.16b
+	VLD1.P 16(R3), [V28.B16]
+	WORD $0x6f0c075b // ushr v27.16b, v26.16b, #4
+	WORD $0x4e3f1f5a // and v26.16b, v26.16b, v31.16b
+	WORD $0x4e8f9721 // sdot v1.4s, v25.16b, v15.16b
 	VLD1.P 2(R4), V19.H[4]
-	VLD1.P 2(R5), V19.H[5]
-	VLD1.P 16(R4), [V22.B16]
-	VLD1.P 16(R5), [V24.B16]
-	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
-	WORD $0x4e8e96c4 // sdot v4.4s, v22.16b, v14.16b
-	WORD $0x4e8e9705 // sdot v5.4s, v24.16b, v14.16b
-	WORD $0x4e8f96e4 // sdot v4.4s, v23.16b, v15.16b
-	WORD $0x4e8f9725 // sdot v5.4s, v25.16b, v15.16b
+	WORD $0x4e8e9742 // sdot v2.4s, v26.16b, v14.16b
 	VLD1.P 2(R6), V18.H[6]
+	WORD $0x6f0c079d // ushr v29.16b, v28.16b, #4
+	WORD $0x4e3f1f9c // and v28.16b, v28.16b, v31.16b
+	VLD1.P 16(R4), [V22.B16]
+	WORD $0x4e8e9783 // sdot v3.4s, v28.16b, v14.16b
+	WORD $0x4e8f9762 // sdot v2.4s, v27.16b, v15.16b
+	VLD1.P 2(R5), V19.H[5]
 	VLD1.P 2(R7), V18.H[7]
-	VLD1.P 2(R6), V19.H[6]
-	VLD1.P 2(R7), V19.H[7]
-	VLD1.P 16(R6), [V22.B16]
-	VLD1.P 16(R7), [V24.B16]
+	VLD1.P 16(R5), [V24.B16]
+	WORD $0x4e8f97a3 // sdot v3.4s, v29.16b, v15.16b
 	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	VLD1.P 2(R6), V19.H[6]
+	VLD1.P 16(R6), [V26.B16]
+	WORD $0x4e8e96c4 // sdot v4.4s, v22.16b, v14.16b
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
 	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
-	WORD $0x4e8e96c6 // sdot v6.4s, v22.16b, v14.16b
-	WORD $0x4e8e9707 // sdot v7.4s, v24.16b, v14.16b
-	WORD $0x4e8f96e6 // sdot v6.4s, v23.16b, v15.16b
-	WORD $0x4e8f9727 // sdot v7.4s, v25.16b, v15.16b
 	WORD $0x4ea1bc16 // addp v22.4s, v0.4s, v1.4s
+	WORD $0x4e8e9705 // sdot v5.4s, v24.16b, v14.16b
+	VLD1.P 2(R7), V19.H[7]
+	WORD $0x4e8f96e4 // sdot v4.4s, v23.16b, v15.16b
+	VLD1.P 16(R7), [V28.B16]
+	WORD $0x6f0c075b // ushr v27.16b, v26.16b, #4
+	WORD $0x4e3f1f5a // and v26.16b, v26.16b, v31.16b
 	WORD $0x4ea3bc57 // addp v23.4s, v2.4s, v3.4s
+	WORD $0x4e8f9725 // sdot v5.4s, v25.16b, v15.16b
+	WORD $0x4e8e9746 // sdot v6.4s, v26.16b, v14.16b
 	WORD $0x4eb7beca // addp v10.4s, v22.4s, v23.4s
+	WORD $0x0e217a57 // fcvtl v23.4s, v18.4h
+	WORD $0x6f0c079d // ushr v29.16b, v28.16b, #4
+	WORD $0x4e3f1f9c // and v28.16b, v28.16b, v31.16b
+	WORD $0x4ea5bc98 // addp v24.4s, v4.4s, v5.4s
+	WORD $0x4e8e9787 // sdot v7.4s, v28.16b, v14.16b
+	WORD $0x4e8f9766 // sdot v6.4s, v27.16b, v15.16b
 	WORD $0x6eac8556 // sub v22.4s, v10.4s, v12.4s
 	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
-	WORD $0x0e217a57 // fcvtl v23.4s, v18.4h
+	WORD $0x4e8f97a7 // sdot v7.4s, v29.16b, v15.16b
 	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
-	WORD $0x4f949ad6 // fmul v22.4s, v22.4s, v20.s[2]
-	WORD $0x4e36d508 // fadd v8.4s, v8.4s, v22.4s
 	WORD $0x0e217a77 // fcvtl v23.4s, v19.4h
-	WORD $0x4f959af7 // fmul v23.4s, v23.4s, v21.s[2]
-	WORD $0x4f949af7 // fmul v23.4s, v23.4s, v20.s[2]
-	WORD $0x4e37d508 // fadd v8.4s, v8.4s, v23.4s
-	WORD $0x4ea5bc96 // addp v22.4s, v4.4s, v5.4s
-	WORD $0x4ea7bcd7 // addp v23.4s, v6.4s, v7.4s
-	WORD $0x4eb7becb // addp v11.4s, v22.4s, v23.4s
-	WORD $0x6ead8576 // sub v22.4s, v11.4s, v13.4s
-	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
-	WORD $0x4e217a57 // fcvtl2 v23.4s, v18.8h
-	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
-	WORD $0x4f949ad6 // fmul v22.4s, v22.4s, v20.s[2]
-	WORD $0x4e36d529 // fadd v9.4s, v9.4s, v22.4s
-	WORD $0x4e217a77 // fcvtl2 v23.4s, v19.8h
-	WORD $0x4f959af7 // fmul v23.4s, v23.4s, v21.s[2]
-	WORD $0x4f949af7 // fmul v23.4s, v23.4s, v20.s[2]
-	WORD $0x4e37d529 // fadd v9.4s, v9.4s, v23.4s
+	WORD $0x4ea7bcd9 // addp v25.4s, v6.4s, v7.4s
+	WORD $0x4eb9bf0b // addp v11.4s, v24.4s, v25.4s
+	WORD $0x4e217a59 // fcvtl2 v25.4s, v18.8h
 	VLD1.P 2(R0), V18.H[0]
+	WORD $0x4f949ad6 // fmul v22.4s, v22.4s, v20.s[2]
+	WORD $0x4f959af7 // fmul v23.4s, v23.4s, v21.s[2]
+	WORD $0x6ead8578 // sub v24.4s, v11.4s, v13.4s
+	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
+	WORD $0x4e36d508 // fadd v8.4s, v8.4s, v22.4s
 	VLD1.P 2(R1), V18.H[1]
+	WORD $0x4f949af7 // fmul v23.4s, v23.4s, v20.s[2]
+	WORD $0x6e39df18 // fmul v24.4s, v24.4s, v25.4s
+	WORD $0x4e217a79 // fcvtl2 v25.4s, v19.8h
 	VLD1.P 2(R0), V19.H[0]
-	VLD1.P 2(R1), V19.H[1]
-	VLD1.P 16(R0), [V22.B16]
-	VLD1.P 16(R1), [V24.B16]
-	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
-	WORD $0x4e9096c0 // sdot v0.4s, v22.16b, v16.16b
-	WORD $0x4e909701 // sdot v1.4s, v24.16b, v16.16b
-	WORD $0x4e9196e0 // sdot v0.4s, v23.16b, v17.16b
-	WORD $0x4e919721 // sdot v1.4s, v25.16b, v17.16b
+	WORD $0x4e37d508 // fadd v8.4s, v8.4s, v23.4s
 	VLD1.P 2(R2), V18.H[2]
+	VLD1.P 16(R0), [V22.B16]
+	WORD $0x4f949b18 // fmul v24.4s, v24.4s, v20.s[2]
+	WORD $0x4f959b39 // fmul v25.4s, v25.4s, v21.s[2]
+	VLD1.P 2(R1), V19.H[1]
 	VLD1.P 2(R3), V18.H[3]
+	WORD $0x4e38d529 // fadd v9.4s, v9.4s, v24.4s
+	VLD1.P 16(R1), [V24.B16]
+	WORD $0x4f949b39 // fmul v25.4s, v25.4s, v20.s[2]
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
 	VLD1.P 2(R2), V19.H[2]
-	VLD1.P 2(R3), V19.H[3]
-	VLD1.P 16(R2), [V22.B16]
-	VLD1.P 16(R3), [V24.B16]
-	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
-	WORD $0x4e9096c2 // sdot v2.4s, v22.16b, v16.16b
-	WORD $0x4e909703 // sdot v3.4s, v24.16b, v16.16b
-	WORD $0x4e9196e2 // sdot v2.4s, v23.16b, v17.16b
-	WORD $0x4e919723 // sdot v3.4s, v25.16b, v17.16b
 	VLD1.P 2(R4), V18.H[4]
+	WORD $0x4e9096c0 // sdot v0.4s, v22.16b, v16.16b
+	VLD1.P 16(R2), [V26.B16]
+	WORD $0x4e39d529 // fadd v9.4s, v9.4s, v25.4s
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	VLD1.P 2(R3), V19.H[3]
+	WORD $0x4e909701 // sdot v1.4s, v24.16b, v16.16b
 	VLD1.P 2(R5), V18.H[5]
+	WORD $0x4e9196e0 // sdot v0.4s, v23.16b, v17.16b
+	VLD1.P 16(R3), [V28.B16]
+	WORD $0x6f0c075b // ushr v27.16b, v26.16b, #4
+	WORD $0x4e3f1f5a // and v26.16b, v26.16b, v31.16b
+	WORD $0x4e919721 // sdot v1.4s, v25.16b, v17.16b
 	VLD1.P 2(R4), V19.H[4]
-	VLD1.P 2(R5), V19.H[5]
-	VLD1.P 16(R4), [V22.B16]
-	VLD1.P 16(R5), [V24.B16]
-	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
-	WORD $0x4e9096c4 // sdot v4.4s, v22.16b, v16.16b
-	WORD $0x4e909705 // sdot v5.4s, v24.16b, v16.16b
-	WORD $0x4e9196e4 // sdot v4.4s, v23.16b, v17.16b
-	WORD $0x4e919725 // sdot v5.4s, v25.16b, v17.16b
+	WORD $0x4e909742 // sdot v2.4s, v26.16b, v16.16b
 	VLD1.P 2(R6), V18.H[6]
+	WORD $0x6f0c079d // ushr v29.16b, v28.16b, #4
+	WORD $0x4e3f1f9c // and v28.16b, v28.16b, v31.16b
+	VLD1.P 16(R4), [V22.B16]
+	WORD $0x4e909783 // sdot v3.4s, v28.16b, v16.16b
+	WORD $0x4e919762 // sdot v2.4s, v27.16b, v17.16b
+	VLD1.P 2(R5), V19.H[5]
 	VLD1.P 2(R7), V18.H[7]
-	VLD1.P 2(R6), V19.H[6]
-	VLD1.P 2(R7), V19.H[7]
-	VLD1.P 16(R6), [V22.B16]
-	VLD1.P 16(R7), [V24.B16]
+	VLD1.P 16(R5), [V24.B16]
+	WORD $0x4e9197a3 // sdot v3.4s, v29.16b, v17.16b
 	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	VLD1.P 2(R6), V19.H[6]
+	VLD1.P 16(R6), [V26.B16]
+	WORD $0x4e9096c4 // sdot v4.4s, v22.16b, v16.16b
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
 	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
-	WORD $0x4e9096c6 // sdot v6.4s, v22.16b, v16.16b
-	WORD $0x4e909707 // sdot v7.4s, v24.16b, v16.16b
-	WORD $0x4e9196e6 // sdot v6.4s, v23.16b, v17.16b
-	WORD $0x4e919727 // sdot v7.4s, v25.16b, v17.16b
 	WORD $0x4ea1bc16 // addp v22.4s, v0.4s, v1.4s
+	WORD $0x4e909705 // sdot v5.4s, v24.16b, v16.16b
+	VLD1.P 2(R7), V19.H[7]
+	WORD $0x4e9196e4 // sdot v4.4s, v23.16b, v17.16b
+	VLD1.P 16(R7), [V28.B16]
+	WORD $0x6f0c075b // ushr v27.16b, v26.16b, #4
+	WORD $0x4e3f1f5a // and v26.16b, v26.16b, v31.16b
 	WORD $0x4ea3bc57 // addp v23.4s, v2.4s, v3.4s
+	WORD $0x4e919725 // sdot v5.4s, v25.16b, v17.16b
+	WORD $0x4e909746 // sdot v6.4s, v26.16b, v16.16b
 	WORD $0x4eb7becc // addp v12.4s, v22.4s, v23.4s
+	WORD $0x0e217a57 // fcvtl v23.4s, v18.4h
+	WORD $0x6f0c079d // ushr v29.16b, v28.16b, #4
+	WORD $0x4e3f1f9c // and v28.16b, v28.16b, v31.16b
+	WORD $0x4ea5bc98 // addp v24.4s, v4.4s, v5.4s
+	WORD $0x4e909787 // sdot v7.4s, v28.16b, v16.16b
+	WORD $0x4e919766 // sdot v6.4s, v27.16b, v17.16b
 	WORD $0x6eaa8596 // sub v22.4s, v12.4s, v10.4s
 	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
-	WORD $0x0e217a57 // fcvtl v23.4s, v18.4h
+	WORD $0x4e9197a7 // sdot v7.4s, v29.16b, v17.16b
 	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
-	WORD $0x4fb49ad6 // fmul v22.4s, v22.4s, v20.s[3]
-	WORD $0x4e36d508 // fadd v8.4s, v8.4s, v22.4s
 	WORD $0x0e217a77 // fcvtl v23.4s, v19.4h
-	WORD $0x4fb59af7 // fmul v23.4s, v23.4s, v21.s[3]
-	WORD $0x4fb49af7 // fmul v23.4s, v23.4s, v20.s[3]
-	WORD $0x4e37d508 // fadd v8.4s, v8.4s, v23.4s
-	WORD $0x4ea5bc96 // addp v22.4s, v4.4s, v5.4s
-	WORD $0x4ea7bcd7 // addp v23.4s, v6.4s, v7.4s
-	WORD $0x4eb7becd // addp v13.4s, v22.4s, v23.4s
-	WORD $0x6eab85b6 // sub v22.4s, v13.4s, v11.4s
-	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
-	WORD $0x4e217a57 // fcvtl2 v23.4s, v18.8h
-	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
+	WORD $0x4ea7bcd9 // addp v25.4s, v6.4s, v7.4s
+	WORD $0x4eb9bf0d // addp v13.4s, v24.4s, v25.4s
+	WORD $0x4e217a59 // fcvtl2 v25.4s, v18.8h
 	WORD $0x4fb49ad6 // fmul v22.4s, v22.4s, v20.s[3]
-	WORD $0x4e36d529 // fadd v9.4s, v9.4s, v22.4s
-	WORD $0x4e217a77 // fcvtl2 v23.4s, v19.8h
 	WORD $0x4fb59af7 // fmul v23.4s, v23.4s, v21.s[3]
+	WORD $0x6eab85b8 // sub v24.4s, v13.4s, v11.4s
+	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
+	WORD $0x4e36d508 // fadd v8.4s, v8.4s, v22.4s
 	WORD $0x4fb49af7 // fmul v23.4s, v23.4s, v20.s[3]
-	WORD $0x4e37d529 // fadd v9.4s, v9.4s, v23.4s
+	WORD $0x6e39df18 // fmul v24.4s, v24.4s, v25.4s
+	WORD $0x4e217a79 // fcvtl2 v25.4s, v19.8h
+	WORD $0x4e37d508 // fadd v8.4s, v8.4s, v23.4s
+	WORD $0x4fb49b18 // fmul v24.4s, v24.4s, v20.s[3]
+	WORD $0x4fb59b39 // fmul v25.4s, v25.4s, v21.s[3]
+	WORD $0x4e38d529 // fadd v9.4s, v9.4s, v24.4s
+	WORD $0x4fb49b39 // fmul v25.4s, v25.4s, v20.s[3]
+	WORD $0x4e39d529 // fadd v9.4s, v9.4s, v25.4s
 	SUBS $4, R11, R11
 	BGE fourQ4_1DotProd
 
@@ -5563,89 +5563,89 @@ oneQ4_1DotProd:
 	FMOVS.P 4(R10), F21
 	WORD $0x4e602ab5 // saddlp v21.4s, v21.8h
 	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
-	VLD1.P 32(R8), [V14.B16, V15.B16]
 	VLD1.P 2(R0), V18.H[0]
-	VLD1.P 2(R1), V18.H[1]
 	VLD1.P 2(R0), V19.H[0]
-	VLD1.P 2(R1), V19.H[1]
 	VLD1.P 16(R0), [V22.B16]
+	VLD1.P 32(R8), [V14.B16, V15.B16]
+	VLD1.P 2(R1), V18.H[1]
+	VLD1.P 2(R1), V19.H[1]
 	VLD1.P 16(R1), [V24.B16]
 	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
-	WORD $0x4e8e96c0 // sdot v0.4s, v22.16b, v14.16b
-	WORD $0x4e8e9701 // sdot v1.4s, v24.16b, v14.16b
-	WORD $0x4e8f96e0 // sdot v0.4s, v23.16b, v15.16b
-	WORD $0x4e8f9721 // sdot v1.4s, v25.16b, v15.16b
 	VLD1.P 2(R2), V18.H[2]
-	VLD1.P 2(R3), V18.H[3]
+	WORD $0x4e8e96c0 // sdot v0.4s, v22.16b, v14.16b
 	VLD1.P 2(R2), V19.H[2]
+	VLD1.P 16(R2), [V26.B16]
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	WORD $0x4e8f96e0 // sdot v0.4s, v23.16b, v15.16b
+	VLD1.P 2(R3), V18.H[3]
+	WORD $0x4e8e9701 // sdot v1.4s, v24.16b, v14.16b
 	VLD1.P 2(R3), V19.H[3]
-	VLD1.P 16(R2), [V22.B16]
-	VLD1.P 16(R3), [V24.B16]
-	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
-	WORD $0x4e8e96c2 // sdot v2.4s, v22.16b, v14.16b
-	WORD $0x4e8e9703 // sdot v3.4s, v24.16b, v14.16b
-	WORD $0x4e8f96e2 // sdot v2.4s, v23.16b, v15.16b
-	WORD $0x4e8f9723 // sdot v3.4s, v25.16b, v15.16b
+	VLD1.P 16(R3), [V28.B16]
+	WORD $0x6f0c075b // ushr v27.16b, v26.16b, #4
+	WORD $0x4e3f1f5a // and v26.16b, v26.16b, v31.16b
+	WORD $0x4e8f9721 // sdot v1.4s, v25.16b, v15.16b
 	VLD1.P 2(R4), V18.H[4]
-	VLD1.P 2(R5), V18.H[5]
+	WORD $0x4e8e9742 // sdot v2.4s, v26.16b, v14.16b
 	VLD1.P 2(R4), V19.H[4]
-	VLD1.P 2(R5), V19.H[5]
+	WORD $0x6f0c079d // ushr v29.16b, v28.16b, #4
+	WORD $0x4e3f1f9c // and v28.16b, v28.16b, v31.16b
 	VLD1.P 16(R4), [V22.B16]
+	WORD $0x4e8e9783 // sdot v3.4s, v28.16b, v14.16b
+	WORD $0x4e8f9762 // sdot v2.4s, v27.16b, v15.16b
+	VLD1.P 2(R5), V18.H[5]
+	VLD1.P 2(R5), V19.H[5]
 	VLD1.P 16(R5), [V24.B16]
+	WORD $0x4e8f97a3 // sdot v3.4s, v29.16b, v15.16b
 	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
-	WORD $0x4e8e96c4 // sdot v4.4s, v22.16b, v14.16b
-	WORD $0x4e8e9705 // sdot v5.4s, v24.16b, v14.16b
-	WORD $0x4e8f96e4 // sdot v4.4s, v23.16b, v15.16b
-	WORD $0x4e8f9725 // sdot v5.4s, v25.16b, v15.16b
 	VLD1.P 2(R6), V18.H[6]
-	VLD1.P 2(R7), V18.H[7]
 	VLD1.P 2(R6), V19.H[6]
-	VLD1.P 2(R7), V19.H[7]
-	VLD1.P 16(R6), [V22.B16]
-	VLD1.P 16(R7), [V24.B16]
-	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x4e8e96c4 // sdot v4.4s, v22.16b, v14.16b
+	VLD1.P 16(R6), [V26.B16]
 	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
 	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
-	WORD $0x4e8e96c6 // sdot v6.4s, v22.16b, v14.16b
-	WORD $0x4e8e9707 // sdot v7.4s, v24.16b, v14.16b
-	WORD $0x4e8f96e6 // sdot v6.4s, v23.16b, v15.16b
-	WORD $0x4e8f9727 // sdot v7.4s, v25.16b, v15.16b
 	WORD $0x4ea1bc16 // addp v22.4s, v0.4s, v1.4s
+	VLD1.P 2(R7), V18.H[7]
+	WORD $0x4e8e9705 // sdot v5.4s, v24.16b, v14.16b
+	VLD1.P 2(R7), V19.H[7]
+	WORD $0x4e8f96e4 // sdot v4.4s, v23.16b, v15.16b
+	VLD1.P 16(R7), [V28.B16]
+	WORD $0x6f0c075b // ushr v27.16b, v26.16b, #4
+	WORD $0x4e3f1f5a // and v26.16b, v26.16b, v31.16b
 	WORD $0x4ea3bc57 // addp v23.4s, v2.4s, v3.4s
+	WORD $0x4e8f9725 // sdot v5.4s, v25.16b, v15.16b
+	WORD $0x4e8e9746 // sdot v6.4s, v26.16b, v14.16b
 	WORD $0x4eb7beca // addp v10.4s, v22.4s, v23.4s
+	WORD $0x0e217a57 // fcvtl v23.4s, v18.4h
+	WORD $0x6f0c079d // ushr v29.16b, v28.16b, #4
+	WORD $0x4e3f1f9c // and v28.16b, v28.16b, v31.16b
+	WORD $0x4ea5bc98 // addp v24.4s, v4.4s, v5.4s
+	WORD $0x4e8e9787 // sdot v7.4s, v28.16b, v14.16b
+	WORD $0x4e8f9766 // sdot v6.4s, v27.16b, v15.16b
 	WORD $0x6eac8556 // sub v22.4s, v10.4s, v12.4s
 	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
-	WORD $0x0e217a57 // fcvtl v23.4s, v18.4h
+	WORD $0x4e8f97a7 // sdot v7.4s, v29.16b, v15.16b
 	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
-	WORD $0x4f9492d6 // fmul v22.4s, v22.4s, v20.s[0]
-	WORD $0x4e36d508 // fadd v8.4s, v8.4s, v22.4s
 	WORD $0x0e217a77 // fcvtl v23.4s, v19.4h
-	WORD $0x4f9592f7 // fmul v23.4s, v23.4s, v21.s[0]
-	WORD $0x4f9492f7 // fmul v23.4s, v23.4s, v20.s[0]
-	WORD $0x4e37d508 // fadd v8.4s, v8.4s, v23.4s
-	WORD $0x4ea5bc96 // addp v22.4s, v4.4s, v5.4s
-	WORD $0x4ea7bcd7 // addp v23.4s, v6.4s, v7.4s
-	WORD $0x4eb7becb // addp v11.4s, v22.4s, v23.4s
-	WORD $0x6ead8576 // sub v22.4s, v11.4s, v13.4s
-	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
-	WORD $0x4e217a57 // fcvtl2 v23.4s, v18.8h
-	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
+	WORD $0x4ea7bcd9 // addp v25.4s, v6.4s, v7.4s
+	WORD $0x4eb9bf0b // addp v11.4s, v24.4s, v25.4s
+	WORD $0x4e217a59 // fcvtl2 v25.4s, v18.8h
 	WORD $0x4f9492d6 // fmul v22.4s, v22.4s, v20.s[0]
-	WORD $0x4e36d529 // fadd v9.4s, v9.4s, v22.4s
-	WORD $0x4e217a77 // fcvtl2 v23.4s, v19.8h
 	WORD $0x4f9592f7 // fmul v23.4s, v23.4s, v21.s[0]
+	WORD $0x6ead8578 // sub v24.4s, v11.4s, v13.4s
+	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
+	WORD $0x4e36d508 // fadd v8.4s, v8.4s, v22.4s
 	WORD $0x4f9492f7 // fmul v23.4s, v23.4s, v20.s[0]
-	WORD $0x4e37d529 // fadd v9.4s, v9.4s, v23.4s
+	WORD $0x6e39df18 // fmul v24.4s, v24.4s, v25.4s
+	WORD $0x4e217a79 // fcvtl2 v25.4s, v19.8h
+	WORD $0x4e37d508 // fadd v8.4s, v8.4s, v23.4s
+	WORD $0x4f949318 // fmul v24.4s, v24.4s, v20.s[0]
+	WORD $0x4f959339 // fmul v25.4s, v25.4s, v21.s[0]
+	WORD $0x4e38d529 // fadd v9.4s, v9.4s, v24.4s
+	WORD $0x4f949339 // fmul v25.4s, v25.4s, v20.s[0]
+	WORD $0x4e39d529 // fadd v9.4s, v9.4s, v25.4s
 	WORD $0x4eaa1d4c // mov v12.16b, v10.16b
 	WORD $0x4eab1d6d // mov v13.16b, v11.16b
 	SUBS $1, R11, R11
@@ -5676,7 +5676,7 @@ storeQ4_1DotProd:
 // 	R15 R19 R20 start of codes, d, sums   R21 blocks   R22 from a row's end to the next group
 // 	V0-V7 int32 sums of each row, from its first block on (they may wrap)
 // 	V8 V9 float sums, lane = row   V10-V13 the int32 sums up to this and the last block
-// 	V14-V15 codes of x   V16 V17 scales and mins   V18 d   V19 Σx   others free up to the constants from V28 on
+// 	V14-V15 codes of x   V16 V17 scales (and mins)   V18 d   V19 Σx   others free up to the constants from V28 on
 //
 // 	for each group {
 // 		for each block b {
@@ -5731,543 +5731,543 @@ groupQ5_0DotProd:
 	BLT oddQ5_0DotProd
 
 fourQ5_0DotProd:
+	VLD1.P 2(R0), V16.H[0]
+	VLD1R.P 4(R0), [V24.S4]
+	VLD1.P 16(R0), [V20.B16]
+	VLD1.P 32(R8), [V14.B16, V15.B16]
+	VLD1.P 2(R4), V17.H[0]
+	VLD1.P 2(R1), V16.H[1]
+	VLD1R.P 4(R1), [V26.S4]
+	WORD $0x6e205b18 // mvn v24.16b, v24.16b
+	VLD1.P 16(R1), [V22.B16]
+	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
+	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
+	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
+	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	VLD1.P 2(R5), V17.H[1]
+	VLD1.P 2(R2), V16.H[2]
+	WORD $0x6e205b5a // mvn v26.16b, v26.16b
+	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
+	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
+	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
+	VLD1R.P 4(R2), [V24.S4]
+	VLD1.P 2(R3), V16.H[3]
+	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
+	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
+	WORD $0x4e8e9680 // sdot v0.4s, v20.16b, v14.16b
+	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
+	VLD1.P 16(R2), [V20.B16]
+	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
+	VLD1R.P 4(R3), [V26.S4]
+	WORD $0x6e205b18 // mvn v24.16b, v24.16b
+	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
+	WORD $0x4e8e96c1 // sdot v1.4s, v22.16b, v14.16b
+	VLD1.P 16(R3), [V22.B16]
+	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
+	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
+	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
+	WORD $0x4e8f96a0 // sdot v0.4s, v21.16b, v15.16b
+	WORD $0x6e205b5a // mvn v26.16b, v26.16b
+	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
+	WORD $0x4e8f96e1 // sdot v1.4s, v23.16b, v15.16b
+	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
+	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
+	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
+	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
+	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
+	VLD1R.P 4(R4), [V24.S4]
+	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
+	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
+	VLD1R.P 4(R5), [V26.S4]
+	WORD $0x4e8e9682 // sdot v2.4s, v20.16b, v14.16b
+	VLD1.P 16(R4), [V20.B16]
+	WORD $0x4e8e96c3 // sdot v3.4s, v22.16b, v14.16b
+	VLD1.P 16(R5), [V22.B16]
+	VLD1.P 2(R6), V17.H[2]
+	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
+	WORD $0x6e205b18 // mvn v24.16b, v24.16b
+	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
+	WORD $0x6e205b5a // mvn v26.16b, v26.16b
+	WORD $0x4e8f96a2 // sdot v2.4s, v21.16b, v15.16b
+	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
+	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
+	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
+	WORD $0x4e8f96e3 // sdot v3.4s, v23.16b, v15.16b
+	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
+	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
+	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	VLD1.P 2(R7), V17.H[3]
+	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
+	VLD1R.P 4(R6), [V24.S4]
+	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
+	VLD1R.P 4(R7), [V26.S4]
+	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
+	WORD $0x4e8e9684 // sdot v4.4s, v20.16b, v14.16b
+	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
+	WORD $0x4e8e96c5 // sdot v5.4s, v22.16b, v14.16b
+	VLD1.P 16(R6), [V20.B16]
+	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
+	WORD $0x6e205b18 // mvn v24.16b, v24.16b
+	VLD1.P 16(R7), [V22.B16]
+	WORD $0x6e205b5a // mvn v26.16b, v26.16b
+	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
+	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
+	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
+	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
+	WORD $0x4e8f96a4 // sdot v4.4s, v21.16b, v15.16b
+	WORD $0x4e8f96e5 // sdot v5.4s, v23.16b, v15.16b
+	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
+	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
+	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
+	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
+	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
+	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
+	WORD $0x4e8e9686 // sdot v6.4s, v20.16b, v14.16b
+	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
+	WORD $0x4e8e96c7 // sdot v7.4s, v22.16b, v14.16b
+	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
+	WORD $0x4ea1bc14 // addp v20.4s, v0.4s, v1.4s
+	WORD $0x4ea5bc96 // addp v22.4s, v4.4s, v5.4s
+	FMOVQ.P 16(R9), F18
+	WORD $0x4e8f96a6 // sdot v6.4s, v21.16b, v15.16b
+	WORD $0x4ea3bc55 // addp v21.4s, v2.4s, v3.4s
+	WORD $0x4e8f96e7 // sdot v7.4s, v23.16b, v15.16b
+	VLD1.P 32(R8), [V14.B16, V15.B16]
 	PRFM 0(R12), PLDL2KEEP
+	WORD $0x4eb5be8a // addp v10.4s, v20.4s, v21.4s
+	WORD $0x0e217a15 // fcvtl v21.4s, v16.4h
+	VLD1.P 2(R0), V16.H[0]
+	WORD $0x4ea7bcd7 // addp v23.4s, v6.4s, v7.4s
+	VLD1R.P 4(R0), [V24.S4]
+	WORD $0x6eac8554 // sub v20.4s, v10.4s, v12.4s
 	PRFM 64(R12), PLDL2KEEP
 	PRFM 128(R12), PLDL2KEEP
+	WORD $0x4eb7becb // addp v11.4s, v22.4s, v23.4s
+	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
+	WORD $0x0e217a37 // fcvtl v23.4s, v17.4h
+	VLD1.P 2(R1), V16.H[1]
+	VLD1R.P 4(R1), [V26.S4]
+	WORD $0x6e205b18 // mvn v24.16b, v24.16b
+	WORD $0x6ead8576 // sub v22.4s, v11.4s, v13.4s
+	VLD1.P 2(R4), V17.H[0]
+	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
+	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
+	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
+	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
+	VLD1.P 2(R2), V16.H[2]
+	WORD $0x6e205b5a // mvn v26.16b, v26.16b
+	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
+	WORD $0x4f929294 // fmul v20.4s, v20.4s, v18.s[0]
+	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
+	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
+	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
+	VLD1.P 2(R5), V17.H[1]
+	VLD1.P 2(R3), V16.H[3]
+	WORD $0x4e34d508 // fadd v8.4s, v8.4s, v20.4s
+	VLD1.P 16(R0), [V20.B16]
+	WORD $0x4f9292d6 // fmul v22.4s, v22.4s, v18.s[0]
+	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
+	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
 	PRFM 192(R12), PLDL2KEEP
+	VLD1.P 2(R6), V17.H[2]
 	PRFM 256(R12), PLDL2KEEP
+	WORD $0x4e36d529 // fadd v9.4s, v9.4s, v22.4s
+	VLD1.P 16(R1), [V22.B16]
+	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
+	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
 	PRFM 320(R12), PLDL2KEEP
+	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
+	VLD1R.P 4(R2), [V24.S4]
+	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
+	VLD1.P 2(R7), V17.H[3]
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e8e9680 // sdot v0.4s, v20.16b, v14.16b
+	VLD1.P 16(R2), [V20.B16]
+	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
+	VLD1R.P 4(R3), [V26.S4]
+	WORD $0x6e205b18 // mvn v24.16b, v24.16b
+	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
+	WORD $0x4e8e96c1 // sdot v1.4s, v22.16b, v14.16b
+	VLD1.P 16(R3), [V22.B16]
+	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
+	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
+	WORD $0x4e8f96a0 // sdot v0.4s, v21.16b, v15.16b
+	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
+	WORD $0x6e205b5a // mvn v26.16b, v26.16b
+	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x4e8f96e1 // sdot v1.4s, v23.16b, v15.16b
+	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
+	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
+	VLD1R.P 4(R4), [V24.S4]
+	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
+	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
+	WORD $0x4e8e9682 // sdot v2.4s, v20.16b, v14.16b
+	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
+	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
+	VLD1R.P 4(R5), [V26.S4]
+	VLD1.P 16(R4), [V20.B16]
+	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
+	WORD $0x4e8e96c3 // sdot v3.4s, v22.16b, v14.16b
+	WORD $0x6e205b18 // mvn v24.16b, v24.16b
+	VLD1.P 16(R5), [V22.B16]
+	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
+	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
+	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
+	WORD $0x6e205b5a // mvn v26.16b, v26.16b
+	WORD $0x4e8f96a2 // sdot v2.4s, v21.16b, v15.16b
+	WORD $0x4e8f96e3 // sdot v3.4s, v23.16b, v15.16b
+	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
+	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
+	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
+	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
+	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
+	VLD1R.P 4(R6), [V24.S4]
+	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
+	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
+	VLD1R.P 4(R7), [V26.S4]
+	WORD $0x4e8e9684 // sdot v4.4s, v20.16b, v14.16b
+	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
+	WORD $0x4e8e96c5 // sdot v5.4s, v22.16b, v14.16b
+	VLD1.P 16(R6), [V20.B16]
+	VLD1.P 16(R7), [V22.B16]
+	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
+	WORD $0x6e205b18 // mvn v24.16b, v24.16b
+	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
+	WORD $0x6e205b5a // mvn v26.16b, v26.16b
+	WORD $0x4e8f96a4 // sdot v4.4s, v21.16b, v15.16b
+	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
+	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
+	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
+	WORD $0x4e8f96e5 // sdot v5.4s, v23.16b, v15.16b
+	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
+	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
+	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
+	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
+	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
+	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
+	WORD $0x4e8e9686 // sdot v6.4s, v20.16b, v14.16b
+	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
+	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
+	WORD $0x4e8e96c7 // sdot v7.4s, v22.16b, v14.16b
+	WORD $0x4ea1bc14 // addp v20.4s, v0.4s, v1.4s
+	WORD $0x4ea5bc96 // addp v22.4s, v4.4s, v5.4s
 	PRFM 384(R12), PLDL2KEEP
+	WORD $0x4e8f96a6 // sdot v6.4s, v21.16b, v15.16b
+	WORD $0x4ea3bc55 // addp v21.4s, v2.4s, v3.4s
 	PRFM 448(R12), PLDL2KEEP
+	WORD $0x4e8f96e7 // sdot v7.4s, v23.16b, v15.16b
+	VLD1.P 32(R8), [V14.B16, V15.B16]
+	WORD $0x4eb5be8c // addp v12.4s, v20.4s, v21.4s
+	WORD $0x0e217a15 // fcvtl v21.4s, v16.4h
+	VLD1.P 2(R0), V16.H[0]
+	VLD1R.P 4(R0), [V24.S4]
+	WORD $0x4ea7bcd7 // addp v23.4s, v6.4s, v7.4s
+	WORD $0x6eaa8594 // sub v20.4s, v12.4s, v10.4s
 	PRFM 512(R12), PLDL2KEEP
+	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
 	PRFM 576(R12), PLDL2KEEP
+	WORD $0x4eb7becd // addp v13.4s, v22.4s, v23.4s
+	WORD $0x0e217a37 // fcvtl v23.4s, v17.4h
+	VLD1.P 2(R1), V16.H[1]
+	WORD $0x6e205b18 // mvn v24.16b, v24.16b
+	VLD1R.P 4(R1), [V26.S4]
+	WORD $0x6eab85b6 // sub v22.4s, v13.4s, v11.4s
+	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
+	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
+	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
+	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
+	VLD1.P 2(R4), V17.H[0]
+	VLD1.P 2(R2), V16.H[2]
+	WORD $0x4fb29294 // fmul v20.4s, v20.4s, v18.s[1]
+	WORD $0x6e205b5a // mvn v26.16b, v26.16b
+	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
+	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
+	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
+	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
+	VLD1.P 2(R5), V17.H[1]
+	WORD $0x4e34d508 // fadd v8.4s, v8.4s, v20.4s
+	VLD1.P 16(R0), [V20.B16]
+	VLD1.P 2(R3), V16.H[3]
+	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
+	WORD $0x4fb292d6 // fmul v22.4s, v22.4s, v18.s[1]
+	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
 	PRFM 640(R12), PLDL2KEEP
 	ADD $704, R12, R12
-	FMOVQ.P 16(R9), F18
-	VLD1.P 32(R8), [V14.B16, V15.B16]
-	VLD1.P 2(R0), V16.H[0]
-	VLD1.P 2(R1), V16.H[1]
-	VLD1R.P 4(R0), [V24.S4]
-	VLD1R.P 4(R1), [V26.S4]
-	VLD1.P 16(R0), [V20.B16]
+	VLD1.P 2(R6), V17.H[2]
+	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
+	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x4e36d529 // fadd v9.4s, v9.4s, v22.4s
 	VLD1.P 16(R1), [V22.B16]
-	WORD $0x6e205b18 // mvn v24.16b, v24.16b
-	WORD $0x6e205b5a // mvn v26.16b, v26.16b
-	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
-	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
-	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
-	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
-	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
-	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
-	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
-	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
-	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
-	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
 	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
-	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
-	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
-	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
-	WORD $0x4e8e9680 // sdot v0.4s, v20.16b, v14.16b
-	WORD $0x4e8e96c1 // sdot v1.4s, v22.16b, v14.16b
-	WORD $0x4e8f96a0 // sdot v0.4s, v21.16b, v15.16b
-	WORD $0x4e8f96e1 // sdot v1.4s, v23.16b, v15.16b
-	VLD1.P 2(R2), V16.H[2]
-	VLD1.P 2(R3), V16.H[3]
 	VLD1R.P 4(R2), [V24.S4]
-	VLD1R.P 4(R3), [V26.S4]
+	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
+	WORD $0x4e8e9680 // sdot v0.4s, v20.16b, v14.16b
 	VLD1.P 16(R2), [V20.B16]
+	VLD1.P 2(R7), V17.H[3]
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x6e205b18 // mvn v24.16b, v24.16b
+	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
+	VLD1R.P 4(R3), [V26.S4]
+	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
+	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
+	WORD $0x4e8e96c1 // sdot v1.4s, v22.16b, v14.16b
 	VLD1.P 16(R3), [V22.B16]
-	WORD $0x6e205b18 // mvn v24.16b, v24.16b
-	WORD $0x6e205b5a // mvn v26.16b, v26.16b
-	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
-	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
 	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
-	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
-	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
-	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
-	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
-	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
+	WORD $0x4e8f96a0 // sdot v0.4s, v21.16b, v15.16b
 	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
-	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
 	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x6e205b5a // mvn v26.16b, v26.16b
+	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
+	WORD $0x4e8f96e1 // sdot v1.4s, v23.16b, v15.16b
+	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
+	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
 	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
-	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
-	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
-	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
-	WORD $0x4e8e9682 // sdot v2.4s, v20.16b, v14.16b
-	WORD $0x4e8e96c3 // sdot v3.4s, v22.16b, v14.16b
-	WORD $0x4e8f96a2 // sdot v2.4s, v21.16b, v15.16b
-	WORD $0x4e8f96e3 // sdot v3.4s, v23.16b, v15.16b
-	VLD1.P 2(R4), V16.H[4]
-	VLD1.P 2(R5), V16.H[5]
 	VLD1R.P 4(R4), [V24.S4]
-	VLD1R.P 4(R5), [V26.S4]
+	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
+	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
+	WORD $0x4e8e9682 // sdot v2.4s, v20.16b, v14.16b
 	VLD1.P 16(R4), [V20.B16]
+	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
+	VLD1R.P 4(R5), [V26.S4]
+	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
+	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
+	WORD $0x4e8e96c3 // sdot v3.4s, v22.16b, v14.16b
+	WORD $0x6e205b18 // mvn v24.16b, v24.16b
 	VLD1.P 16(R5), [V22.B16]
-	WORD $0x6e205b18 // mvn v24.16b, v24.16b
-	WORD $0x6e205b5a // mvn v26.16b, v26.16b
+	WORD $0x4e8f96a2 // sdot v2.4s, v21.16b, v15.16b
 	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
-	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
 	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
-	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
-	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
-	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
-	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
-	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
+	WORD $0x6e205b5a // mvn v26.16b, v26.16b
 	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
-	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x4e8f96e3 // sdot v3.4s, v23.16b, v15.16b
 	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
+	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
+	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
+	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
 	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
-	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
-	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
-	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
-	WORD $0x4e8e9684 // sdot v4.4s, v20.16b, v14.16b
-	WORD $0x4e8e96c5 // sdot v5.4s, v22.16b, v14.16b
-	WORD $0x4e8f96a4 // sdot v4.4s, v21.16b, v15.16b
-	WORD $0x4e8f96e5 // sdot v5.4s, v23.16b, v15.16b
-	VLD1.P 2(R6), V16.H[6]
-	VLD1.P 2(R7), V16.H[7]
 	VLD1R.P 4(R6), [V24.S4]
-	VLD1R.P 4(R7), [V26.S4]
-	VLD1.P 16(R6), [V20.B16]
-	VLD1.P 16(R7), [V22.B16]
-	WORD $0x6e205b18 // mvn v24.16b, v24.16b
-	WORD $0x6e205b5a // mvn v26.16b, v26.16b
-	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
-	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
-	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
-	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
-	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
 	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
-	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
-	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
-	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
-	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
 	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
+	VLD1R.P 4(R7), [V26.S4]
+	WORD $0x4e8e9684 // sdot v4.4s, v20.16b, v14.16b
+	VLD1.P 16(R6), [V20.B16]
+	WORD $0x4e8e96c5 // sdot v5.4s, v22.16b, v14.16b
+	VLD1.P 16(R7), [V22.B16]
 	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
 	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
+	WORD $0x6e205b18 // mvn v24.16b, v24.16b
+	WORD $0x6e205b5a // mvn v26.16b, v26.16b
+	WORD $0x4e8f96a4 // sdot v4.4s, v21.16b, v15.16b
+	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
+	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
+	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
+	WORD $0x4e8f96e5 // sdot v5.4s, v23.16b, v15.16b
+	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
+	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
+	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
+	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
+	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
+	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
 	WORD $0x4e8e9686 // sdot v6.4s, v20.16b, v14.16b
+	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
+	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
 	WORD $0x4e8e96c7 // sdot v7.4s, v22.16b, v14.16b
-	WORD $0x4e8f96a6 // sdot v6.4s, v21.16b, v15.16b
-	WORD $0x4e8f96e7 // sdot v7.4s, v23.16b, v15.16b
 	WORD $0x4ea1bc14 // addp v20.4s, v0.4s, v1.4s
+	WORD $0x4ea5bc96 // addp v22.4s, v4.4s, v5.4s
+	WORD $0x4e8f96a6 // sdot v6.4s, v21.16b, v15.16b
 	WORD $0x4ea3bc55 // addp v21.4s, v2.4s, v3.4s
+	WORD $0x4e8f96e7 // sdot v7.4s, v23.16b, v15.16b
+	VLD1.P 32(R8), [V14.B16, V15.B16]
 	WORD $0x4eb5be8a // addp v10.4s, v20.4s, v21.4s
+	WORD $0x0e217a15 // fcvtl v21.4s, v16.4h
+	VLD1.P 2(R0), V16.H[0]
+	VLD1R.P 4(R0), [V24.S4]
+	WORD $0x4ea7bcd7 // addp v23.4s, v6.4s, v7.4s
 	WORD $0x6eac8554 // sub v20.4s, v10.4s, v12.4s
 	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
-	WORD $0x0e217a15 // fcvtl v21.4s, v16.4h
-	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
-	WORD $0x4f929294 // fmul v20.4s, v20.4s, v18.s[0]
-	WORD $0x4e34d508 // fadd v8.4s, v8.4s, v20.4s
-	WORD $0x4ea5bc94 // addp v20.4s, v4.4s, v5.4s
-	WORD $0x4ea7bcd5 // addp v21.4s, v6.4s, v7.4s
-	WORD $0x4eb5be8b // addp v11.4s, v20.4s, v21.4s
-	WORD $0x6ead8574 // sub v20.4s, v11.4s, v13.4s
-	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
-	WORD $0x4e217a15 // fcvtl2 v21.4s, v16.8h
-	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
-	WORD $0x4f929294 // fmul v20.4s, v20.4s, v18.s[0]
-	WORD $0x4e34d529 // fadd v9.4s, v9.4s, v20.4s
-	VLD1.P 32(R8), [V14.B16, V15.B16]
-	VLD1.P 2(R0), V16.H[0]
+	WORD $0x4eb7becb // addp v11.4s, v22.4s, v23.4s
+	WORD $0x0e217a37 // fcvtl v23.4s, v17.4h
 	VLD1.P 2(R1), V16.H[1]
-	VLD1R.P 4(R0), [V24.S4]
+	WORD $0x6e205b18 // mvn v24.16b, v24.16b
 	VLD1R.P 4(R1), [V26.S4]
-	VLD1.P 16(R0), [V20.B16]
-	VLD1.P 16(R1), [V22.B16]
-	WORD $0x6e205b18 // mvn v24.16b, v24.16b
-	WORD $0x6e205b5a // mvn v26.16b, v26.16b
+	WORD $0x6ead8576 // sub v22.4s, v11.4s, v13.4s
+	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
 	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
-	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
 	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
-	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
-	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
-	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
-	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
-	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
-	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
-	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
-	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
-	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
-	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
-	WORD $0x4e8e9680 // sdot v0.4s, v20.16b, v14.16b
-	WORD $0x4e8e96c1 // sdot v1.4s, v22.16b, v14.16b
-	WORD $0x4e8f96a0 // sdot v0.4s, v21.16b, v15.16b
-	WORD $0x4e8f96e1 // sdot v1.4s, v23.16b, v15.16b
+	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
+	VLD1.P 2(R4), V17.H[0]
 	VLD1.P 2(R2), V16.H[2]
+	WORD $0x4f929a94 // fmul v20.4s, v20.4s, v18.s[2]
+	WORD $0x6e205b5a // mvn v26.16b, v26.16b
+	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
+	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
+	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
+	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
+	VLD1.P 2(R5), V17.H[1]
+	WORD $0x4e34d508 // fadd v8.4s, v8.4s, v20.4s
+	VLD1.P 16(R0), [V20.B16]
 	VLD1.P 2(R3), V16.H[3]
+	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
+	WORD $0x4f929ad6 // fmul v22.4s, v22.4s, v18.s[2]
+	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
+	VLD1.P 2(R6), V17.H[2]
+	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
+	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x4e36d529 // fadd v9.4s, v9.4s, v22.4s
+	VLD1.P 16(R1), [V22.B16]
+	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
 	VLD1R.P 4(R2), [V24.S4]
-	VLD1R.P 4(R3), [V26.S4]
+	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
+	WORD $0x4e8e9680 // sdot v0.4s, v20.16b, v14.16b
 	VLD1.P 16(R2), [V20.B16]
+	VLD1.P 2(R7), V17.H[3]
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x6e205b18 // mvn v24.16b, v24.16b
+	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
+	VLD1R.P 4(R3), [V26.S4]
+	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
+	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
+	WORD $0x4e8e96c1 // sdot v1.4s, v22.16b, v14.16b
 	VLD1.P 16(R3), [V22.B16]
-	WORD $0x6e205b18 // mvn v24.16b, v24.16b
-	WORD $0x6e205b5a // mvn v26.16b, v26.16b
-	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
-	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
 	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
-	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
-	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
-	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
-	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
-	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
+	WORD $0x4e8f96a0 // sdot v0.4s, v21.16b, v15.16b
 	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
-	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
 	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x6e205b5a // mvn v26.16b, v26.16b
+	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
+	WORD $0x4e8f96e1 // sdot v1.4s, v23.16b, v15.16b
+	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
+	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
 	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
-	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
-	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
-	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
-	WORD $0x4e8e9682 // sdot v2.4s, v20.16b, v14.16b
-	WORD $0x4e8e96c3 // sdot v3.4s, v22.16b, v14.16b
-	WORD $0x4e8f96a2 // sdot v2.4s, v21.16b, v15.16b
-	WORD $0x4e8f96e3 // sdot v3.4s, v23.16b, v15.16b
-	VLD1.P 2(R4), V16.H[4]
-	VLD1.P 2(R5), V16.H[5]
 	VLD1R.P 4(R4), [V24.S4]
-	VLD1R.P 4(R5), [V26.S4]
+	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
+	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
+	WORD $0x4e8e9682 // sdot v2.4s, v20.16b, v14.16b
 	VLD1.P 16(R4), [V20.B16]
+	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
+	VLD1R.P 4(R5), [V26.S4]
+	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
+	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
+	WORD $0x4e8e96c3 // sdot v3.4s, v22.16b, v14.16b
+	WORD $0x6e205b18 // mvn v24.16b, v24.16b
 	VLD1.P 16(R5), [V22.B16]
-	WORD $0x6e205b18 // mvn v24.16b, v24.16b
-	WORD $0x6e205b5a // mvn v26.16b, v26.16b
+	WORD $0x4e8f96a2 // sdot v2.4s, v21.16b, v15.16b
 	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
-	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
 	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
-	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
-	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
-	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
-	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
-	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
+	WORD $0x6e205b5a // mvn v26.16b, v26.16b
 	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
-	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x4e8f96e3 // sdot v3.4s, v23.16b, v15.16b
 	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
+	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
+	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
+	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
 	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
-	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
-	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
-	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
-	WORD $0x4e8e9684 // sdot v4.4s, v20.16b, v14.16b
-	WORD $0x4e8e96c5 // sdot v5.4s, v22.16b, v14.16b
-	WORD $0x4e8f96a4 // sdot v4.4s, v21.16b, v15.16b
-	WORD $0x4e8f96e5 // sdot v5.4s, v23.16b, v15.16b
-	VLD1.P 2(R6), V16.H[6]
-	VLD1.P 2(R7), V16.H[7]
 	VLD1R.P 4(R6), [V24.S4]
-	VLD1R.P 4(R7), [V26.S4]
-	VLD1.P 16(R6), [V20.B16]
-	VLD1.P 16(R7), [V22.B16]
-	WORD $0x6e205b18 // mvn v24.16b, v24.16b
-	WORD $0x6e205b5a // mvn v26.16b, v26.16b
-	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
-	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
-	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
-	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
-	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
 	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
-	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
-	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
-	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
-	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
 	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
+	VLD1R.P 4(R7), [V26.S4]
+	WORD $0x4e8e9684 // sdot v4.4s, v20.16b, v14.16b
+	VLD1.P 16(R6), [V20.B16]
+	WORD $0x4e8e96c5 // sdot v5.4s, v22.16b, v14.16b
+	VLD1.P 16(R7), [V22.B16]
 	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
 	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
+	WORD $0x6e205b18 // mvn v24.16b, v24.16b
+	WORD $0x6e205b5a // mvn v26.16b, v26.16b
+	WORD $0x4e8f96a4 // sdot v4.4s, v21.16b, v15.16b
+	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
+	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
+	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
+	WORD $0x4e8f96e5 // sdot v5.4s, v23.16b, v15.16b
+	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
+	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
+	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
+	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
+	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
+	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
 	WORD $0x4e8e9686 // sdot v6.4s, v20.16b, v14.16b
+	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
+	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
 	WORD $0x4e8e96c7 // sdot v7.4s, v22.16b, v14.16b
-	WORD $0x4e8f96a6 // sdot v6.4s, v21.16b, v15.16b
-	WORD $0x4e8f96e7 // sdot v7.4s, v23.16b, v15.16b
 	WORD $0x4ea1bc14 // addp v20.4s, v0.4s, v1.4s
+	WORD $0x4ea5bc96 // addp v22.4s, v4.4s, v5.4s
+	WORD $0x4e8f96a6 // sdot v6.4s, v21.16b, v15.16b
 	WORD $0x4ea3bc55 // addp v21.4s, v2.4s, v3.4s
+	WORD $0x4e8f96e7 // sdot v7.4s, v23.16b, v15.16b
 	WORD $0x4eb5be8c // addp v12.4s, v20.4s, v21.4s
+	WORD $0x0e217a15 // fcvtl v21.4s, v16.4h
+	WORD $0x4ea7bcd7 // addp v23.4s, v6.4s, v7.4s
 	WORD $0x6eaa8594 // sub v20.4s, v12.4s, v10.4s
 	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
-	WORD $0x0e217a15 // fcvtl v21.4s, v16.4h
+	WORD $0x4eb7becd // addp v13.4s, v22.4s, v23.4s
+	WORD $0x0e217a37 // fcvtl v23.4s, v17.4h
+	WORD $0x6eab85b6 // sub v22.4s, v13.4s, v11.4s
 	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
-	WORD $0x4fb29294 // fmul v20.4s, v20.4s, v18.s[1]
-	WORD $0x4e34d508 // fadd v8.4s, v8.4s, v20.4s
-	WORD $0x4ea5bc94 // addp v20.4s, v4.4s, v5.4s
-	WORD $0x4ea7bcd5 // addp v21.4s, v6.4s, v7.4s
-	WORD $0x4eb5be8d // addp v13.4s, v20.4s, v21.4s
-	WORD $0x6eab85b4 // sub v20.4s, v13.4s, v11.4s
-	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
-	WORD $0x4e217a15 // fcvtl2 v21.4s, v16.8h
-	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
-	WORD $0x4fb29294 // fmul v20.4s, v20.4s, v18.s[1]
-	WORD $0x4e34d529 // fadd v9.4s, v9.4s, v20.4s
-	VLD1.P 32(R8), [V14.B16, V15.B16]
-	VLD1.P 2(R0), V16.H[0]
-	VLD1.P 2(R1), V16.H[1]
-	VLD1R.P 4(R0), [V24.S4]
-	VLD1R.P 4(R1), [V26.S4]
-	VLD1.P 16(R0), [V20.B16]
-	VLD1.P 16(R1), [V22.B16]
-	WORD $0x6e205b18 // mvn v24.16b, v24.16b
-	WORD $0x6e205b5a // mvn v26.16b, v26.16b
-	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
-	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
-	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
-	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
-	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
-	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
-	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
-	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
-	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
-	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
-	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
-	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
-	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
-	WORD $0x4e8e9680 // sdot v0.4s, v20.16b, v14.16b
-	WORD $0x4e8e96c1 // sdot v1.4s, v22.16b, v14.16b
-	WORD $0x4e8f96a0 // sdot v0.4s, v21.16b, v15.16b
-	WORD $0x4e8f96e1 // sdot v1.4s, v23.16b, v15.16b
-	VLD1.P 2(R2), V16.H[2]
-	VLD1.P 2(R3), V16.H[3]
-	VLD1R.P 4(R2), [V24.S4]
-	VLD1R.P 4(R3), [V26.S4]
-	VLD1.P 16(R2), [V20.B16]
-	VLD1.P 16(R3), [V22.B16]
-	WORD $0x6e205b18 // mvn v24.16b, v24.16b
-	WORD $0x6e205b5a // mvn v26.16b, v26.16b
-	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
-	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
-	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
-	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
-	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
-	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
-	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
-	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
-	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
-	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
-	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
-	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
-	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
-	WORD $0x4e8e9682 // sdot v2.4s, v20.16b, v14.16b
-	WORD $0x4e8e96c3 // sdot v3.4s, v22.16b, v14.16b
-	WORD $0x4e8f96a2 // sdot v2.4s, v21.16b, v15.16b
-	WORD $0x4e8f96e3 // sdot v3.4s, v23.16b, v15.16b
-	VLD1.P 2(R4), V16.H[4]
-	VLD1.P 2(R5), V16.H[5]
-	VLD1R.P 4(R4), [V24.S4]
-	VLD1R.P 4(R5), [V26.S4]
-	VLD1.P 16(R4), [V20.B16]
-	VLD1.P 16(R5), [V22.B16]
-	WORD $0x6e205b18 // mvn v24.16b, v24.16b
-	WORD $0x6e205b5a // mvn v26.16b, v26.16b
-	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
-	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
-	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
-	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
-	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
-	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
-	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
-	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
-	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
-	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
-	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
-	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
-	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
-	WORD $0x4e8e9684 // sdot v4.4s, v20.16b, v14.16b
-	WORD $0x4e8e96c5 // sdot v5.4s, v22.16b, v14.16b
-	WORD $0x4e8f96a4 // sdot v4.4s, v21.16b, v15.16b
-	WORD $0x4e8f96e5 // sdot v5.4s, v23.16b, v15.16b
-	VLD1.P 2(R6), V16.H[6]
-	VLD1.P 2(R7), V16.H[7]
-	VLD1R.P 4(R6), [V24.S4]
-	VLD1R.P 4(R7), [V26.S4]
-	VLD1.P 16(R6), [V20.B16]
-	VLD1.P 16(R7), [V22.B16]
-	WORD $0x6e205b18 // mvn v24.16b, v24.16b
-	WORD $0x6e205b5a // mvn v26.16b, v26.16b
-	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
-	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
-	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
-	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
-	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
-	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
-	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
-	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
-	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
-	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
-	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
-	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
-	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
-	WORD $0x4e8e9686 // sdot v6.4s, v20.16b, v14.16b
-	WORD $0x4e8e96c7 // sdot v7.4s, v22.16b, v14.16b
-	WORD $0x4e8f96a6 // sdot v6.4s, v21.16b, v15.16b
-	WORD $0x4e8f96e7 // sdot v7.4s, v23.16b, v15.16b
-	WORD $0x4ea1bc14 // addp v20.4s, v0.4s, v1.4s
-	WORD $0x4ea3bc55 // addp v21.4s, v2.4s, v3.4s
-	WORD $0x4eb5be8a // addp v10.4s, v20.4s, v21.4s
-	WORD $0x6eac8554 // sub v20.4s, v10.4s, v12.4s
-	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
-	WORD $0x0e217a15 // fcvtl v21.4s, v16.4h
-	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
-	WORD $0x4f929a94 // fmul v20.4s, v20.4s, v18.s[2]
-	WORD $0x4e34d508 // fadd v8.4s, v8.4s, v20.4s
-	WORD $0x4ea5bc94 // addp v20.4s, v4.4s, v5.4s
-	WORD $0x4ea7bcd5 // addp v21.4s, v6.4s, v7.4s
-	WORD $0x4eb5be8b // addp v11.4s, v20.4s, v21.4s
-	WORD $0x6ead8574 // sub v20.4s, v11.4s, v13.4s
-	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
-	WORD $0x4e217a15 // fcvtl2 v21.4s, v16.8h
-	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
-	WORD $0x4f929a94 // fmul v20.4s, v20.4s, v18.s[2]
-	WORD $0x4e34d529 // fadd v9.4s, v9.4s, v20.4s
-	VLD1.P 32(R8), [V14.B16, V15.B16]
-	VLD1.P 2(R0), V16.H[0]
-	VLD1.P 2(R1), V16.H[1]
-	VLD1R.P 4(R0), [V24.S4]
-	VLD1R.P 4(R1), [V26.S4]
-	VLD1.P 16(R0), [V20.B16]
-	VLD1.P 16(R1), [V22.B16]
-	WORD $0x6e205b18 // mvn v24.16b, v24.16b
-	WORD $0x6e205b5a // mvn v26.16b, v26.16b
-	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
-	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
-	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
-	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
-	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
-	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
-	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
-	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
-	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
-	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
-	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
-	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
-	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
-	WORD $0x4e8e9680 // sdot v0.4s, v20.16b, v14.16b
-	WORD $0x4e8e96c1 // sdot v1.4s, v22.16b, v14.16b
-	WORD $0x4e8f96a0 // sdot v0.4s, v21.16b, v15.16b
-	WORD $0x4e8f96e1 // sdot v1.4s, v23.16b, v15.16b
-	VLD1.P 2(R2), V16.H[2]
-	VLD1.P 2(R3), V16.H[3]
-	VLD1R.P 4(R2), [V24.S4]
-	VLD1R.P 4(R3), [V26.S4]
-	VLD1.P 16(R2), [V20.B16]
-	VLD1.P 16(R3), [V22.B16]
-	WORD $0x6e205b18 // mvn v24.16b, v24.16b
-	WORD $0x6e205b5a // mvn v26.16b, v26.16b
-	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
-	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
-	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
-	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
-	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
-	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
-	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
-	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
-	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
-	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
-	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
-	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
-	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
-	WORD $0x4e8e9682 // sdot v2.4s, v20.16b, v14.16b
-	WORD $0x4e8e96c3 // sdot v3.4s, v22.16b, v14.16b
-	WORD $0x4e8f96a2 // sdot v2.4s, v21.16b, v15.16b
-	WORD $0x4e8f96e3 // sdot v3.4s, v23.16b, v15.16b
-	VLD1.P 2(R4), V16.H[4]
-	VLD1.P 2(R5), V16.H[5]
-	VLD1R.P 4(R4), [V24.S4]
-	VLD1R.P 4(R5), [V26.S4]
-	VLD1.P 16(R4), [V20.B16]
-	VLD1.P 16(R5), [V22.B16]
-	WORD $0x6e205b18 // mvn v24.16b, v24.16b
-	WORD $0x6e205b5a // mvn v26.16b, v26.16b
-	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
-	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
-	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
-	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
-	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
-	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
-	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
-	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
-	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
-	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
-	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
-	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
-	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
-	WORD $0x4e8e9684 // sdot v4.4s, v20.16b, v14.16b
-	WORD $0x4e8e96c5 // sdot v5.4s, v22.16b, v14.16b
-	WORD $0x4e8f96a4 // sdot v4.4s, v21.16b, v15.16b
-	WORD $0x4e8f96e5 // sdot v5.4s, v23.16b, v15.16b
-	VLD1.P 2(R6), V16.H[6]
-	VLD1.P 2(R7), V16.H[7]
-	VLD1R.P 4(R6), [V24.S4]
-	VLD1R.P 4(R7), [V26.S4]
-	VLD1.P 16(R6), [V20.B16]
-	VLD1.P 16(R7), [V22.B16]
-	WORD $0x6e205b18 // mvn v24.16b, v24.16b
-	WORD $0x6e205b5a // mvn v26.16b, v26.16b
-	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
-	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
-	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
-	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
-	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
-	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
-	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
-	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
-	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
-	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
-	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
-	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
-	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
-	WORD $0x4e8e9686 // sdot v6.4s, v20.16b, v14.16b
-	WORD $0x4e8e96c7 // sdot v7.4s, v22.16b, v14.16b
-	WORD $0x4e8f96a6 // sdot v6.4s, v21.16b, v15.16b
-	WORD $0x4e8f96e7 // sdot v7.4s, v23.16b, v15.16b
-	WORD $0x4ea1bc14 // addp v20.4s, v0.4s, v1.4s
-	WORD $0x4ea3bc55 // addp v21.4s, v2.4s, v3.4s
-	WORD $0x4eb5be8c // addp v12.4s, v20.4s, v21.4s
-	WORD $0x6eaa8594 // sub v20.4s, v12.4s, v10.4s
-	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
-	WORD $0x0e217a15 // fcvtl v21.4s, v16.4h
-	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
+	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
 	WORD $0x4fb29a94 // fmul v20.4s, v20.4s, v18.s[3]
+	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
 	WORD $0x4e34d508 // fadd v8.4s, v8.4s, v20.4s
-	WORD $0x4ea5bc94 // addp v20.4s, v4.4s, v5.4s
-	WORD $0x4ea7bcd5 // addp v21.4s, v6.4s, v7.4s
-	WORD $0x4eb5be8d // addp v13.4s, v20.4s, v21.4s
-	WORD $0x6eab85b4 // sub v20.4s, v13.4s, v11.4s
-	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
-	WORD $0x4e217a15 // fcvtl2 v21.4s, v16.8h
-	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
-	WORD $0x4fb29a94 // fmul v20.4s, v20.4s, v18.s[3]
-	WORD $0x4e34d529 // fadd v9.4s, v9.4s, v20.4s
+	WORD $0x4fb29ad6 // fmul v22.4s, v22.4s, v18.s[3]
+	WORD $0x4e36d529 // fadd v9.4s, v9.4s, v22.4s
 	SUBS $4, R11, R11
 	BGE fourQ5_0DotProd
 
@@ -6280,137 +6280,137 @@ oneQ5_0DotProd:
 	PRFM 64(R12), PLDL2KEEP
 	ADD $176, R12, R12
 	FMOVS.P 4(R9), F18
-	VLD1.P 32(R8), [V14.B16, V15.B16]
 	VLD1.P 2(R0), V16.H[0]
-	VLD1.P 2(R1), V16.H[1]
 	VLD1R.P 4(R0), [V24.S4]
-	VLD1R.P 4(R1), [V26.S4]
 	VLD1.P 16(R0), [V20.B16]
+	VLD1.P 32(R8), [V14.B16, V15.B16]
+	VLD1.P 2(R4), V17.H[0]
+	VLD1.P 2(R1), V16.H[1]
+	VLD1R.P 4(R1), [V26.S4]
+	WORD $0x6e205b18 // mvn v24.16b, v24.16b
 	VLD1.P 16(R1), [V22.B16]
-	WORD $0x6e205b18 // mvn v24.16b, v24.16b
-	WORD $0x6e205b5a // mvn v26.16b, v26.16b
-	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
-	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
-	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
-	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
-	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
-	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
-	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
-	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
 	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
-	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
+	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
 	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
-	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
-	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
-	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
-	WORD $0x4e8e9680 // sdot v0.4s, v20.16b, v14.16b
-	WORD $0x4e8e96c1 // sdot v1.4s, v22.16b, v14.16b
-	WORD $0x4e8f96a0 // sdot v0.4s, v21.16b, v15.16b
-	WORD $0x4e8f96e1 // sdot v1.4s, v23.16b, v15.16b
+	VLD1.P 2(R5), V17.H[1]
 	VLD1.P 2(R2), V16.H[2]
-	VLD1.P 2(R3), V16.H[3]
+	WORD $0x6e205b5a // mvn v26.16b, v26.16b
+	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
+	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
+	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
 	VLD1R.P 4(R2), [V24.S4]
-	VLD1R.P 4(R3), [V26.S4]
+	VLD1.P 2(R3), V16.H[3]
+	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
+	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
+	WORD $0x4e8e9680 // sdot v0.4s, v20.16b, v14.16b
+	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
 	VLD1.P 16(R2), [V20.B16]
+	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
+	VLD1R.P 4(R3), [V26.S4]
+	WORD $0x6e205b18 // mvn v24.16b, v24.16b
+	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
+	WORD $0x4e8e96c1 // sdot v1.4s, v22.16b, v14.16b
 	VLD1.P 16(R3), [V22.B16]
-	WORD $0x6e205b18 // mvn v24.16b, v24.16b
-	WORD $0x6e205b5a // mvn v26.16b, v26.16b
-	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
-	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
-	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
-	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
-	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
-	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
-	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
-	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
-	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
-	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
-	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
-	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
 	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
-	WORD $0x4e8e9682 // sdot v2.4s, v20.16b, v14.16b
-	WORD $0x4e8e96c3 // sdot v3.4s, v22.16b, v14.16b
-	WORD $0x4e8f96a2 // sdot v2.4s, v21.16b, v15.16b
-	WORD $0x4e8f96e3 // sdot v3.4s, v23.16b, v15.16b
-	VLD1.P 2(R4), V16.H[4]
-	VLD1.P 2(R5), V16.H[5]
+	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
+	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
+	WORD $0x4e8f96a0 // sdot v0.4s, v21.16b, v15.16b
+	WORD $0x6e205b5a // mvn v26.16b, v26.16b
+	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
+	WORD $0x4e8f96e1 // sdot v1.4s, v23.16b, v15.16b
+	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
+	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
+	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
+	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
+	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
 	VLD1R.P 4(R4), [V24.S4]
-	VLD1R.P 4(R5), [V26.S4]
-	VLD1.P 16(R4), [V20.B16]
-	VLD1.P 16(R5), [V22.B16]
-	WORD $0x6e205b18 // mvn v24.16b, v24.16b
-	WORD $0x6e205b5a // mvn v26.16b, v26.16b
-	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
-	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
-	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
-	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
-	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
 	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
-	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
-	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
-	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
-	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
 	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
+	VLD1R.P 4(R5), [V26.S4]
+	WORD $0x4e8e9682 // sdot v2.4s, v20.16b, v14.16b
+	VLD1.P 16(R4), [V20.B16]
+	WORD $0x4e8e96c3 // sdot v3.4s, v22.16b, v14.16b
+	VLD1.P 16(R5), [V22.B16]
+	VLD1.P 2(R6), V17.H[2]
 	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
+	WORD $0x6e205b18 // mvn v24.16b, v24.16b
 	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
+	WORD $0x6e205b5a // mvn v26.16b, v26.16b
+	WORD $0x4e8f96a2 // sdot v2.4s, v21.16b, v15.16b
+	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
+	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
+	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
+	WORD $0x4e8f96e3 // sdot v3.4s, v23.16b, v15.16b
+	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
+	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
+	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	VLD1.P 2(R7), V17.H[3]
+	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
+	VLD1R.P 4(R6), [V24.S4]
+	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
+	VLD1R.P 4(R7), [V26.S4]
+	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
 	WORD $0x4e8e9684 // sdot v4.4s, v20.16b, v14.16b
+	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
 	WORD $0x4e8e96c5 // sdot v5.4s, v22.16b, v14.16b
+	VLD1.P 16(R6), [V20.B16]
+	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
+	WORD $0x6e205b18 // mvn v24.16b, v24.16b
+	VLD1.P 16(R7), [V22.B16]
+	WORD $0x6e205b5a // mvn v26.16b, v26.16b
+	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
+	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
+	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
+	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
 	WORD $0x4e8f96a4 // sdot v4.4s, v21.16b, v15.16b
 	WORD $0x4e8f96e5 // sdot v5.4s, v23.16b, v15.16b
-	VLD1.P 2(R6), V16.H[6]
-	VLD1.P 2(R7), V16.H[7]
-	VLD1R.P 4(R6), [V24.S4]
-	VLD1R.P 4(R7), [V26.S4]
-	VLD1.P 16(R6), [V20.B16]
-	VLD1.P 16(R7), [V22.B16]
-	WORD $0x6e205b18 // mvn v24.16b, v24.16b
-	WORD $0x6e205b5a // mvn v26.16b, v26.16b
-	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
-	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
-	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
-	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
-	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
-	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
 	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
-	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
 	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
-	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
 	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
 	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
+	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
 	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
-	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
-	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
+	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
 	WORD $0x4e8e9686 // sdot v6.4s, v20.16b, v14.16b
+	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
 	WORD $0x4e8e96c7 // sdot v7.4s, v22.16b, v14.16b
-	WORD $0x4e8f96a6 // sdot v6.4s, v21.16b, v15.16b
-	WORD $0x4e8f96e7 // sdot v7.4s, v23.16b, v15.16b
+	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
 	WORD $0x4ea1bc14 // addp v20.4s, v0.4s, v1.4s
+	WORD $0x4ea5bc96 // addp v22.4s, v4.4s, v5.4s
+	WORD $0x4e8f96a6 // sdot v6.4s, v21.16b, v15.16b
 	WORD $0x4ea3bc55 // addp v21.4s, v2.4s, v3.4s
+	WORD $0x4e8f96e7 // sdot v7.4s, v23.16b, v15.16b
 	WORD $0x4eb5be8a // addp v10.4s, v20.4s, v21.4s
-	WORD $0x6eac8554 // sub v20.4s, v10.4s, v12.4s
-	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
 	WORD $0x0e217a15 // fcvtl v21.4s, v16.4h
-	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
-	WORD $0x4f929294 // fmul v20.4s, v20.4s, v18.s[0]
-	WORD $0x4e34d508 // fadd v8.4s, v8.4s, v20.4s
-	WORD $0x4ea5bc94 // addp v20.4s, v4.4s, v5.4s
-	WORD $0x4ea7bcd5 // addp v21.4s, v6.4s, v7.4s
-	WORD $0x4eb5be8b // addp v11.4s, v20.4s, v21.4s
-	WORD $0x6ead8574 // sub v20.4s, v11.4s, v13.4s
+	WORD $0x4ea7bcd7 // addp v23.4s, v6.4s, v7.4s
+	WORD $0x6eac8554 // sub v20.4s, v10.4s, v12.4s
+	WORD $0x4eb7becb // addp v11.4s, v22.4s, v23.4s
 	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
-	WORD $0x4e217a15 // fcvtl2 v21.4s, v16.8h
+	WORD $0x0e217a37 // fcvtl v23.4s, v17.4h
+	WORD $0x6ead8576 // sub v22.4s, v11.4s, v13.4s
 	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
+	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
 	WORD $0x4f929294 // fmul v20.4s, v20.4s, v18.s[0]
-	WORD $0x4e34d529 // fadd v9.4s, v9.4s, v20.4s
+	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
+	WORD $0x4e34d508 // fadd v8.4s, v8.4s, v20.4s
+	WORD $0x4f9292d6 // fmul v22.4s, v22.4s, v18.s[0]
+	WORD $0x4e36d529 // fadd v9.4s, v9.4s, v22.4s
 	WORD $0x4eaa1d4c // mov v12.16b, v10.16b
 	WORD $0x4eab1d6d // mov v13.16b, v11.16b
 	SUBS $1, R11, R11
@@ -6441,7 +6441,7 @@ storeQ5_0DotProd:
 // 	R15 R19 R20 start of codes, d, sums   R21 blocks   R22 from a row's end to the next group
 // 	V0-V7 int32 sums of each row, from its first block on (they may wrap)
 // 	V8 V9 float sums, lane = row   V10-V13 the int32 sums up to this and the last block
-// 	V14-V15 codes of x   V16 V17 scales and mins   V18 d   V19 Σx   others free up to the constants from V28 on
+// 	V14-V15 codes of x   V16 V16 scales (and mins)   V18 d   V19 Σx   others free up to the constants from V28 on
 //
 // 	for each group {
 // 		for each block b {
@@ -6497,630 +6497,630 @@ groupQ5_1DotProd:
 	BLT oddQ5_1DotProd
 
 fourQ5_1DotProd:
+	VLD1.P 2(R0), V16.H[0]
+	VLD1.P 2(R0), V17.H[0]
+	VLD1R.P 4(R0), [V24.S4]
+	VLD1.P 16(R0), [V20.B16]
+	VLD1.P 32(R8), [V14.B16, V15.B16]
+	VLD1.P 2(R1), V16.H[1]
+	VLD1.P 2(R1), V17.H[1]
+	VLD1R.P 4(R1), [V26.S4]
+	WORD $0x6e205b18 // mvn v24.16b, v24.16b
+	VLD1.P 16(R1), [V22.B16]
+	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
+	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
+	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
+	VLD1.P 2(R2), V16.H[2]
+	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	VLD1.P 2(R2), V17.H[2]
+	WORD $0x6e205b5a // mvn v26.16b, v26.16b
+	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
+	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
+	VLD1.P 2(R3), V16.H[3]
+	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
+	VLD1.P 2(R3), V17.H[3]
+	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
+	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
+	VLD1R.P 4(R2), [V24.S4]
+	WORD $0x4e8e9680 // sdot v0.4s, v20.16b, v14.16b
+	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
+	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
+	VLD1R.P 4(R3), [V26.S4]
+	VLD1.P 16(R2), [V20.B16]
+	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
+	WORD $0x4e8e96c1 // sdot v1.4s, v22.16b, v14.16b
+	VLD1.P 16(R3), [V22.B16]
+	WORD $0x6e205b18 // mvn v24.16b, v24.16b
+	VLD1.P 2(R4), V16.H[4]
+	VLD1.P 2(R4), V17.H[4]
+	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
+	WORD $0x6e205b5a // mvn v26.16b, v26.16b
+	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
+	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
+	WORD $0x4e8f96a0 // sdot v0.4s, v21.16b, v15.16b
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
+	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
+	WORD $0x4e8f96e1 // sdot v1.4s, v23.16b, v15.16b
+	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
+	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
+	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	VLD1.P 2(R5), V16.H[5]
+	VLD1.P 2(R5), V17.H[5]
+	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
+	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
+	VLD1R.P 4(R4), [V24.S4]
+	VLD1R.P 4(R5), [V26.S4]
+	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
+	WORD $0x4e8e9682 // sdot v2.4s, v20.16b, v14.16b
+	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
+	WORD $0x4e8e96c3 // sdot v3.4s, v22.16b, v14.16b
+	VLD1.P 16(R4), [V20.B16]
+	VLD1.P 16(R5), [V22.B16]
+	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
+	WORD $0x6e205b18 // mvn v24.16b, v24.16b
+	VLD1.P 2(R6), V16.H[6]
+	WORD $0x6e205b5a // mvn v26.16b, v26.16b
+	VLD1.P 2(R6), V17.H[6]
+	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
+	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
+	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
+	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
+	WORD $0x4e8f96a2 // sdot v2.4s, v21.16b, v15.16b
+	WORD $0x4e8f96e3 // sdot v3.4s, v23.16b, v15.16b
+	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
+	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
+	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	VLD1.P 2(R7), V16.H[7]
+	VLD1.P 2(R7), V17.H[7]
+	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
+	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
+	VLD1R.P 4(R6), [V24.S4]
+	VLD1R.P 4(R7), [V26.S4]
+	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
+	WORD $0x4e8e9684 // sdot v4.4s, v20.16b, v14.16b
+	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
+	WORD $0x4e8e96c5 // sdot v5.4s, v22.16b, v14.16b
+	VLD1.P 16(R6), [V20.B16]
+	VLD1.P 16(R7), [V22.B16]
+	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
+	WORD $0x6e205b18 // mvn v24.16b, v24.16b
+	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
+	WORD $0x6e205b5a // mvn v26.16b, v26.16b
+	WORD $0x4e8f96a4 // sdot v4.4s, v21.16b, v15.16b
+	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
+	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
+	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
+	WORD $0x4e8f96e5 // sdot v5.4s, v23.16b, v15.16b
+	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
+	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
+	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
+	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
+	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
+	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
+	WORD $0x4e8e9686 // sdot v6.4s, v20.16b, v14.16b
+	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
+	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
+	WORD $0x4e8e96c7 // sdot v7.4s, v22.16b, v14.16b
+	FMOVQ.P 16(R10), F19
+	WORD $0x4ea1bc14 // addp v20.4s, v0.4s, v1.4s
+	WORD $0x4ea5bc96 // addp v22.4s, v4.4s, v5.4s
+	WORD $0x4e8f96a6 // sdot v6.4s, v21.16b, v15.16b
+	WORD $0x4ea3bc55 // addp v21.4s, v2.4s, v3.4s
+	WORD $0x4f00061b // movi v27.4s, #16
+	FMOVQ.P 16(R9), F18
+	WORD $0x4e8f96e7 // sdot v7.4s, v23.16b, v15.16b
+	VLD1.P 32(R8), [V14.B16, V15.B16]
+	WORD $0x4eb5be8a // addp v10.4s, v20.4s, v21.4s
+	WORD $0x4e602a73 // saddlp v19.4s, v19.8h
+	WORD $0x0e217a15 // fcvtl v21.4s, v16.4h
 	PRFM 0(R12), PLDL2KEEP
 	PRFM 64(R12), PLDL2KEEP
+	WORD $0x4ea7bcd7 // addp v23.4s, v6.4s, v7.4s
+	WORD $0x6eac8554 // sub v20.4s, v10.4s, v12.4s
+	WORD $0x4e04067a // dup v26.4s, v19.s[0]
 	PRFM 128(R12), PLDL2KEEP
+	WORD $0x6f930374 // mla v20.4s, v27.4s, v19.s[0]
 	PRFM 192(R12), PLDL2KEEP
+	WORD $0x4eb7becb // addp v11.4s, v22.4s, v23.4s
+	WORD $0x4e217a17 // fcvtl2 v23.4s, v16.8h
+	VLD1.P 2(R0), V16.H[0]
+	WORD $0x4e21db5a // scvtf v26.4s, v26.4s
 	PRFM 256(R12), PLDL2KEEP
+	WORD $0x6ead8576 // sub v22.4s, v11.4s, v13.4s
+	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
 	PRFM 320(R12), PLDL2KEEP
+	WORD $0x6f930376 // mla v22.4s, v27.4s, v19.s[0]
 	PRFM 384(R12), PLDL2KEEP
+	VLD1.P 2(R1), V16.H[1]
+	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
+	WORD $0x0e217a35 // fcvtl v21.4s, v17.4h
 	PRFM 448(R12), PLDL2KEEP
+	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
 	PRFM 512(R12), PLDL2KEEP
 	PRFM 576(R12), PLDL2KEEP
+	WORD $0x4f9a92b5 // fmul v21.4s, v21.4s, v26.s[0]
+	WORD $0x4f929294 // fmul v20.4s, v20.4s, v18.s[0]
+	VLD1.P 2(R2), V16.H[2]
+	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
+	WORD $0x4e217a37 // fcvtl2 v23.4s, v17.8h
+	VLD1.P 2(R0), V17.H[0]
+	VLD1R.P 4(R0), [V24.S4]
+	WORD $0x4e34d508 // fadd v8.4s, v8.4s, v20.4s
+	VLD1.P 16(R0), [V20.B16]
+	WORD $0x4f9292b5 // fmul v21.4s, v21.4s, v18.s[0]
+	WORD $0x4f9a92f7 // fmul v23.4s, v23.4s, v26.s[0]
+	WORD $0x4f9292d6 // fmul v22.4s, v22.4s, v18.s[0]
+	VLD1.P 2(R3), V16.H[3]
+	VLD1.P 2(R1), V17.H[1]
+	VLD1R.P 4(R1), [V26.S4]
+	WORD $0x6e205b18 // mvn v24.16b, v24.16b
+	WORD $0x4e36d529 // fadd v9.4s, v9.4s, v22.4s
+	VLD1.P 16(R1), [V22.B16]
+	WORD $0x4f9292f7 // fmul v23.4s, v23.4s, v18.s[0]
+	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
+	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
+	WORD $0x4e35d508 // fadd v8.4s, v8.4s, v21.4s
+	VLD1.P 2(R2), V17.H[2]
+	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
+	WORD $0x6e205b5a // mvn v26.16b, v26.16b
+	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x4e37d529 // fadd v9.4s, v9.4s, v23.4s
+	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
+	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	VLD1.P 2(R3), V17.H[3]
+	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
+	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
+	VLD1R.P 4(R2), [V24.S4]
+	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
+	WORD $0x4e8e9680 // sdot v0.4s, v20.16b, v14.16b
+	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
+	VLD1R.P 4(R3), [V26.S4]
+	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
+	VLD1.P 16(R2), [V20.B16]
+	WORD $0x4e8e96c1 // sdot v1.4s, v22.16b, v14.16b
+	VLD1.P 16(R3), [V22.B16]
+	WORD $0x6e205b18 // mvn v24.16b, v24.16b
+	VLD1.P 2(R4), V16.H[4]
+	VLD1.P 2(R4), V17.H[4]
+	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
+	WORD $0x6e205b5a // mvn v26.16b, v26.16b
+	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
+	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
+	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
+	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
+	WORD $0x4e8f96a0 // sdot v0.4s, v21.16b, v15.16b
+	WORD $0x4e8f96e1 // sdot v1.4s, v23.16b, v15.16b
+	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
+	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
+	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	VLD1.P 2(R5), V16.H[5]
+	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
+	VLD1.P 2(R5), V17.H[5]
+	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
+	VLD1R.P 4(R4), [V24.S4]
+	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
+	VLD1R.P 4(R5), [V26.S4]
+	WORD $0x4e8e9682 // sdot v2.4s, v20.16b, v14.16b
+	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
+	WORD $0x4e8e96c3 // sdot v3.4s, v22.16b, v14.16b
+	VLD1.P 16(R4), [V20.B16]
+	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
+	VLD1.P 16(R5), [V22.B16]
+	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
+	WORD $0x6e205b18 // mvn v24.16b, v24.16b
+	VLD1.P 2(R6), V16.H[6]
+	WORD $0x6e205b5a // mvn v26.16b, v26.16b
+	VLD1.P 2(R6), V17.H[6]
+	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
+	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
+	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
+	WORD $0x4e8f96a2 // sdot v2.4s, v21.16b, v15.16b
+	WORD $0x4e8f96e3 // sdot v3.4s, v23.16b, v15.16b
+	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
+	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
+	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	VLD1.P 2(R7), V16.H[7]
+	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
+	VLD1.P 2(R7), V17.H[7]
+	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
+	VLD1R.P 4(R6), [V24.S4]
+	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
+	VLD1R.P 4(R7), [V26.S4]
+	WORD $0x4e8e9684 // sdot v4.4s, v20.16b, v14.16b
+	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
+	WORD $0x4e8e96c5 // sdot v5.4s, v22.16b, v14.16b
+	VLD1.P 16(R6), [V20.B16]
+	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
+	VLD1.P 16(R7), [V22.B16]
+	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
+	WORD $0x6e205b18 // mvn v24.16b, v24.16b
+	WORD $0x4e8f96a4 // sdot v4.4s, v21.16b, v15.16b
+	WORD $0x6e205b5a // mvn v26.16b, v26.16b
+	WORD $0x4e8f96e5 // sdot v5.4s, v23.16b, v15.16b
+	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
+	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
+	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
+	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
+	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
+	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
+	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
+	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
+	WORD $0x4e8e9686 // sdot v6.4s, v20.16b, v14.16b
+	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
+	WORD $0x4e8e96c7 // sdot v7.4s, v22.16b, v14.16b
+	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
+	WORD $0x4ea1bc14 // addp v20.4s, v0.4s, v1.4s
+	WORD $0x4ea5bc96 // addp v22.4s, v4.4s, v5.4s
+	WORD $0x4f00061b // movi v27.4s, #16
+	WORD $0x4e0c067a // dup v26.4s, v19.s[1]
+	WORD $0x4e8f96a6 // sdot v6.4s, v21.16b, v15.16b
+	WORD $0x4ea3bc55 // addp v21.4s, v2.4s, v3.4s
+	WORD $0x4e8f96e7 // sdot v7.4s, v23.16b, v15.16b
+	WORD $0x4e21db5a // scvtf v26.4s, v26.4s
+	VLD1.P 32(R8), [V14.B16, V15.B16]
+	WORD $0x4eb5be8c // addp v12.4s, v20.4s, v21.4s
+	WORD $0x0e217a15 // fcvtl v21.4s, v16.4h
 	PRFM 640(R12), PLDL2KEEP
+	WORD $0x4ea7bcd7 // addp v23.4s, v6.4s, v7.4s
 	PRFM 704(R12), PLDL2KEEP
+	WORD $0x6eaa8594 // sub v20.4s, v12.4s, v10.4s
 	ADD $768, R12, R12
-	FMOVQ.P 16(R9), F18
-	FMOVQ.P 16(R10), F19
-	WORD $0x4e602a73 // saddlp v19.4s, v19.8h
-	VLD1.P 32(R8), [V14.B16, V15.B16]
-	VLD1.P 2(R0), V16.H[0]
-	VLD1.P 2(R1), V16.H[1]
-	VLD1.P 2(R0), V17.H[0]
-	VLD1.P 2(R1), V17.H[1]
-	VLD1R.P 4(R0), [V24.S4]
-	VLD1R.P 4(R1), [V26.S4]
-	VLD1.P 16(R0), [V20.B16]
-	VLD1.P 16(R1), [V22.B16]
-	WORD $0x6e205b18 // mvn v24.16b, v24.16b
-	WORD $0x6e205b5a // mvn v26.16b, v26.16b
-	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
-	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
-	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
-	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
-	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
-	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
-	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
-	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
-	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
-	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
-	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
-	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
-	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
-	WORD $0x4e8e9680 // sdot v0.4s, v20.16b, v14.16b
-	WORD $0x4e8e96c1 // sdot v1.4s, v22.16b, v14.16b
-	WORD $0x4e8f96a0 // sdot v0.4s, v21.16b, v15.16b
-	WORD $0x4e8f96e1 // sdot v1.4s, v23.16b, v15.16b
-	VLD1.P 2(R2), V16.H[2]
-	VLD1.P 2(R3), V16.H[3]
-	VLD1.P 2(R2), V17.H[2]
-	VLD1.P 2(R3), V17.H[3]
-	VLD1R.P 4(R2), [V24.S4]
-	VLD1R.P 4(R3), [V26.S4]
-	VLD1.P 16(R2), [V20.B16]
-	VLD1.P 16(R3), [V22.B16]
-	WORD $0x6e205b18 // mvn v24.16b, v24.16b
-	WORD $0x6e205b5a // mvn v26.16b, v26.16b
-	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
-	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
-	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
-	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
-	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
-	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
-	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
-	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
-	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
-	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
-	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
-	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
-	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
-	WORD $0x4e8e9682 // sdot v2.4s, v20.16b, v14.16b
-	WORD $0x4e8e96c3 // sdot v3.4s, v22.16b, v14.16b
-	WORD $0x4e8f96a2 // sdot v2.4s, v21.16b, v15.16b
-	WORD $0x4e8f96e3 // sdot v3.4s, v23.16b, v15.16b
-	VLD1.P 2(R4), V16.H[4]
-	VLD1.P 2(R5), V16.H[5]
-	VLD1.P 2(R4), V17.H[4]
-	VLD1.P 2(R5), V17.H[5]
-	VLD1R.P 4(R4), [V24.S4]
-	VLD1R.P 4(R5), [V26.S4]
-	VLD1.P 16(R4), [V20.B16]
-	VLD1.P 16(R5), [V22.B16]
-	WORD $0x6e205b18 // mvn v24.16b, v24.16b
-	WORD $0x6e205b5a // mvn v26.16b, v26.16b
-	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
-	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
-	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
-	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
-	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
-	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
-	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
-	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
-	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
-	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
-	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
-	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
-	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
-	WORD $0x4e8e9684 // sdot v4.4s, v20.16b, v14.16b
-	WORD $0x4e8e96c5 // sdot v5.4s, v22.16b, v14.16b
-	WORD $0x4e8f96a4 // sdot v4.4s, v21.16b, v15.16b
-	WORD $0x4e8f96e5 // sdot v5.4s, v23.16b, v15.16b
-	VLD1.P 2(R6), V16.H[6]
-	VLD1.P 2(R7), V16.H[7]
-	VLD1.P 2(R6), V17.H[6]
-	VLD1.P 2(R7), V17.H[7]
-	VLD1R.P 4(R6), [V24.S4]
-	VLD1R.P 4(R7), [V26.S4]
-	VLD1.P 16(R6), [V20.B16]
-	VLD1.P 16(R7), [V22.B16]
-	WORD $0x6e205b18 // mvn v24.16b, v24.16b
-	WORD $0x6e205b5a // mvn v26.16b, v26.16b
-	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
-	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
-	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
-	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
-	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
-	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
-	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
-	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
-	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
-	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
-	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
-	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
-	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
-	WORD $0x4e8e9686 // sdot v6.4s, v20.16b, v14.16b
-	WORD $0x4e8e96c7 // sdot v7.4s, v22.16b, v14.16b
-	WORD $0x4e8f96a6 // sdot v6.4s, v21.16b, v15.16b
-	WORD $0x4e8f96e7 // sdot v7.4s, v23.16b, v15.16b
-	WORD $0x4f00061b // movi v27.4s, #16
-	WORD $0x4e040676 // dup v22.4s, v19.s[0]
-	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
-	WORD $0x4ea1bc14 // addp v20.4s, v0.4s, v1.4s
-	WORD $0x4ea3bc55 // addp v21.4s, v2.4s, v3.4s
-	WORD $0x4eb5be8a // addp v10.4s, v20.4s, v21.4s
-	WORD $0x6eac8554 // sub v20.4s, v10.4s, v12.4s
-	WORD $0x6f930374 // mla v20.4s, v27.4s, v19.s[0]
-	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
-	WORD $0x0e217a15 // fcvtl v21.4s, v16.4h
-	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
-	WORD $0x4f929294 // fmul v20.4s, v20.4s, v18.s[0]
-	WORD $0x4e34d508 // fadd v8.4s, v8.4s, v20.4s
-	WORD $0x0e217a35 // fcvtl v21.4s, v17.4h
-	WORD $0x4f9692b5 // fmul v21.4s, v21.4s, v22.s[0]
-	WORD $0x4f9292b5 // fmul v21.4s, v21.4s, v18.s[0]
-	WORD $0x4e35d508 // fadd v8.4s, v8.4s, v21.4s
-	WORD $0x4ea5bc94 // addp v20.4s, v4.4s, v5.4s
-	WORD $0x4ea7bcd5 // addp v21.4s, v6.4s, v7.4s
-	WORD $0x4eb5be8b // addp v11.4s, v20.4s, v21.4s
-	WORD $0x6ead8574 // sub v20.4s, v11.4s, v13.4s
-	WORD $0x6f930374 // mla v20.4s, v27.4s, v19.s[0]
-	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
-	WORD $0x4e217a15 // fcvtl2 v21.4s, v16.8h
-	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
-	WORD $0x4f929294 // fmul v20.4s, v20.4s, v18.s[0]
-	WORD $0x4e34d529 // fadd v9.4s, v9.4s, v20.4s
-	WORD $0x4e217a35 // fcvtl2 v21.4s, v17.8h
-	WORD $0x4f9692b5 // fmul v21.4s, v21.4s, v22.s[0]
-	WORD $0x4f9292b5 // fmul v21.4s, v21.4s, v18.s[0]
-	WORD $0x4e35d529 // fadd v9.4s, v9.4s, v21.4s
-	VLD1.P 32(R8), [V14.B16, V15.B16]
-	VLD1.P 2(R0), V16.H[0]
-	VLD1.P 2(R1), V16.H[1]
-	VLD1.P 2(R0), V17.H[0]
-	VLD1.P 2(R1), V17.H[1]
-	VLD1R.P 4(R0), [V24.S4]
-	VLD1R.P 4(R1), [V26.S4]
-	VLD1.P 16(R0), [V20.B16]
-	VLD1.P 16(R1), [V22.B16]
-	WORD $0x6e205b18 // mvn v24.16b, v24.16b
-	WORD $0x6e205b5a // mvn v26.16b, v26.16b
-	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
-	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
-	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
-	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
-	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
-	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
-	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
-	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
-	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
-	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
-	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
-	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
-	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
-	WORD $0x4e8e9680 // sdot v0.4s, v20.16b, v14.16b
-	WORD $0x4e8e96c1 // sdot v1.4s, v22.16b, v14.16b
-	WORD $0x4e8f96a0 // sdot v0.4s, v21.16b, v15.16b
-	WORD $0x4e8f96e1 // sdot v1.4s, v23.16b, v15.16b
-	VLD1.P 2(R2), V16.H[2]
-	VLD1.P 2(R3), V16.H[3]
-	VLD1.P 2(R2), V17.H[2]
-	VLD1.P 2(R3), V17.H[3]
-	VLD1R.P 4(R2), [V24.S4]
-	VLD1R.P 4(R3), [V26.S4]
-	VLD1.P 16(R2), [V20.B16]
-	VLD1.P 16(R3), [V22.B16]
-	WORD $0x6e205b18 // mvn v24.16b, v24.16b
-	WORD $0x6e205b5a // mvn v26.16b, v26.16b
-	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
-	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
-	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
-	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
-	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
-	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
-	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
-	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
-	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
-	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
-	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
-	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
-	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
-	WORD $0x4e8e9682 // sdot v2.4s, v20.16b, v14.16b
-	WORD $0x4e8e96c3 // sdot v3.4s, v22.16b, v14.16b
-	WORD $0x4e8f96a2 // sdot v2.4s, v21.16b, v15.16b
-	WORD $0x4e8f96e3 // sdot v3.4s, v23.16b, v15.16b
-	VLD1.P 2(R4), V16.H[4]
-	VLD1.P 2(R5), V16.H[5]
-	VLD1.P 2(R4), V17.H[4]
-	VLD1.P 2(R5), V17.H[5]
-	VLD1R.P 4(R4), [V24.S4]
-	VLD1R.P 4(R5), [V26.S4]
-	VLD1.P 16(R4), [V20.B16]
-	VLD1.P 16(R5), [V22.B16]
-	WORD $0x6e205b18 // mvn v24.16b, v24.16b
-	WORD $0x6e205b5a // mvn v26.16b, v26.16b
-	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
-	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
-	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
-	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
-	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
-	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
-	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
-	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
-	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
-	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
-	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
-	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
-	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
-	WORD $0x4e8e9684 // sdot v4.4s, v20.16b, v14.16b
-	WORD $0x4e8e96c5 // sdot v5.4s, v22.16b, v14.16b
-	WORD $0x4e8f96a4 // sdot v4.4s, v21.16b, v15.16b
-	WORD $0x4e8f96e5 // sdot v5.4s, v23.16b, v15.16b
-	VLD1.P 2(R6), V16.H[6]
-	VLD1.P 2(R7), V16.H[7]
-	VLD1.P 2(R6), V17.H[6]
-	VLD1.P 2(R7), V17.H[7]
-	VLD1R.P 4(R6), [V24.S4]
-	VLD1R.P 4(R7), [V26.S4]
-	VLD1.P 16(R6), [V20.B16]
-	VLD1.P 16(R7), [V22.B16]
-	WORD $0x6e205b18 // mvn v24.16b, v24.16b
-	WORD $0x6e205b5a // mvn v26.16b, v26.16b
-	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
-	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
-	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
-	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
-	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
-	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
-	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
-	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
-	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
-	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
-	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
-	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
-	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
-	WORD $0x4e8e9686 // sdot v6.4s, v20.16b, v14.16b
-	WORD $0x4e8e96c7 // sdot v7.4s, v22.16b, v14.16b
-	WORD $0x4e8f96a6 // sdot v6.4s, v21.16b, v15.16b
-	WORD $0x4e8f96e7 // sdot v7.4s, v23.16b, v15.16b
-	WORD $0x4f00061b // movi v27.4s, #16
-	WORD $0x4e0c0676 // dup v22.4s, v19.s[1]
-	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
-	WORD $0x4ea1bc14 // addp v20.4s, v0.4s, v1.4s
-	WORD $0x4ea3bc55 // addp v21.4s, v2.4s, v3.4s
-	WORD $0x4eb5be8c // addp v12.4s, v20.4s, v21.4s
-	WORD $0x6eaa8594 // sub v20.4s, v12.4s, v10.4s
+	WORD $0x4eb7becd // addp v13.4s, v22.4s, v23.4s
 	WORD $0x6fb30374 // mla v20.4s, v27.4s, v19.s[1]
-	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
-	WORD $0x0e217a15 // fcvtl v21.4s, v16.4h
-	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
-	WORD $0x4fb29294 // fmul v20.4s, v20.4s, v18.s[1]
-	WORD $0x4e34d508 // fadd v8.4s, v8.4s, v20.4s
-	WORD $0x0e217a35 // fcvtl v21.4s, v17.4h
-	WORD $0x4f9692b5 // fmul v21.4s, v21.4s, v22.s[0]
-	WORD $0x4fb292b5 // fmul v21.4s, v21.4s, v18.s[1]
-	WORD $0x4e35d508 // fadd v8.4s, v8.4s, v21.4s
-	WORD $0x4ea5bc94 // addp v20.4s, v4.4s, v5.4s
-	WORD $0x4ea7bcd5 // addp v21.4s, v6.4s, v7.4s
-	WORD $0x4eb5be8d // addp v13.4s, v20.4s, v21.4s
-	WORD $0x6eab85b4 // sub v20.4s, v13.4s, v11.4s
-	WORD $0x6fb30374 // mla v20.4s, v27.4s, v19.s[1]
-	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
-	WORD $0x4e217a15 // fcvtl2 v21.4s, v16.8h
-	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
-	WORD $0x4fb29294 // fmul v20.4s, v20.4s, v18.s[1]
-	WORD $0x4e34d529 // fadd v9.4s, v9.4s, v20.4s
-	WORD $0x4e217a35 // fcvtl2 v21.4s, v17.8h
-	WORD $0x4f9692b5 // fmul v21.4s, v21.4s, v22.s[0]
-	WORD $0x4fb292b5 // fmul v21.4s, v21.4s, v18.s[1]
-	WORD $0x4e35d529 // fadd v9.4s, v9.4s, v21.4s
-	VLD1.P 32(R8), [V14.B16, V15.B16]
+	WORD $0x4e217a17 // fcvtl2 v23.4s, v16.8h
 	VLD1.P 2(R0), V16.H[0]
+	WORD $0x6eab85b6 // sub v22.4s, v13.4s, v11.4s
+	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
+	WORD $0x6fb30376 // mla v22.4s, v27.4s, v19.s[1]
 	VLD1.P 2(R1), V16.H[1]
-	VLD1.P 2(R0), V17.H[0]
-	VLD1.P 2(R1), V17.H[1]
-	VLD1R.P 4(R0), [V24.S4]
-	VLD1R.P 4(R1), [V26.S4]
-	VLD1.P 16(R0), [V20.B16]
-	VLD1.P 16(R1), [V22.B16]
-	WORD $0x6e205b18 // mvn v24.16b, v24.16b
-	WORD $0x6e205b5a // mvn v26.16b, v26.16b
-	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
-	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
-	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
-	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
-	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
-	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
-	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
-	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
-	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
-	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
-	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
-	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
-	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
-	WORD $0x4e8e9680 // sdot v0.4s, v20.16b, v14.16b
-	WORD $0x4e8e96c1 // sdot v1.4s, v22.16b, v14.16b
-	WORD $0x4e8f96a0 // sdot v0.4s, v21.16b, v15.16b
-	WORD $0x4e8f96e1 // sdot v1.4s, v23.16b, v15.16b
+	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
+	WORD $0x0e217a35 // fcvtl v21.4s, v17.4h
+	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
 	VLD1.P 2(R2), V16.H[2]
+	WORD $0x4f9a92b5 // fmul v21.4s, v21.4s, v26.s[0]
+	WORD $0x4fb29294 // fmul v20.4s, v20.4s, v18.s[1]
+	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
+	WORD $0x4e217a37 // fcvtl2 v23.4s, v17.8h
+	VLD1.P 2(R0), V17.H[0]
+	VLD1R.P 4(R0), [V24.S4]
+	WORD $0x4e34d508 // fadd v8.4s, v8.4s, v20.4s
+	VLD1.P 16(R0), [V20.B16]
+	WORD $0x4f9a92f7 // fmul v23.4s, v23.4s, v26.s[0]
+	WORD $0x4fb292d6 // fmul v22.4s, v22.4s, v18.s[1]
+	WORD $0x4fb292b5 // fmul v21.4s, v21.4s, v18.s[1]
 	VLD1.P 2(R3), V16.H[3]
+	VLD1.P 2(R1), V17.H[1]
+	VLD1R.P 4(R1), [V26.S4]
+	WORD $0x6e205b18 // mvn v24.16b, v24.16b
+	WORD $0x4e36d529 // fadd v9.4s, v9.4s, v22.4s
+	VLD1.P 16(R1), [V22.B16]
+	WORD $0x4fb292f7 // fmul v23.4s, v23.4s, v18.s[1]
+	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
+	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
+	WORD $0x4e35d508 // fadd v8.4s, v8.4s, v21.4s
 	VLD1.P 2(R2), V17.H[2]
+	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
+	WORD $0x6e205b5a // mvn v26.16b, v26.16b
+	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x4e37d529 // fadd v9.4s, v9.4s, v23.4s
+	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
+	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
 	VLD1.P 2(R3), V17.H[3]
+	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
+	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
 	VLD1R.P 4(R2), [V24.S4]
+	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
+	WORD $0x4e8e9680 // sdot v0.4s, v20.16b, v14.16b
+	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
 	VLD1R.P 4(R3), [V26.S4]
+	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
 	VLD1.P 16(R2), [V20.B16]
+	WORD $0x4e8e96c1 // sdot v1.4s, v22.16b, v14.16b
 	VLD1.P 16(R3), [V22.B16]
 	WORD $0x6e205b18 // mvn v24.16b, v24.16b
-	WORD $0x6e205b5a // mvn v26.16b, v26.16b
-	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
-	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
-	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
-	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
-	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
-	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
-	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
-	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
-	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
-	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
-	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
+	VLD1.P 2(R4), V16.H[4]
+	VLD1.P 2(R4), V17.H[4]
 	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
+	WORD $0x6e205b5a // mvn v26.16b, v26.16b
 	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
+	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
+	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
+	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
+	WORD $0x4e8f96a0 // sdot v0.4s, v21.16b, v15.16b
+	WORD $0x4e8f96e1 // sdot v1.4s, v23.16b, v15.16b
+	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
+	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
+	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	VLD1.P 2(R5), V16.H[5]
+	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
+	VLD1.P 2(R5), V17.H[5]
+	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
+	VLD1R.P 4(R4), [V24.S4]
+	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
+	VLD1R.P 4(R5), [V26.S4]
 	WORD $0x4e8e9682 // sdot v2.4s, v20.16b, v14.16b
+	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
 	WORD $0x4e8e96c3 // sdot v3.4s, v22.16b, v14.16b
+	VLD1.P 16(R4), [V20.B16]
+	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
+	VLD1.P 16(R5), [V22.B16]
+	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
+	WORD $0x6e205b18 // mvn v24.16b, v24.16b
+	VLD1.P 2(R6), V16.H[6]
+	WORD $0x6e205b5a // mvn v26.16b, v26.16b
+	VLD1.P 2(R6), V17.H[6]
+	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
+	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
+	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
 	WORD $0x4e8f96a2 // sdot v2.4s, v21.16b, v15.16b
 	WORD $0x4e8f96e3 // sdot v3.4s, v23.16b, v15.16b
-	VLD1.P 2(R4), V16.H[4]
-	VLD1.P 2(R5), V16.H[5]
-	VLD1.P 2(R4), V17.H[4]
-	VLD1.P 2(R5), V17.H[5]
-	VLD1R.P 4(R4), [V24.S4]
-	VLD1R.P 4(R5), [V26.S4]
-	VLD1.P 16(R4), [V20.B16]
-	VLD1.P 16(R5), [V22.B16]
-	WORD $0x6e205b18 // mvn v24.16b, v24.16b
-	WORD $0x6e205b5a // mvn v26.16b, v26.16b
-	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
-	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
-	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
-	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
-	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
-	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
 	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
-	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
 	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
-	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
 	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
-	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
-	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
-	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
-	WORD $0x4e8e9684 // sdot v4.4s, v20.16b, v14.16b
-	WORD $0x4e8e96c5 // sdot v5.4s, v22.16b, v14.16b
-	WORD $0x4e8f96a4 // sdot v4.4s, v21.16b, v15.16b
-	WORD $0x4e8f96e5 // sdot v5.4s, v23.16b, v15.16b
-	VLD1.P 2(R6), V16.H[6]
 	VLD1.P 2(R7), V16.H[7]
-	VLD1.P 2(R6), V17.H[6]
+	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
 	VLD1.P 2(R7), V17.H[7]
+	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
 	VLD1R.P 4(R6), [V24.S4]
-	VLD1R.P 4(R7), [V26.S4]
-	VLD1.P 16(R6), [V20.B16]
-	VLD1.P 16(R7), [V22.B16]
-	WORD $0x6e205b18 // mvn v24.16b, v24.16b
-	WORD $0x6e205b5a // mvn v26.16b, v26.16b
-	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
-	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
-	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
-	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
 	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
+	VLD1R.P 4(R7), [V26.S4]
+	WORD $0x4e8e9684 // sdot v4.4s, v20.16b, v14.16b
 	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
-	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
-	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
+	WORD $0x4e8e96c5 // sdot v5.4s, v22.16b, v14.16b
+	VLD1.P 16(R6), [V20.B16]
+	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
+	VLD1.P 16(R7), [V22.B16]
+	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
+	WORD $0x6e205b18 // mvn v24.16b, v24.16b
+	WORD $0x4e8f96a4 // sdot v4.4s, v21.16b, v15.16b
+	WORD $0x6e205b5a // mvn v26.16b, v26.16b
+	WORD $0x4e8f96e5 // sdot v5.4s, v23.16b, v15.16b
+	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
+	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
+	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
 	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
-	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
 	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
 	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
+	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
 	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
-	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
-	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
+	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
 	WORD $0x4e8e9686 // sdot v6.4s, v20.16b, v14.16b
+	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
 	WORD $0x4e8e96c7 // sdot v7.4s, v22.16b, v14.16b
-	WORD $0x4e8f96a6 // sdot v6.4s, v21.16b, v15.16b
-	WORD $0x4e8f96e7 // sdot v7.4s, v23.16b, v15.16b
-	WORD $0x4f00061b // movi v27.4s, #16
-	WORD $0x4e140676 // dup v22.4s, v19.s[2]
-	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
+	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
 	WORD $0x4ea1bc14 // addp v20.4s, v0.4s, v1.4s
+	WORD $0x4ea5bc96 // addp v22.4s, v4.4s, v5.4s
+	WORD $0x4f00061b // movi v27.4s, #16
+	WORD $0x4e14067a // dup v26.4s, v19.s[2]
+	WORD $0x4e8f96a6 // sdot v6.4s, v21.16b, v15.16b
 	WORD $0x4ea3bc55 // addp v21.4s, v2.4s, v3.4s
+	WORD $0x4e8f96e7 // sdot v7.4s, v23.16b, v15.16b
+	WORD $0x4e21db5a // scvtf v26.4s, v26.4s
+	VLD1.P 32(R8), [V14.B16, V15.B16]
 	WORD $0x4eb5be8a // addp v10.4s, v20.4s, v21.4s
-	WORD $0x6eac8554 // sub v20.4s, v10.4s, v12.4s
-	WORD $0x6f930b74 // mla v20.4s, v27.4s, v19.s[2]
-	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
 	WORD $0x0e217a15 // fcvtl v21.4s, v16.4h
-	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
-	WORD $0x4f929a94 // fmul v20.4s, v20.4s, v18.s[2]
-	WORD $0x4e34d508 // fadd v8.4s, v8.4s, v20.4s
-	WORD $0x0e217a35 // fcvtl v21.4s, v17.4h
-	WORD $0x4f9692b5 // fmul v21.4s, v21.4s, v22.s[0]
-	WORD $0x4f929ab5 // fmul v21.4s, v21.4s, v18.s[2]
-	WORD $0x4e35d508 // fadd v8.4s, v8.4s, v21.4s
-	WORD $0x4ea5bc94 // addp v20.4s, v4.4s, v5.4s
-	WORD $0x4ea7bcd5 // addp v21.4s, v6.4s, v7.4s
-	WORD $0x4eb5be8b // addp v11.4s, v20.4s, v21.4s
-	WORD $0x6ead8574 // sub v20.4s, v11.4s, v13.4s
+	WORD $0x4ea7bcd7 // addp v23.4s, v6.4s, v7.4s
+	WORD $0x6eac8554 // sub v20.4s, v10.4s, v12.4s
+	WORD $0x4eb7becb // addp v11.4s, v22.4s, v23.4s
 	WORD $0x6f930b74 // mla v20.4s, v27.4s, v19.s[2]
-	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
-	WORD $0x4e217a15 // fcvtl2 v21.4s, v16.8h
-	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
-	WORD $0x4f929a94 // fmul v20.4s, v20.4s, v18.s[2]
-	WORD $0x4e34d529 // fadd v9.4s, v9.4s, v20.4s
-	WORD $0x4e217a35 // fcvtl2 v21.4s, v17.8h
-	WORD $0x4f9692b5 // fmul v21.4s, v21.4s, v22.s[0]
-	WORD $0x4f929ab5 // fmul v21.4s, v21.4s, v18.s[2]
-	WORD $0x4e35d529 // fadd v9.4s, v9.4s, v21.4s
-	VLD1.P 32(R8), [V14.B16, V15.B16]
+	WORD $0x4e217a17 // fcvtl2 v23.4s, v16.8h
 	VLD1.P 2(R0), V16.H[0]
+	WORD $0x6ead8576 // sub v22.4s, v11.4s, v13.4s
+	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
+	WORD $0x6f930b76 // mla v22.4s, v27.4s, v19.s[2]
 	VLD1.P 2(R1), V16.H[1]
-	VLD1.P 2(R0), V17.H[0]
-	VLD1.P 2(R1), V17.H[1]
-	VLD1R.P 4(R0), [V24.S4]
-	VLD1R.P 4(R1), [V26.S4]
-	VLD1.P 16(R0), [V20.B16]
-	VLD1.P 16(R1), [V22.B16]
-	WORD $0x6e205b18 // mvn v24.16b, v24.16b
-	WORD $0x6e205b5a // mvn v26.16b, v26.16b
-	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
-	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
-	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
-	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
-	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
-	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
-	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
-	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
-	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
-	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
-	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
-	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
-	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
-	WORD $0x4e8e9680 // sdot v0.4s, v20.16b, v14.16b
-	WORD $0x4e8e96c1 // sdot v1.4s, v22.16b, v14.16b
-	WORD $0x4e8f96a0 // sdot v0.4s, v21.16b, v15.16b
-	WORD $0x4e8f96e1 // sdot v1.4s, v23.16b, v15.16b
+	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
+	WORD $0x0e217a35 // fcvtl v21.4s, v17.4h
+	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
 	VLD1.P 2(R2), V16.H[2]
+	WORD $0x4f9a92b5 // fmul v21.4s, v21.4s, v26.s[0]
+	WORD $0x4f929a94 // fmul v20.4s, v20.4s, v18.s[2]
+	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
+	WORD $0x4e217a37 // fcvtl2 v23.4s, v17.8h
+	VLD1.P 2(R0), V17.H[0]
+	VLD1R.P 4(R0), [V24.S4]
+	WORD $0x4e34d508 // fadd v8.4s, v8.4s, v20.4s
+	VLD1.P 16(R0), [V20.B16]
+	WORD $0x4f9a92f7 // fmul v23.4s, v23.4s, v26.s[0]
+	WORD $0x4f929ad6 // fmul v22.4s, v22.4s, v18.s[2]
+	WORD $0x4f929ab5 // fmul v21.4s, v21.4s, v18.s[2]
 	VLD1.P 2(R3), V16.H[3]
+	VLD1.P 2(R1), V17.H[1]
+	VLD1R.P 4(R1), [V26.S4]
+	WORD $0x6e205b18 // mvn v24.16b, v24.16b
+	WORD $0x4e36d529 // fadd v9.4s, v9.4s, v22.4s
+	VLD1.P 16(R1), [V22.B16]
+	WORD $0x4f929af7 // fmul v23.4s, v23.4s, v18.s[2]
+	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
+	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
+	WORD $0x4e35d508 // fadd v8.4s, v8.4s, v21.4s
 	VLD1.P 2(R2), V17.H[2]
+	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
+	WORD $0x6e205b5a // mvn v26.16b, v26.16b
+	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x4e37d529 // fadd v9.4s, v9.4s, v23.4s
+	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
+	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
 	VLD1.P 2(R3), V17.H[3]
+	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
+	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
 	VLD1R.P 4(R2), [V24.S4]
+	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
+	WORD $0x4e8e9680 // sdot v0.4s, v20.16b, v14.16b
+	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
 	VLD1R.P 4(R3), [V26.S4]
+	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
 	VLD1.P 16(R2), [V20.B16]
+	WORD $0x4e8e96c1 // sdot v1.4s, v22.16b, v14.16b
 	VLD1.P 16(R3), [V22.B16]
 	WORD $0x6e205b18 // mvn v24.16b, v24.16b
-	WORD $0x6e205b5a // mvn v26.16b, v26.16b
-	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
-	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
-	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
-	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
-	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
-	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
-	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
-	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
-	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
-	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
-	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
+	VLD1.P 2(R4), V16.H[4]
+	VLD1.P 2(R4), V17.H[4]
 	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
+	WORD $0x6e205b5a // mvn v26.16b, v26.16b
 	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
+	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
+	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
+	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
+	WORD $0x4e8f96a0 // sdot v0.4s, v21.16b, v15.16b
+	WORD $0x4e8f96e1 // sdot v1.4s, v23.16b, v15.16b
+	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
+	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
+	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	VLD1.P 2(R5), V16.H[5]
+	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
+	VLD1.P 2(R5), V17.H[5]
+	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
+	VLD1R.P 4(R4), [V24.S4]
+	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
+	VLD1R.P 4(R5), [V26.S4]
 	WORD $0x4e8e9682 // sdot v2.4s, v20.16b, v14.16b
+	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
 	WORD $0x4e8e96c3 // sdot v3.4s, v22.16b, v14.16b
+	VLD1.P 16(R4), [V20.B16]
+	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
+	VLD1.P 16(R5), [V22.B16]
+	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
+	WORD $0x6e205b18 // mvn v24.16b, v24.16b
+	VLD1.P 2(R6), V16.H[6]
+	WORD $0x6e205b5a // mvn v26.16b, v26.16b
+	VLD1.P 2(R6), V17.H[6]
+	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
+	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
+	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
 	WORD $0x4e8f96a2 // sdot v2.4s, v21.16b, v15.16b
 	WORD $0x4e8f96e3 // sdot v3.4s, v23.16b, v15.16b
-	VLD1.P 2(R4), V16.H[4]
-	VLD1.P 2(R5), V16.H[5]
-	VLD1.P 2(R4), V17.H[4]
-	VLD1.P 2(R5), V17.H[5]
-	VLD1R.P 4(R4), [V24.S4]
-	VLD1R.P 4(R5), [V26.S4]
-	VLD1.P 16(R4), [V20.B16]
-	VLD1.P 16(R5), [V22.B16]
-	WORD $0x6e205b18 // mvn v24.16b, v24.16b
-	WORD $0x6e205b5a // mvn v26.16b, v26.16b
-	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
-	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
-	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
-	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
-	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
-	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
 	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
-	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
 	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
-	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
 	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
-	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
-	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
-	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
-	WORD $0x4e8e9684 // sdot v4.4s, v20.16b, v14.16b
-	WORD $0x4e8e96c5 // sdot v5.4s, v22.16b, v14.16b
-	WORD $0x4e8f96a4 // sdot v4.4s, v21.16b, v15.16b
-	WORD $0x4e8f96e5 // sdot v5.4s, v23.16b, v15.16b
-	VLD1.P 2(R6), V16.H[6]
 	VLD1.P 2(R7), V16.H[7]
-	VLD1.P 2(R6), V17.H[6]
+	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
 	VLD1.P 2(R7), V17.H[7]
+	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
 	VLD1R.P 4(R6), [V24.S4]
-	VLD1R.P 4(R7), [V26.S4]
-	VLD1.P 16(R6), [V20.B16]
-	VLD1.P 16(R7), [V22.B16]
-	WORD $0x6e205b18 // mvn v24.16b, v24.16b
-	WORD $0x6e205b5a // mvn v26.16b, v26.16b
-	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
-	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
-	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
-	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
 	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
+	VLD1R.P 4(R7), [V26.S4]
+	WORD $0x4e8e9684 // sdot v4.4s, v20.16b, v14.16b
 	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
-	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
-	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
+	WORD $0x4e8e96c5 // sdot v5.4s, v22.16b, v14.16b
+	VLD1.P 16(R6), [V20.B16]
+	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
+	VLD1.P 16(R7), [V22.B16]
+	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
+	WORD $0x6e205b18 // mvn v24.16b, v24.16b
+	WORD $0x4e8f96a4 // sdot v4.4s, v21.16b, v15.16b
+	WORD $0x6e205b5a // mvn v26.16b, v26.16b
+	WORD $0x4e8f96e5 // sdot v5.4s, v23.16b, v15.16b
+	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
+	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
+	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
 	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
-	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
 	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
 	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
+	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
 	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
-	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
-	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
+	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
 	WORD $0x4e8e9686 // sdot v6.4s, v20.16b, v14.16b
+	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
 	WORD $0x4e8e96c7 // sdot v7.4s, v22.16b, v14.16b
-	WORD $0x4e8f96a6 // sdot v6.4s, v21.16b, v15.16b
-	WORD $0x4e8f96e7 // sdot v7.4s, v23.16b, v15.16b
-	WORD $0x4f00061b // movi v27.4s, #16
-	WORD $0x4e1c0676 // dup v22.4s, v19.s[3]
-	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
+	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
 	WORD $0x4ea1bc14 // addp v20.4s, v0.4s, v1.4s
+	WORD $0x4ea5bc96 // addp v22.4s, v4.4s, v5.4s
+	WORD $0x4f00061b // movi v27.4s, #16
+	WORD $0x4e1c067a // dup v26.4s, v19.s[3]
+	WORD $0x4e8f96a6 // sdot v6.4s, v21.16b, v15.16b
 	WORD $0x4ea3bc55 // addp v21.4s, v2.4s, v3.4s
+	WORD $0x4e8f96e7 // sdot v7.4s, v23.16b, v15.16b
+	WORD $0x4e21db5a // scvtf v26.4s, v26.4s
 	WORD $0x4eb5be8c // addp v12.4s, v20.4s, v21.4s
-	WORD $0x6eaa8594 // sub v20.4s, v12.4s, v10.4s
-	WORD $0x6fb30b74 // mla v20.4s, v27.4s, v19.s[3]
-	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
 	WORD $0x0e217a15 // fcvtl v21.4s, v16.4h
-	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
-	WORD $0x4fb29a94 // fmul v20.4s, v20.4s, v18.s[3]
-	WORD $0x4e34d508 // fadd v8.4s, v8.4s, v20.4s
-	WORD $0x0e217a35 // fcvtl v21.4s, v17.4h
-	WORD $0x4f9692b5 // fmul v21.4s, v21.4s, v22.s[0]
-	WORD $0x4fb29ab5 // fmul v21.4s, v21.4s, v18.s[3]
-	WORD $0x4e35d508 // fadd v8.4s, v8.4s, v21.4s
-	WORD $0x4ea5bc94 // addp v20.4s, v4.4s, v5.4s
-	WORD $0x4ea7bcd5 // addp v21.4s, v6.4s, v7.4s
-	WORD $0x4eb5be8d // addp v13.4s, v20.4s, v21.4s
-	WORD $0x6eab85b4 // sub v20.4s, v13.4s, v11.4s
+	WORD $0x4ea7bcd7 // addp v23.4s, v6.4s, v7.4s
+	WORD $0x6eaa8594 // sub v20.4s, v12.4s, v10.4s
+	WORD $0x4eb7becd // addp v13.4s, v22.4s, v23.4s
 	WORD $0x6fb30b74 // mla v20.4s, v27.4s, v19.s[3]
+	WORD $0x4e217a17 // fcvtl2 v23.4s, v16.8h
+	WORD $0x6eab85b6 // sub v22.4s, v13.4s, v11.4s
 	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
-	WORD $0x4e217a15 // fcvtl2 v21.4s, v16.8h
+	WORD $0x6fb30b76 // mla v22.4s, v27.4s, v19.s[3]
 	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
+	WORD $0x0e217a35 // fcvtl v21.4s, v17.4h
+	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
 	WORD $0x4fb29a94 // fmul v20.4s, v20.4s, v18.s[3]
-	WORD $0x4e34d529 // fadd v9.4s, v9.4s, v20.4s
-	WORD $0x4e217a35 // fcvtl2 v21.4s, v17.8h
-	WORD $0x4f9692b5 // fmul v21.4s, v21.4s, v22.s[0]
+	WORD $0x4f9a92b5 // fmul v21.4s, v21.4s, v26.s[0]
+	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
+	WORD $0x4e217a37 // fcvtl2 v23.4s, v17.8h
+	WORD $0x4e34d508 // fadd v8.4s, v8.4s, v20.4s
 	WORD $0x4fb29ab5 // fmul v21.4s, v21.4s, v18.s[3]
-	WORD $0x4e35d529 // fadd v9.4s, v9.4s, v21.4s
+	WORD $0x4fb29ad6 // fmul v22.4s, v22.4s, v18.s[3]
+	WORD $0x4f9a92f7 // fmul v23.4s, v23.4s, v26.s[0]
+	WORD $0x4e35d508 // fadd v8.4s, v8.4s, v21.4s
+	WORD $0x4e36d529 // fadd v9.4s, v9.4s, v22.4s
+	WORD $0x4fb29af7 // fmul v23.4s, v23.4s, v18.s[3]
+	WORD $0x4e37d529 // fadd v9.4s, v9.4s, v23.4s
 	SUBS $4, R11, R11
 	BGE fourQ5_1DotProd
 
@@ -7136,158 +7136,158 @@ oneQ5_1DotProd:
 	FMOVS.P 4(R9), F18
 	FMOVS.P 4(R10), F19
 	WORD $0x4e602a73 // saddlp v19.4s, v19.8h
-	VLD1.P 32(R8), [V14.B16, V15.B16]
 	VLD1.P 2(R0), V16.H[0]
-	VLD1.P 2(R1), V16.H[1]
 	VLD1.P 2(R0), V17.H[0]
-	VLD1.P 2(R1), V17.H[1]
 	VLD1R.P 4(R0), [V24.S4]
-	VLD1R.P 4(R1), [V26.S4]
 	VLD1.P 16(R0), [V20.B16]
-	VLD1.P 16(R1), [V22.B16]
+	VLD1.P 32(R8), [V14.B16, V15.B16]
+	VLD1.P 2(R1), V16.H[1]
+	VLD1.P 2(R1), V17.H[1]
+	VLD1R.P 4(R1), [V26.S4]
 	WORD $0x6e205b18 // mvn v24.16b, v24.16b
-	WORD $0x6e205b5a // mvn v26.16b, v26.16b
-	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
-	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
-	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
-	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
-	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
-	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
-	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
-	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
+	VLD1.P 16(R1), [V22.B16]
 	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
-	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
-	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
-	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
-	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
-	WORD $0x4e8e9680 // sdot v0.4s, v20.16b, v14.16b
-	WORD $0x4e8e96c1 // sdot v1.4s, v22.16b, v14.16b
-	WORD $0x4e8f96a0 // sdot v0.4s, v21.16b, v15.16b
-	WORD $0x4e8f96e1 // sdot v1.4s, v23.16b, v15.16b
+	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
+	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
 	VLD1.P 2(R2), V16.H[2]
-	VLD1.P 2(R3), V16.H[3]
+	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
 	VLD1.P 2(R2), V17.H[2]
+	WORD $0x6e205b5a // mvn v26.16b, v26.16b
+	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
+	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
+	VLD1.P 2(R3), V16.H[3]
+	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
 	VLD1.P 2(R3), V17.H[3]
+	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
+	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
 	VLD1R.P 4(R2), [V24.S4]
+	WORD $0x4e8e9680 // sdot v0.4s, v20.16b, v14.16b
+	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
+	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
 	VLD1R.P 4(R3), [V26.S4]
 	VLD1.P 16(R2), [V20.B16]
+	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
+	WORD $0x4e8e96c1 // sdot v1.4s, v22.16b, v14.16b
 	VLD1.P 16(R3), [V22.B16]
 	WORD $0x6e205b18 // mvn v24.16b, v24.16b
+	VLD1.P 2(R4), V16.H[4]
+	VLD1.P 2(R4), V17.H[4]
+	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
 	WORD $0x6e205b5a // mvn v26.16b, v26.16b
 	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
-	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
 	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
+	WORD $0x4e8f96a0 // sdot v0.4s, v21.16b, v15.16b
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
 	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
-	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
-	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
-	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
-	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
+	WORD $0x4e8f96e1 // sdot v1.4s, v23.16b, v15.16b
 	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
-	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
 	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	VLD1.P 2(R5), V16.H[5]
+	VLD1.P 2(R5), V17.H[5]
 	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
 	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
-	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
-	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
-	WORD $0x4e8e9682 // sdot v2.4s, v20.16b, v14.16b
-	WORD $0x4e8e96c3 // sdot v3.4s, v22.16b, v14.16b
-	WORD $0x4e8f96a2 // sdot v2.4s, v21.16b, v15.16b
-	WORD $0x4e8f96e3 // sdot v3.4s, v23.16b, v15.16b
-	VLD1.P 2(R4), V16.H[4]
-	VLD1.P 2(R5), V16.H[5]
-	VLD1.P 2(R4), V17.H[4]
-	VLD1.P 2(R5), V17.H[5]
 	VLD1R.P 4(R4), [V24.S4]
 	VLD1R.P 4(R5), [V26.S4]
+	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
+	WORD $0x4e8e9682 // sdot v2.4s, v20.16b, v14.16b
+	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
+	WORD $0x4e8e96c3 // sdot v3.4s, v22.16b, v14.16b
 	VLD1.P 16(R4), [V20.B16]
 	VLD1.P 16(R5), [V22.B16]
+	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
 	WORD $0x6e205b18 // mvn v24.16b, v24.16b
+	VLD1.P 2(R6), V16.H[6]
 	WORD $0x6e205b5a // mvn v26.16b, v26.16b
+	VLD1.P 2(R6), V17.H[6]
+	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
 	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
-	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
 	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
 	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
-	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
-	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
-	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
-	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
+	WORD $0x4e8f96a2 // sdot v2.4s, v21.16b, v15.16b
+	WORD $0x4e8f96e3 // sdot v3.4s, v23.16b, v15.16b
 	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
-	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
 	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	VLD1.P 2(R7), V16.H[7]
+	VLD1.P 2(R7), V17.H[7]
 	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
 	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
-	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
-	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
-	WORD $0x4e8e9684 // sdot v4.4s, v20.16b, v14.16b
-	WORD $0x4e8e96c5 // sdot v5.4s, v22.16b, v14.16b
-	WORD $0x4e8f96a4 // sdot v4.4s, v21.16b, v15.16b
-	WORD $0x4e8f96e5 // sdot v5.4s, v23.16b, v15.16b
-	VLD1.P 2(R6), V16.H[6]
-	VLD1.P 2(R7), V16.H[7]
-	VLD1.P 2(R6), V17.H[6]
-	VLD1.P 2(R7), V17.H[7]
 	VLD1R.P 4(R6), [V24.S4]
 	VLD1R.P 4(R7), [V26.S4]
+	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
+	WORD $0x4e8e9684 // sdot v4.4s, v20.16b, v14.16b
+	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
+	WORD $0x4e8e96c5 // sdot v5.4s, v22.16b, v14.16b
 	VLD1.P 16(R6), [V20.B16]
 	VLD1.P 16(R7), [V22.B16]
+	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
 	WORD $0x6e205b18 // mvn v24.16b, v24.16b
+	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
 	WORD $0x6e205b5a // mvn v26.16b, v26.16b
+	WORD $0x4e8f96a4 // sdot v4.4s, v21.16b, v15.16b
 	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
-	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
 	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
 	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
-	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
-	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
-	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
-	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
+	WORD $0x4e8f96e5 // sdot v5.4s, v23.16b, v15.16b
 	WORD $0x6f0c0695 // ushr v21.16b, v20.16b, #4
-	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
 	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
 	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
+	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
+	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
 	WORD $0x6f0c5756 // sli v22.16b, v26.16b, #4
+	WORD $0x4e8e9686 // sdot v6.4s, v20.16b, v14.16b
 	WORD $0x6f0c5735 // sli v21.16b, v25.16b, #4
 	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
-	WORD $0x4e8e9686 // sdot v6.4s, v20.16b, v14.16b
 	WORD $0x4e8e96c7 // sdot v7.4s, v22.16b, v14.16b
-	WORD $0x4e8f96a6 // sdot v6.4s, v21.16b, v15.16b
-	WORD $0x4e8f96e7 // sdot v7.4s, v23.16b, v15.16b
-	WORD $0x4f00061b // movi v27.4s, #16
-	WORD $0x4e040676 // dup v22.4s, v19.s[0]
-	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
 	WORD $0x4ea1bc14 // addp v20.4s, v0.4s, v1.4s
+	WORD $0x4ea5bc96 // addp v22.4s, v4.4s, v5.4s
+	WORD $0x4f00061b // movi v27.4s, #16
+	WORD $0x4e8f96a6 // sdot v6.4s, v21.16b, v15.16b
 	WORD $0x4ea3bc55 // addp v21.4s, v2.4s, v3.4s
+	WORD $0x4e04067a // dup v26.4s, v19.s[0]
+	WORD $0x4e8f96e7 // sdot v7.4s, v23.16b, v15.16b
 	WORD $0x4eb5be8a // addp v10.4s, v20.4s, v21.4s
+	WORD $0x0e217a15 // fcvtl v21.4s, v16.4h
+	WORD $0x4e21db5a // scvtf v26.4s, v26.4s
+	WORD $0x4ea7bcd7 // addp v23.4s, v6.4s, v7.4s
 	WORD $0x6eac8554 // sub v20.4s, v10.4s, v12.4s
 	WORD $0x6f930374 // mla v20.4s, v27.4s, v19.s[0]
+	WORD $0x4eb7becb // addp v11.4s, v22.4s, v23.4s
+	WORD $0x4e217a17 // fcvtl2 v23.4s, v16.8h
+	WORD $0x6ead8576 // sub v22.4s, v11.4s, v13.4s
 	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
-	WORD $0x0e217a15 // fcvtl v21.4s, v16.4h
+	WORD $0x6f930376 // mla v22.4s, v27.4s, v19.s[0]
 	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
-	WORD $0x4f929294 // fmul v20.4s, v20.4s, v18.s[0]
-	WORD $0x4e34d508 // fadd v8.4s, v8.4s, v20.4s
 	WORD $0x0e217a35 // fcvtl v21.4s, v17.4h
-	WORD $0x4f9692b5 // fmul v21.4s, v21.4s, v22.s[0]
-	WORD $0x4f9292b5 // fmul v21.4s, v21.4s, v18.s[0]
-	WORD $0x4e35d508 // fadd v8.4s, v8.4s, v21.4s
-	WORD $0x4ea5bc94 // addp v20.4s, v4.4s, v5.4s
-	WORD $0x4ea7bcd5 // addp v21.4s, v6.4s, v7.4s
-	WORD $0x4eb5be8b // addp v11.4s, v20.4s, v21.4s
-	WORD $0x6ead8574 // sub v20.4s, v11.4s, v13.4s
-	WORD $0x6f930374 // mla v20.4s, v27.4s, v19.s[0]
-	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
-	WORD $0x4e217a15 // fcvtl2 v21.4s, v16.8h
-	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
+	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
 	WORD $0x4f929294 // fmul v20.4s, v20.4s, v18.s[0]
-	WORD $0x4e34d529 // fadd v9.4s, v9.4s, v20.4s
-	WORD $0x4e217a35 // fcvtl2 v21.4s, v17.8h
-	WORD $0x4f9692b5 // fmul v21.4s, v21.4s, v22.s[0]
+	WORD $0x4f9a92b5 // fmul v21.4s, v21.4s, v26.s[0]
+	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
+	WORD $0x4e217a37 // fcvtl2 v23.4s, v17.8h
+	WORD $0x4e34d508 // fadd v8.4s, v8.4s, v20.4s
 	WORD $0x4f9292b5 // fmul v21.4s, v21.4s, v18.s[0]
-	WORD $0x4e35d529 // fadd v9.4s, v9.4s, v21.4s
+	WORD $0x4f9292d6 // fmul v22.4s, v22.4s, v18.s[0]
+	WORD $0x4f9a92f7 // fmul v23.4s, v23.4s, v26.s[0]
+	WORD $0x4e35d508 // fadd v8.4s, v8.4s, v21.4s
+	WORD $0x4e36d529 // fadd v9.4s, v9.4s, v22.4s
+	WORD $0x4f9292f7 // fmul v23.4s, v23.4s, v18.s[0]
+	WORD $0x4e37d529 // fadd v9.4s, v9.4s, v23.4s
 	WORD $0x4eaa1d4c // mov v12.16b, v10.16b
 	WORD $0x4eab1d6d // mov v13.16b, v11.16b
 	SUBS $1, R11, R11
@@ -7318,7 +7318,7 @@ storeQ5_1DotProd:
 // 	R15 R19 R20 start of codes, d, sums   R21 blocks   R22 from a row's end to the next group
 // 	V0-V7 int32 sums of each row, from its first block on (they may wrap)
 // 	V8 V9 float sums, lane = row   V10-V13 the int32 sums up to this and the last block
-// 	V14-V17 codes of x   V18 V19 scales and mins   V20 d   V21 Σx   others free up to the constants from V28 on
+// 	V14-V17 codes of x   V18 V19 scales (and mins)   V20 d   V21 Σx   others free up to the constants from V28 on
 //
 // 	for each group {
 // 		for each block b {
@@ -7371,347 +7371,347 @@ groupIQ4_NLDotProd:
 	BLT oddIQ4_NLDotProd
 
 fourIQ4_NLDotProd:
+	VLD1.P 2(R0), V18.H[0]
+	VLD1.P 2(R4), V19.H[0]
+	VLD1.P 16(R0), [V22.B16]
+	VLD1.P 64(R8), [V14.B16, V15.B16, V16.B16, V17.B16]
+	FMOVQ.P 16(R9), F20
+	VLD1.P 2(R1), V18.H[1]
+	VLD1.P 2(R5), V19.H[1]
+	VLD1.P 16(R1), [V24.B16]
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
 	PRFM 0(R12), PLDL2KEEP
+	WORD $0x4e1703d7 // tbl v23.16b, { v30.16b }, v23.16b
 	PRFM 64(R12), PLDL2KEEP
+	VLD1.P 2(R2), V18.H[2]
+	WORD $0x4e1603d6 // tbl v22.16b, { v30.16b }, v22.16b
+	VLD1.P 16(R2), [V26.B16]
+	VLD1.P 2(R6), V19.H[2]
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	WORD $0x4e8e96c0 // sdot v0.4s, v22.16b, v14.16b
+	VLD1.P 16(R4), [V22.B16]
+	WORD $0x4e1903d9 // tbl v25.16b, { v30.16b }, v25.16b
+	VLD1.P 2(R3), V18.H[3]
+	WORD $0x4e1803d8 // tbl v24.16b, { v30.16b }, v24.16b
+	VLD1.P 16(R3), [V28.B16]
+	WORD $0x6f0c075b // ushr v27.16b, v26.16b, #4
+	WORD $0x4e3f1f5a // and v26.16b, v26.16b, v31.16b
+	VLD1.P 2(R7), V19.H[3]
+	WORD $0x4e8e9701 // sdot v1.4s, v24.16b, v14.16b
+	VLD1.P 16(R5), [V24.B16]
+	WORD $0x4e1a03da // tbl v26.16b, { v30.16b }, v26.16b
+	WORD $0x4e1b03db // tbl v27.16b, { v30.16b }, v27.16b
+	WORD $0x4e8f96e0 // sdot v0.4s, v23.16b, v15.16b
+	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
+	WORD $0x6f0c079d // ushr v29.16b, v28.16b, #4
+	WORD $0x4e3f1f9c // and v28.16b, v28.16b, v31.16b
+	WORD $0x4e8e9742 // sdot v2.4s, v26.16b, v14.16b
+	VLD1.P 16(R6), [V26.B16]
+	WORD $0x4e1c03dc // tbl v28.16b, { v30.16b }, v28.16b
+	WORD $0x4e1d03dd // tbl v29.16b, { v30.16b }, v29.16b
+	WORD $0x4e8f9721 // sdot v1.4s, v25.16b, v15.16b
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	WORD $0x4e8e9783 // sdot v3.4s, v28.16b, v14.16b
+	VLD1.P 16(R7), [V28.B16]
+	WORD $0x4e8f9762 // sdot v2.4s, v27.16b, v15.16b
+	WORD $0x6f0c075b // ushr v27.16b, v26.16b, #4
+	WORD $0x4e3f1f5a // and v26.16b, v26.16b, v31.16b
+	WORD $0x4e1603d6 // tbl v22.16b, { v30.16b }, v22.16b
+	WORD $0x4e1803d8 // tbl v24.16b, { v30.16b }, v24.16b
+	WORD $0x4e1703d7 // tbl v23.16b, { v30.16b }, v23.16b
+	WORD $0x4e8f97a3 // sdot v3.4s, v29.16b, v15.16b
+	WORD $0x4e1a03da // tbl v26.16b, { v30.16b }, v26.16b
+	WORD $0x6f0c079d // ushr v29.16b, v28.16b, #4
+	WORD $0x4e3f1f9c // and v28.16b, v28.16b, v31.16b
+	WORD $0x4e8e96c4 // sdot v4.4s, v22.16b, v14.16b
+	WORD $0x4e8e9705 // sdot v5.4s, v24.16b, v14.16b
+	WORD $0x4e1c03dc // tbl v28.16b, { v30.16b }, v28.16b
+	WORD $0x4e8e9746 // sdot v6.4s, v26.16b, v14.16b
+	WORD $0x4e1903d9 // tbl v25.16b, { v30.16b }, v25.16b
+	WORD $0x4e1b03db // tbl v27.16b, { v30.16b }, v27.16b
+	WORD $0x4e1d03dd // tbl v29.16b, { v30.16b }, v29.16b
+	WORD $0x4ea1bc16 // addp v22.4s, v0.4s, v1.4s
+	WORD $0x4e8e9787 // sdot v7.4s, v28.16b, v14.16b
+	WORD $0x4e8f96e4 // sdot v4.4s, v23.16b, v15.16b
+	WORD $0x4e8f9725 // sdot v5.4s, v25.16b, v15.16b
+	WORD $0x4e8f9766 // sdot v6.4s, v27.16b, v15.16b
+	WORD $0x4ea3bc57 // addp v23.4s, v2.4s, v3.4s
 	PRFM 128(R12), PLDL2KEEP
 	PRFM 192(R12), PLDL2KEEP
+	WORD $0x4e8f97a7 // sdot v7.4s, v29.16b, v15.16b
 	PRFM 256(R12), PLDL2KEEP
+	WORD $0x4ea5bc98 // addp v24.4s, v4.4s, v5.4s
+	WORD $0x4eb7beca // addp v10.4s, v22.4s, v23.4s
+	WORD $0x0e217a57 // fcvtl v23.4s, v18.4h
+	VLD1.P 2(R0), V18.H[0]
 	PRFM 320(R12), PLDL2KEEP
+	WORD $0x4ea7bcd9 // addp v25.4s, v6.4s, v7.4s
+	WORD $0x6eac8556 // sub v22.4s, v10.4s, v12.4s
 	PRFM 384(R12), PLDL2KEEP
+	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
 	PRFM 448(R12), PLDL2KEEP
+	WORD $0x4eb9bf0b // addp v11.4s, v24.4s, v25.4s
+	WORD $0x0e217a79 // fcvtl v25.4s, v19.4h
+	VLD1.P 2(R1), V18.H[1]
+	VLD1.P 2(R4), V19.H[0]
+	WORD $0x6ead8578 // sub v24.4s, v11.4s, v13.4s
+	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
 	PRFM 512(R12), PLDL2KEEP
 	ADD $576, R12, R12
-	FMOVQ.P 16(R9), F20
-	VLD1.P 64(R8), [V14.B16, V15.B16, V16.B16, V17.B16]
-	VLD1.P 2(R0), V18.H[0]
-	VLD1.P 2(R1), V18.H[1]
-	VLD1.P 16(R0), [V22.B16]
-	VLD1.P 16(R1), [V24.B16]
-	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
-	WORD $0x4e1603d6 // tbl v22.16b, { v30.16b }, v22.16b
-	WORD $0x4e1803d8 // tbl v24.16b, { v30.16b }, v24.16b
-	WORD $0x4e1703d7 // tbl v23.16b, { v30.16b }, v23.16b
-	WORD $0x4e1903d9 // tbl v25.16b, { v30.16b }, v25.16b
-	WORD $0x4e8e96c0 // sdot v0.4s, v22.16b, v14.16b
-	WORD $0x4e8e9701 // sdot v1.4s, v24.16b, v14.16b
-	WORD $0x4e8f96e0 // sdot v0.4s, v23.16b, v15.16b
-	WORD $0x4e8f9721 // sdot v1.4s, v25.16b, v15.16b
+	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
 	VLD1.P 2(R2), V18.H[2]
-	VLD1.P 2(R3), V18.H[3]
-	VLD1.P 16(R2), [V22.B16]
-	VLD1.P 16(R3), [V24.B16]
-	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
-	WORD $0x4e1603d6 // tbl v22.16b, { v30.16b }, v22.16b
-	WORD $0x4e1803d8 // tbl v24.16b, { v30.16b }, v24.16b
-	WORD $0x4e1703d7 // tbl v23.16b, { v30.16b }, v23.16b
-	WORD $0x4e1903d9 // tbl v25.16b, { v30.16b }, v25.16b
-	WORD $0x4e8e96c2 // sdot v2.4s, v22.16b, v14.16b
-	WORD $0x4e8e9703 // sdot v3.4s, v24.16b, v14.16b
-	WORD $0x4e8f96e2 // sdot v2.4s, v23.16b, v15.16b
-	WORD $0x4e8f9723 // sdot v3.4s, v25.16b, v15.16b
-	VLD1.P 2(R4), V18.H[4]
-	VLD1.P 2(R5), V18.H[5]
-	VLD1.P 16(R4), [V22.B16]
-	VLD1.P 16(R5), [V24.B16]
-	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
-	WORD $0x4e1603d6 // tbl v22.16b, { v30.16b }, v22.16b
-	WORD $0x4e1803d8 // tbl v24.16b, { v30.16b }, v24.16b
-	WORD $0x4e1703d7 // tbl v23.16b, { v30.16b }, v23.16b
-	WORD $0x4e1903d9 // tbl v25.16b, { v30.16b }, v25.16b
-	WORD $0x4e8e96c4 // sdot v4.4s, v22.16b, v14.16b
-	WORD $0x4e8e9705 // sdot v5.4s, v24.16b, v14.16b
-	WORD $0x4e8f96e4 // sdot v4.4s, v23.16b, v15.16b
-	WORD $0x4e8f9725 // sdot v5.4s, v25.16b, v15.16b
-	VLD1.P 2(R6), V18.H[6]
-	VLD1.P 2(R7), V18.H[7]
-	VLD1.P 16(R6), [V22.B16]
-	VLD1.P 16(R7), [V24.B16]
-	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
-	WORD $0x4e1603d6 // tbl v22.16b, { v30.16b }, v22.16b
-	WORD $0x4e1803d8 // tbl v24.16b, { v30.16b }, v24.16b
-	WORD $0x4e1703d7 // tbl v23.16b, { v30.16b }, v23.16b
-	WORD $0x4e1903d9 // tbl v25.16b, { v30.16b }, v25.16b
-	WORD $0x4e8e96c6 // sdot v6.4s, v22.16b, v14.16b
-	WORD $0x4e8e9707 // sdot v7.4s, v24.16b, v14.16b
-	WORD $0x4e8f96e6 // sdot v6.4s, v23.16b, v15.16b
-	WORD $0x4e8f9727 // sdot v7.4s, v25.16b, v15.16b
-	WORD $0x4ea1bc16 // addp v22.4s, v0.4s, v1.4s
-	WORD $0x4ea3bc57 // addp v23.4s, v2.4s, v3.4s
-	WORD $0x4eb7beca // addp v10.4s, v22.4s, v23.4s
-	WORD $0x6eac8556 // sub v22.4s, v10.4s, v12.4s
-	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
-	WORD $0x0e217a57 // fcvtl v23.4s, v18.4h
-	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
 	WORD $0x4f9492d6 // fmul v22.4s, v22.4s, v20.s[0]
+	VLD1.P 2(R5), V19.H[1]
+	VLD1.P 16(R2), [V26.B16]
+	WORD $0x6e39df18 // fmul v24.4s, v24.4s, v25.4s
+	VLD1.P 2(R3), V18.H[3]
 	WORD $0x4e36d508 // fadd v8.4s, v8.4s, v22.4s
-	WORD $0x4ea5bc96 // addp v22.4s, v4.4s, v5.4s
-	WORD $0x4ea7bcd7 // addp v23.4s, v6.4s, v7.4s
-	WORD $0x4eb7becb // addp v11.4s, v22.4s, v23.4s
-	WORD $0x6ead8576 // sub v22.4s, v11.4s, v13.4s
-	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
-	WORD $0x4e217a57 // fcvtl2 v23.4s, v18.8h
-	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
-	WORD $0x4f9492d6 // fmul v22.4s, v22.4s, v20.s[0]
-	WORD $0x4e36d529 // fadd v9.4s, v9.4s, v22.4s
-	VLD1.P 2(R0), V18.H[0]
-	VLD1.P 2(R1), V18.H[1]
 	VLD1.P 16(R0), [V22.B16]
+	WORD $0x4f949318 // fmul v24.4s, v24.4s, v20.s[0]
+	VLD1.P 16(R3), [V28.B16]
+	VLD1.P 2(R6), V19.H[2]
+	WORD $0x6f0c075b // ushr v27.16b, v26.16b, #4
+	WORD $0x4e3f1f5a // and v26.16b, v26.16b, v31.16b
+	WORD $0x4e1b03db // tbl v27.16b, { v30.16b }, v27.16b
+	WORD $0x4e38d529 // fadd v9.4s, v9.4s, v24.4s
 	VLD1.P 16(R1), [V24.B16]
 	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	WORD $0x6f0c079d // ushr v29.16b, v28.16b, #4
+	WORD $0x4e3f1f9c // and v28.16b, v28.16b, v31.16b
 	WORD $0x4e1603d6 // tbl v22.16b, { v30.16b }, v22.16b
-	WORD $0x4e1803d8 // tbl v24.16b, { v30.16b }, v24.16b
-	WORD $0x4e1703d7 // tbl v23.16b, { v30.16b }, v23.16b
-	WORD $0x4e1903d9 // tbl v25.16b, { v30.16b }, v25.16b
+	WORD $0x4e1a03da // tbl v26.16b, { v30.16b }, v26.16b
+	WORD $0x4e1c03dc // tbl v28.16b, { v30.16b }, v28.16b
+	VLD1.P 2(R7), V19.H[3]
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
 	WORD $0x4e9096c0 // sdot v0.4s, v22.16b, v16.16b
-	WORD $0x4e909701 // sdot v1.4s, v24.16b, v16.16b
-	WORD $0x4e9196e0 // sdot v0.4s, v23.16b, v17.16b
-	WORD $0x4e919721 // sdot v1.4s, v25.16b, v17.16b
-	VLD1.P 2(R2), V18.H[2]
-	VLD1.P 2(R3), V18.H[3]
-	VLD1.P 16(R2), [V22.B16]
-	VLD1.P 16(R3), [V24.B16]
-	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
-	WORD $0x4e1603d6 // tbl v22.16b, { v30.16b }, v22.16b
+	WORD $0x4e909742 // sdot v2.4s, v26.16b, v16.16b
 	WORD $0x4e1803d8 // tbl v24.16b, { v30.16b }, v24.16b
-	WORD $0x4e1703d7 // tbl v23.16b, { v30.16b }, v23.16b
-	WORD $0x4e1903d9 // tbl v25.16b, { v30.16b }, v25.16b
-	WORD $0x4e9096c2 // sdot v2.4s, v22.16b, v16.16b
-	WORD $0x4e909703 // sdot v3.4s, v24.16b, v16.16b
-	WORD $0x4e9196e2 // sdot v2.4s, v23.16b, v17.16b
-	WORD $0x4e919723 // sdot v3.4s, v25.16b, v17.16b
-	VLD1.P 2(R4), V18.H[4]
-	VLD1.P 2(R5), V18.H[5]
+	WORD $0x4e909783 // sdot v3.4s, v28.16b, v16.16b
 	VLD1.P 16(R4), [V22.B16]
+	WORD $0x4e1703d7 // tbl v23.16b, { v30.16b }, v23.16b
+	VLD1.P 16(R6), [V26.B16]
+	WORD $0x4e1903d9 // tbl v25.16b, { v30.16b }, v25.16b
+	WORD $0x4e909701 // sdot v1.4s, v24.16b, v16.16b
 	VLD1.P 16(R5), [V24.B16]
+	VLD1.P 16(R7), [V28.B16]
+	WORD $0x4e1d03dd // tbl v29.16b, { v30.16b }, v29.16b
+	WORD $0x4e9196e0 // sdot v0.4s, v23.16b, v17.16b
+	WORD $0x4e919762 // sdot v2.4s, v27.16b, v17.16b
 	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e919721 // sdot v1.4s, v25.16b, v17.16b
+	WORD $0x4e9197a3 // sdot v3.4s, v29.16b, v17.16b
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
 	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	WORD $0x6f0c075b // ushr v27.16b, v26.16b, #4
+	WORD $0x4e3f1f5a // and v26.16b, v26.16b, v31.16b
+	WORD $0x6f0c079d // ushr v29.16b, v28.16b, #4
+	WORD $0x4e3f1f9c // and v28.16b, v28.16b, v31.16b
 	WORD $0x4e1603d6 // tbl v22.16b, { v30.16b }, v22.16b
 	WORD $0x4e1803d8 // tbl v24.16b, { v30.16b }, v24.16b
+	WORD $0x4e1a03da // tbl v26.16b, { v30.16b }, v26.16b
+	WORD $0x4e1c03dc // tbl v28.16b, { v30.16b }, v28.16b
 	WORD $0x4e1703d7 // tbl v23.16b, { v30.16b }, v23.16b
 	WORD $0x4e1903d9 // tbl v25.16b, { v30.16b }, v25.16b
 	WORD $0x4e9096c4 // sdot v4.4s, v22.16b, v16.16b
 	WORD $0x4e909705 // sdot v5.4s, v24.16b, v16.16b
+	WORD $0x4e909746 // sdot v6.4s, v26.16b, v16.16b
+	WORD $0x4e909787 // sdot v7.4s, v28.16b, v16.16b
+	WORD $0x4e1b03db // tbl v27.16b, { v30.16b }, v27.16b
+	WORD $0x4e1d03dd // tbl v29.16b, { v30.16b }, v29.16b
+	WORD $0x4ea1bc16 // addp v22.4s, v0.4s, v1.4s
 	WORD $0x4e9196e4 // sdot v4.4s, v23.16b, v17.16b
 	WORD $0x4e919725 // sdot v5.4s, v25.16b, v17.16b
-	VLD1.P 2(R6), V18.H[6]
-	VLD1.P 2(R7), V18.H[7]
-	VLD1.P 16(R6), [V22.B16]
-	VLD1.P 16(R7), [V24.B16]
-	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
-	WORD $0x4e1603d6 // tbl v22.16b, { v30.16b }, v22.16b
-	WORD $0x4e1803d8 // tbl v24.16b, { v30.16b }, v24.16b
-	WORD $0x4e1703d7 // tbl v23.16b, { v30.16b }, v23.16b
-	WORD $0x4e1903d9 // tbl v25.16b, { v30.16b }, v25.16b
-	WORD $0x4e9096c6 // sdot v6.4s, v22.16b, v16.16b
-	WORD $0x4e909707 // sdot v7.4s, v24.16b, v16.16b
-	WORD $0x4e9196e6 // sdot v6.4s, v23.16b, v17.16b
-	WORD $0x4e919727 // sdot v7.4s, v25.16b, v17.16b
-	WORD $0x4ea1bc16 // addp v22.4s, v0.4s, v1.4s
+	WORD $0x4e919766 // sdot v6.4s, v27.16b, v17.16b
+	WORD $0x4e9197a7 // sdot v7.4s, v29.16b, v17.16b
 	WORD $0x4ea3bc57 // addp v23.4s, v2.4s, v3.4s
-	WORD $0x4eb7becc // addp v12.4s, v22.4s, v23.4s
-	WORD $0x6eaa8596 // sub v22.4s, v12.4s, v10.4s
-	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
-	WORD $0x0e217a57 // fcvtl v23.4s, v18.4h
-	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
-	WORD $0x4fb492d6 // fmul v22.4s, v22.4s, v20.s[1]
-	WORD $0x4e36d508 // fadd v8.4s, v8.4s, v22.4s
-	WORD $0x4ea5bc96 // addp v22.4s, v4.4s, v5.4s
-	WORD $0x4ea7bcd7 // addp v23.4s, v6.4s, v7.4s
-	WORD $0x4eb7becd // addp v13.4s, v22.4s, v23.4s
-	WORD $0x6eab85b6 // sub v22.4s, v13.4s, v11.4s
-	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
-	WORD $0x4e217a57 // fcvtl2 v23.4s, v18.8h
-	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
-	WORD $0x4fb492d6 // fmul v22.4s, v22.4s, v20.s[1]
-	WORD $0x4e36d529 // fadd v9.4s, v9.4s, v22.4s
 	VLD1.P 64(R8), [V14.B16, V15.B16, V16.B16, V17.B16]
+	WORD $0x4ea5bc98 // addp v24.4s, v4.4s, v5.4s
+	WORD $0x4ea7bcd9 // addp v25.4s, v6.4s, v7.4s
+	WORD $0x4eb7becc // addp v12.4s, v22.4s, v23.4s
+	WORD $0x0e217a57 // fcvtl v23.4s, v18.4h
 	VLD1.P 2(R0), V18.H[0]
+	WORD $0x4eb9bf0d // addp v13.4s, v24.4s, v25.4s
+	WORD $0x6eaa8596 // sub v22.4s, v12.4s, v10.4s
+	WORD $0x0e217a79 // fcvtl v25.4s, v19.4h
+	VLD1.P 2(R4), V19.H[0]
+	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
+	WORD $0x6eab85b8 // sub v24.4s, v13.4s, v11.4s
 	VLD1.P 2(R1), V18.H[1]
-	VLD1.P 16(R0), [V22.B16]
-	VLD1.P 16(R1), [V24.B16]
-	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
-	WORD $0x4e1603d6 // tbl v22.16b, { v30.16b }, v22.16b
-	WORD $0x4e1803d8 // tbl v24.16b, { v30.16b }, v24.16b
-	WORD $0x4e1703d7 // tbl v23.16b, { v30.16b }, v23.16b
-	WORD $0x4e1903d9 // tbl v25.16b, { v30.16b }, v25.16b
-	WORD $0x4e8e96c0 // sdot v0.4s, v22.16b, v14.16b
-	WORD $0x4e8e9701 // sdot v1.4s, v24.16b, v14.16b
-	WORD $0x4e8f96e0 // sdot v0.4s, v23.16b, v15.16b
-	WORD $0x4e8f9721 // sdot v1.4s, v25.16b, v15.16b
+	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
+	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
+	VLD1.P 2(R5), V19.H[1]
 	VLD1.P 2(R2), V18.H[2]
+	WORD $0x6e39df18 // fmul v24.4s, v24.4s, v25.4s
+	VLD1.P 16(R2), [V26.B16]
+	WORD $0x4fb492d6 // fmul v22.4s, v22.4s, v20.s[1]
+	VLD1.P 2(R6), V19.H[2]
+	WORD $0x4fb49318 // fmul v24.4s, v24.4s, v20.s[1]
 	VLD1.P 2(R3), V18.H[3]
-	VLD1.P 16(R2), [V22.B16]
-	VLD1.P 16(R3), [V24.B16]
+	WORD $0x4e36d508 // fadd v8.4s, v8.4s, v22.4s
+	VLD1.P 16(R0), [V22.B16]
+	VLD1.P 16(R3), [V28.B16]
+	WORD $0x6f0c075b // ushr v27.16b, v26.16b, #4
+	WORD $0x4e3f1f5a // and v26.16b, v26.16b, v31.16b
+	VLD1.P 2(R7), V19.H[3]
+	WORD $0x4e38d529 // fadd v9.4s, v9.4s, v24.4s
+	VLD1.P 16(R1), [V24.B16]
+	WORD $0x4e1a03da // tbl v26.16b, { v30.16b }, v26.16b
+	WORD $0x4e1b03db // tbl v27.16b, { v30.16b }, v27.16b
 	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	WORD $0x6f0c079d // ushr v29.16b, v28.16b, #4
+	WORD $0x4e3f1f9c // and v28.16b, v28.16b, v31.16b
 	WORD $0x4e1603d6 // tbl v22.16b, { v30.16b }, v22.16b
+	WORD $0x4e8e9742 // sdot v2.4s, v26.16b, v14.16b
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	WORD $0x4e1c03dc // tbl v28.16b, { v30.16b }, v28.16b
+	VLD1.P 16(R6), [V26.B16]
 	WORD $0x4e1803d8 // tbl v24.16b, { v30.16b }, v24.16b
-	WORD $0x4e1703d7 // tbl v23.16b, { v30.16b }, v23.16b
-	WORD $0x4e1903d9 // tbl v25.16b, { v30.16b }, v25.16b
-	WORD $0x4e8e96c2 // sdot v2.4s, v22.16b, v14.16b
-	WORD $0x4e8e9703 // sdot v3.4s, v24.16b, v14.16b
-	WORD $0x4e8f96e2 // sdot v2.4s, v23.16b, v15.16b
-	WORD $0x4e8f9723 // sdot v3.4s, v25.16b, v15.16b
-	VLD1.P 2(R4), V18.H[4]
-	VLD1.P 2(R5), V18.H[5]
+	WORD $0x4e8e96c0 // sdot v0.4s, v22.16b, v14.16b
 	VLD1.P 16(R4), [V22.B16]
+	WORD $0x4e1703d7 // tbl v23.16b, { v30.16b }, v23.16b
+	WORD $0x4e8e9783 // sdot v3.4s, v28.16b, v14.16b
+	VLD1.P 16(R7), [V28.B16]
+	WORD $0x4e8e9701 // sdot v1.4s, v24.16b, v14.16b
 	VLD1.P 16(R5), [V24.B16]
+	WORD $0x4e1903d9 // tbl v25.16b, { v30.16b }, v25.16b
+	WORD $0x4e1d03dd // tbl v29.16b, { v30.16b }, v29.16b
+	WORD $0x4e8f96e0 // sdot v0.4s, v23.16b, v15.16b
+	WORD $0x4e8f9762 // sdot v2.4s, v27.16b, v15.16b
 	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e8f9721 // sdot v1.4s, v25.16b, v15.16b
+	WORD $0x4e8f97a3 // sdot v3.4s, v29.16b, v15.16b
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
 	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	WORD $0x6f0c075b // ushr v27.16b, v26.16b, #4
+	WORD $0x4e3f1f5a // and v26.16b, v26.16b, v31.16b
+	WORD $0x6f0c079d // ushr v29.16b, v28.16b, #4
+	WORD $0x4e3f1f9c // and v28.16b, v28.16b, v31.16b
 	WORD $0x4e1603d6 // tbl v22.16b, { v30.16b }, v22.16b
 	WORD $0x4e1803d8 // tbl v24.16b, { v30.16b }, v24.16b
+	WORD $0x4e1a03da // tbl v26.16b, { v30.16b }, v26.16b
+	WORD $0x4e1c03dc // tbl v28.16b, { v30.16b }, v28.16b
 	WORD $0x4e1703d7 // tbl v23.16b, { v30.16b }, v23.16b
 	WORD $0x4e1903d9 // tbl v25.16b, { v30.16b }, v25.16b
 	WORD $0x4e8e96c4 // sdot v4.4s, v22.16b, v14.16b
 	WORD $0x4e8e9705 // sdot v5.4s, v24.16b, v14.16b
+	WORD $0x4e8e9746 // sdot v6.4s, v26.16b, v14.16b
+	WORD $0x4e8e9787 // sdot v7.4s, v28.16b, v14.16b
+	WORD $0x4e1b03db // tbl v27.16b, { v30.16b }, v27.16b
+	WORD $0x4e1d03dd // tbl v29.16b, { v30.16b }, v29.16b
+	WORD $0x4ea1bc16 // addp v22.4s, v0.4s, v1.4s
 	WORD $0x4e8f96e4 // sdot v4.4s, v23.16b, v15.16b
 	WORD $0x4e8f9725 // sdot v5.4s, v25.16b, v15.16b
-	VLD1.P 2(R6), V18.H[6]
-	VLD1.P 2(R7), V18.H[7]
-	VLD1.P 16(R6), [V22.B16]
-	VLD1.P 16(R7), [V24.B16]
-	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
-	WORD $0x4e1603d6 // tbl v22.16b, { v30.16b }, v22.16b
-	WORD $0x4e1803d8 // tbl v24.16b, { v30.16b }, v24.16b
-	WORD $0x4e1703d7 // tbl v23.16b, { v30.16b }, v23.16b
-	WORD $0x4e1903d9 // tbl v25.16b, { v30.16b }, v25.16b
-	WORD $0x4e8e96c6 // sdot v6.4s, v22.16b, v14.16b
-	WORD $0x4e8e9707 // sdot v7.4s, v24.16b, v14.16b
-	WORD $0x4e8f96e6 // sdot v6.4s, v23.16b, v15.16b
-	WORD $0x4e8f9727 // sdot v7.4s, v25.16b, v15.16b
-	WORD $0x4ea1bc16 // addp v22.4s, v0.4s, v1.4s
+	WORD $0x4e8f9766 // sdot v6.4s, v27.16b, v15.16b
+	WORD $0x4e8f97a7 // sdot v7.4s, v29.16b, v15.16b
 	WORD $0x4ea3bc57 // addp v23.4s, v2.4s, v3.4s
+	WORD $0x4ea5bc98 // addp v24.4s, v4.4s, v5.4s
+	WORD $0x4ea7bcd9 // addp v25.4s, v6.4s, v7.4s
 	WORD $0x4eb7beca // addp v10.4s, v22.4s, v23.4s
-	WORD $0x6eac8556 // sub v22.4s, v10.4s, v12.4s
-	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
 	WORD $0x0e217a57 // fcvtl v23.4s, v18.4h
-	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
-	WORD $0x4f949ad6 // fmul v22.4s, v22.4s, v20.s[2]
-	WORD $0x4e36d508 // fadd v8.4s, v8.4s, v22.4s
-	WORD $0x4ea5bc96 // addp v22.4s, v4.4s, v5.4s
-	WORD $0x4ea7bcd7 // addp v23.4s, v6.4s, v7.4s
-	WORD $0x4eb7becb // addp v11.4s, v22.4s, v23.4s
-	WORD $0x6ead8576 // sub v22.4s, v11.4s, v13.4s
-	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
-	WORD $0x4e217a57 // fcvtl2 v23.4s, v18.8h
-	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
-	WORD $0x4f949ad6 // fmul v22.4s, v22.4s, v20.s[2]
-	WORD $0x4e36d529 // fadd v9.4s, v9.4s, v22.4s
 	VLD1.P 2(R0), V18.H[0]
+	WORD $0x4eb9bf0b // addp v11.4s, v24.4s, v25.4s
+	WORD $0x6eac8556 // sub v22.4s, v10.4s, v12.4s
+	WORD $0x0e217a79 // fcvtl v25.4s, v19.4h
+	VLD1.P 2(R4), V19.H[0]
+	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
+	WORD $0x6ead8578 // sub v24.4s, v11.4s, v13.4s
 	VLD1.P 2(R1), V18.H[1]
-	VLD1.P 16(R0), [V22.B16]
-	VLD1.P 16(R1), [V24.B16]
-	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
-	WORD $0x4e1603d6 // tbl v22.16b, { v30.16b }, v22.16b
-	WORD $0x4e1803d8 // tbl v24.16b, { v30.16b }, v24.16b
-	WORD $0x4e1703d7 // tbl v23.16b, { v30.16b }, v23.16b
-	WORD $0x4e1903d9 // tbl v25.16b, { v30.16b }, v25.16b
-	WORD $0x4e9096c0 // sdot v0.4s, v22.16b, v16.16b
-	WORD $0x4e909701 // sdot v1.4s, v24.16b, v16.16b
-	WORD $0x4e9196e0 // sdot v0.4s, v23.16b, v17.16b
-	WORD $0x4e919721 // sdot v1.4s, v25.16b, v17.16b
+	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
+	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
+	VLD1.P 2(R5), V19.H[1]
 	VLD1.P 2(R2), V18.H[2]
+	WORD $0x6e39df18 // fmul v24.4s, v24.4s, v25.4s
+	VLD1.P 16(R2), [V26.B16]
+	WORD $0x4f949ad6 // fmul v22.4s, v22.4s, v20.s[2]
+	VLD1.P 2(R6), V19.H[2]
+	WORD $0x4f949b18 // fmul v24.4s, v24.4s, v20.s[2]
 	VLD1.P 2(R3), V18.H[3]
-	VLD1.P 16(R2), [V22.B16]
-	VLD1.P 16(R3), [V24.B16]
+	WORD $0x4e36d508 // fadd v8.4s, v8.4s, v22.4s
+	VLD1.P 16(R0), [V22.B16]
+	VLD1.P 16(R3), [V28.B16]
+	WORD $0x6f0c075b // ushr v27.16b, v26.16b, #4
+	WORD $0x4e3f1f5a // and v26.16b, v26.16b, v31.16b
+	VLD1.P 2(R7), V19.H[3]
+	WORD $0x4e38d529 // fadd v9.4s, v9.4s, v24.4s
+	VLD1.P 16(R1), [V24.B16]
+	WORD $0x4e1a03da // tbl v26.16b, { v30.16b }, v26.16b
+	WORD $0x4e1b03db // tbl v27.16b, { v30.16b }, v27.16b
 	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	WORD $0x6f0c079d // ushr v29.16b, v28.16b, #4
+	WORD $0x4e3f1f9c // and v28.16b, v28.16b, v31.16b
 	WORD $0x4e1603d6 // tbl v22.16b, { v30.16b }, v22.16b
+	WORD $0x4e909742 // sdot v2.4s, v26.16b, v16.16b
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	WORD $0x4e1c03dc // tbl v28.16b, { v30.16b }, v28.16b
+	VLD1.P 16(R6), [V26.B16]
 	WORD $0x4e1803d8 // tbl v24.16b, { v30.16b }, v24.16b
-	WORD $0x4e1703d7 // tbl v23.16b, { v30.16b }, v23.16b
-	WORD $0x4e1903d9 // tbl v25.16b, { v30.16b }, v25.16b
-	WORD $0x4e9096c2 // sdot v2.4s, v22.16b, v16.16b
-	WORD $0x4e909703 // sdot v3.4s, v24.16b, v16.16b
-	WORD $0x4e9196e2 // sdot v2.4s, v23.16b, v17.16b
-	WORD $0x4e919723 // sdot v3.4s, v25.16b, v17.16b
-	VLD1.P 2(R4), V18.H[4]
-	VLD1.P 2(R5), V18.H[5]
+	WORD $0x4e9096c0 // sdot v0.4s, v22.16b, v16.16b
 	VLD1.P 16(R4), [V22.B16]
+	WORD $0x4e1703d7 // tbl v23.16b, { v30.16b }, v23.16b
+	WORD $0x4e909783 // sdot v3.4s, v28.16b, v16.16b
+	VLD1.P 16(R7), [V28.B16]
+	WORD $0x4e909701 // sdot v1.4s, v24.16b, v16.16b
 	VLD1.P 16(R5), [V24.B16]
+	WORD $0x4e1903d9 // tbl v25.16b, { v30.16b }, v25.16b
+	WORD $0x4e1d03dd // tbl v29.16b, { v30.16b }, v29.16b
+	WORD $0x4e9196e0 // sdot v0.4s, v23.16b, v17.16b
+	WORD $0x4e919762 // sdot v2.4s, v27.16b, v17.16b
 	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e919721 // sdot v1.4s, v25.16b, v17.16b
+	WORD $0x4e9197a3 // sdot v3.4s, v29.16b, v17.16b
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
 	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	WORD $0x6f0c075b // ushr v27.16b, v26.16b, #4
+	WORD $0x4e3f1f5a // and v26.16b, v26.16b, v31.16b
+	WORD $0x6f0c079d // ushr v29.16b, v28.16b, #4
+	WORD $0x4e3f1f9c // and v28.16b, v28.16b, v31.16b
 	WORD $0x4e1603d6 // tbl v22.16b, { v30.16b }, v22.16b
 	WORD $0x4e1803d8 // tbl v24.16b, { v30.16b }, v24.16b
+	WORD $0x4e1a03da // tbl v26.16b, { v30.16b }, v26.16b
+	WORD $0x4e1c03dc // tbl v28.16b, { v30.16b }, v28.16b
 	WORD $0x4e1703d7 // tbl v23.16b, { v30.16b }, v23.16b
 	WORD $0x4e1903d9 // tbl v25.16b, { v30.16b }, v25.16b
 	WORD $0x4e9096c4 // sdot v4.4s, v22.16b, v16.16b
 	WORD $0x4e909705 // sdot v5.4s, v24.16b, v16.16b
+	WORD $0x4e909746 // sdot v6.4s, v26.16b, v16.16b
+	WORD $0x4e909787 // sdot v7.4s, v28.16b, v16.16b
+	WORD $0x4e1b03db // tbl v27.16b, { v30.16b }, v27.16b
+	WORD $0x4e1d03dd // tbl v29.16b, { v30.16b }, v29.16b
+	WORD $0x4ea1bc16 // addp v22.4s, v0.4s, v1.4s
 	WORD $0x4e9196e4 // sdot v4.4s, v23.16b, v17.16b
 	WORD $0x4e919725 // sdot v5.4s, v25.16b, v17.16b
-	VLD1.P 2(R6), V18.H[6]
-	VLD1.P 2(R7), V18.H[7]
-	VLD1.P 16(R6), [V22.B16]
-	VLD1.P 16(R7), [V24.B16]
-	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
-	WORD $0x4e1603d6 // tbl v22.16b, { v30.16b }, v22.16b
-	WORD $0x4e1803d8 // tbl v24.16b, { v30.16b }, v24.16b
-	WORD $0x4e1703d7 // tbl v23.16b, { v30.16b }, v23.16b
-	WORD $0x4e1903d9 // tbl v25.16b, { v30.16b }, v25.16b
-	WORD $0x4e9096c6 // sdot v6.4s, v22.16b, v16.16b
-	WORD $0x4e909707 // sdot v7.4s, v24.16b, v16.16b
-	WORD $0x4e9196e6 // sdot v6.4s, v23.16b, v17.16b
-	WORD $0x4e919727 // sdot v7.4s, v25.16b, v17.16b
-	WORD $0x4ea1bc16 // addp v22.4s, v0.4s, v1.4s
+	WORD $0x4e919766 // sdot v6.4s, v27.16b, v17.16b
+	WORD $0x4e9197a7 // sdot v7.4s, v29.16b, v17.16b
 	WORD $0x4ea3bc57 // addp v23.4s, v2.4s, v3.4s
+	WORD $0x4ea5bc98 // addp v24.4s, v4.4s, v5.4s
+	WORD $0x4ea7bcd9 // addp v25.4s, v6.4s, v7.4s
 	WORD $0x4eb7becc // addp v12.4s, v22.4s, v23.4s
-	WORD $0x6eaa8596 // sub v22.4s, v12.4s, v10.4s
-	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
 	WORD $0x0e217a57 // fcvtl v23.4s, v18.4h
-	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
-	WORD $0x4fb49ad6 // fmul v22.4s, v22.4s, v20.s[3]
-	WORD $0x4e36d508 // fadd v8.4s, v8.4s, v22.4s
-	WORD $0x4ea5bc96 // addp v22.4s, v4.4s, v5.4s
-	WORD $0x4ea7bcd7 // addp v23.4s, v6.4s, v7.4s
-	WORD $0x4eb7becd // addp v13.4s, v22.4s, v23.4s
-	WORD $0x6eab85b6 // sub v22.4s, v13.4s, v11.4s
+	WORD $0x4eb9bf0d // addp v13.4s, v24.4s, v25.4s
+	WORD $0x6eaa8596 // sub v22.4s, v12.4s, v10.4s
+	WORD $0x0e217a79 // fcvtl v25.4s, v19.4h
 	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
-	WORD $0x4e217a57 // fcvtl2 v23.4s, v18.8h
+	WORD $0x6eab85b8 // sub v24.4s, v13.4s, v11.4s
+	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
 	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
+	WORD $0x6e39df18 // fmul v24.4s, v24.4s, v25.4s
 	WORD $0x4fb49ad6 // fmul v22.4s, v22.4s, v20.s[3]
-	WORD $0x4e36d529 // fadd v9.4s, v9.4s, v22.4s
+	WORD $0x4fb49b18 // fmul v24.4s, v24.4s, v20.s[3]
+	WORD $0x4e36d508 // fadd v8.4s, v8.4s, v22.4s
+	WORD $0x4e38d529 // fadd v9.4s, v9.4s, v24.4s
 	SUBS $4, R11, R11
 	BGE fourIQ4_NLDotProd
 
@@ -7724,89 +7724,89 @@ oneIQ4_NLDotProd:
 	PRFM 64(R12), PLDL2KEEP
 	ADD $144, R12, R12
 	FMOVS.P 4(R9), F20
-	VLD1.P 32(R8), [V14.B16, V15.B16]
 	VLD1.P 2(R0), V18.H[0]
-	VLD1.P 2(R1), V18.H[1]
+	VLD1.P 2(R4), V19.H[0]
 	VLD1.P 16(R0), [V22.B16]
+	VLD1.P 32(R8), [V14.B16, V15.B16]
+	VLD1.P 2(R1), V18.H[1]
+	VLD1.P 2(R5), V19.H[1]
 	VLD1.P 16(R1), [V24.B16]
 	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
-	WORD $0x4e1603d6 // tbl v22.16b, { v30.16b }, v22.16b
-	WORD $0x4e1803d8 // tbl v24.16b, { v30.16b }, v24.16b
 	WORD $0x4e1703d7 // tbl v23.16b, { v30.16b }, v23.16b
-	WORD $0x4e1903d9 // tbl v25.16b, { v30.16b }, v25.16b
-	WORD $0x4e8e96c0 // sdot v0.4s, v22.16b, v14.16b
-	WORD $0x4e8e9701 // sdot v1.4s, v24.16b, v14.16b
-	WORD $0x4e8f96e0 // sdot v0.4s, v23.16b, v15.16b
-	WORD $0x4e8f9721 // sdot v1.4s, v25.16b, v15.16b
 	VLD1.P 2(R2), V18.H[2]
-	VLD1.P 2(R3), V18.H[3]
-	VLD1.P 16(R2), [V22.B16]
-	VLD1.P 16(R3), [V24.B16]
-	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
 	WORD $0x4e1603d6 // tbl v22.16b, { v30.16b }, v22.16b
-	WORD $0x4e1803d8 // tbl v24.16b, { v30.16b }, v24.16b
-	WORD $0x4e1703d7 // tbl v23.16b, { v30.16b }, v23.16b
-	WORD $0x4e1903d9 // tbl v25.16b, { v30.16b }, v25.16b
-	WORD $0x4e8e96c2 // sdot v2.4s, v22.16b, v14.16b
-	WORD $0x4e8e9703 // sdot v3.4s, v24.16b, v14.16b
-	WORD $0x4e8f96e2 // sdot v2.4s, v23.16b, v15.16b
-	WORD $0x4e8f9723 // sdot v3.4s, v25.16b, v15.16b
-	VLD1.P 2(R4), V18.H[4]
-	VLD1.P 2(R5), V18.H[5]
+	VLD1.P 16(R2), [V26.B16]
+	VLD1.P 2(R6), V19.H[2]
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
+	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	WORD $0x4e8e96c0 // sdot v0.4s, v22.16b, v14.16b
 	VLD1.P 16(R4), [V22.B16]
+	WORD $0x4e1903d9 // tbl v25.16b, { v30.16b }, v25.16b
+	VLD1.P 2(R3), V18.H[3]
+	WORD $0x4e1803d8 // tbl v24.16b, { v30.16b }, v24.16b
+	VLD1.P 16(R3), [V28.B16]
+	WORD $0x6f0c075b // ushr v27.16b, v26.16b, #4
+	WORD $0x4e3f1f5a // and v26.16b, v26.16b, v31.16b
+	VLD1.P 2(R7), V19.H[3]
+	WORD $0x4e8e9701 // sdot v1.4s, v24.16b, v14.16b
 	VLD1.P 16(R5), [V24.B16]
+	WORD $0x4e1a03da // tbl v26.16b, { v30.16b }, v26.16b
+	WORD $0x4e1b03db // tbl v27.16b, { v30.16b }, v27.16b
+	WORD $0x4e8f96e0 // sdot v0.4s, v23.16b, v15.16b
 	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
+	WORD $0x6f0c079d // ushr v29.16b, v28.16b, #4
+	WORD $0x4e3f1f9c // and v28.16b, v28.16b, v31.16b
+	WORD $0x4e8e9742 // sdot v2.4s, v26.16b, v14.16b
+	VLD1.P 16(R6), [V26.B16]
+	WORD $0x4e1c03dc // tbl v28.16b, { v30.16b }, v28.16b
+	WORD $0x4e1d03dd // tbl v29.16b, { v30.16b }, v29.16b
+	WORD $0x4e8f9721 // sdot v1.4s, v25.16b, v15.16b
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
 	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
+	WORD $0x4e8e9783 // sdot v3.4s, v28.16b, v14.16b
+	VLD1.P 16(R7), [V28.B16]
+	WORD $0x4e8f9762 // sdot v2.4s, v27.16b, v15.16b
+	WORD $0x6f0c075b // ushr v27.16b, v26.16b, #4
+	WORD $0x4e3f1f5a // and v26.16b, v26.16b, v31.16b
 	WORD $0x4e1603d6 // tbl v22.16b, { v30.16b }, v22.16b
 	WORD $0x4e1803d8 // tbl v24.16b, { v30.16b }, v24.16b
 	WORD $0x4e1703d7 // tbl v23.16b, { v30.16b }, v23.16b
-	WORD $0x4e1903d9 // tbl v25.16b, { v30.16b }, v25.16b
+	WORD $0x4e8f97a3 // sdot v3.4s, v29.16b, v15.16b
+	WORD $0x4e1a03da // tbl v26.16b, { v30.16b }, v26.16b
+	WORD $0x6f0c079d // ushr v29.16b, v28.16b, #4
+	WORD $0x4e3f1f9c // and v28.16b, v28.16b, v31.16b
 	WORD $0x4e8e96c4 // sdot v4.4s, v22.16b, v14.16b
 	WORD $0x4e8e9705 // sdot v5.4s, v24.16b, v14.16b
+	WORD $0x4e1c03dc // tbl v28.16b, { v30.16b }, v28.16b
+	WORD $0x4e8e9746 // sdot v6.4s, v26.16b, v14.16b
+	WORD $0x4e1903d9 // tbl v25.16b, { v30.16b }, v25.16b
+	WORD $0x4e1b03db // tbl v27.16b, { v30.16b }, v27.16b
+	WORD $0x4e1d03dd // tbl v29.16b, { v30.16b }, v29.16b
+	WORD $0x4ea1bc16 // addp v22.4s, v0.4s, v1.4s
+	WORD $0x4e8e9787 // sdot v7.4s, v28.16b, v14.16b
 	WORD $0x4e8f96e4 // sdot v4.4s, v23.16b, v15.16b
 	WORD $0x4e8f9725 // sdot v5.4s, v25.16b, v15.16b
-	VLD1.P 2(R6), V18.H[6]
-	VLD1.P 2(R7), V18.H[7]
-	VLD1.P 16(R6), [V22.B16]
-	VLD1.P 16(R7), [V24.B16]
-	WORD $0x6f0c06d7 // ushr v23.16b, v22.16b, #4
-	WORD $0x6f0c0719 // ushr v25.16b, v24.16b, #4
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e3f1f18 // and v24.16b, v24.16b, v31.16b
-	WORD $0x4e1603d6 // tbl v22.16b, { v30.16b }, v22.16b
-	WORD $0x4e1803d8 // tbl v24.16b, { v30.16b }, v24.16b
-	WORD $0x4e1703d7 // tbl v23.16b, { v30.16b }, v23.16b
-	WORD $0x4e1903d9 // tbl v25.16b, { v30.16b }, v25.16b
-	WORD $0x4e8e96c6 // sdot v6.4s, v22.16b, v14.16b
-	WORD $0x4e8e9707 // sdot v7.4s, v24.16b, v14.16b
-	WORD $0x4e8f96e6 // sdot v6.4s, v23.16b, v15.16b
-	WORD $0x4e8f9727 // sdot v7.4s, v25.16b, v15.16b
-	WORD $0x4ea1bc16 // addp v22.4s, v0.4s, v1.4s
+	WORD $0x4e8f9766 // sdot v6.4s, v27.16b, v15.16b
 	WORD $0x4ea3bc57 // addp v23.4s, v2.4s, v3.4s
+	WORD $0x4e8f97a7 // sdot v7.4s, v29.16b, v15.16b
+	WORD $0x4ea5bc98 // addp v24.4s, v4.4s, v5.4s
 	WORD $0x4eb7beca // addp v10.4s, v22.4s, v23.4s
+	WORD $0x0e217a57 // fcvtl v23.4s, v18.4h
+	WORD $0x4ea7bcd9 // addp v25.4s, v6.4s, v7.4s
 	WORD $0x6eac8556 // sub v22.4s, v10.4s, v12.4s
 	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
-	WORD $0x0e217a57 // fcvtl v23.4s, v18.4h
+	WORD $0x4eb9bf0b // addp v11.4s, v24.4s, v25.4s
+	WORD $0x0e217a79 // fcvtl v25.4s, v19.4h
+	WORD $0x6ead8578 // sub v24.4s, v11.4s, v13.4s
 	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
+	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
 	WORD $0x4f9492d6 // fmul v22.4s, v22.4s, v20.s[0]
+	WORD $0x6e39df18 // fmul v24.4s, v24.4s, v25.4s
 	WORD $0x4e36d508 // fadd v8.4s, v8.4s, v22.4s
-	WORD $0x4ea5bc96 // addp v22.4s, v4.4s, v5.4s
-	WORD $0x4ea7bcd7 // addp v23.4s, v6.4s, v7.4s
-	WORD $0x4eb7becb // addp v11.4s, v22.4s, v23.4s
-	WORD $0x6ead8576 // sub v22.4s, v11.4s, v13.4s
-	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
-	WORD $0x4e217a57 // fcvtl2 v23.4s, v18.8h
-	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
-	WORD $0x4f9492d6 // fmul v22.4s, v22.4s, v20.s[0]
-	WORD $0x4e36d529 // fadd v9.4s, v9.4s, v22.4s
+	WORD $0x4f949318 // fmul v24.4s, v24.4s, v20.s[0]
+	WORD $0x4e38d529 // fadd v9.4s, v9.4s, v24.4s
 	WORD $0x4eaa1d4c // mov v12.16b, v10.16b
 	WORD $0x4eab1d6d // mov v13.16b, v11.16b
 	SUBS $1, R11, R11

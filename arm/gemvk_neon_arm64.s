@@ -72,979 +72,979 @@ groupQ4_KNEON:
 	MOVD R21, R11
 
 blockQ4_KNEON:
-	PRFM 0(R12), PLDL2KEEP
-	PRFM 64(R12), PLDL2KEEP
-	PRFM 128(R12), PLDL2KEEP
-	PRFM 192(R12), PLDL2KEEP
-	PRFM 256(R12), PLDL2KEEP
-	PRFM 320(R12), PLDL2KEEP
-	PRFM 384(R12), PLDL2KEEP
-	PRFM 448(R12), PLDL2KEEP
-	PRFM 512(R12), PLDL2KEEP
-	PRFM 576(R12), PLDL2KEEP
-	PRFM 640(R12), PLDL2KEEP
-	PRFM 704(R12), PLDL2KEEP
-	PRFM 768(R12), PLDL2KEEP
-	PRFM 832(R12), PLDL2KEEP
-	PRFM 896(R12), PLDL2KEEP
-	PRFM 960(R12), PLDL2KEEP
-	PRFM 1024(R12), PLDL2KEEP
-	PRFM 1088(R12), PLDL2KEEP
-	ADD $1152, R12, R12
-	WORD $0x4f01e7fc // movi v28.16b, #63
-	WORD $0x4f00e5fd // movi v29.16b, #15
 	FMOVQ 0(R0), F0
+	WORD $0x4f01e7fc // movi v28.16b, #63
 	FMOVQ 0(R1), F1
+	WORD $0x4f00e5fd // movi v29.16b, #15
 	FMOVQ 0(R2), F2
+	MOVD $four<>(SB), R23
 	FMOVQ 0(R3), F3
+	WORD $0x4f00e40c // movi v12.16b, #0
+	FLDPQ.P 32(R8), (F14, F15)
+	WORD $0x4f00e40d // movi v13.16b, #0
+	PRFM 0(R12), PLDL2KEEP
 	WORD $0x4e812804 // trn1 v4.4s, v0.4s, v1.4s
 	WORD $0x4e816805 // trn2 v5.4s, v0.4s, v1.4s
+	PRFM 64(R12), PLDL2KEEP
 	WORD $0x4e832846 // trn1 v6.4s, v2.4s, v3.4s
 	WORD $0x4e836847 // trn2 v7.4s, v2.4s, v3.4s
-	WORD $0x4ec6389a // zip1 v26.2d, v4.2d, v6.2d
+	FMOVQ 0(R7), F3
 	WORD $0x4ec738a0 // zip1 v0.2d, v5.2d, v7.2d
 	WORD $0x4ec67881 // zip2 v1.2d, v4.2d, v6.2d
 	WORD $0x4ec778a2 // zip2 v2.2d, v5.2d, v7.2d
+	WORD $0x4ec6389a // zip1 v26.2d, v4.2d, v6.2d
 	WORD $0x4e3c1c10 // and v16.16b, v0.16b, v28.16b
 	WORD $0x4e3c1c34 // and v20.16b, v1.16b, v28.16b
 	WORD $0x4e3d1c52 // and v18.16b, v2.16b, v29.16b
 	WORD $0x6f0c0456 // ushr v22.16b, v2.16b, #4
 	WORD $0x6f0a0400 // ushr v0.16b, v0.16b, #6
 	WORD $0x6f0a0421 // ushr v1.16b, v1.16b, #6
+	FMOVQ 0(R6), F2
 	WORD $0x6f0c5412 // sli v18.16b, v0.16b, #4
 	WORD $0x6f0c5436 // sli v22.16b, v1.16b, #4
 	FMOVQ 0(R4), F0
 	FMOVQ 0(R5), F1
-	FMOVQ 0(R6), F2
-	FMOVQ 0(R7), F3
-	WORD $0x4e812804 // trn1 v4.4s, v0.4s, v1.4s
-	WORD $0x4e816805 // trn2 v5.4s, v0.4s, v1.4s
-	WORD $0x4e832846 // trn1 v6.4s, v2.4s, v3.4s
+	PRFM 128(R12), PLDL2KEEP
 	WORD $0x4e836847 // trn2 v7.4s, v2.4s, v3.4s
-	WORD $0x4ec6389b // zip1 v27.2d, v4.2d, v6.2d
+	WORD $0x4e832846 // trn1 v6.4s, v2.4s, v3.4s
+	PRFM 192(R12), PLDL2KEEP
+	PRFM 256(R12), PLDL2KEEP
+	WORD $0x4e816805 // trn2 v5.4s, v0.4s, v1.4s
+	WORD $0x4e812804 // trn1 v4.4s, v0.4s, v1.4s
+	PRFM 320(R12), PLDL2KEEP
 	WORD $0x4ec738a0 // zip1 v0.2d, v5.2d, v7.2d
-	WORD $0x4ec67881 // zip2 v1.2d, v4.2d, v6.2d
 	WORD $0x4ec778a2 // zip2 v2.2d, v5.2d, v7.2d
+	WORD $0x4ec67881 // zip2 v1.2d, v4.2d, v6.2d
+	WORD $0x4ec6389b // zip1 v27.2d, v4.2d, v6.2d
 	WORD $0x4e3c1c11 // and v17.16b, v0.16b, v28.16b
-	WORD $0x4e3c1c35 // and v21.16b, v1.16b, v28.16b
 	WORD $0x4e3d1c53 // and v19.16b, v2.16b, v29.16b
-	WORD $0x6f0c0457 // ushr v23.16b, v2.16b, #4
 	WORD $0x6f0a0400 // ushr v0.16b, v0.16b, #6
+	WORD $0x4e3c1c35 // and v21.16b, v1.16b, v28.16b
+	WORD $0x6f0c0457 // ushr v23.16b, v2.16b, #4
 	WORD $0x6f0a0421 // ushr v1.16b, v1.16b, #6
 	WORD $0x6f0c5413 // sli v19.16b, v0.16b, #4
-	WORD $0x6f0c5437 // sli v23.16b, v1.16b, #4
 	WORD $0x4e5b1b40 // uzp1 v0.8h, v26.8h, v27.8h
+	FLDPQ (R23), (F28, F29)
+	WORD $0x6f0c5437 // sli v23.16b, v1.16b, #4
 	WORD $0x4e5b5b41 // uzp2 v1.8h, v26.8h, v27.8h
 	WORD $0x0e217802 // fcvtl v2.4s, v0.4h
 	WORD $0x4e217803 // fcvtl2 v3.4s, v0.8h
+	WORD $0x4f00e406 // movi v6.16b, #0
 	WORD $0x0e217824 // fcvtl v4.4s, v1.4h
 	WORD $0x4e217825 // fcvtl2 v5.4s, v1.8h
-	FSTPQ (F2, F3), 0(R24)
-	FSTPQ (F4, F5), 32(R24)
-	MOVD $four<>(SB), R23
-	FLDPQ (R23), (F28, F29)
+	WORD $0x4f00e407 // movi v7.16b, #0
+	PRFM 384(R12), PLDL2KEEP
 	WORD $0x4e1c2200 // tbl v0.16b, { v16.16b, v17.16b }, v28.16b
 	WORD $0x4e1d2201 // tbl v1.16b, { v16.16b, v17.16b }, v29.16b
+	FSTPQ (F2, F3), 0(R24)
+	WORD $0x4f00e402 // movi v2.16b, #0
+	FSTPQ (F4, F5), 32(R24)
+	WORD $0x4f00e403 // movi v3.16b, #0
 	FSTPQ (F0, F1), 64(R24)
 	WORD $0x4e1c2240 // tbl v0.16b, { v18.16b, v19.16b }, v28.16b
 	WORD $0x4e1d2241 // tbl v1.16b, { v18.16b, v19.16b }, v29.16b
+	WORD $0x4f00e404 // movi v4.16b, #0
+	WORD $0x4f00e405 // movi v5.16b, #0
+	VLD1R.P 4(R10), [V19.S4]
+	FMOVS.P 4(R9), F18
 	FSTPQ (F0, F1), 96(R24)
 	WORD $0x4e1c2280 // tbl v0.16b, { v20.16b, v21.16b }, v28.16b
 	WORD $0x4e1d2281 // tbl v1.16b, { v20.16b, v21.16b }, v29.16b
+	FLDPQ 16(R0), (F20, F21)
+	PRFM 448(R12), PLDL2KEEP
+	WORD $0x4e602a73 // saddlp v19.4s, v19.8h
+	PRFM 512(R12), PLDL2KEEP
 	FSTPQ (F0, F1), 192(R24)
 	WORD $0x4e1c22c0 // tbl v0.16b, { v22.16b, v23.16b }, v28.16b
 	WORD $0x4e1d22c1 // tbl v1.16b, { v22.16b, v23.16b }, v29.16b
+	FLDPQ 16(R1), (F22, F23)
+	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
+	PRFM 576(R12), PLDL2KEEP
+	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
 	FSTPQ (F0, F1), 224(R24)
 	WORD $0x4f00e400 // movi v0.16b, #0
 	WORD $0x4f00e401 // movi v1.16b, #0
-	WORD $0x4f00e402 // movi v2.16b, #0
-	WORD $0x4f00e403 // movi v3.16b, #0
-	WORD $0x4f00e404 // movi v4.16b, #0
-	WORD $0x4f00e405 // movi v5.16b, #0
-	WORD $0x4f00e406 // movi v6.16b, #0
-	WORD $0x4f00e407 // movi v7.16b, #0
-	WORD $0x4f00e40c // movi v12.16b, #0
-	WORD $0x4f00e40d // movi v13.16b, #0
-	FLDPQ.P 32(R8), (F14, F15)
-	FLDPQ 16(R0), (F20, F21)
-	FLDPQ 16(R1), (F22, F23)
-	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
 	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
-	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
-	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
+	FLDPQ 0(R24), (F26, F27)
 	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
-	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
+	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
+	PRFM 640(R12), PLDL2KEEP
+	PRFM 704(R12), PLDL2KEEP
+	PRFM 768(R12), PLDL2KEEP
 	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
-	WORD $0x0e2f82f9 // smlal v25.8h, v23.8b, v15.8b
+	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
+	PRFM 832(R12), PLDL2KEEP
+	PRFM 896(R12), PLDL2KEEP
+	PRFM 960(R12), PLDL2KEEP
 	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e606b00 // sadalp v0.4s, v24.8h
-	WORD $0x4e606b21 // sadalp v1.4s, v25.8h
 	FLDPQ 16(R2), (F20, F21)
+	WORD $0x0e2f82f9 // smlal v25.8h, v23.8b, v15.8b
+	PRFM 1024(R12), PLDL2KEEP
+	PRFM 1088(R12), PLDL2KEEP
+	ADD $1152, R12, R12
+	WORD $0x4e606b00 // sadalp v0.4s, v24.8h
+	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
 	FLDPQ 16(R3), (F22, F23)
-	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
 	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
-	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
 	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
-	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
+	WORD $0x4e606b21 // sadalp v1.4s, v25.8h
 	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
-	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
+	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
 	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
-	WORD $0x0e2f82f9 // smlal v25.8h, v23.8b, v15.8b
+	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
 	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e606b02 // sadalp v2.4s, v24.8h
-	WORD $0x4e606b23 // sadalp v3.4s, v25.8h
 	FLDPQ 16(R4), (F20, F21)
+	WORD $0x0e2f82f9 // smlal v25.8h, v23.8b, v15.8b
+	WORD $0x4e606b02 // sadalp v2.4s, v24.8h
+	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
+	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
 	FLDPQ 16(R5), (F22, F23)
-	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
-	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
 	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
-	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
+	WORD $0x4e606b23 // sadalp v3.4s, v25.8h
 	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
-	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
+	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
 	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
-	WORD $0x0e2f82f9 // smlal v25.8h, v23.8b, v15.8b
+	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
 	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e606b04 // sadalp v4.4s, v24.8h
-	WORD $0x4e606b25 // sadalp v5.4s, v25.8h
 	FLDPQ 16(R6), (F20, F21)
-	FLDPQ 16(R7), (F22, F23)
-	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
-	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
-	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
-	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
-	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
-	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
-	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
 	WORD $0x0e2f82f9 // smlal v25.8h, v23.8b, v15.8b
-	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
+	WORD $0x4e606b04 // sadalp v4.4s, v24.8h
+	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
 	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e606b06 // sadalp v6.4s, v24.8h
-	WORD $0x4e606b27 // sadalp v7.4s, v25.8h
-	FMOVS.P 4(R9), F18
-	VLD1R.P 4(R10), [V19.S4]
-	WORD $0x4e602a73 // saddlp v19.4s, v19.8h
+	FLDPQ 16(R7), (F22, F23)
+	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
+	WORD $0x4e606b25 // sadalp v5.4s, v25.8h
+	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
 	WORD $0x4ea1bc14 // addp v20.4s, v0.4s, v1.4s
+	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
+	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
+	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
+	WORD $0x4e21da76 // scvtf v22.4s, v19.4s
+	VLD1R.P 4(R10), [V19.S4]
+	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
 	WORD $0x4ea3bc55 // addp v21.4s, v2.4s, v3.4s
+	WORD $0x0e2f82f9 // smlal v25.8h, v23.8b, v15.8b
 	WORD $0x4eb5be8a // addp v10.4s, v20.4s, v21.4s
-	WORD $0x6eac854e // sub v14.4s, v10.4s, v12.4s
 	WORD $0x4ea5bc94 // addp v20.4s, v4.4s, v5.4s
-	WORD $0x4ea7bcd5 // addp v21.4s, v6.4s, v7.4s
-	WORD $0x4eb5be8b // addp v11.4s, v20.4s, v21.4s
-	WORD $0x6ead856f // sub v15.4s, v11.4s, v13.4s
-	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
-	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
+	WORD $0x4e606b06 // sadalp v6.4s, v24.8h
 	FMOVD 64(R24), F24
-	FLDPQ 0(R24), (F26, F27)
+	WORD $0x4e602a73 // saddlp v19.4s, v19.8h
+	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
+	WORD $0x6eac854e // sub v14.4s, v10.4s, v12.4s
+	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
 	WORD $0x0f08a718 // sshll v24.8h, v24.8b, #0
+	WORD $0x4e606b27 // sadalp v7.4s, v25.8h
 	WORD $0x4f10a719 // sshll2 v25.4s, v24.8h, #0
 	WORD $0x0f10a718 // sshll v24.4s, v24.4h, #0
 	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
 	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
+	WORD $0x4ea7bcd5 // addp v21.4s, v6.4s, v7.4s
 	WORD $0x6e38df58 // fmul v24.4s, v26.4s, v24.4s
+	WORD $0x4eb5be8b // addp v11.4s, v20.4s, v21.4s
 	WORD $0x6e39df79 // fmul v25.4s, v27.4s, v25.4s
-	WORD $0x6e38ddce // fmul v14.4s, v14.4s, v24.4s
-	WORD $0x6e39ddef // fmul v15.4s, v15.4s, v25.4s
-	WORD $0x4f9291ce // fmul v14.4s, v14.4s, v18.s[0]
-	WORD $0x4f9291ef // fmul v15.4s, v15.4s, v18.s[0]
-	WORD $0x4e2ed508 // fadd v8.4s, v8.4s, v14.4s
-	WORD $0x4e2fd529 // fadd v9.4s, v9.4s, v15.4s
-	FMOVD 192(R24), F24
 	FLDPQ 32(R24), (F26, F27)
-	WORD $0x0f08a718 // sshll v24.8h, v24.8b, #0
-	WORD $0x4f10a719 // sshll2 v25.4s, v24.8h, #0
-	WORD $0x0f10a718 // sshll v24.4s, v24.4h, #0
-	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
-	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
-	WORD $0x6e38df58 // fmul v24.4s, v26.4s, v24.4s
-	WORD $0x6e39df79 // fmul v25.4s, v27.4s, v25.4s
-	WORD $0x4e21da76 // scvtf v22.4s, v19.4s
-	WORD $0x6e36df18 // fmul v24.4s, v24.4s, v22.4s
-	WORD $0x6e36df39 // fmul v25.4s, v25.4s, v22.4s
-	WORD $0x4f929318 // fmul v24.4s, v24.4s, v18.s[0]
-	WORD $0x4f929339 // fmul v25.4s, v25.4s, v18.s[0]
-	WORD $0x4eb8d508 // fsub v8.4s, v8.4s, v24.4s
-	WORD $0x4eb9d529 // fsub v9.4s, v9.4s, v25.4s
-	FLDPQ.P 32(R8), (F14, F15)
 	FLDPQ 16(R0), (F20, F21)
+	WORD $0x6ead856f // sub v15.4s, v11.4s, v13.4s
+	WORD $0x6e38ddce // fmul v14.4s, v14.4s, v24.4s
+	FMOVD 192(R24), F24
+	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
+	WORD $0x6f0c0694 // ushr v20.16b, v20.16b, #4
+	WORD $0x6f0c06b5 // ushr v21.16b, v21.16b, #4
+	WORD $0x4f9291ce // fmul v14.4s, v14.4s, v18.s[0]
+	WORD $0x0f08a718 // sshll v24.8h, v24.8b, #0
+	WORD $0x6e39ddef // fmul v15.4s, v15.4s, v25.4s
+	WORD $0x4f10a719 // sshll2 v25.4s, v24.8h, #0
+	WORD $0x0f10a718 // sshll v24.4s, v24.4h, #0
+	WORD $0x4e2ed508 // fadd v8.4s, v8.4s, v14.4s
+	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
+	WORD $0x4f9291ef // fmul v15.4s, v15.4s, v18.s[0]
+	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
+	WORD $0x6e38df58 // fmul v24.4s, v26.4s, v24.4s
+	WORD $0x4e2fd529 // fadd v9.4s, v9.4s, v15.4s
+	WORD $0x6e39df79 // fmul v25.4s, v27.4s, v25.4s
+	FLDPQ.P 32(R8), (F14, F15)
+	FLDPQ 0(R24), (F26, F27)
+	WORD $0x6e36df18 // fmul v24.4s, v24.4s, v22.4s
+	WORD $0x6e36df39 // fmul v25.4s, v25.4s, v22.4s
 	FLDPQ 16(R1), (F22, F23)
-	WORD $0x6f0c0694 // ushr v20.16b, v20.16b, #4
+	WORD $0x4f929318 // fmul v24.4s, v24.4s, v18.s[0]
+	WORD $0x4f929339 // fmul v25.4s, v25.4s, v18.s[0]
+	FMOVS.P 4(R9), F18
 	WORD $0x6f0c06d6 // ushr v22.16b, v22.16b, #4
-	WORD $0x6f0c06b5 // ushr v21.16b, v21.16b, #4
 	WORD $0x6f0c06f7 // ushr v23.16b, v23.16b, #4
+	WORD $0x4eb8d508 // fsub v8.4s, v8.4s, v24.4s
 	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
+	WORD $0x4eb9d529 // fsub v9.4s, v9.4s, v25.4s
 	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
 	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
 	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
 	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
 	WORD $0x0e2f82f9 // smlal v25.8h, v23.8b, v15.8b
 	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e606b00 // sadalp v0.4s, v24.8h
-	WORD $0x4e606b21 // sadalp v1.4s, v25.8h
 	FLDPQ 16(R2), (F20, F21)
+	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
 	FLDPQ 16(R3), (F22, F23)
+	WORD $0x4e606b00 // sadalp v0.4s, v24.8h
 	WORD $0x6f0c0694 // ushr v20.16b, v20.16b, #4
-	WORD $0x6f0c06d6 // ushr v22.16b, v22.16b, #4
 	WORD $0x6f0c06b5 // ushr v21.16b, v21.16b, #4
-	WORD $0x6f0c06f7 // ushr v23.16b, v23.16b, #4
+	WORD $0x6f0c06d6 // ushr v22.16b, v22.16b, #4
+	WORD $0x4e606b21 // sadalp v1.4s, v25.8h
 	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
+	WORD $0x6f0c06f7 // ushr v23.16b, v23.16b, #4
 	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
 	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
 	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
 	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
 	WORD $0x0e2f82f9 // smlal v25.8h, v23.8b, v15.8b
 	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e606b02 // sadalp v2.4s, v24.8h
-	WORD $0x4e606b23 // sadalp v3.4s, v25.8h
 	FLDPQ 16(R4), (F20, F21)
+	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
 	FLDPQ 16(R5), (F22, F23)
+	WORD $0x4e606b02 // sadalp v2.4s, v24.8h
 	WORD $0x6f0c0694 // ushr v20.16b, v20.16b, #4
-	WORD $0x6f0c06d6 // ushr v22.16b, v22.16b, #4
 	WORD $0x6f0c06b5 // ushr v21.16b, v21.16b, #4
-	WORD $0x6f0c06f7 // ushr v23.16b, v23.16b, #4
+	WORD $0x6f0c06d6 // ushr v22.16b, v22.16b, #4
+	WORD $0x4e606b23 // sadalp v3.4s, v25.8h
 	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
+	WORD $0x6f0c06f7 // ushr v23.16b, v23.16b, #4
 	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
 	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
 	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
 	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
 	WORD $0x0e2f82f9 // smlal v25.8h, v23.8b, v15.8b
 	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e606b04 // sadalp v4.4s, v24.8h
-	WORD $0x4e606b25 // sadalp v5.4s, v25.8h
 	FLDPQ 16(R6), (F20, F21)
+	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
 	FLDPQ 16(R7), (F22, F23)
+	WORD $0x4e606b04 // sadalp v4.4s, v24.8h
 	WORD $0x6f0c0694 // ushr v20.16b, v20.16b, #4
-	WORD $0x6f0c06d6 // ushr v22.16b, v22.16b, #4
 	WORD $0x6f0c06b5 // ushr v21.16b, v21.16b, #4
-	WORD $0x6f0c06f7 // ushr v23.16b, v23.16b, #4
+	WORD $0x6f0c06d6 // ushr v22.16b, v22.16b, #4
+	WORD $0x4e606b25 // sadalp v5.4s, v25.8h
 	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
+	WORD $0x6f0c06f7 // ushr v23.16b, v23.16b, #4
 	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
 	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
+	WORD $0x4ea1bc14 // addp v20.4s, v0.4s, v1.4s
 	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
+	WORD $0x4e21da76 // scvtf v22.4s, v19.4s
+	VLD1R.P 4(R10), [V19.S4]
 	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
 	WORD $0x0e2f82f9 // smlal v25.8h, v23.8b, v15.8b
-	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e606b06 // sadalp v6.4s, v24.8h
-	WORD $0x4e606b27 // sadalp v7.4s, v25.8h
-	FMOVS.P 4(R9), F18
-	VLD1R.P 4(R10), [V19.S4]
 	WORD $0x4e602a73 // saddlp v19.4s, v19.8h
-	WORD $0x4ea1bc14 // addp v20.4s, v0.4s, v1.4s
+	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
 	WORD $0x4ea3bc55 // addp v21.4s, v2.4s, v3.4s
+	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
 	WORD $0x4eb5be8c // addp v12.4s, v20.4s, v21.4s
-	WORD $0x6eaa858e // sub v14.4s, v12.4s, v10.4s
 	WORD $0x4ea5bc94 // addp v20.4s, v4.4s, v5.4s
-	WORD $0x4ea7bcd5 // addp v21.4s, v6.4s, v7.4s
-	WORD $0x4eb5be8d // addp v13.4s, v20.4s, v21.4s
-	WORD $0x6eab85af // sub v15.4s, v13.4s, v11.4s
-	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
-	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
+	WORD $0x4e606b06 // sadalp v6.4s, v24.8h
 	FMOVD 72(R24), F24
-	FLDPQ 0(R24), (F26, F27)
+	WORD $0x4e606b27 // sadalp v7.4s, v25.8h
+	WORD $0x6eaa858e // sub v14.4s, v12.4s, v10.4s
+	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
 	WORD $0x0f08a718 // sshll v24.8h, v24.8b, #0
+	WORD $0x4ea7bcd5 // addp v21.4s, v6.4s, v7.4s
 	WORD $0x4f10a719 // sshll2 v25.4s, v24.8h, #0
 	WORD $0x0f10a718 // sshll v24.4s, v24.4h, #0
+	WORD $0x4eb5be8d // addp v13.4s, v20.4s, v21.4s
+	FLDPQ 48(R0), (F20, F21)
 	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
 	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
+	WORD $0x6eab85af // sub v15.4s, v13.4s, v11.4s
 	WORD $0x6e38df58 // fmul v24.4s, v26.4s, v24.4s
+	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
 	WORD $0x6e39df79 // fmul v25.4s, v27.4s, v25.4s
+	FLDPQ 32(R24), (F26, F27)
+	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
 	WORD $0x6e38ddce // fmul v14.4s, v14.4s, v24.4s
-	WORD $0x6e39ddef // fmul v15.4s, v15.4s, v25.4s
-	WORD $0x4f9291ce // fmul v14.4s, v14.4s, v18.s[0]
-	WORD $0x4f9291ef // fmul v15.4s, v15.4s, v18.s[0]
-	WORD $0x4e2ed508 // fadd v8.4s, v8.4s, v14.4s
-	WORD $0x4e2fd529 // fadd v9.4s, v9.4s, v15.4s
 	FMOVD 200(R24), F24
-	FLDPQ 32(R24), (F26, F27)
+	WORD $0x6e39ddef // fmul v15.4s, v15.4s, v25.4s
+	WORD $0x4f9291ce // fmul v14.4s, v14.4s, v18.s[0]
 	WORD $0x0f08a718 // sshll v24.8h, v24.8b, #0
+	WORD $0x4f9291ef // fmul v15.4s, v15.4s, v18.s[0]
 	WORD $0x4f10a719 // sshll2 v25.4s, v24.8h, #0
 	WORD $0x0f10a718 // sshll v24.4s, v24.4h, #0
+	WORD $0x4e2ed508 // fadd v8.4s, v8.4s, v14.4s
 	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
 	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
+	WORD $0x4e2fd529 // fadd v9.4s, v9.4s, v15.4s
+	FLDPQ.P 32(R8), (F14, F15)
 	WORD $0x6e38df58 // fmul v24.4s, v26.4s, v24.4s
 	WORD $0x6e39df79 // fmul v25.4s, v27.4s, v25.4s
-	WORD $0x4e21da76 // scvtf v22.4s, v19.4s
+	FLDPQ 0(R24), (F26, F27)
 	WORD $0x6e36df18 // fmul v24.4s, v24.4s, v22.4s
 	WORD $0x6e36df39 // fmul v25.4s, v25.4s, v22.4s
+	FLDPQ 48(R1), (F22, F23)
 	WORD $0x4f929318 // fmul v24.4s, v24.4s, v18.s[0]
 	WORD $0x4f929339 // fmul v25.4s, v25.4s, v18.s[0]
-	WORD $0x4eb8d508 // fsub v8.4s, v8.4s, v24.4s
-	WORD $0x4eb9d529 // fsub v9.4s, v9.4s, v25.4s
-	FLDPQ.P 32(R8), (F14, F15)
-	FLDPQ 48(R0), (F20, F21)
-	FLDPQ 48(R1), (F22, F23)
-	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
-	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
-	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
-	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
-	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
-	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
-	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
-	WORD $0x0e2f82f9 // smlal v25.8h, v23.8b, v15.8b
-	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e606b00 // sadalp v0.4s, v24.8h
-	WORD $0x4e606b21 // sadalp v1.4s, v25.8h
-	FLDPQ 48(R2), (F20, F21)
-	FLDPQ 48(R3), (F22, F23)
-	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
-	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
-	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
-	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
-	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
-	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
-	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
-	WORD $0x0e2f82f9 // smlal v25.8h, v23.8b, v15.8b
-	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e606b02 // sadalp v2.4s, v24.8h
-	WORD $0x4e606b23 // sadalp v3.4s, v25.8h
-	FLDPQ 48(R4), (F20, F21)
-	FLDPQ 48(R5), (F22, F23)
-	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
-	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
-	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
-	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
-	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
-	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
-	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
-	WORD $0x0e2f82f9 // smlal v25.8h, v23.8b, v15.8b
-	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e606b04 // sadalp v4.4s, v24.8h
-	WORD $0x4e606b25 // sadalp v5.4s, v25.8h
-	FLDPQ 48(R6), (F20, F21)
-	FLDPQ 48(R7), (F22, F23)
-	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
-	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
-	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
-	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
-	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
-	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
-	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
-	WORD $0x0e2f82f9 // smlal v25.8h, v23.8b, v15.8b
-	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e606b06 // sadalp v6.4s, v24.8h
-	WORD $0x4e606b27 // sadalp v7.4s, v25.8h
 	FMOVS.P 4(R9), F18
-	VLD1R.P 4(R10), [V19.S4]
-	WORD $0x4e602a73 // saddlp v19.4s, v19.8h
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
+	WORD $0x4eb8d508 // fsub v8.4s, v8.4s, v24.4s
+	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
+	WORD $0x4eb9d529 // fsub v9.4s, v9.4s, v25.4s
+	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
+	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
+	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
+	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
+	WORD $0x0e2f82f9 // smlal v25.8h, v23.8b, v15.8b
+	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
+	FLDPQ 48(R2), (F20, F21)
+	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
+	FLDPQ 48(R3), (F22, F23)
+	WORD $0x4e606b00 // sadalp v0.4s, v24.8h
+	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e606b21 // sadalp v1.4s, v25.8h
+	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
+	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
+	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
+	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
+	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
+	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
+	WORD $0x0e2f82f9 // smlal v25.8h, v23.8b, v15.8b
+	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
+	FLDPQ 48(R4), (F20, F21)
+	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
+	FLDPQ 48(R5), (F22, F23)
+	WORD $0x4e606b02 // sadalp v2.4s, v24.8h
+	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e606b23 // sadalp v3.4s, v25.8h
+	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
+	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
+	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
+	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
+	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
+	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
+	WORD $0x0e2f82f9 // smlal v25.8h, v23.8b, v15.8b
+	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
+	FLDPQ 48(R6), (F20, F21)
+	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
+	FLDPQ 48(R7), (F22, F23)
+	WORD $0x4e606b04 // sadalp v4.4s, v24.8h
+	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e606b25 // sadalp v5.4s, v25.8h
+	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
+	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
+	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
+	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
 	WORD $0x4ea1bc14 // addp v20.4s, v0.4s, v1.4s
+	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
+	WORD $0x4e21da76 // scvtf v22.4s, v19.4s
+	VLD1R.P 4(R10), [V19.S4]
+	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
+	WORD $0x0e2f82f9 // smlal v25.8h, v23.8b, v15.8b
+	WORD $0x4e602a73 // saddlp v19.4s, v19.8h
+	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
 	WORD $0x4ea3bc55 // addp v21.4s, v2.4s, v3.4s
+	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
 	WORD $0x4eb5be8a // addp v10.4s, v20.4s, v21.4s
-	WORD $0x6eac854e // sub v14.4s, v10.4s, v12.4s
 	WORD $0x4ea5bc94 // addp v20.4s, v4.4s, v5.4s
-	WORD $0x4ea7bcd5 // addp v21.4s, v6.4s, v7.4s
-	WORD $0x4eb5be8b // addp v11.4s, v20.4s, v21.4s
-	WORD $0x6ead856f // sub v15.4s, v11.4s, v13.4s
-	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
-	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
+	WORD $0x4e606b06 // sadalp v6.4s, v24.8h
 	FMOVD 80(R24), F24
-	FLDPQ 0(R24), (F26, F27)
+	WORD $0x4e606b27 // sadalp v7.4s, v25.8h
+	WORD $0x6eac854e // sub v14.4s, v10.4s, v12.4s
+	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
 	WORD $0x0f08a718 // sshll v24.8h, v24.8b, #0
+	WORD $0x4ea7bcd5 // addp v21.4s, v6.4s, v7.4s
 	WORD $0x4f10a719 // sshll2 v25.4s, v24.8h, #0
 	WORD $0x0f10a718 // sshll v24.4s, v24.4h, #0
-	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
-	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
-	WORD $0x6e38df58 // fmul v24.4s, v26.4s, v24.4s
-	WORD $0x6e39df79 // fmul v25.4s, v27.4s, v25.4s
-	WORD $0x6e38ddce // fmul v14.4s, v14.4s, v24.4s
-	WORD $0x6e39ddef // fmul v15.4s, v15.4s, v25.4s
-	WORD $0x4f9291ce // fmul v14.4s, v14.4s, v18.s[0]
-	WORD $0x4f9291ef // fmul v15.4s, v15.4s, v18.s[0]
-	WORD $0x4e2ed508 // fadd v8.4s, v8.4s, v14.4s
-	WORD $0x4e2fd529 // fadd v9.4s, v9.4s, v15.4s
-	FMOVD 208(R24), F24
-	FLDPQ 32(R24), (F26, F27)
-	WORD $0x0f08a718 // sshll v24.8h, v24.8b, #0
-	WORD $0x4f10a719 // sshll2 v25.4s, v24.8h, #0
-	WORD $0x0f10a718 // sshll v24.4s, v24.4h, #0
-	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
-	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
-	WORD $0x6e38df58 // fmul v24.4s, v26.4s, v24.4s
-	WORD $0x6e39df79 // fmul v25.4s, v27.4s, v25.4s
-	WORD $0x4e21da76 // scvtf v22.4s, v19.4s
-	WORD $0x6e36df18 // fmul v24.4s, v24.4s, v22.4s
-	WORD $0x6e36df39 // fmul v25.4s, v25.4s, v22.4s
-	WORD $0x4f929318 // fmul v24.4s, v24.4s, v18.s[0]
-	WORD $0x4f929339 // fmul v25.4s, v25.4s, v18.s[0]
-	WORD $0x4eb8d508 // fsub v8.4s, v8.4s, v24.4s
-	WORD $0x4eb9d529 // fsub v9.4s, v9.4s, v25.4s
-	FLDPQ.P 32(R8), (F14, F15)
+	WORD $0x4eb5be8b // addp v11.4s, v20.4s, v21.4s
 	FLDPQ 48(R0), (F20, F21)
+	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
+	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
+	WORD $0x6ead856f // sub v15.4s, v11.4s, v13.4s
+	WORD $0x6e38df58 // fmul v24.4s, v26.4s, v24.4s
+	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
+	WORD $0x6e39df79 // fmul v25.4s, v27.4s, v25.4s
+	FLDPQ 32(R24), (F26, F27)
+	WORD $0x6f0c0694 // ushr v20.16b, v20.16b, #4
+	WORD $0x6f0c06b5 // ushr v21.16b, v21.16b, #4
+	WORD $0x6e38ddce // fmul v14.4s, v14.4s, v24.4s
+	FMOVD 208(R24), F24
+	WORD $0x6e39ddef // fmul v15.4s, v15.4s, v25.4s
+	WORD $0x4f9291ce // fmul v14.4s, v14.4s, v18.s[0]
+	WORD $0x0f08a718 // sshll v24.8h, v24.8b, #0
+	WORD $0x4f9291ef // fmul v15.4s, v15.4s, v18.s[0]
+	WORD $0x4f10a719 // sshll2 v25.4s, v24.8h, #0
+	WORD $0x0f10a718 // sshll v24.4s, v24.4h, #0
+	WORD $0x4e2ed508 // fadd v8.4s, v8.4s, v14.4s
+	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
+	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
+	WORD $0x4e2fd529 // fadd v9.4s, v9.4s, v15.4s
+	FLDPQ.P 32(R8), (F14, F15)
+	WORD $0x6e38df58 // fmul v24.4s, v26.4s, v24.4s
+	WORD $0x6e39df79 // fmul v25.4s, v27.4s, v25.4s
+	FLDPQ 0(R24), (F26, F27)
+	WORD $0x6e36df18 // fmul v24.4s, v24.4s, v22.4s
+	WORD $0x6e36df39 // fmul v25.4s, v25.4s, v22.4s
 	FLDPQ 48(R1), (F22, F23)
-	WORD $0x6f0c0694 // ushr v20.16b, v20.16b, #4
+	WORD $0x4f929318 // fmul v24.4s, v24.4s, v18.s[0]
+	WORD $0x4f929339 // fmul v25.4s, v25.4s, v18.s[0]
+	FMOVS.P 4(R9), F18
 	WORD $0x6f0c06d6 // ushr v22.16b, v22.16b, #4
-	WORD $0x6f0c06b5 // ushr v21.16b, v21.16b, #4
 	WORD $0x6f0c06f7 // ushr v23.16b, v23.16b, #4
+	WORD $0x4eb8d508 // fsub v8.4s, v8.4s, v24.4s
 	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
+	WORD $0x4eb9d529 // fsub v9.4s, v9.4s, v25.4s
 	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
 	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
 	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
 	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
 	WORD $0x0e2f82f9 // smlal v25.8h, v23.8b, v15.8b
 	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e606b00 // sadalp v0.4s, v24.8h
-	WORD $0x4e606b21 // sadalp v1.4s, v25.8h
 	FLDPQ 48(R2), (F20, F21)
+	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
 	FLDPQ 48(R3), (F22, F23)
+	WORD $0x4e606b00 // sadalp v0.4s, v24.8h
 	WORD $0x6f0c0694 // ushr v20.16b, v20.16b, #4
-	WORD $0x6f0c06d6 // ushr v22.16b, v22.16b, #4
 	WORD $0x6f0c06b5 // ushr v21.16b, v21.16b, #4
-	WORD $0x6f0c06f7 // ushr v23.16b, v23.16b, #4
+	WORD $0x6f0c06d6 // ushr v22.16b, v22.16b, #4
+	WORD $0x4e606b21 // sadalp v1.4s, v25.8h
 	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
+	WORD $0x6f0c06f7 // ushr v23.16b, v23.16b, #4
 	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
 	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
 	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
 	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
 	WORD $0x0e2f82f9 // smlal v25.8h, v23.8b, v15.8b
 	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e606b02 // sadalp v2.4s, v24.8h
-	WORD $0x4e606b23 // sadalp v3.4s, v25.8h
 	FLDPQ 48(R4), (F20, F21)
+	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
 	FLDPQ 48(R5), (F22, F23)
+	WORD $0x4e606b02 // sadalp v2.4s, v24.8h
 	WORD $0x6f0c0694 // ushr v20.16b, v20.16b, #4
-	WORD $0x6f0c06d6 // ushr v22.16b, v22.16b, #4
 	WORD $0x6f0c06b5 // ushr v21.16b, v21.16b, #4
-	WORD $0x6f0c06f7 // ushr v23.16b, v23.16b, #4
+	WORD $0x6f0c06d6 // ushr v22.16b, v22.16b, #4
+	WORD $0x4e606b23 // sadalp v3.4s, v25.8h
 	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
+	WORD $0x6f0c06f7 // ushr v23.16b, v23.16b, #4
 	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
 	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
 	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
 	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
 	WORD $0x0e2f82f9 // smlal v25.8h, v23.8b, v15.8b
 	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e606b04 // sadalp v4.4s, v24.8h
-	WORD $0x4e606b25 // sadalp v5.4s, v25.8h
 	FLDPQ 48(R6), (F20, F21)
+	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
 	FLDPQ 48(R7), (F22, F23)
+	WORD $0x4e606b04 // sadalp v4.4s, v24.8h
 	WORD $0x6f0c0694 // ushr v20.16b, v20.16b, #4
-	WORD $0x6f0c06d6 // ushr v22.16b, v22.16b, #4
 	WORD $0x6f0c06b5 // ushr v21.16b, v21.16b, #4
-	WORD $0x6f0c06f7 // ushr v23.16b, v23.16b, #4
+	WORD $0x6f0c06d6 // ushr v22.16b, v22.16b, #4
+	WORD $0x4e606b25 // sadalp v5.4s, v25.8h
 	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
+	WORD $0x6f0c06f7 // ushr v23.16b, v23.16b, #4
 	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
 	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
+	WORD $0x4ea1bc14 // addp v20.4s, v0.4s, v1.4s
 	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
+	WORD $0x4e21da76 // scvtf v22.4s, v19.4s
+	VLD1R.P 4(R10), [V19.S4]
 	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
 	WORD $0x0e2f82f9 // smlal v25.8h, v23.8b, v15.8b
-	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e606b06 // sadalp v6.4s, v24.8h
-	WORD $0x4e606b27 // sadalp v7.4s, v25.8h
-	FMOVS.P 4(R9), F18
-	VLD1R.P 4(R10), [V19.S4]
 	WORD $0x4e602a73 // saddlp v19.4s, v19.8h
-	WORD $0x4ea1bc14 // addp v20.4s, v0.4s, v1.4s
+	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
 	WORD $0x4ea3bc55 // addp v21.4s, v2.4s, v3.4s
+	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
 	WORD $0x4eb5be8c // addp v12.4s, v20.4s, v21.4s
-	WORD $0x6eaa858e // sub v14.4s, v12.4s, v10.4s
 	WORD $0x4ea5bc94 // addp v20.4s, v4.4s, v5.4s
-	WORD $0x4ea7bcd5 // addp v21.4s, v6.4s, v7.4s
-	WORD $0x4eb5be8d // addp v13.4s, v20.4s, v21.4s
-	WORD $0x6eab85af // sub v15.4s, v13.4s, v11.4s
-	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
-	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
+	WORD $0x4e606b06 // sadalp v6.4s, v24.8h
 	FMOVD 88(R24), F24
-	FLDPQ 0(R24), (F26, F27)
+	WORD $0x4e606b27 // sadalp v7.4s, v25.8h
+	WORD $0x6eaa858e // sub v14.4s, v12.4s, v10.4s
+	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
 	WORD $0x0f08a718 // sshll v24.8h, v24.8b, #0
+	WORD $0x4ea7bcd5 // addp v21.4s, v6.4s, v7.4s
 	WORD $0x4f10a719 // sshll2 v25.4s, v24.8h, #0
 	WORD $0x0f10a718 // sshll v24.4s, v24.4h, #0
+	WORD $0x4eb5be8d // addp v13.4s, v20.4s, v21.4s
+	FLDPQ 80(R0), (F20, F21)
 	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
 	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
+	WORD $0x6eab85af // sub v15.4s, v13.4s, v11.4s
 	WORD $0x6e38df58 // fmul v24.4s, v26.4s, v24.4s
+	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
 	WORD $0x6e39df79 // fmul v25.4s, v27.4s, v25.4s
+	FLDPQ 32(R24), (F26, F27)
+	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
 	WORD $0x6e38ddce // fmul v14.4s, v14.4s, v24.4s
-	WORD $0x6e39ddef // fmul v15.4s, v15.4s, v25.4s
-	WORD $0x4f9291ce // fmul v14.4s, v14.4s, v18.s[0]
-	WORD $0x4f9291ef // fmul v15.4s, v15.4s, v18.s[0]
-	WORD $0x4e2ed508 // fadd v8.4s, v8.4s, v14.4s
-	WORD $0x4e2fd529 // fadd v9.4s, v9.4s, v15.4s
 	FMOVD 216(R24), F24
-	FLDPQ 32(R24), (F26, F27)
+	WORD $0x6e39ddef // fmul v15.4s, v15.4s, v25.4s
+	WORD $0x4f9291ce // fmul v14.4s, v14.4s, v18.s[0]
 	WORD $0x0f08a718 // sshll v24.8h, v24.8b, #0
+	WORD $0x4f9291ef // fmul v15.4s, v15.4s, v18.s[0]
 	WORD $0x4f10a719 // sshll2 v25.4s, v24.8h, #0
 	WORD $0x0f10a718 // sshll v24.4s, v24.4h, #0
+	WORD $0x4e2ed508 // fadd v8.4s, v8.4s, v14.4s
 	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
 	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
+	WORD $0x4e2fd529 // fadd v9.4s, v9.4s, v15.4s
+	FLDPQ.P 32(R8), (F14, F15)
 	WORD $0x6e38df58 // fmul v24.4s, v26.4s, v24.4s
 	WORD $0x6e39df79 // fmul v25.4s, v27.4s, v25.4s
-	WORD $0x4e21da76 // scvtf v22.4s, v19.4s
+	FLDPQ 0(R24), (F26, F27)
 	WORD $0x6e36df18 // fmul v24.4s, v24.4s, v22.4s
 	WORD $0x6e36df39 // fmul v25.4s, v25.4s, v22.4s
+	FLDPQ 80(R1), (F22, F23)
 	WORD $0x4f929318 // fmul v24.4s, v24.4s, v18.s[0]
 	WORD $0x4f929339 // fmul v25.4s, v25.4s, v18.s[0]
-	WORD $0x4eb8d508 // fsub v8.4s, v8.4s, v24.4s
-	WORD $0x4eb9d529 // fsub v9.4s, v9.4s, v25.4s
-	FLDPQ.P 32(R8), (F14, F15)
-	FLDPQ 80(R0), (F20, F21)
-	FLDPQ 80(R1), (F22, F23)
-	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
-	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
-	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
-	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
-	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
-	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
-	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
-	WORD $0x0e2f82f9 // smlal v25.8h, v23.8b, v15.8b
-	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e606b00 // sadalp v0.4s, v24.8h
-	WORD $0x4e606b21 // sadalp v1.4s, v25.8h
-	FLDPQ 80(R2), (F20, F21)
-	FLDPQ 80(R3), (F22, F23)
-	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
-	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
-	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
-	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
-	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
-	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
-	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
-	WORD $0x0e2f82f9 // smlal v25.8h, v23.8b, v15.8b
-	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e606b02 // sadalp v2.4s, v24.8h
-	WORD $0x4e606b23 // sadalp v3.4s, v25.8h
-	FLDPQ 80(R4), (F20, F21)
-	FLDPQ 80(R5), (F22, F23)
-	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
-	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
-	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
-	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
-	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
-	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
-	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
-	WORD $0x0e2f82f9 // smlal v25.8h, v23.8b, v15.8b
-	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e606b04 // sadalp v4.4s, v24.8h
-	WORD $0x4e606b25 // sadalp v5.4s, v25.8h
-	FLDPQ 80(R6), (F20, F21)
-	FLDPQ 80(R7), (F22, F23)
-	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
-	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
-	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
-	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
-	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
-	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
-	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
-	WORD $0x0e2f82f9 // smlal v25.8h, v23.8b, v15.8b
-	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e606b06 // sadalp v6.4s, v24.8h
-	WORD $0x4e606b27 // sadalp v7.4s, v25.8h
 	FMOVS.P 4(R9), F18
-	VLD1R.P 4(R10), [V19.S4]
-	WORD $0x4e602a73 // saddlp v19.4s, v19.8h
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
+	WORD $0x4eb8d508 // fsub v8.4s, v8.4s, v24.4s
+	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
+	WORD $0x4eb9d529 // fsub v9.4s, v9.4s, v25.4s
+	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
+	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
+	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
+	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
+	WORD $0x0e2f82f9 // smlal v25.8h, v23.8b, v15.8b
+	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
+	FLDPQ 80(R2), (F20, F21)
+	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
+	FLDPQ 80(R3), (F22, F23)
+	WORD $0x4e606b00 // sadalp v0.4s, v24.8h
+	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e606b21 // sadalp v1.4s, v25.8h
+	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
+	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
+	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
+	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
+	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
+	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
+	WORD $0x0e2f82f9 // smlal v25.8h, v23.8b, v15.8b
+	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
+	FLDPQ 80(R4), (F20, F21)
+	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
+	FLDPQ 80(R5), (F22, F23)
+	WORD $0x4e606b02 // sadalp v2.4s, v24.8h
+	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e606b23 // sadalp v3.4s, v25.8h
+	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
+	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
+	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
+	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
+	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
+	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
+	WORD $0x0e2f82f9 // smlal v25.8h, v23.8b, v15.8b
+	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
+	FLDPQ 80(R6), (F20, F21)
+	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
+	FLDPQ 80(R7), (F22, F23)
+	WORD $0x4e606b04 // sadalp v4.4s, v24.8h
+	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e606b25 // sadalp v5.4s, v25.8h
+	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
+	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
+	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
+	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
 	WORD $0x4ea1bc14 // addp v20.4s, v0.4s, v1.4s
+	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
+	WORD $0x4e21da76 // scvtf v22.4s, v19.4s
+	VLD1R.P 4(R10), [V19.S4]
+	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
+	WORD $0x0e2f82f9 // smlal v25.8h, v23.8b, v15.8b
+	WORD $0x4e602a73 // saddlp v19.4s, v19.8h
+	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
 	WORD $0x4ea3bc55 // addp v21.4s, v2.4s, v3.4s
+	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
 	WORD $0x4eb5be8a // addp v10.4s, v20.4s, v21.4s
-	WORD $0x6eac854e // sub v14.4s, v10.4s, v12.4s
 	WORD $0x4ea5bc94 // addp v20.4s, v4.4s, v5.4s
-	WORD $0x4ea7bcd5 // addp v21.4s, v6.4s, v7.4s
-	WORD $0x4eb5be8b // addp v11.4s, v20.4s, v21.4s
-	WORD $0x6ead856f // sub v15.4s, v11.4s, v13.4s
-	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
-	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
+	WORD $0x4e606b06 // sadalp v6.4s, v24.8h
 	FMOVD 96(R24), F24
-	FLDPQ 0(R24), (F26, F27)
-	WORD $0x0f08a718 // sshll v24.8h, v24.8b, #0
-	WORD $0x4f10a719 // sshll2 v25.4s, v24.8h, #0
-	WORD $0x0f10a718 // sshll v24.4s, v24.4h, #0
-	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
-	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
-	WORD $0x6e38df58 // fmul v24.4s, v26.4s, v24.4s
-	WORD $0x6e39df79 // fmul v25.4s, v27.4s, v25.4s
-	WORD $0x6e38ddce // fmul v14.4s, v14.4s, v24.4s
-	WORD $0x6e39ddef // fmul v15.4s, v15.4s, v25.4s
-	WORD $0x4f9291ce // fmul v14.4s, v14.4s, v18.s[0]
-	WORD $0x4f9291ef // fmul v15.4s, v15.4s, v18.s[0]
-	WORD $0x4e2ed508 // fadd v8.4s, v8.4s, v14.4s
-	WORD $0x4e2fd529 // fadd v9.4s, v9.4s, v15.4s
-	FMOVD 224(R24), F24
-	FLDPQ 32(R24), (F26, F27)
-	WORD $0x0f08a718 // sshll v24.8h, v24.8b, #0
-	WORD $0x4f10a719 // sshll2 v25.4s, v24.8h, #0
-	WORD $0x0f10a718 // sshll v24.4s, v24.4h, #0
-	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
-	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
-	WORD $0x6e38df58 // fmul v24.4s, v26.4s, v24.4s
-	WORD $0x6e39df79 // fmul v25.4s, v27.4s, v25.4s
-	WORD $0x4e21da76 // scvtf v22.4s, v19.4s
-	WORD $0x6e36df18 // fmul v24.4s, v24.4s, v22.4s
-	WORD $0x6e36df39 // fmul v25.4s, v25.4s, v22.4s
-	WORD $0x4f929318 // fmul v24.4s, v24.4s, v18.s[0]
-	WORD $0x4f929339 // fmul v25.4s, v25.4s, v18.s[0]
-	WORD $0x4eb8d508 // fsub v8.4s, v8.4s, v24.4s
-	WORD $0x4eb9d529 // fsub v9.4s, v9.4s, v25.4s
-	FLDPQ.P 32(R8), (F14, F15)
-	FLDPQ 80(R0), (F20, F21)
-	FLDPQ 80(R1), (F22, F23)
-	WORD $0x6f0c0694 // ushr v20.16b, v20.16b, #4
-	WORD $0x6f0c06d6 // ushr v22.16b, v22.16b, #4
-	WORD $0x6f0c06b5 // ushr v21.16b, v21.16b, #4
-	WORD $0x6f0c06f7 // ushr v23.16b, v23.16b, #4
-	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
-	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
-	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
-	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
-	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
-	WORD $0x0e2f82f9 // smlal v25.8h, v23.8b, v15.8b
-	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e606b00 // sadalp v0.4s, v24.8h
-	WORD $0x4e606b21 // sadalp v1.4s, v25.8h
-	FLDPQ 80(R2), (F20, F21)
-	FLDPQ 80(R3), (F22, F23)
-	WORD $0x6f0c0694 // ushr v20.16b, v20.16b, #4
-	WORD $0x6f0c06d6 // ushr v22.16b, v22.16b, #4
-	WORD $0x6f0c06b5 // ushr v21.16b, v21.16b, #4
-	WORD $0x6f0c06f7 // ushr v23.16b, v23.16b, #4
-	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
-	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
-	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
-	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
-	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
-	WORD $0x0e2f82f9 // smlal v25.8h, v23.8b, v15.8b
-	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e606b02 // sadalp v2.4s, v24.8h
-	WORD $0x4e606b23 // sadalp v3.4s, v25.8h
-	FLDPQ 80(R4), (F20, F21)
-	FLDPQ 80(R5), (F22, F23)
-	WORD $0x6f0c0694 // ushr v20.16b, v20.16b, #4
-	WORD $0x6f0c06d6 // ushr v22.16b, v22.16b, #4
-	WORD $0x6f0c06b5 // ushr v21.16b, v21.16b, #4
-	WORD $0x6f0c06f7 // ushr v23.16b, v23.16b, #4
-	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
-	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
-	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
-	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
-	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
-	WORD $0x0e2f82f9 // smlal v25.8h, v23.8b, v15.8b
-	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e606b04 // sadalp v4.4s, v24.8h
-	WORD $0x4e606b25 // sadalp v5.4s, v25.8h
-	FLDPQ 80(R6), (F20, F21)
-	FLDPQ 80(R7), (F22, F23)
-	WORD $0x6f0c0694 // ushr v20.16b, v20.16b, #4
-	WORD $0x6f0c06d6 // ushr v22.16b, v22.16b, #4
-	WORD $0x6f0c06b5 // ushr v21.16b, v21.16b, #4
-	WORD $0x6f0c06f7 // ushr v23.16b, v23.16b, #4
-	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
-	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
-	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
-	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
-	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
-	WORD $0x0e2f82f9 // smlal v25.8h, v23.8b, v15.8b
-	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e606b06 // sadalp v6.4s, v24.8h
 	WORD $0x4e606b27 // sadalp v7.4s, v25.8h
-	FMOVS.P 4(R9), F18
-	VLD1R.P 4(R10), [V19.S4]
-	WORD $0x4e602a73 // saddlp v19.4s, v19.8h
-	WORD $0x4ea1bc14 // addp v20.4s, v0.4s, v1.4s
-	WORD $0x4ea3bc55 // addp v21.4s, v2.4s, v3.4s
-	WORD $0x4eb5be8c // addp v12.4s, v20.4s, v21.4s
-	WORD $0x6eaa858e // sub v14.4s, v12.4s, v10.4s
-	WORD $0x4ea5bc94 // addp v20.4s, v4.4s, v5.4s
-	WORD $0x4ea7bcd5 // addp v21.4s, v6.4s, v7.4s
-	WORD $0x4eb5be8d // addp v13.4s, v20.4s, v21.4s
-	WORD $0x6eab85af // sub v15.4s, v13.4s, v11.4s
-	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
-	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
-	FMOVD 104(R24), F24
-	FLDPQ 0(R24), (F26, F27)
-	WORD $0x0f08a718 // sshll v24.8h, v24.8b, #0
-	WORD $0x4f10a719 // sshll2 v25.4s, v24.8h, #0
-	WORD $0x0f10a718 // sshll v24.4s, v24.4h, #0
-	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
-	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
-	WORD $0x6e38df58 // fmul v24.4s, v26.4s, v24.4s
-	WORD $0x6e39df79 // fmul v25.4s, v27.4s, v25.4s
-	WORD $0x6e38ddce // fmul v14.4s, v14.4s, v24.4s
-	WORD $0x6e39ddef // fmul v15.4s, v15.4s, v25.4s
-	WORD $0x4f9291ce // fmul v14.4s, v14.4s, v18.s[0]
-	WORD $0x4f9291ef // fmul v15.4s, v15.4s, v18.s[0]
-	WORD $0x4e2ed508 // fadd v8.4s, v8.4s, v14.4s
-	WORD $0x4e2fd529 // fadd v9.4s, v9.4s, v15.4s
-	FMOVD 232(R24), F24
-	FLDPQ 32(R24), (F26, F27)
-	WORD $0x0f08a718 // sshll v24.8h, v24.8b, #0
-	WORD $0x4f10a719 // sshll2 v25.4s, v24.8h, #0
-	WORD $0x0f10a718 // sshll v24.4s, v24.4h, #0
-	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
-	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
-	WORD $0x6e38df58 // fmul v24.4s, v26.4s, v24.4s
-	WORD $0x6e39df79 // fmul v25.4s, v27.4s, v25.4s
-	WORD $0x4e21da76 // scvtf v22.4s, v19.4s
-	WORD $0x6e36df18 // fmul v24.4s, v24.4s, v22.4s
-	WORD $0x6e36df39 // fmul v25.4s, v25.4s, v22.4s
-	WORD $0x4f929318 // fmul v24.4s, v24.4s, v18.s[0]
-	WORD $0x4f929339 // fmul v25.4s, v25.4s, v18.s[0]
-	WORD $0x4eb8d508 // fsub v8.4s, v8.4s, v24.4s
-	WORD $0x4eb9d529 // fsub v9.4s, v9.4s, v25.4s
-	FLDPQ.P 32(R8), (F14, F15)
-	FLDPQ 112(R0), (F20, F21)
-	FLDPQ 112(R1), (F22, F23)
-	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
-	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
-	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
-	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
-	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
-	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
-	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
-	WORD $0x0e2f82f9 // smlal v25.8h, v23.8b, v15.8b
-	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e606b00 // sadalp v0.4s, v24.8h
-	WORD $0x4e606b21 // sadalp v1.4s, v25.8h
-	FLDPQ 112(R2), (F20, F21)
-	FLDPQ 112(R3), (F22, F23)
-	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
-	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
-	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
-	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
-	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
-	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
-	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
-	WORD $0x0e2f82f9 // smlal v25.8h, v23.8b, v15.8b
-	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e606b02 // sadalp v2.4s, v24.8h
-	WORD $0x4e606b23 // sadalp v3.4s, v25.8h
-	FLDPQ 112(R4), (F20, F21)
-	FLDPQ 112(R5), (F22, F23)
-	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
-	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
-	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
-	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
-	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
-	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
-	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
-	WORD $0x0e2f82f9 // smlal v25.8h, v23.8b, v15.8b
-	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e606b04 // sadalp v4.4s, v24.8h
-	WORD $0x4e606b25 // sadalp v5.4s, v25.8h
-	FLDPQ 112(R6), (F20, F21)
-	FLDPQ 112(R7), (F22, F23)
-	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
-	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
-	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
-	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
-	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
-	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
-	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
-	WORD $0x0e2f82f9 // smlal v25.8h, v23.8b, v15.8b
-	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e606b06 // sadalp v6.4s, v24.8h
-	WORD $0x4e606b27 // sadalp v7.4s, v25.8h
-	FMOVS.P 4(R9), F18
-	VLD1R.P 4(R10), [V19.S4]
-	WORD $0x4e602a73 // saddlp v19.4s, v19.8h
-	WORD $0x4ea1bc14 // addp v20.4s, v0.4s, v1.4s
-	WORD $0x4ea3bc55 // addp v21.4s, v2.4s, v3.4s
-	WORD $0x4eb5be8a // addp v10.4s, v20.4s, v21.4s
 	WORD $0x6eac854e // sub v14.4s, v10.4s, v12.4s
-	WORD $0x4ea5bc94 // addp v20.4s, v4.4s, v5.4s
+	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
+	WORD $0x0f08a718 // sshll v24.8h, v24.8b, #0
 	WORD $0x4ea7bcd5 // addp v21.4s, v6.4s, v7.4s
+	WORD $0x4f10a719 // sshll2 v25.4s, v24.8h, #0
+	WORD $0x0f10a718 // sshll v24.4s, v24.4h, #0
 	WORD $0x4eb5be8b // addp v11.4s, v20.4s, v21.4s
+	FLDPQ 80(R0), (F20, F21)
+	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
+	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
 	WORD $0x6ead856f // sub v15.4s, v11.4s, v13.4s
-	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
-	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
-	FMOVD 112(R24), F24
-	FLDPQ 0(R24), (F26, F27)
-	WORD $0x0f08a718 // sshll v24.8h, v24.8b, #0
-	WORD $0x4f10a719 // sshll2 v25.4s, v24.8h, #0
-	WORD $0x0f10a718 // sshll v24.4s, v24.4h, #0
-	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
-	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
 	WORD $0x6e38df58 // fmul v24.4s, v26.4s, v24.4s
+	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
 	WORD $0x6e39df79 // fmul v25.4s, v27.4s, v25.4s
+	FLDPQ 32(R24), (F26, F27)
+	WORD $0x6f0c0694 // ushr v20.16b, v20.16b, #4
+	WORD $0x6f0c06b5 // ushr v21.16b, v21.16b, #4
 	WORD $0x6e38ddce // fmul v14.4s, v14.4s, v24.4s
+	FMOVD 224(R24), F24
 	WORD $0x6e39ddef // fmul v15.4s, v15.4s, v25.4s
 	WORD $0x4f9291ce // fmul v14.4s, v14.4s, v18.s[0]
-	WORD $0x4f9291ef // fmul v15.4s, v15.4s, v18.s[0]
-	WORD $0x4e2ed508 // fadd v8.4s, v8.4s, v14.4s
-	WORD $0x4e2fd529 // fadd v9.4s, v9.4s, v15.4s
-	FMOVD 240(R24), F24
-	FLDPQ 32(R24), (F26, F27)
 	WORD $0x0f08a718 // sshll v24.8h, v24.8b, #0
+	WORD $0x4f9291ef // fmul v15.4s, v15.4s, v18.s[0]
 	WORD $0x4f10a719 // sshll2 v25.4s, v24.8h, #0
 	WORD $0x0f10a718 // sshll v24.4s, v24.4h, #0
+	WORD $0x4e2ed508 // fadd v8.4s, v8.4s, v14.4s
 	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
 	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
-	WORD $0x6e38df58 // fmul v24.4s, v26.4s, v24.4s
-	WORD $0x6e39df79 // fmul v25.4s, v27.4s, v25.4s
-	WORD $0x4e21da76 // scvtf v22.4s, v19.4s
-	WORD $0x6e36df18 // fmul v24.4s, v24.4s, v22.4s
-	WORD $0x6e36df39 // fmul v25.4s, v25.4s, v22.4s
-	WORD $0x4f929318 // fmul v24.4s, v24.4s, v18.s[0]
-	WORD $0x4f929339 // fmul v25.4s, v25.4s, v18.s[0]
-	WORD $0x4eb8d508 // fsub v8.4s, v8.4s, v24.4s
-	WORD $0x4eb9d529 // fsub v9.4s, v9.4s, v25.4s
+	WORD $0x4e2fd529 // fadd v9.4s, v9.4s, v15.4s
 	FLDPQ.P 32(R8), (F14, F15)
-	FLDPQ 112(R0), (F20, F21)
-	FLDPQ 112(R1), (F22, F23)
-	WORD $0x6f0c0694 // ushr v20.16b, v20.16b, #4
-	WORD $0x6f0c06d6 // ushr v22.16b, v22.16b, #4
-	WORD $0x6f0c06b5 // ushr v21.16b, v21.16b, #4
-	WORD $0x6f0c06f7 // ushr v23.16b, v23.16b, #4
-	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
-	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
-	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
-	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
-	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
-	WORD $0x0e2f82f9 // smlal v25.8h, v23.8b, v15.8b
-	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e606b00 // sadalp v0.4s, v24.8h
-	WORD $0x4e606b21 // sadalp v1.4s, v25.8h
-	FLDPQ 112(R2), (F20, F21)
-	FLDPQ 112(R3), (F22, F23)
-	WORD $0x6f0c0694 // ushr v20.16b, v20.16b, #4
-	WORD $0x6f0c06d6 // ushr v22.16b, v22.16b, #4
-	WORD $0x6f0c06b5 // ushr v21.16b, v21.16b, #4
-	WORD $0x6f0c06f7 // ushr v23.16b, v23.16b, #4
-	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
-	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
-	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
-	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
-	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
-	WORD $0x0e2f82f9 // smlal v25.8h, v23.8b, v15.8b
-	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e606b02 // sadalp v2.4s, v24.8h
-	WORD $0x4e606b23 // sadalp v3.4s, v25.8h
-	FLDPQ 112(R4), (F20, F21)
-	FLDPQ 112(R5), (F22, F23)
-	WORD $0x6f0c0694 // ushr v20.16b, v20.16b, #4
-	WORD $0x6f0c06d6 // ushr v22.16b, v22.16b, #4
-	WORD $0x6f0c06b5 // ushr v21.16b, v21.16b, #4
-	WORD $0x6f0c06f7 // ushr v23.16b, v23.16b, #4
-	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
-	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
-	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
-	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
-	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
-	WORD $0x0e2f82f9 // smlal v25.8h, v23.8b, v15.8b
-	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e606b04 // sadalp v4.4s, v24.8h
-	WORD $0x4e606b25 // sadalp v5.4s, v25.8h
-	FLDPQ 112(R6), (F20, F21)
-	FLDPQ 112(R7), (F22, F23)
-	WORD $0x6f0c0694 // ushr v20.16b, v20.16b, #4
-	WORD $0x6f0c06d6 // ushr v22.16b, v22.16b, #4
-	WORD $0x6f0c06b5 // ushr v21.16b, v21.16b, #4
-	WORD $0x6f0c06f7 // ushr v23.16b, v23.16b, #4
-	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
-	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
-	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
-	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
-	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
-	WORD $0x0e2f82f9 // smlal v25.8h, v23.8b, v15.8b
-	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e606b06 // sadalp v6.4s, v24.8h
-	WORD $0x4e606b27 // sadalp v7.4s, v25.8h
-	FMOVS.P 4(R9), F18
-	VLD1R.P 4(R10), [V19.S4]
-	WORD $0x4e602a73 // saddlp v19.4s, v19.8h
-	WORD $0x4ea1bc14 // addp v20.4s, v0.4s, v1.4s
-	WORD $0x4ea3bc55 // addp v21.4s, v2.4s, v3.4s
-	WORD $0x4eb5be8c // addp v12.4s, v20.4s, v21.4s
-	WORD $0x6eaa858e // sub v14.4s, v12.4s, v10.4s
-	WORD $0x4ea5bc94 // addp v20.4s, v4.4s, v5.4s
-	WORD $0x4ea7bcd5 // addp v21.4s, v6.4s, v7.4s
-	WORD $0x4eb5be8d // addp v13.4s, v20.4s, v21.4s
-	WORD $0x6eab85af // sub v15.4s, v13.4s, v11.4s
-	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
-	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
-	FMOVD 120(R24), F24
+	WORD $0x6e38df58 // fmul v24.4s, v26.4s, v24.4s
+	WORD $0x6e39df79 // fmul v25.4s, v27.4s, v25.4s
 	FLDPQ 0(R24), (F26, F27)
-	WORD $0x0f08a718 // sshll v24.8h, v24.8b, #0
-	WORD $0x4f10a719 // sshll2 v25.4s, v24.8h, #0
-	WORD $0x0f10a718 // sshll v24.4s, v24.4h, #0
-	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
-	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
-	WORD $0x6e38df58 // fmul v24.4s, v26.4s, v24.4s
-	WORD $0x6e39df79 // fmul v25.4s, v27.4s, v25.4s
-	WORD $0x6e38ddce // fmul v14.4s, v14.4s, v24.4s
-	WORD $0x6e39ddef // fmul v15.4s, v15.4s, v25.4s
-	WORD $0x4f9291ce // fmul v14.4s, v14.4s, v18.s[0]
-	WORD $0x4f9291ef // fmul v15.4s, v15.4s, v18.s[0]
-	WORD $0x4e2ed508 // fadd v8.4s, v8.4s, v14.4s
-	WORD $0x4e2fd529 // fadd v9.4s, v9.4s, v15.4s
-	FMOVD 248(R24), F24
-	FLDPQ 32(R24), (F26, F27)
-	WORD $0x0f08a718 // sshll v24.8h, v24.8b, #0
-	WORD $0x4f10a719 // sshll2 v25.4s, v24.8h, #0
-	WORD $0x0f10a718 // sshll v24.4s, v24.4h, #0
-	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
-	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
-	WORD $0x6e38df58 // fmul v24.4s, v26.4s, v24.4s
-	WORD $0x6e39df79 // fmul v25.4s, v27.4s, v25.4s
-	WORD $0x4e21da76 // scvtf v22.4s, v19.4s
 	WORD $0x6e36df18 // fmul v24.4s, v24.4s, v22.4s
 	WORD $0x6e36df39 // fmul v25.4s, v25.4s, v22.4s
+	FLDPQ 80(R1), (F22, F23)
 	WORD $0x4f929318 // fmul v24.4s, v24.4s, v18.s[0]
 	WORD $0x4f929339 // fmul v25.4s, v25.4s, v18.s[0]
+	FMOVS.P 4(R9), F18
+	WORD $0x6f0c06d6 // ushr v22.16b, v22.16b, #4
+	WORD $0x6f0c06f7 // ushr v23.16b, v23.16b, #4
 	WORD $0x4eb8d508 // fsub v8.4s, v8.4s, v24.4s
+	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
 	WORD $0x4eb9d529 // fsub v9.4s, v9.4s, v25.4s
+	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
+	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
+	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
+	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
+	WORD $0x0e2f82f9 // smlal v25.8h, v23.8b, v15.8b
+	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
+	FLDPQ 80(R2), (F20, F21)
+	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
+	FLDPQ 80(R3), (F22, F23)
+	WORD $0x4e606b00 // sadalp v0.4s, v24.8h
+	WORD $0x6f0c0694 // ushr v20.16b, v20.16b, #4
+	WORD $0x6f0c06b5 // ushr v21.16b, v21.16b, #4
+	WORD $0x6f0c06d6 // ushr v22.16b, v22.16b, #4
+	WORD $0x4e606b21 // sadalp v1.4s, v25.8h
+	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
+	WORD $0x6f0c06f7 // ushr v23.16b, v23.16b, #4
+	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
+	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
+	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
+	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
+	WORD $0x0e2f82f9 // smlal v25.8h, v23.8b, v15.8b
+	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
+	FLDPQ 80(R4), (F20, F21)
+	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
+	FLDPQ 80(R5), (F22, F23)
+	WORD $0x4e606b02 // sadalp v2.4s, v24.8h
+	WORD $0x6f0c0694 // ushr v20.16b, v20.16b, #4
+	WORD $0x6f0c06b5 // ushr v21.16b, v21.16b, #4
+	WORD $0x6f0c06d6 // ushr v22.16b, v22.16b, #4
+	WORD $0x4e606b23 // sadalp v3.4s, v25.8h
+	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
+	WORD $0x6f0c06f7 // ushr v23.16b, v23.16b, #4
+	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
+	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
+	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
+	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
+	WORD $0x0e2f82f9 // smlal v25.8h, v23.8b, v15.8b
+	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
+	FLDPQ 80(R6), (F20, F21)
+	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
+	FLDPQ 80(R7), (F22, F23)
+	WORD $0x4e606b04 // sadalp v4.4s, v24.8h
+	WORD $0x6f0c0694 // ushr v20.16b, v20.16b, #4
+	WORD $0x6f0c06b5 // ushr v21.16b, v21.16b, #4
+	WORD $0x6f0c06d6 // ushr v22.16b, v22.16b, #4
+	WORD $0x4e606b25 // sadalp v5.4s, v25.8h
+	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
+	WORD $0x6f0c06f7 // ushr v23.16b, v23.16b, #4
+	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
+	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
+	WORD $0x4ea1bc14 // addp v20.4s, v0.4s, v1.4s
+	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
+	WORD $0x4e21da76 // scvtf v22.4s, v19.4s
+	VLD1R.P 4(R10), [V19.S4]
+	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
+	WORD $0x0e2f82f9 // smlal v25.8h, v23.8b, v15.8b
+	WORD $0x4e602a73 // saddlp v19.4s, v19.8h
+	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
+	WORD $0x4ea3bc55 // addp v21.4s, v2.4s, v3.4s
+	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
+	WORD $0x4eb5be8c // addp v12.4s, v20.4s, v21.4s
+	WORD $0x4ea5bc94 // addp v20.4s, v4.4s, v5.4s
+	WORD $0x4e606b06 // sadalp v6.4s, v24.8h
+	FMOVD 104(R24), F24
+	WORD $0x4e606b27 // sadalp v7.4s, v25.8h
+	WORD $0x6eaa858e // sub v14.4s, v12.4s, v10.4s
+	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
+	WORD $0x0f08a718 // sshll v24.8h, v24.8b, #0
+	WORD $0x4ea7bcd5 // addp v21.4s, v6.4s, v7.4s
+	WORD $0x4f10a719 // sshll2 v25.4s, v24.8h, #0
+	WORD $0x0f10a718 // sshll v24.4s, v24.4h, #0
+	WORD $0x4eb5be8d // addp v13.4s, v20.4s, v21.4s
+	FLDPQ 112(R0), (F20, F21)
+	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
+	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
+	WORD $0x6eab85af // sub v15.4s, v13.4s, v11.4s
+	WORD $0x6e38df58 // fmul v24.4s, v26.4s, v24.4s
+	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
+	WORD $0x6e39df79 // fmul v25.4s, v27.4s, v25.4s
+	FLDPQ 32(R24), (F26, F27)
+	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
+	WORD $0x6e38ddce // fmul v14.4s, v14.4s, v24.4s
+	FMOVD 232(R24), F24
+	WORD $0x6e39ddef // fmul v15.4s, v15.4s, v25.4s
+	WORD $0x4f9291ce // fmul v14.4s, v14.4s, v18.s[0]
+	WORD $0x0f08a718 // sshll v24.8h, v24.8b, #0
+	WORD $0x4f9291ef // fmul v15.4s, v15.4s, v18.s[0]
+	WORD $0x4f10a719 // sshll2 v25.4s, v24.8h, #0
+	WORD $0x0f10a718 // sshll v24.4s, v24.4h, #0
+	WORD $0x4e2ed508 // fadd v8.4s, v8.4s, v14.4s
+	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
+	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
+	WORD $0x4e2fd529 // fadd v9.4s, v9.4s, v15.4s
+	FLDPQ.P 32(R8), (F14, F15)
+	WORD $0x6e38df58 // fmul v24.4s, v26.4s, v24.4s
+	WORD $0x6e39df79 // fmul v25.4s, v27.4s, v25.4s
+	FLDPQ 0(R24), (F26, F27)
+	WORD $0x6e36df18 // fmul v24.4s, v24.4s, v22.4s
+	WORD $0x6e36df39 // fmul v25.4s, v25.4s, v22.4s
+	FLDPQ 112(R1), (F22, F23)
+	WORD $0x4f929318 // fmul v24.4s, v24.4s, v18.s[0]
+	WORD $0x4f929339 // fmul v25.4s, v25.4s, v18.s[0]
+	FMOVS.P 4(R9), F18
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
+	WORD $0x4eb8d508 // fsub v8.4s, v8.4s, v24.4s
+	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
+	WORD $0x4eb9d529 // fsub v9.4s, v9.4s, v25.4s
+	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
+	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
+	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
+	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
+	WORD $0x0e2f82f9 // smlal v25.8h, v23.8b, v15.8b
+	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
+	FLDPQ 112(R2), (F20, F21)
+	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
+	FLDPQ 112(R3), (F22, F23)
+	WORD $0x4e606b00 // sadalp v0.4s, v24.8h
+	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e606b21 // sadalp v1.4s, v25.8h
+	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
+	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
+	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
+	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
+	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
+	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
+	WORD $0x0e2f82f9 // smlal v25.8h, v23.8b, v15.8b
+	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
+	FLDPQ 112(R4), (F20, F21)
+	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
+	FLDPQ 112(R5), (F22, F23)
+	WORD $0x4e606b02 // sadalp v2.4s, v24.8h
+	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e606b23 // sadalp v3.4s, v25.8h
+	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
+	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
+	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
+	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
+	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
+	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
+	WORD $0x0e2f82f9 // smlal v25.8h, v23.8b, v15.8b
+	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
+	FLDPQ 112(R6), (F20, F21)
+	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
+	FLDPQ 112(R7), (F22, F23)
+	WORD $0x4e606b04 // sadalp v4.4s, v24.8h
+	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e606b25 // sadalp v5.4s, v25.8h
+	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
+	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
+	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
+	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
+	WORD $0x4ea1bc14 // addp v20.4s, v0.4s, v1.4s
+	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
+	WORD $0x4e21da76 // scvtf v22.4s, v19.4s
+	VLD1R.P 4(R10), [V19.S4]
+	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
+	WORD $0x0e2f82f9 // smlal v25.8h, v23.8b, v15.8b
+	WORD $0x4e602a73 // saddlp v19.4s, v19.8h
+	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
+	WORD $0x4ea3bc55 // addp v21.4s, v2.4s, v3.4s
+	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
+	WORD $0x4eb5be8a // addp v10.4s, v20.4s, v21.4s
+	WORD $0x4ea5bc94 // addp v20.4s, v4.4s, v5.4s
+	WORD $0x4e606b06 // sadalp v6.4s, v24.8h
+	FMOVD 112(R24), F24
+	WORD $0x4e606b27 // sadalp v7.4s, v25.8h
+	WORD $0x6eac854e // sub v14.4s, v10.4s, v12.4s
+	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
+	WORD $0x0f08a718 // sshll v24.8h, v24.8b, #0
+	WORD $0x4ea7bcd5 // addp v21.4s, v6.4s, v7.4s
+	WORD $0x4f10a719 // sshll2 v25.4s, v24.8h, #0
+	WORD $0x0f10a718 // sshll v24.4s, v24.4h, #0
+	WORD $0x4eb5be8b // addp v11.4s, v20.4s, v21.4s
+	FLDPQ 112(R0), (F20, F21)
+	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
+	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
 	ADD $144, R0, R0
+	WORD $0x6ead856f // sub v15.4s, v11.4s, v13.4s
+	WORD $0x6e38df58 // fmul v24.4s, v26.4s, v24.4s
+	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
+	WORD $0x6e39df79 // fmul v25.4s, v27.4s, v25.4s
+	FLDPQ 32(R24), (F26, F27)
+	WORD $0x6f0c0694 // ushr v20.16b, v20.16b, #4
+	WORD $0x6f0c06b5 // ushr v21.16b, v21.16b, #4
+	WORD $0x6e38ddce // fmul v14.4s, v14.4s, v24.4s
+	FMOVD 240(R24), F24
+	WORD $0x6e39ddef // fmul v15.4s, v15.4s, v25.4s
+	WORD $0x4f9291ce // fmul v14.4s, v14.4s, v18.s[0]
+	WORD $0x0f08a718 // sshll v24.8h, v24.8b, #0
+	WORD $0x4f9291ef // fmul v15.4s, v15.4s, v18.s[0]
+	WORD $0x4f10a719 // sshll2 v25.4s, v24.8h, #0
+	WORD $0x0f10a718 // sshll v24.4s, v24.4h, #0
+	WORD $0x4e2ed508 // fadd v8.4s, v8.4s, v14.4s
+	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
+	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
+	WORD $0x4e2fd529 // fadd v9.4s, v9.4s, v15.4s
+	FLDPQ.P 32(R8), (F14, F15)
+	WORD $0x6e38df58 // fmul v24.4s, v26.4s, v24.4s
+	WORD $0x6e39df79 // fmul v25.4s, v27.4s, v25.4s
+	FLDPQ 0(R24), (F26, F27)
+	WORD $0x6e36df18 // fmul v24.4s, v24.4s, v22.4s
+	WORD $0x6e36df39 // fmul v25.4s, v25.4s, v22.4s
+	FLDPQ 112(R1), (F22, F23)
 	ADD $144, R1, R1
+	WORD $0x4f929318 // fmul v24.4s, v24.4s, v18.s[0]
+	WORD $0x4f929339 // fmul v25.4s, v25.4s, v18.s[0]
+	FMOVS.P 4(R9), F18
+	WORD $0x6f0c06d6 // ushr v22.16b, v22.16b, #4
+	WORD $0x6f0c06f7 // ushr v23.16b, v23.16b, #4
+	WORD $0x4eb8d508 // fsub v8.4s, v8.4s, v24.4s
+	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
+	WORD $0x4eb9d529 // fsub v9.4s, v9.4s, v25.4s
+	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
+	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
+	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
+	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
+	WORD $0x0e2f82f9 // smlal v25.8h, v23.8b, v15.8b
+	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
+	FLDPQ 112(R2), (F20, F21)
+	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
+	FLDPQ 112(R3), (F22, F23)
 	ADD $144, R2, R2
 	ADD $144, R3, R3
+	WORD $0x4e606b00 // sadalp v0.4s, v24.8h
+	WORD $0x6f0c0694 // ushr v20.16b, v20.16b, #4
+	WORD $0x6f0c06b5 // ushr v21.16b, v21.16b, #4
+	WORD $0x6f0c06d6 // ushr v22.16b, v22.16b, #4
+	WORD $0x4e606b21 // sadalp v1.4s, v25.8h
+	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
+	WORD $0x6f0c06f7 // ushr v23.16b, v23.16b, #4
+	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
+	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
+	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
+	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
+	WORD $0x0e2f82f9 // smlal v25.8h, v23.8b, v15.8b
+	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
+	FLDPQ 112(R4), (F20, F21)
+	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
+	FLDPQ 112(R5), (F22, F23)
 	ADD $144, R4, R4
 	ADD $144, R5, R5
+	WORD $0x4e606b02 // sadalp v2.4s, v24.8h
+	WORD $0x6f0c0694 // ushr v20.16b, v20.16b, #4
+	WORD $0x6f0c06b5 // ushr v21.16b, v21.16b, #4
+	WORD $0x6f0c06d6 // ushr v22.16b, v22.16b, #4
+	WORD $0x4e606b23 // sadalp v3.4s, v25.8h
+	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
+	WORD $0x6f0c06f7 // ushr v23.16b, v23.16b, #4
+	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
+	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
+	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
+	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
+	WORD $0x0e2f82f9 // smlal v25.8h, v23.8b, v15.8b
+	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
+	FLDPQ 112(R6), (F20, F21)
+	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
+	FLDPQ 112(R7), (F22, F23)
 	ADD $144, R6, R6
 	ADD $144, R7, R7
+	WORD $0x4e606b04 // sadalp v4.4s, v24.8h
+	WORD $0x6f0c0694 // ushr v20.16b, v20.16b, #4
+	WORD $0x6f0c06b5 // ushr v21.16b, v21.16b, #4
+	WORD $0x6f0c06d6 // ushr v22.16b, v22.16b, #4
+	WORD $0x4e606b25 // sadalp v5.4s, v25.8h
+	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
+	WORD $0x6f0c06f7 // ushr v23.16b, v23.16b, #4
+	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
+	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
+	WORD $0x4ea1bc14 // addp v20.4s, v0.4s, v1.4s
+	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
+	WORD $0x4e21da76 // scvtf v22.4s, v19.4s
+	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
+	WORD $0x0e2f82f9 // smlal v25.8h, v23.8b, v15.8b
+	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
+	WORD $0x4ea3bc55 // addp v21.4s, v2.4s, v3.4s
+	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
+	WORD $0x4eb5be8c // addp v12.4s, v20.4s, v21.4s
+	WORD $0x4ea5bc94 // addp v20.4s, v4.4s, v5.4s
+	WORD $0x4e606b06 // sadalp v6.4s, v24.8h
+	FMOVD 120(R24), F24
+	WORD $0x4e606b27 // sadalp v7.4s, v25.8h
+	WORD $0x6eaa858e // sub v14.4s, v12.4s, v10.4s
+	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
+	WORD $0x0f08a718 // sshll v24.8h, v24.8b, #0
+	WORD $0x4ea7bcd5 // addp v21.4s, v6.4s, v7.4s
+	WORD $0x4f10a719 // sshll2 v25.4s, v24.8h, #0
+	WORD $0x0f10a718 // sshll v24.4s, v24.4h, #0
+	WORD $0x4eb5be8d // addp v13.4s, v20.4s, v21.4s
+	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
+	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
+	WORD $0x6eab85af // sub v15.4s, v13.4s, v11.4s
+	WORD $0x6e38df58 // fmul v24.4s, v26.4s, v24.4s
+	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
+	WORD $0x6e39df79 // fmul v25.4s, v27.4s, v25.4s
+	FLDPQ 32(R24), (F26, F27)
+	WORD $0x6e38ddce // fmul v14.4s, v14.4s, v24.4s
+	FMOVD 248(R24), F24
+	WORD $0x6e39ddef // fmul v15.4s, v15.4s, v25.4s
+	WORD $0x4f9291ce // fmul v14.4s, v14.4s, v18.s[0]
+	WORD $0x0f08a718 // sshll v24.8h, v24.8b, #0
+	WORD $0x4f9291ef // fmul v15.4s, v15.4s, v18.s[0]
+	WORD $0x4f10a719 // sshll2 v25.4s, v24.8h, #0
+	WORD $0x0f10a718 // sshll v24.4s, v24.4h, #0
+	WORD $0x4e2ed508 // fadd v8.4s, v8.4s, v14.4s
+	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
+	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
+	WORD $0x4e2fd529 // fadd v9.4s, v9.4s, v15.4s
+	WORD $0x6e38df58 // fmul v24.4s, v26.4s, v24.4s
+	WORD $0x6e39df79 // fmul v25.4s, v27.4s, v25.4s
+	WORD $0x6e36df18 // fmul v24.4s, v24.4s, v22.4s
+	WORD $0x6e36df39 // fmul v25.4s, v25.4s, v22.4s
+	WORD $0x4f929318 // fmul v24.4s, v24.4s, v18.s[0]
+	WORD $0x4f929339 // fmul v25.4s, v25.4s, v18.s[0]
+	WORD $0x4eb8d508 // fsub v8.4s, v8.4s, v24.4s
+	WORD $0x4eb9d529 // fsub v9.4s, v9.4s, v25.4s
 	SUBS $1, R11, R11
 	BNE blockQ4_KNEON
 	FSTPQ.P (F8, F9), 32(R13)
@@ -1112,256 +1112,259 @@ groupQ5_KNEON:
 	MOVD R21, R11
 
 blockQ5_KNEON:
-	PRFM 0(R12), PLDL2KEEP
-	PRFM 64(R12), PLDL2KEEP
-	PRFM 128(R12), PLDL2KEEP
-	PRFM 192(R12), PLDL2KEEP
-	PRFM 256(R12), PLDL2KEEP
-	PRFM 320(R12), PLDL2KEEP
-	PRFM 384(R12), PLDL2KEEP
-	PRFM 448(R12), PLDL2KEEP
-	PRFM 512(R12), PLDL2KEEP
-	PRFM 576(R12), PLDL2KEEP
-	PRFM 640(R12), PLDL2KEEP
-	PRFM 704(R12), PLDL2KEEP
-	PRFM 768(R12), PLDL2KEEP
-	PRFM 832(R12), PLDL2KEEP
-	PRFM 896(R12), PLDL2KEEP
-	PRFM 960(R12), PLDL2KEEP
-	PRFM 1024(R12), PLDL2KEEP
-	PRFM 1088(R12), PLDL2KEEP
-	PRFM 1152(R12), PLDL2KEEP
-	PRFM 1216(R12), PLDL2KEEP
-	PRFM 1280(R12), PLDL2KEEP
-	PRFM 1344(R12), PLDL2KEEP
-	ADD $1408, R12, R12
-	WORD $0x4f01e7fc // movi v28.16b, #63
-	WORD $0x4f00e5fd // movi v29.16b, #15
 	FMOVQ 0(R0), F0
+	WORD $0x4f01e7fc // movi v28.16b, #63
 	FMOVQ 0(R1), F1
+	WORD $0x4f00e5fd // movi v29.16b, #15
 	FMOVQ 0(R2), F2
+	MOVD $four<>(SB), R23
 	FMOVQ 0(R3), F3
+	WORD $0x4f00e40c // movi v12.16b, #0
+	FLDPQ.P 32(R8), (F14, F15)
+	WORD $0x4f00e40d // movi v13.16b, #0
+	PRFM 0(R12), PLDL2KEEP
 	WORD $0x4e812804 // trn1 v4.4s, v0.4s, v1.4s
 	WORD $0x4e816805 // trn2 v5.4s, v0.4s, v1.4s
+	PRFM 64(R12), PLDL2KEEP
 	WORD $0x4e832846 // trn1 v6.4s, v2.4s, v3.4s
 	WORD $0x4e836847 // trn2 v7.4s, v2.4s, v3.4s
-	WORD $0x4ec6389a // zip1 v26.2d, v4.2d, v6.2d
+	FMOVQ 0(R7), F3
 	WORD $0x4ec738a0 // zip1 v0.2d, v5.2d, v7.2d
 	WORD $0x4ec67881 // zip2 v1.2d, v4.2d, v6.2d
 	WORD $0x4ec778a2 // zip2 v2.2d, v5.2d, v7.2d
+	WORD $0x4ec6389a // zip1 v26.2d, v4.2d, v6.2d
 	WORD $0x4e3c1c10 // and v16.16b, v0.16b, v28.16b
 	WORD $0x4e3c1c34 // and v20.16b, v1.16b, v28.16b
 	WORD $0x4e3d1c52 // and v18.16b, v2.16b, v29.16b
 	WORD $0x6f0c0456 // ushr v22.16b, v2.16b, #4
 	WORD $0x6f0a0400 // ushr v0.16b, v0.16b, #6
 	WORD $0x6f0a0421 // ushr v1.16b, v1.16b, #6
+	FMOVQ 0(R6), F2
 	WORD $0x6f0c5412 // sli v18.16b, v0.16b, #4
 	WORD $0x6f0c5436 // sli v22.16b, v1.16b, #4
 	FMOVQ 0(R4), F0
 	FMOVQ 0(R5), F1
-	FMOVQ 0(R6), F2
-	FMOVQ 0(R7), F3
-	WORD $0x4e812804 // trn1 v4.4s, v0.4s, v1.4s
-	WORD $0x4e816805 // trn2 v5.4s, v0.4s, v1.4s
-	WORD $0x4e832846 // trn1 v6.4s, v2.4s, v3.4s
+	PRFM 128(R12), PLDL2KEEP
 	WORD $0x4e836847 // trn2 v7.4s, v2.4s, v3.4s
-	WORD $0x4ec6389b // zip1 v27.2d, v4.2d, v6.2d
+	WORD $0x4e832846 // trn1 v6.4s, v2.4s, v3.4s
+	PRFM 192(R12), PLDL2KEEP
+	PRFM 256(R12), PLDL2KEEP
+	WORD $0x4e816805 // trn2 v5.4s, v0.4s, v1.4s
+	WORD $0x4e812804 // trn1 v4.4s, v0.4s, v1.4s
+	PRFM 320(R12), PLDL2KEEP
 	WORD $0x4ec738a0 // zip1 v0.2d, v5.2d, v7.2d
-	WORD $0x4ec67881 // zip2 v1.2d, v4.2d, v6.2d
 	WORD $0x4ec778a2 // zip2 v2.2d, v5.2d, v7.2d
+	WORD $0x4ec67881 // zip2 v1.2d, v4.2d, v6.2d
+	WORD $0x4ec6389b // zip1 v27.2d, v4.2d, v6.2d
 	WORD $0x4e3c1c11 // and v17.16b, v0.16b, v28.16b
-	WORD $0x4e3c1c35 // and v21.16b, v1.16b, v28.16b
 	WORD $0x4e3d1c53 // and v19.16b, v2.16b, v29.16b
-	WORD $0x6f0c0457 // ushr v23.16b, v2.16b, #4
 	WORD $0x6f0a0400 // ushr v0.16b, v0.16b, #6
+	WORD $0x4e3c1c35 // and v21.16b, v1.16b, v28.16b
+	WORD $0x6f0c0457 // ushr v23.16b, v2.16b, #4
 	WORD $0x6f0a0421 // ushr v1.16b, v1.16b, #6
 	WORD $0x6f0c5413 // sli v19.16b, v0.16b, #4
-	WORD $0x6f0c5437 // sli v23.16b, v1.16b, #4
 	WORD $0x4e5b1b40 // uzp1 v0.8h, v26.8h, v27.8h
+	FLDPQ (R23), (F28, F29)
+	WORD $0x6f0c5437 // sli v23.16b, v1.16b, #4
 	WORD $0x4e5b5b41 // uzp2 v1.8h, v26.8h, v27.8h
 	WORD $0x0e217802 // fcvtl v2.4s, v0.4h
 	WORD $0x4e217803 // fcvtl2 v3.4s, v0.8h
+	FLDPQ 16(R0), (F24, F26)
 	WORD $0x0e217824 // fcvtl v4.4s, v1.4h
 	WORD $0x4e217825 // fcvtl2 v5.4s, v1.8h
-	FSTPQ (F2, F3), 0(R24)
-	FSTPQ (F4, F5), 32(R24)
-	MOVD $four<>(SB), R23
-	FLDPQ (R23), (F28, F29)
+	FLDPQ 16(R1), (F25, F27)
+	WORD $0x4f00e406 // movi v6.16b, #0
 	WORD $0x4e1c2200 // tbl v0.16b, { v16.16b, v17.16b }, v28.16b
 	WORD $0x4e1d2201 // tbl v1.16b, { v16.16b, v17.16b }, v29.16b
+	FSTPQ (F2, F3), 0(R24)
+	WORD $0x4f00e402 // movi v2.16b, #0
+	FSTPQ (F4, F5), 32(R24)
+	WORD $0x4f00e403 // movi v3.16b, #0
 	FSTPQ (F0, F1), 64(R24)
 	WORD $0x4e1c2240 // tbl v0.16b, { v18.16b, v19.16b }, v28.16b
 	WORD $0x4e1d2241 // tbl v1.16b, { v18.16b, v19.16b }, v29.16b
+	WORD $0x4f00e404 // movi v4.16b, #0
+	WORD $0x4f00e405 // movi v5.16b, #0
+	WORD $0x4f00e407 // movi v7.16b, #0
+	VLD1R.P 4(R10), [V19.S4]
 	FSTPQ (F0, F1), 96(R24)
 	WORD $0x4e1c2280 // tbl v0.16b, { v20.16b, v21.16b }, v28.16b
 	WORD $0x4e1d2281 // tbl v1.16b, { v20.16b, v21.16b }, v29.16b
+	FLDPQ 48(R0), (F20, F21)
+	FMOVS.P 4(R9), F18
+	PRFM 384(R12), PLDL2KEEP
 	FSTPQ (F0, F1), 192(R24)
 	WORD $0x4e1c22c0 // tbl v0.16b, { v22.16b, v23.16b }, v28.16b
 	WORD $0x4e1d22c1 // tbl v1.16b, { v22.16b, v23.16b }, v29.16b
+	FLDPQ 48(R1), (F22, F23)
+	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
+	WORD $0x6f0c5755 // sli v21.16b, v26.16b, #4
+	WORD $0x4e602a73 // saddlp v19.4s, v19.8h
+	PRFM 448(R12), PLDL2KEEP
+	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
 	FSTPQ (F0, F1), 224(R24)
 	WORD $0x4f00e400 // movi v0.16b, #0
+	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
+	WORD $0x6f0c5736 // sli v22.16b, v25.16b, #4
+	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
 	WORD $0x4f00e401 // movi v1.16b, #0
-	WORD $0x4f00e402 // movi v2.16b, #0
-	WORD $0x4f00e403 // movi v3.16b, #0
-	WORD $0x4f00e404 // movi v4.16b, #0
-	WORD $0x4f00e405 // movi v5.16b, #0
-	WORD $0x4f00e406 // movi v6.16b, #0
-	WORD $0x4f00e407 // movi v7.16b, #0
-	WORD $0x4f00e40c // movi v12.16b, #0
-	WORD $0x4f00e40d // movi v13.16b, #0
-	FLDPQ.P 32(R8), (F14, F15)
-	FLDPQ 48(R0), (F20, F21)
-	FLDPQ 48(R1), (F22, F23)
-	FLDPQ 16(R0), (F24, F26)
-	FLDPQ 16(R1), (F25, F27)
-	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
-	WORD $0x6f0c5736 // sli v22.16b, v25.16b, #4
-	WORD $0x6f0c5755 // sli v21.16b, v26.16b, #4
-	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
-	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
+	PRFM 512(R12), PLDL2KEEP
 	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
-	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
-	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
+	PRFM 576(R12), PLDL2KEEP
 	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
-	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
+	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
+	PRFM 640(R12), PLDL2KEEP
+	PRFM 704(R12), PLDL2KEEP
+	PRFM 768(R12), PLDL2KEEP
 	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
-	WORD $0x0e2f82f9 // smlal v25.8h, v23.8b, v15.8b
+	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
+	PRFM 832(R12), PLDL2KEEP
+	PRFM 896(R12), PLDL2KEEP
+	PRFM 960(R12), PLDL2KEEP
 	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e606b00 // sadalp v0.4s, v24.8h
-	WORD $0x4e606b21 // sadalp v1.4s, v25.8h
+	WORD $0x0e2f82f9 // smlal v25.8h, v23.8b, v15.8b
 	FLDPQ 48(R2), (F20, F21)
-	FLDPQ 48(R3), (F22, F23)
+	PRFM 1024(R12), PLDL2KEEP
+	PRFM 1088(R12), PLDL2KEEP
+	WORD $0x4e606b00 // sadalp v0.4s, v24.8h
 	FLDPQ 16(R2), (F24, F26)
+	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
+	FLDPQ 48(R3), (F22, F23)
+	PRFM 1152(R12), PLDL2KEEP
+	PRFM 1216(R12), PLDL2KEEP
+	PRFM 1280(R12), PLDL2KEEP
+	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
+	WORD $0x4e606b21 // sadalp v1.4s, v25.8h
 	FLDPQ 16(R3), (F25, F27)
-	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
-	WORD $0x6f0c5736 // sli v22.16b, v25.16b, #4
 	WORD $0x6f0c5755 // sli v21.16b, v26.16b, #4
-	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
 	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	PRFM 1344(R12), PLDL2KEEP
 	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
-	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
+	ADD $1408, R12, R12
 	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
-	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
+	WORD $0x6f0c5736 // sli v22.16b, v25.16b, #4
+	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
 	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
-	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
+	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
 	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
-	WORD $0x0e2f82f9 // smlal v25.8h, v23.8b, v15.8b
+	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
 	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e606b02 // sadalp v2.4s, v24.8h
-	WORD $0x4e606b23 // sadalp v3.4s, v25.8h
 	FLDPQ 48(R4), (F20, F21)
-	FLDPQ 48(R5), (F22, F23)
+	WORD $0x0e2f82f9 // smlal v25.8h, v23.8b, v15.8b
+	WORD $0x4e606b02 // sadalp v2.4s, v24.8h
 	FLDPQ 16(R4), (F24, F26)
+	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
+	FLDPQ 48(R5), (F22, F23)
+	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
+	WORD $0x6f0c5755 // sli v21.16b, v26.16b, #4
+	WORD $0x4e606b23 // sadalp v3.4s, v25.8h
 	FLDPQ 16(R5), (F25, F27)
-	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
-	WORD $0x6f0c5736 // sli v22.16b, v25.16b, #4
-	WORD $0x6f0c5755 // sli v21.16b, v26.16b, #4
-	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
 	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
 	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
-	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
 	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
-	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
+	WORD $0x6f0c5736 // sli v22.16b, v25.16b, #4
+	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
 	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
-	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
+	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
 	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
-	WORD $0x0e2f82f9 // smlal v25.8h, v23.8b, v15.8b
+	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
 	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e606b04 // sadalp v4.4s, v24.8h
-	WORD $0x4e606b25 // sadalp v5.4s, v25.8h
 	FLDPQ 48(R6), (F20, F21)
-	FLDPQ 48(R7), (F22, F23)
-	FLDPQ 16(R6), (F24, F26)
-	FLDPQ 16(R7), (F25, F27)
-	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
-	WORD $0x6f0c5736 // sli v22.16b, v25.16b, #4
-	WORD $0x6f0c5755 // sli v21.16b, v26.16b, #4
-	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
-	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
-	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
-	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
-	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
-	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
-	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
-	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
 	WORD $0x0e2f82f9 // smlal v25.8h, v23.8b, v15.8b
-	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
+	WORD $0x4e606b04 // sadalp v4.4s, v24.8h
+	FLDPQ 16(R6), (F24, F26)
 	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e606b06 // sadalp v6.4s, v24.8h
-	WORD $0x4e606b27 // sadalp v7.4s, v25.8h
-	FMOVS.P 4(R9), F18
-	VLD1R.P 4(R10), [V19.S4]
-	WORD $0x4e602a73 // saddlp v19.4s, v19.8h
+	FLDPQ 48(R7), (F22, F23)
+	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
+	WORD $0x6f0c5755 // sli v21.16b, v26.16b, #4
+	WORD $0x4e606b25 // sadalp v5.4s, v25.8h
+	FLDPQ 16(R7), (F25, F27)
+	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
+	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
+	WORD $0x6f0c5736 // sli v22.16b, v25.16b, #4
+	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
+	FLDPQ 0(R24), (F26, F27)
+	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
 	WORD $0x4ea1bc14 // addp v20.4s, v0.4s, v1.4s
+	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
+	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
+	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
+	WORD $0x4e21da76 // scvtf v22.4s, v19.4s
+	VLD1R.P 4(R10), [V19.S4]
+	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
 	WORD $0x4ea3bc55 // addp v21.4s, v2.4s, v3.4s
+	WORD $0x0e2f82f9 // smlal v25.8h, v23.8b, v15.8b
 	WORD $0x4eb5be8a // addp v10.4s, v20.4s, v21.4s
-	WORD $0x6eac854e // sub v14.4s, v10.4s, v12.4s
 	WORD $0x4ea5bc94 // addp v20.4s, v4.4s, v5.4s
-	WORD $0x4ea7bcd5 // addp v21.4s, v6.4s, v7.4s
-	WORD $0x4eb5be8b // addp v11.4s, v20.4s, v21.4s
-	WORD $0x6ead856f // sub v15.4s, v11.4s, v13.4s
-	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
-	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
+	WORD $0x4e606b06 // sadalp v6.4s, v24.8h
 	FMOVD 64(R24), F24
-	FLDPQ 0(R24), (F26, F27)
+	WORD $0x4e602a73 // saddlp v19.4s, v19.8h
+	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
+	WORD $0x6eac854e // sub v14.4s, v10.4s, v12.4s
+	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
 	WORD $0x0f08a718 // sshll v24.8h, v24.8b, #0
+	WORD $0x4e606b27 // sadalp v7.4s, v25.8h
 	WORD $0x4f10a719 // sshll2 v25.4s, v24.8h, #0
 	WORD $0x0f10a718 // sshll v24.4s, v24.4h, #0
 	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
 	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
+	WORD $0x4ea7bcd5 // addp v21.4s, v6.4s, v7.4s
 	WORD $0x6e38df58 // fmul v24.4s, v26.4s, v24.4s
+	WORD $0x4eb5be8b // addp v11.4s, v20.4s, v21.4s
 	WORD $0x6e39df79 // fmul v25.4s, v27.4s, v25.4s
-	WORD $0x6e38ddce // fmul v14.4s, v14.4s, v24.4s
-	WORD $0x6e39ddef // fmul v15.4s, v15.4s, v25.4s
-	WORD $0x4f9291ce // fmul v14.4s, v14.4s, v18.s[0]
-	WORD $0x4f9291ef // fmul v15.4s, v15.4s, v18.s[0]
-	WORD $0x4e2ed508 // fadd v8.4s, v8.4s, v14.4s
-	WORD $0x4e2fd529 // fadd v9.4s, v9.4s, v15.4s
-	FMOVD 192(R24), F24
 	FLDPQ 32(R24), (F26, F27)
-	WORD $0x0f08a718 // sshll v24.8h, v24.8b, #0
-	WORD $0x4f10a719 // sshll2 v25.4s, v24.8h, #0
-	WORD $0x0f10a718 // sshll v24.4s, v24.4h, #0
-	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
-	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
-	WORD $0x6e38df58 // fmul v24.4s, v26.4s, v24.4s
-	WORD $0x6e39df79 // fmul v25.4s, v27.4s, v25.4s
-	WORD $0x4e21da76 // scvtf v22.4s, v19.4s
-	WORD $0x6e36df18 // fmul v24.4s, v24.4s, v22.4s
-	WORD $0x6e36df39 // fmul v25.4s, v25.4s, v22.4s
-	WORD $0x4f929318 // fmul v24.4s, v24.4s, v18.s[0]
-	WORD $0x4f929339 // fmul v25.4s, v25.4s, v18.s[0]
-	WORD $0x4eb8d508 // fsub v8.4s, v8.4s, v24.4s
-	WORD $0x4eb9d529 // fsub v9.4s, v9.4s, v25.4s
-	FLDPQ.P 32(R8), (F14, F15)
 	FLDPQ 48(R0), (F20, F21)
+	WORD $0x6ead856f // sub v15.4s, v11.4s, v13.4s
+	WORD $0x6e38ddce // fmul v14.4s, v14.4s, v24.4s
+	FMOVD 192(R24), F24
+	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
+	WORD $0x6f0c0694 // ushr v20.16b, v20.16b, #4
+	WORD $0x6f0c06b5 // ushr v21.16b, v21.16b, #4
+	WORD $0x4f9291ce // fmul v14.4s, v14.4s, v18.s[0]
+	WORD $0x0f08a718 // sshll v24.8h, v24.8b, #0
+	WORD $0x6e39ddef // fmul v15.4s, v15.4s, v25.4s
+	WORD $0x4f10a719 // sshll2 v25.4s, v24.8h, #0
+	WORD $0x0f10a718 // sshll v24.4s, v24.4h, #0
+	WORD $0x4e2ed508 // fadd v8.4s, v8.4s, v14.4s
+	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
+	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
+	WORD $0x4f9291ef // fmul v15.4s, v15.4s, v18.s[0]
+	WORD $0x6e38df58 // fmul v24.4s, v26.4s, v24.4s
+	WORD $0x6e39df79 // fmul v25.4s, v27.4s, v25.4s
+	WORD $0x4e2fd529 // fadd v9.4s, v9.4s, v15.4s
+	FLDPQ.P 32(R8), (F14, F15)
+	WORD $0x6e36df18 // fmul v24.4s, v24.4s, v22.4s
+	WORD $0x6e36df39 // fmul v25.4s, v25.4s, v22.4s
 	FLDPQ 48(R1), (F22, F23)
-	FLDPQ 16(R0), (F24, F26)
-	FLDPQ 16(R1), (F25, F27)
-	WORD $0x6f0c0694 // ushr v20.16b, v20.16b, #4
+	WORD $0x4f929318 // fmul v24.4s, v24.4s, v18.s[0]
+	WORD $0x4f929339 // fmul v25.4s, v25.4s, v18.s[0]
+	FMOVS.P 4(R9), F18
 	WORD $0x6f0c06d6 // ushr v22.16b, v22.16b, #4
-	WORD $0x6f0c06b5 // ushr v21.16b, v21.16b, #4
 	WORD $0x6f0c06f7 // ushr v23.16b, v23.16b, #4
+	WORD $0x4eb8d508 // fsub v8.4s, v8.4s, v24.4s
+	FLDPQ 16(R0), (F24, F26)
+	WORD $0x4eb9d529 // fsub v9.4s, v9.4s, v25.4s
+	FLDPQ 16(R1), (F25, F27)
 	WORD $0x6f0f0718 // ushr v24.16b, v24.16b, #1
-	WORD $0x6f0f0739 // ushr v25.16b, v25.16b, #1
 	WORD $0x6f0f075a // ushr v26.16b, v26.16b, #1
+	WORD $0x6f0f0739 // ushr v25.16b, v25.16b, #1
 	WORD $0x6f0f077b // ushr v27.16b, v27.16b, #1
 	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
-	WORD $0x6f0c5736 // sli v22.16b, v25.16b, #4
 	WORD $0x6f0c5755 // sli v21.16b, v26.16b, #4
+	WORD $0x6f0c5736 // sli v22.16b, v25.16b, #4
 	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
 	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
 	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
 	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
 	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
 	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
@@ -1370,159 +1373,159 @@ blockQ5_KNEON:
 	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
 	WORD $0x0e2f82f9 // smlal v25.8h, v23.8b, v15.8b
 	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e606b00 // sadalp v0.4s, v24.8h
-	WORD $0x4e606b21 // sadalp v1.4s, v25.8h
 	FLDPQ 48(R2), (F20, F21)
+	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
 	FLDPQ 48(R3), (F22, F23)
+	WORD $0x4e606b00 // sadalp v0.4s, v24.8h
 	FLDPQ 16(R2), (F24, F26)
-	FLDPQ 16(R3), (F25, F27)
 	WORD $0x6f0c0694 // ushr v20.16b, v20.16b, #4
+	WORD $0x4e606b21 // sadalp v1.4s, v25.8h
+	FLDPQ 16(R3), (F25, F27)
 	WORD $0x6f0c06d6 // ushr v22.16b, v22.16b, #4
 	WORD $0x6f0c06b5 // ushr v21.16b, v21.16b, #4
 	WORD $0x6f0c06f7 // ushr v23.16b, v23.16b, #4
 	WORD $0x6f0f0718 // ushr v24.16b, v24.16b, #1
-	WORD $0x6f0f0739 // ushr v25.16b, v25.16b, #1
 	WORD $0x6f0f075a // ushr v26.16b, v26.16b, #1
-	WORD $0x6f0f077b // ushr v27.16b, v27.16b, #1
 	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
-	WORD $0x6f0c5736 // sli v22.16b, v25.16b, #4
+	WORD $0x6f0f0739 // ushr v25.16b, v25.16b, #1
 	WORD $0x6f0c5755 // sli v21.16b, v26.16b, #4
-	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
+	WORD $0x6f0f077b // ushr v27.16b, v27.16b, #1
 	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x6f0c5736 // sli v22.16b, v25.16b, #4
 	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
-	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
+	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
 	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
 	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
 	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
 	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
 	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
 	WORD $0x0e2f82f9 // smlal v25.8h, v23.8b, v15.8b
 	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e606b02 // sadalp v2.4s, v24.8h
-	WORD $0x4e606b23 // sadalp v3.4s, v25.8h
 	FLDPQ 48(R4), (F20, F21)
+	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
 	FLDPQ 48(R5), (F22, F23)
+	WORD $0x4e606b02 // sadalp v2.4s, v24.8h
 	FLDPQ 16(R4), (F24, F26)
-	FLDPQ 16(R5), (F25, F27)
 	WORD $0x6f0c0694 // ushr v20.16b, v20.16b, #4
-	WORD $0x6f0c06d6 // ushr v22.16b, v22.16b, #4
 	WORD $0x6f0c06b5 // ushr v21.16b, v21.16b, #4
+	WORD $0x4e606b23 // sadalp v3.4s, v25.8h
+	FLDPQ 16(R5), (F25, F27)
+	WORD $0x6f0c06d6 // ushr v22.16b, v22.16b, #4
 	WORD $0x6f0c06f7 // ushr v23.16b, v23.16b, #4
 	WORD $0x6f0f0718 // ushr v24.16b, v24.16b, #1
-	WORD $0x6f0f0739 // ushr v25.16b, v25.16b, #1
 	WORD $0x6f0f075a // ushr v26.16b, v26.16b, #1
-	WORD $0x6f0f077b // ushr v27.16b, v27.16b, #1
 	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
-	WORD $0x6f0c5736 // sli v22.16b, v25.16b, #4
+	WORD $0x6f0f0739 // ushr v25.16b, v25.16b, #1
 	WORD $0x6f0c5755 // sli v21.16b, v26.16b, #4
-	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
+	WORD $0x6f0f077b // ushr v27.16b, v27.16b, #1
 	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x6f0c5736 // sli v22.16b, v25.16b, #4
 	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
-	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
+	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
 	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
 	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
 	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
 	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
 	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
 	WORD $0x0e2f82f9 // smlal v25.8h, v23.8b, v15.8b
 	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e606b04 // sadalp v4.4s, v24.8h
-	WORD $0x4e606b25 // sadalp v5.4s, v25.8h
 	FLDPQ 48(R6), (F20, F21)
+	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
 	FLDPQ 48(R7), (F22, F23)
+	WORD $0x4e606b04 // sadalp v4.4s, v24.8h
 	FLDPQ 16(R6), (F24, F26)
-	FLDPQ 16(R7), (F25, F27)
 	WORD $0x6f0c0694 // ushr v20.16b, v20.16b, #4
-	WORD $0x6f0c06d6 // ushr v22.16b, v22.16b, #4
 	WORD $0x6f0c06b5 // ushr v21.16b, v21.16b, #4
+	WORD $0x4e606b25 // sadalp v5.4s, v25.8h
+	FLDPQ 16(R7), (F25, F27)
+	WORD $0x6f0c06d6 // ushr v22.16b, v22.16b, #4
 	WORD $0x6f0c06f7 // ushr v23.16b, v23.16b, #4
 	WORD $0x6f0f0718 // ushr v24.16b, v24.16b, #1
-	WORD $0x6f0f0739 // ushr v25.16b, v25.16b, #1
 	WORD $0x6f0f075a // ushr v26.16b, v26.16b, #1
+	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
+	WORD $0x6f0f0739 // ushr v25.16b, v25.16b, #1
+	WORD $0x6f0c5755 // sli v21.16b, v26.16b, #4
 	WORD $0x6f0f077b // ushr v27.16b, v27.16b, #1
-	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
-	WORD $0x6f0c5736 // sli v22.16b, v25.16b, #4
-	WORD $0x6f0c5755 // sli v21.16b, v26.16b, #4
-	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
 	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x6f0c5736 // sli v22.16b, v25.16b, #4
 	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
-	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
+	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
 	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
+	FLDPQ 0(R24), (F26, F27)
 	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
 	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
+	WORD $0x4ea1bc14 // addp v20.4s, v0.4s, v1.4s
 	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
+	WORD $0x4e21da76 // scvtf v22.4s, v19.4s
+	VLD1R.P 4(R10), [V19.S4]
 	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
 	WORD $0x0e2f82f9 // smlal v25.8h, v23.8b, v15.8b
 	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e606b06 // sadalp v6.4s, v24.8h
-	WORD $0x4e606b27 // sadalp v7.4s, v25.8h
-	FMOVS.P 4(R9), F18
-	VLD1R.P 4(R10), [V19.S4]
-	WORD $0x4e602a73 // saddlp v19.4s, v19.8h
-	WORD $0x4ea1bc14 // addp v20.4s, v0.4s, v1.4s
 	WORD $0x4ea3bc55 // addp v21.4s, v2.4s, v3.4s
+	WORD $0x4e602a73 // saddlp v19.4s, v19.8h
+	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
 	WORD $0x4eb5be8c // addp v12.4s, v20.4s, v21.4s
-	WORD $0x6eaa858e // sub v14.4s, v12.4s, v10.4s
 	WORD $0x4ea5bc94 // addp v20.4s, v4.4s, v5.4s
-	WORD $0x4ea7bcd5 // addp v21.4s, v6.4s, v7.4s
-	WORD $0x4eb5be8d // addp v13.4s, v20.4s, v21.4s
-	WORD $0x6eab85af // sub v15.4s, v13.4s, v11.4s
-	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
-	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
+	WORD $0x4e606b06 // sadalp v6.4s, v24.8h
 	FMOVD 72(R24), F24
-	FLDPQ 0(R24), (F26, F27)
+	WORD $0x4e606b27 // sadalp v7.4s, v25.8h
+	WORD $0x6eaa858e // sub v14.4s, v12.4s, v10.4s
+	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
 	WORD $0x0f08a718 // sshll v24.8h, v24.8b, #0
+	WORD $0x4ea7bcd5 // addp v21.4s, v6.4s, v7.4s
 	WORD $0x4f10a719 // sshll2 v25.4s, v24.8h, #0
 	WORD $0x0f10a718 // sshll v24.4s, v24.4h, #0
 	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
+	WORD $0x4eb5be8d // addp v13.4s, v20.4s, v21.4s
 	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
+	FLDPQ 80(R0), (F20, F21)
+	WORD $0x6eab85af // sub v15.4s, v13.4s, v11.4s
 	WORD $0x6e38df58 // fmul v24.4s, v26.4s, v24.4s
+	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
 	WORD $0x6e39df79 // fmul v25.4s, v27.4s, v25.4s
+	FLDPQ 32(R24), (F26, F27)
 	WORD $0x6e38ddce // fmul v14.4s, v14.4s, v24.4s
-	WORD $0x6e39ddef // fmul v15.4s, v15.4s, v25.4s
-	WORD $0x4f9291ce // fmul v14.4s, v14.4s, v18.s[0]
-	WORD $0x4f9291ef // fmul v15.4s, v15.4s, v18.s[0]
-	WORD $0x4e2ed508 // fadd v8.4s, v8.4s, v14.4s
-	WORD $0x4e2fd529 // fadd v9.4s, v9.4s, v15.4s
 	FMOVD 200(R24), F24
-	FLDPQ 32(R24), (F26, F27)
+	WORD $0x6e39ddef // fmul v15.4s, v15.4s, v25.4s
+	WORD $0x4f9291ce // fmul v14.4s, v14.4s, v18.s[0]
 	WORD $0x0f08a718 // sshll v24.8h, v24.8b, #0
+	WORD $0x4f9291ef // fmul v15.4s, v15.4s, v18.s[0]
 	WORD $0x4f10a719 // sshll2 v25.4s, v24.8h, #0
 	WORD $0x0f10a718 // sshll v24.4s, v24.4h, #0
+	WORD $0x4e2ed508 // fadd v8.4s, v8.4s, v14.4s
 	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
 	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
+	WORD $0x4e2fd529 // fadd v9.4s, v9.4s, v15.4s
+	FLDPQ.P 32(R8), (F14, F15)
 	WORD $0x6e38df58 // fmul v24.4s, v26.4s, v24.4s
 	WORD $0x6e39df79 // fmul v25.4s, v27.4s, v25.4s
-	WORD $0x4e21da76 // scvtf v22.4s, v19.4s
 	WORD $0x6e36df18 // fmul v24.4s, v24.4s, v22.4s
 	WORD $0x6e36df39 // fmul v25.4s, v25.4s, v22.4s
+	FLDPQ 80(R1), (F22, F23)
 	WORD $0x4f929318 // fmul v24.4s, v24.4s, v18.s[0]
 	WORD $0x4f929339 // fmul v25.4s, v25.4s, v18.s[0]
+	FMOVS.P 4(R9), F18
 	WORD $0x4eb8d508 // fsub v8.4s, v8.4s, v24.4s
-	WORD $0x4eb9d529 // fsub v9.4s, v9.4s, v25.4s
-	FLDPQ.P 32(R8), (F14, F15)
-	FLDPQ 80(R0), (F20, F21)
-	FLDPQ 80(R1), (F22, F23)
 	FLDPQ 16(R0), (F24, F26)
+	WORD $0x4eb9d529 // fsub v9.4s, v9.4s, v25.4s
 	FLDPQ 16(R1), (F25, F27)
 	WORD $0x6f0e0718 // ushr v24.16b, v24.16b, #2
-	WORD $0x6f0e0739 // ushr v25.16b, v25.16b, #2
 	WORD $0x6f0e075a // ushr v26.16b, v26.16b, #2
+	WORD $0x6f0e0739 // ushr v25.16b, v25.16b, #2
 	WORD $0x6f0e077b // ushr v27.16b, v27.16b, #2
 	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
-	WORD $0x6f0c5736 // sli v22.16b, v25.16b, #4
 	WORD $0x6f0c5755 // sli v21.16b, v26.16b, #4
+	WORD $0x6f0c5736 // sli v22.16b, v25.16b, #4
 	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
 	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
 	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
 	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
 	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
 	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
@@ -1531,24 +1534,24 @@ blockQ5_KNEON:
 	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
 	WORD $0x0e2f82f9 // smlal v25.8h, v23.8b, v15.8b
 	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e606b00 // sadalp v0.4s, v24.8h
-	WORD $0x4e606b21 // sadalp v1.4s, v25.8h
 	FLDPQ 80(R2), (F20, F21)
+	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
 	FLDPQ 80(R3), (F22, F23)
+	WORD $0x4e606b00 // sadalp v0.4s, v24.8h
 	FLDPQ 16(R2), (F24, F26)
+	WORD $0x4e606b21 // sadalp v1.4s, v25.8h
 	FLDPQ 16(R3), (F25, F27)
 	WORD $0x6f0e0718 // ushr v24.16b, v24.16b, #2
-	WORD $0x6f0e0739 // ushr v25.16b, v25.16b, #2
 	WORD $0x6f0e075a // ushr v26.16b, v26.16b, #2
+	WORD $0x6f0e0739 // ushr v25.16b, v25.16b, #2
 	WORD $0x6f0e077b // ushr v27.16b, v27.16b, #2
 	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
-	WORD $0x6f0c5736 // sli v22.16b, v25.16b, #4
 	WORD $0x6f0c5755 // sli v21.16b, v26.16b, #4
+	WORD $0x6f0c5736 // sli v22.16b, v25.16b, #4
 	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
 	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
 	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
 	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
 	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
 	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
@@ -1557,24 +1560,24 @@ blockQ5_KNEON:
 	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
 	WORD $0x0e2f82f9 // smlal v25.8h, v23.8b, v15.8b
 	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e606b02 // sadalp v2.4s, v24.8h
-	WORD $0x4e606b23 // sadalp v3.4s, v25.8h
 	FLDPQ 80(R4), (F20, F21)
+	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
 	FLDPQ 80(R5), (F22, F23)
+	WORD $0x4e606b02 // sadalp v2.4s, v24.8h
 	FLDPQ 16(R4), (F24, F26)
+	WORD $0x4e606b23 // sadalp v3.4s, v25.8h
 	FLDPQ 16(R5), (F25, F27)
 	WORD $0x6f0e0718 // ushr v24.16b, v24.16b, #2
-	WORD $0x6f0e0739 // ushr v25.16b, v25.16b, #2
 	WORD $0x6f0e075a // ushr v26.16b, v26.16b, #2
+	WORD $0x6f0e0739 // ushr v25.16b, v25.16b, #2
 	WORD $0x6f0e077b // ushr v27.16b, v27.16b, #2
 	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
-	WORD $0x6f0c5736 // sli v22.16b, v25.16b, #4
 	WORD $0x6f0c5755 // sli v21.16b, v26.16b, #4
+	WORD $0x6f0c5736 // sli v22.16b, v25.16b, #4
 	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
 	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
 	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
 	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
 	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
 	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
@@ -1583,99 +1586,99 @@ blockQ5_KNEON:
 	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
 	WORD $0x0e2f82f9 // smlal v25.8h, v23.8b, v15.8b
 	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e606b04 // sadalp v4.4s, v24.8h
-	WORD $0x4e606b25 // sadalp v5.4s, v25.8h
 	FLDPQ 80(R6), (F20, F21)
+	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
 	FLDPQ 80(R7), (F22, F23)
+	WORD $0x4e606b04 // sadalp v4.4s, v24.8h
 	FLDPQ 16(R6), (F24, F26)
+	WORD $0x4e606b25 // sadalp v5.4s, v25.8h
 	FLDPQ 16(R7), (F25, F27)
 	WORD $0x6f0e0718 // ushr v24.16b, v24.16b, #2
-	WORD $0x6f0e0739 // ushr v25.16b, v25.16b, #2
 	WORD $0x6f0e075a // ushr v26.16b, v26.16b, #2
+	WORD $0x6f0e0739 // ushr v25.16b, v25.16b, #2
 	WORD $0x6f0e077b // ushr v27.16b, v27.16b, #2
 	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
-	WORD $0x6f0c5736 // sli v22.16b, v25.16b, #4
 	WORD $0x6f0c5755 // sli v21.16b, v26.16b, #4
+	WORD $0x6f0c5736 // sli v22.16b, v25.16b, #4
 	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
 	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
 	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
 	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
 	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
+	FLDPQ 0(R24), (F26, F27)
 	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
 	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
+	WORD $0x4ea1bc14 // addp v20.4s, v0.4s, v1.4s
 	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
+	WORD $0x4e21da76 // scvtf v22.4s, v19.4s
+	VLD1R.P 4(R10), [V19.S4]
 	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
 	WORD $0x0e2f82f9 // smlal v25.8h, v23.8b, v15.8b
-	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e606b06 // sadalp v6.4s, v24.8h
-	WORD $0x4e606b27 // sadalp v7.4s, v25.8h
-	FMOVS.P 4(R9), F18
-	VLD1R.P 4(R10), [V19.S4]
 	WORD $0x4e602a73 // saddlp v19.4s, v19.8h
-	WORD $0x4ea1bc14 // addp v20.4s, v0.4s, v1.4s
+	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
 	WORD $0x4ea3bc55 // addp v21.4s, v2.4s, v3.4s
+	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
 	WORD $0x4eb5be8a // addp v10.4s, v20.4s, v21.4s
-	WORD $0x6eac854e // sub v14.4s, v10.4s, v12.4s
 	WORD $0x4ea5bc94 // addp v20.4s, v4.4s, v5.4s
-	WORD $0x4ea7bcd5 // addp v21.4s, v6.4s, v7.4s
-	WORD $0x4eb5be8b // addp v11.4s, v20.4s, v21.4s
-	WORD $0x6ead856f // sub v15.4s, v11.4s, v13.4s
-	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
-	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
+	WORD $0x4e606b06 // sadalp v6.4s, v24.8h
 	FMOVD 80(R24), F24
-	FLDPQ 0(R24), (F26, F27)
+	WORD $0x4e606b27 // sadalp v7.4s, v25.8h
+	WORD $0x6eac854e // sub v14.4s, v10.4s, v12.4s
+	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
 	WORD $0x0f08a718 // sshll v24.8h, v24.8b, #0
+	WORD $0x4ea7bcd5 // addp v21.4s, v6.4s, v7.4s
 	WORD $0x4f10a719 // sshll2 v25.4s, v24.8h, #0
 	WORD $0x0f10a718 // sshll v24.4s, v24.4h, #0
-	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
-	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
-	WORD $0x6e38df58 // fmul v24.4s, v26.4s, v24.4s
-	WORD $0x6e39df79 // fmul v25.4s, v27.4s, v25.4s
-	WORD $0x6e38ddce // fmul v14.4s, v14.4s, v24.4s
-	WORD $0x6e39ddef // fmul v15.4s, v15.4s, v25.4s
-	WORD $0x4f9291ce // fmul v14.4s, v14.4s, v18.s[0]
-	WORD $0x4f9291ef // fmul v15.4s, v15.4s, v18.s[0]
-	WORD $0x4e2ed508 // fadd v8.4s, v8.4s, v14.4s
-	WORD $0x4e2fd529 // fadd v9.4s, v9.4s, v15.4s
-	FMOVD 208(R24), F24
-	FLDPQ 32(R24), (F26, F27)
-	WORD $0x0f08a718 // sshll v24.8h, v24.8b, #0
-	WORD $0x4f10a719 // sshll2 v25.4s, v24.8h, #0
-	WORD $0x0f10a718 // sshll v24.4s, v24.4h, #0
-	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
-	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
-	WORD $0x6e38df58 // fmul v24.4s, v26.4s, v24.4s
-	WORD $0x6e39df79 // fmul v25.4s, v27.4s, v25.4s
-	WORD $0x4e21da76 // scvtf v22.4s, v19.4s
-	WORD $0x6e36df18 // fmul v24.4s, v24.4s, v22.4s
-	WORD $0x6e36df39 // fmul v25.4s, v25.4s, v22.4s
-	WORD $0x4f929318 // fmul v24.4s, v24.4s, v18.s[0]
-	WORD $0x4f929339 // fmul v25.4s, v25.4s, v18.s[0]
-	WORD $0x4eb8d508 // fsub v8.4s, v8.4s, v24.4s
-	WORD $0x4eb9d529 // fsub v9.4s, v9.4s, v25.4s
-	FLDPQ.P 32(R8), (F14, F15)
+	WORD $0x4eb5be8b // addp v11.4s, v20.4s, v21.4s
 	FLDPQ 80(R0), (F20, F21)
+	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
+	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
+	WORD $0x6ead856f // sub v15.4s, v11.4s, v13.4s
+	WORD $0x6e38df58 // fmul v24.4s, v26.4s, v24.4s
+	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
+	WORD $0x6e39df79 // fmul v25.4s, v27.4s, v25.4s
+	FLDPQ 32(R24), (F26, F27)
+	WORD $0x6f0c0694 // ushr v20.16b, v20.16b, #4
+	WORD $0x6f0c06b5 // ushr v21.16b, v21.16b, #4
+	WORD $0x6e38ddce // fmul v14.4s, v14.4s, v24.4s
+	FMOVD 208(R24), F24
+	WORD $0x6e39ddef // fmul v15.4s, v15.4s, v25.4s
+	WORD $0x4f9291ce // fmul v14.4s, v14.4s, v18.s[0]
+	WORD $0x0f08a718 // sshll v24.8h, v24.8b, #0
+	WORD $0x4f9291ef // fmul v15.4s, v15.4s, v18.s[0]
+	WORD $0x4f10a719 // sshll2 v25.4s, v24.8h, #0
+	WORD $0x0f10a718 // sshll v24.4s, v24.4h, #0
+	WORD $0x4e2ed508 // fadd v8.4s, v8.4s, v14.4s
+	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
+	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
+	WORD $0x4e2fd529 // fadd v9.4s, v9.4s, v15.4s
+	FLDPQ.P 32(R8), (F14, F15)
+	WORD $0x6e38df58 // fmul v24.4s, v26.4s, v24.4s
+	WORD $0x6e39df79 // fmul v25.4s, v27.4s, v25.4s
+	WORD $0x6e36df18 // fmul v24.4s, v24.4s, v22.4s
+	WORD $0x6e36df39 // fmul v25.4s, v25.4s, v22.4s
 	FLDPQ 80(R1), (F22, F23)
-	FLDPQ 16(R0), (F24, F26)
-	FLDPQ 16(R1), (F25, F27)
-	WORD $0x6f0c0694 // ushr v20.16b, v20.16b, #4
+	WORD $0x4f929318 // fmul v24.4s, v24.4s, v18.s[0]
+	WORD $0x4f929339 // fmul v25.4s, v25.4s, v18.s[0]
+	FMOVS.P 4(R9), F18
 	WORD $0x6f0c06d6 // ushr v22.16b, v22.16b, #4
-	WORD $0x6f0c06b5 // ushr v21.16b, v21.16b, #4
 	WORD $0x6f0c06f7 // ushr v23.16b, v23.16b, #4
+	WORD $0x4eb8d508 // fsub v8.4s, v8.4s, v24.4s
+	FLDPQ 16(R0), (F24, F26)
+	WORD $0x4eb9d529 // fsub v9.4s, v9.4s, v25.4s
+	FLDPQ 16(R1), (F25, F27)
 	WORD $0x6f0d0718 // ushr v24.16b, v24.16b, #3
-	WORD $0x6f0d0739 // ushr v25.16b, v25.16b, #3
 	WORD $0x6f0d075a // ushr v26.16b, v26.16b, #3
+	WORD $0x6f0d0739 // ushr v25.16b, v25.16b, #3
 	WORD $0x6f0d077b // ushr v27.16b, v27.16b, #3
 	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
-	WORD $0x6f0c5736 // sli v22.16b, v25.16b, #4
 	WORD $0x6f0c5755 // sli v21.16b, v26.16b, #4
+	WORD $0x6f0c5736 // sli v22.16b, v25.16b, #4
 	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
 	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
 	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
 	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
 	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
 	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
@@ -1684,159 +1687,159 @@ blockQ5_KNEON:
 	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
 	WORD $0x0e2f82f9 // smlal v25.8h, v23.8b, v15.8b
 	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e606b00 // sadalp v0.4s, v24.8h
-	WORD $0x4e606b21 // sadalp v1.4s, v25.8h
 	FLDPQ 80(R2), (F20, F21)
+	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
 	FLDPQ 80(R3), (F22, F23)
+	WORD $0x4e606b00 // sadalp v0.4s, v24.8h
 	FLDPQ 16(R2), (F24, F26)
-	FLDPQ 16(R3), (F25, F27)
 	WORD $0x6f0c0694 // ushr v20.16b, v20.16b, #4
+	WORD $0x4e606b21 // sadalp v1.4s, v25.8h
+	FLDPQ 16(R3), (F25, F27)
 	WORD $0x6f0c06d6 // ushr v22.16b, v22.16b, #4
 	WORD $0x6f0c06b5 // ushr v21.16b, v21.16b, #4
 	WORD $0x6f0c06f7 // ushr v23.16b, v23.16b, #4
 	WORD $0x6f0d0718 // ushr v24.16b, v24.16b, #3
-	WORD $0x6f0d0739 // ushr v25.16b, v25.16b, #3
 	WORD $0x6f0d075a // ushr v26.16b, v26.16b, #3
-	WORD $0x6f0d077b // ushr v27.16b, v27.16b, #3
 	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
-	WORD $0x6f0c5736 // sli v22.16b, v25.16b, #4
+	WORD $0x6f0d0739 // ushr v25.16b, v25.16b, #3
 	WORD $0x6f0c5755 // sli v21.16b, v26.16b, #4
-	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
+	WORD $0x6f0d077b // ushr v27.16b, v27.16b, #3
 	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x6f0c5736 // sli v22.16b, v25.16b, #4
 	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
-	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
+	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
 	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
 	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
 	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
 	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
 	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
 	WORD $0x0e2f82f9 // smlal v25.8h, v23.8b, v15.8b
 	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e606b02 // sadalp v2.4s, v24.8h
-	WORD $0x4e606b23 // sadalp v3.4s, v25.8h
 	FLDPQ 80(R4), (F20, F21)
+	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
 	FLDPQ 80(R5), (F22, F23)
+	WORD $0x4e606b02 // sadalp v2.4s, v24.8h
 	FLDPQ 16(R4), (F24, F26)
-	FLDPQ 16(R5), (F25, F27)
 	WORD $0x6f0c0694 // ushr v20.16b, v20.16b, #4
-	WORD $0x6f0c06d6 // ushr v22.16b, v22.16b, #4
 	WORD $0x6f0c06b5 // ushr v21.16b, v21.16b, #4
+	WORD $0x4e606b23 // sadalp v3.4s, v25.8h
+	FLDPQ 16(R5), (F25, F27)
+	WORD $0x6f0c06d6 // ushr v22.16b, v22.16b, #4
 	WORD $0x6f0c06f7 // ushr v23.16b, v23.16b, #4
 	WORD $0x6f0d0718 // ushr v24.16b, v24.16b, #3
-	WORD $0x6f0d0739 // ushr v25.16b, v25.16b, #3
 	WORD $0x6f0d075a // ushr v26.16b, v26.16b, #3
-	WORD $0x6f0d077b // ushr v27.16b, v27.16b, #3
 	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
-	WORD $0x6f0c5736 // sli v22.16b, v25.16b, #4
+	WORD $0x6f0d0739 // ushr v25.16b, v25.16b, #3
 	WORD $0x6f0c5755 // sli v21.16b, v26.16b, #4
-	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
+	WORD $0x6f0d077b // ushr v27.16b, v27.16b, #3
 	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x6f0c5736 // sli v22.16b, v25.16b, #4
 	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
-	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
+	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
 	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
 	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
 	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
 	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
 	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
 	WORD $0x0e2f82f9 // smlal v25.8h, v23.8b, v15.8b
 	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e606b04 // sadalp v4.4s, v24.8h
-	WORD $0x4e606b25 // sadalp v5.4s, v25.8h
 	FLDPQ 80(R6), (F20, F21)
+	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
 	FLDPQ 80(R7), (F22, F23)
+	WORD $0x4e606b04 // sadalp v4.4s, v24.8h
 	FLDPQ 16(R6), (F24, F26)
-	FLDPQ 16(R7), (F25, F27)
 	WORD $0x6f0c0694 // ushr v20.16b, v20.16b, #4
-	WORD $0x6f0c06d6 // ushr v22.16b, v22.16b, #4
 	WORD $0x6f0c06b5 // ushr v21.16b, v21.16b, #4
+	WORD $0x4e606b25 // sadalp v5.4s, v25.8h
+	FLDPQ 16(R7), (F25, F27)
+	WORD $0x6f0c06d6 // ushr v22.16b, v22.16b, #4
 	WORD $0x6f0c06f7 // ushr v23.16b, v23.16b, #4
 	WORD $0x6f0d0718 // ushr v24.16b, v24.16b, #3
-	WORD $0x6f0d0739 // ushr v25.16b, v25.16b, #3
 	WORD $0x6f0d075a // ushr v26.16b, v26.16b, #3
+	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
+	WORD $0x6f0d0739 // ushr v25.16b, v25.16b, #3
+	WORD $0x6f0c5755 // sli v21.16b, v26.16b, #4
 	WORD $0x6f0d077b // ushr v27.16b, v27.16b, #3
-	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
-	WORD $0x6f0c5736 // sli v22.16b, v25.16b, #4
-	WORD $0x6f0c5755 // sli v21.16b, v26.16b, #4
-	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
 	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x6f0c5736 // sli v22.16b, v25.16b, #4
 	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
-	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
+	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
 	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
+	FLDPQ 0(R24), (F26, F27)
 	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
 	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
+	WORD $0x4ea1bc14 // addp v20.4s, v0.4s, v1.4s
 	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
+	WORD $0x4e21da76 // scvtf v22.4s, v19.4s
+	VLD1R.P 4(R10), [V19.S4]
 	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
 	WORD $0x0e2f82f9 // smlal v25.8h, v23.8b, v15.8b
 	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e606b06 // sadalp v6.4s, v24.8h
-	WORD $0x4e606b27 // sadalp v7.4s, v25.8h
-	FMOVS.P 4(R9), F18
-	VLD1R.P 4(R10), [V19.S4]
-	WORD $0x4e602a73 // saddlp v19.4s, v19.8h
-	WORD $0x4ea1bc14 // addp v20.4s, v0.4s, v1.4s
 	WORD $0x4ea3bc55 // addp v21.4s, v2.4s, v3.4s
+	WORD $0x4e602a73 // saddlp v19.4s, v19.8h
+	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
 	WORD $0x4eb5be8c // addp v12.4s, v20.4s, v21.4s
-	WORD $0x6eaa858e // sub v14.4s, v12.4s, v10.4s
 	WORD $0x4ea5bc94 // addp v20.4s, v4.4s, v5.4s
-	WORD $0x4ea7bcd5 // addp v21.4s, v6.4s, v7.4s
-	WORD $0x4eb5be8d // addp v13.4s, v20.4s, v21.4s
-	WORD $0x6eab85af // sub v15.4s, v13.4s, v11.4s
-	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
-	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
+	WORD $0x4e606b06 // sadalp v6.4s, v24.8h
 	FMOVD 88(R24), F24
-	FLDPQ 0(R24), (F26, F27)
+	WORD $0x4e606b27 // sadalp v7.4s, v25.8h
+	WORD $0x6eaa858e // sub v14.4s, v12.4s, v10.4s
+	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
 	WORD $0x0f08a718 // sshll v24.8h, v24.8b, #0
+	WORD $0x4ea7bcd5 // addp v21.4s, v6.4s, v7.4s
 	WORD $0x4f10a719 // sshll2 v25.4s, v24.8h, #0
 	WORD $0x0f10a718 // sshll v24.4s, v24.4h, #0
 	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
+	WORD $0x4eb5be8d // addp v13.4s, v20.4s, v21.4s
 	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
+	FLDPQ 112(R0), (F20, F21)
+	WORD $0x6eab85af // sub v15.4s, v13.4s, v11.4s
 	WORD $0x6e38df58 // fmul v24.4s, v26.4s, v24.4s
+	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
 	WORD $0x6e39df79 // fmul v25.4s, v27.4s, v25.4s
+	FLDPQ 32(R24), (F26, F27)
 	WORD $0x6e38ddce // fmul v14.4s, v14.4s, v24.4s
-	WORD $0x6e39ddef // fmul v15.4s, v15.4s, v25.4s
-	WORD $0x4f9291ce // fmul v14.4s, v14.4s, v18.s[0]
-	WORD $0x4f9291ef // fmul v15.4s, v15.4s, v18.s[0]
-	WORD $0x4e2ed508 // fadd v8.4s, v8.4s, v14.4s
-	WORD $0x4e2fd529 // fadd v9.4s, v9.4s, v15.4s
 	FMOVD 216(R24), F24
-	FLDPQ 32(R24), (F26, F27)
+	WORD $0x6e39ddef // fmul v15.4s, v15.4s, v25.4s
+	WORD $0x4f9291ce // fmul v14.4s, v14.4s, v18.s[0]
 	WORD $0x0f08a718 // sshll v24.8h, v24.8b, #0
+	WORD $0x4f9291ef // fmul v15.4s, v15.4s, v18.s[0]
 	WORD $0x4f10a719 // sshll2 v25.4s, v24.8h, #0
 	WORD $0x0f10a718 // sshll v24.4s, v24.4h, #0
+	WORD $0x4e2ed508 // fadd v8.4s, v8.4s, v14.4s
 	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
 	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
+	WORD $0x4e2fd529 // fadd v9.4s, v9.4s, v15.4s
+	FLDPQ.P 32(R8), (F14, F15)
 	WORD $0x6e38df58 // fmul v24.4s, v26.4s, v24.4s
 	WORD $0x6e39df79 // fmul v25.4s, v27.4s, v25.4s
-	WORD $0x4e21da76 // scvtf v22.4s, v19.4s
 	WORD $0x6e36df18 // fmul v24.4s, v24.4s, v22.4s
 	WORD $0x6e36df39 // fmul v25.4s, v25.4s, v22.4s
+	FLDPQ 112(R1), (F22, F23)
 	WORD $0x4f929318 // fmul v24.4s, v24.4s, v18.s[0]
 	WORD $0x4f929339 // fmul v25.4s, v25.4s, v18.s[0]
+	FMOVS.P 4(R9), F18
 	WORD $0x4eb8d508 // fsub v8.4s, v8.4s, v24.4s
-	WORD $0x4eb9d529 // fsub v9.4s, v9.4s, v25.4s
-	FLDPQ.P 32(R8), (F14, F15)
-	FLDPQ 112(R0), (F20, F21)
-	FLDPQ 112(R1), (F22, F23)
 	FLDPQ 16(R0), (F24, F26)
+	WORD $0x4eb9d529 // fsub v9.4s, v9.4s, v25.4s
 	FLDPQ 16(R1), (F25, F27)
 	WORD $0x6f0c0718 // ushr v24.16b, v24.16b, #4
-	WORD $0x6f0c0739 // ushr v25.16b, v25.16b, #4
 	WORD $0x6f0c075a // ushr v26.16b, v26.16b, #4
+	WORD $0x6f0c0739 // ushr v25.16b, v25.16b, #4
 	WORD $0x6f0c077b // ushr v27.16b, v27.16b, #4
 	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
-	WORD $0x6f0c5736 // sli v22.16b, v25.16b, #4
 	WORD $0x6f0c5755 // sli v21.16b, v26.16b, #4
+	WORD $0x6f0c5736 // sli v22.16b, v25.16b, #4
 	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
 	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
 	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
 	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
 	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
 	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
@@ -1845,24 +1848,24 @@ blockQ5_KNEON:
 	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
 	WORD $0x0e2f82f9 // smlal v25.8h, v23.8b, v15.8b
 	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e606b00 // sadalp v0.4s, v24.8h
-	WORD $0x4e606b21 // sadalp v1.4s, v25.8h
 	FLDPQ 112(R2), (F20, F21)
+	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
 	FLDPQ 112(R3), (F22, F23)
+	WORD $0x4e606b00 // sadalp v0.4s, v24.8h
 	FLDPQ 16(R2), (F24, F26)
+	WORD $0x4e606b21 // sadalp v1.4s, v25.8h
 	FLDPQ 16(R3), (F25, F27)
 	WORD $0x6f0c0718 // ushr v24.16b, v24.16b, #4
-	WORD $0x6f0c0739 // ushr v25.16b, v25.16b, #4
 	WORD $0x6f0c075a // ushr v26.16b, v26.16b, #4
+	WORD $0x6f0c0739 // ushr v25.16b, v25.16b, #4
 	WORD $0x6f0c077b // ushr v27.16b, v27.16b, #4
 	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
-	WORD $0x6f0c5736 // sli v22.16b, v25.16b, #4
 	WORD $0x6f0c5755 // sli v21.16b, v26.16b, #4
+	WORD $0x6f0c5736 // sli v22.16b, v25.16b, #4
 	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
 	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
 	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
 	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
 	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
 	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
@@ -1871,24 +1874,24 @@ blockQ5_KNEON:
 	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
 	WORD $0x0e2f82f9 // smlal v25.8h, v23.8b, v15.8b
 	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e606b02 // sadalp v2.4s, v24.8h
-	WORD $0x4e606b23 // sadalp v3.4s, v25.8h
 	FLDPQ 112(R4), (F20, F21)
+	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
 	FLDPQ 112(R5), (F22, F23)
+	WORD $0x4e606b02 // sadalp v2.4s, v24.8h
 	FLDPQ 16(R4), (F24, F26)
+	WORD $0x4e606b23 // sadalp v3.4s, v25.8h
 	FLDPQ 16(R5), (F25, F27)
 	WORD $0x6f0c0718 // ushr v24.16b, v24.16b, #4
-	WORD $0x6f0c0739 // ushr v25.16b, v25.16b, #4
 	WORD $0x6f0c075a // ushr v26.16b, v26.16b, #4
+	WORD $0x6f0c0739 // ushr v25.16b, v25.16b, #4
 	WORD $0x6f0c077b // ushr v27.16b, v27.16b, #4
 	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
-	WORD $0x6f0c5736 // sli v22.16b, v25.16b, #4
 	WORD $0x6f0c5755 // sli v21.16b, v26.16b, #4
+	WORD $0x6f0c5736 // sli v22.16b, v25.16b, #4
 	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
 	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
 	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
 	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
 	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
 	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
@@ -1897,566 +1900,563 @@ blockQ5_KNEON:
 	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
 	WORD $0x0e2f82f9 // smlal v25.8h, v23.8b, v15.8b
 	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e606b04 // sadalp v4.4s, v24.8h
-	WORD $0x4e606b25 // sadalp v5.4s, v25.8h
 	FLDPQ 112(R6), (F20, F21)
+	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
 	FLDPQ 112(R7), (F22, F23)
+	WORD $0x4e606b04 // sadalp v4.4s, v24.8h
 	FLDPQ 16(R6), (F24, F26)
+	WORD $0x4e606b25 // sadalp v5.4s, v25.8h
 	FLDPQ 16(R7), (F25, F27)
 	WORD $0x6f0c0718 // ushr v24.16b, v24.16b, #4
-	WORD $0x6f0c0739 // ushr v25.16b, v25.16b, #4
 	WORD $0x6f0c075a // ushr v26.16b, v26.16b, #4
+	WORD $0x6f0c0739 // ushr v25.16b, v25.16b, #4
 	WORD $0x6f0c077b // ushr v27.16b, v27.16b, #4
 	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
-	WORD $0x6f0c5736 // sli v22.16b, v25.16b, #4
 	WORD $0x6f0c5755 // sli v21.16b, v26.16b, #4
+	WORD $0x6f0c5736 // sli v22.16b, v25.16b, #4
 	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
 	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
 	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
 	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
 	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
+	FLDPQ 0(R24), (F26, F27)
 	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
 	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
+	WORD $0x4ea1bc14 // addp v20.4s, v0.4s, v1.4s
 	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
+	WORD $0x4e21da76 // scvtf v22.4s, v19.4s
+	VLD1R.P 4(R10), [V19.S4]
 	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
 	WORD $0x0e2f82f9 // smlal v25.8h, v23.8b, v15.8b
-	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e606b06 // sadalp v6.4s, v24.8h
-	WORD $0x4e606b27 // sadalp v7.4s, v25.8h
-	FMOVS.P 4(R9), F18
-	VLD1R.P 4(R10), [V19.S4]
 	WORD $0x4e602a73 // saddlp v19.4s, v19.8h
-	WORD $0x4ea1bc14 // addp v20.4s, v0.4s, v1.4s
+	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
 	WORD $0x4ea3bc55 // addp v21.4s, v2.4s, v3.4s
+	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
 	WORD $0x4eb5be8a // addp v10.4s, v20.4s, v21.4s
-	WORD $0x6eac854e // sub v14.4s, v10.4s, v12.4s
 	WORD $0x4ea5bc94 // addp v20.4s, v4.4s, v5.4s
-	WORD $0x4ea7bcd5 // addp v21.4s, v6.4s, v7.4s
-	WORD $0x4eb5be8b // addp v11.4s, v20.4s, v21.4s
-	WORD $0x6ead856f // sub v15.4s, v11.4s, v13.4s
-	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
-	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
+	WORD $0x4e606b06 // sadalp v6.4s, v24.8h
 	FMOVD 96(R24), F24
-	FLDPQ 0(R24), (F26, F27)
-	WORD $0x0f08a718 // sshll v24.8h, v24.8b, #0
-	WORD $0x4f10a719 // sshll2 v25.4s, v24.8h, #0
-	WORD $0x0f10a718 // sshll v24.4s, v24.4h, #0
-	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
-	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
-	WORD $0x6e38df58 // fmul v24.4s, v26.4s, v24.4s
-	WORD $0x6e39df79 // fmul v25.4s, v27.4s, v25.4s
-	WORD $0x6e38ddce // fmul v14.4s, v14.4s, v24.4s
-	WORD $0x6e39ddef // fmul v15.4s, v15.4s, v25.4s
-	WORD $0x4f9291ce // fmul v14.4s, v14.4s, v18.s[0]
-	WORD $0x4f9291ef // fmul v15.4s, v15.4s, v18.s[0]
-	WORD $0x4e2ed508 // fadd v8.4s, v8.4s, v14.4s
-	WORD $0x4e2fd529 // fadd v9.4s, v9.4s, v15.4s
-	FMOVD 224(R24), F24
-	FLDPQ 32(R24), (F26, F27)
-	WORD $0x0f08a718 // sshll v24.8h, v24.8b, #0
-	WORD $0x4f10a719 // sshll2 v25.4s, v24.8h, #0
-	WORD $0x0f10a718 // sshll v24.4s, v24.4h, #0
-	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
-	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
-	WORD $0x6e38df58 // fmul v24.4s, v26.4s, v24.4s
-	WORD $0x6e39df79 // fmul v25.4s, v27.4s, v25.4s
-	WORD $0x4e21da76 // scvtf v22.4s, v19.4s
-	WORD $0x6e36df18 // fmul v24.4s, v24.4s, v22.4s
-	WORD $0x6e36df39 // fmul v25.4s, v25.4s, v22.4s
-	WORD $0x4f929318 // fmul v24.4s, v24.4s, v18.s[0]
-	WORD $0x4f929339 // fmul v25.4s, v25.4s, v18.s[0]
-	WORD $0x4eb8d508 // fsub v8.4s, v8.4s, v24.4s
-	WORD $0x4eb9d529 // fsub v9.4s, v9.4s, v25.4s
-	FLDPQ.P 32(R8), (F14, F15)
-	FLDPQ 112(R0), (F20, F21)
-	FLDPQ 112(R1), (F22, F23)
-	FLDPQ 16(R0), (F24, F26)
-	FLDPQ 16(R1), (F25, F27)
-	WORD $0x6f0c0694 // ushr v20.16b, v20.16b, #4
-	WORD $0x6f0c06d6 // ushr v22.16b, v22.16b, #4
-	WORD $0x6f0c06b5 // ushr v21.16b, v21.16b, #4
-	WORD $0x6f0c06f7 // ushr v23.16b, v23.16b, #4
-	WORD $0x6f0b0718 // ushr v24.16b, v24.16b, #5
-	WORD $0x6f0b0739 // ushr v25.16b, v25.16b, #5
-	WORD $0x6f0b075a // ushr v26.16b, v26.16b, #5
-	WORD $0x6f0b077b // ushr v27.16b, v27.16b, #5
-	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
-	WORD $0x6f0c5736 // sli v22.16b, v25.16b, #4
-	WORD $0x6f0c5755 // sli v21.16b, v26.16b, #4
-	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
-	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
-	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
-	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
-	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
-	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
-	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
-	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
-	WORD $0x0e2f82f9 // smlal v25.8h, v23.8b, v15.8b
-	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e606b00 // sadalp v0.4s, v24.8h
-	WORD $0x4e606b21 // sadalp v1.4s, v25.8h
-	FLDPQ 112(R2), (F20, F21)
-	FLDPQ 112(R3), (F22, F23)
-	FLDPQ 16(R2), (F24, F26)
-	FLDPQ 16(R3), (F25, F27)
-	WORD $0x6f0c0694 // ushr v20.16b, v20.16b, #4
-	WORD $0x6f0c06d6 // ushr v22.16b, v22.16b, #4
-	WORD $0x6f0c06b5 // ushr v21.16b, v21.16b, #4
-	WORD $0x6f0c06f7 // ushr v23.16b, v23.16b, #4
-	WORD $0x6f0b0718 // ushr v24.16b, v24.16b, #5
-	WORD $0x6f0b0739 // ushr v25.16b, v25.16b, #5
-	WORD $0x6f0b075a // ushr v26.16b, v26.16b, #5
-	WORD $0x6f0b077b // ushr v27.16b, v27.16b, #5
-	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
-	WORD $0x6f0c5736 // sli v22.16b, v25.16b, #4
-	WORD $0x6f0c5755 // sli v21.16b, v26.16b, #4
-	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
-	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
-	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
-	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
-	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
-	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
-	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
-	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
-	WORD $0x0e2f82f9 // smlal v25.8h, v23.8b, v15.8b
-	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e606b02 // sadalp v2.4s, v24.8h
-	WORD $0x4e606b23 // sadalp v3.4s, v25.8h
-	FLDPQ 112(R4), (F20, F21)
-	FLDPQ 112(R5), (F22, F23)
-	FLDPQ 16(R4), (F24, F26)
-	FLDPQ 16(R5), (F25, F27)
-	WORD $0x6f0c0694 // ushr v20.16b, v20.16b, #4
-	WORD $0x6f0c06d6 // ushr v22.16b, v22.16b, #4
-	WORD $0x6f0c06b5 // ushr v21.16b, v21.16b, #4
-	WORD $0x6f0c06f7 // ushr v23.16b, v23.16b, #4
-	WORD $0x6f0b0718 // ushr v24.16b, v24.16b, #5
-	WORD $0x6f0b0739 // ushr v25.16b, v25.16b, #5
-	WORD $0x6f0b075a // ushr v26.16b, v26.16b, #5
-	WORD $0x6f0b077b // ushr v27.16b, v27.16b, #5
-	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
-	WORD $0x6f0c5736 // sli v22.16b, v25.16b, #4
-	WORD $0x6f0c5755 // sli v21.16b, v26.16b, #4
-	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
-	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
-	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
-	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
-	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
-	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
-	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
-	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
-	WORD $0x0e2f82f9 // smlal v25.8h, v23.8b, v15.8b
-	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e606b04 // sadalp v4.4s, v24.8h
-	WORD $0x4e606b25 // sadalp v5.4s, v25.8h
-	FLDPQ 112(R6), (F20, F21)
-	FLDPQ 112(R7), (F22, F23)
-	FLDPQ 16(R6), (F24, F26)
-	FLDPQ 16(R7), (F25, F27)
-	WORD $0x6f0c0694 // ushr v20.16b, v20.16b, #4
-	WORD $0x6f0c06d6 // ushr v22.16b, v22.16b, #4
-	WORD $0x6f0c06b5 // ushr v21.16b, v21.16b, #4
-	WORD $0x6f0c06f7 // ushr v23.16b, v23.16b, #4
-	WORD $0x6f0b0718 // ushr v24.16b, v24.16b, #5
-	WORD $0x6f0b0739 // ushr v25.16b, v25.16b, #5
-	WORD $0x6f0b075a // ushr v26.16b, v26.16b, #5
-	WORD $0x6f0b077b // ushr v27.16b, v27.16b, #5
-	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
-	WORD $0x6f0c5736 // sli v22.16b, v25.16b, #4
-	WORD $0x6f0c5755 // sli v21.16b, v26.16b, #4
-	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
-	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
-	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
-	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
-	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
-	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
-	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
-	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
-	WORD $0x0e2f82f9 // smlal v25.8h, v23.8b, v15.8b
-	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e606b06 // sadalp v6.4s, v24.8h
 	WORD $0x4e606b27 // sadalp v7.4s, v25.8h
-	FMOVS.P 4(R9), F18
-	VLD1R.P 4(R10), [V19.S4]
-	WORD $0x4e602a73 // saddlp v19.4s, v19.8h
-	WORD $0x4ea1bc14 // addp v20.4s, v0.4s, v1.4s
-	WORD $0x4ea3bc55 // addp v21.4s, v2.4s, v3.4s
-	WORD $0x4eb5be8c // addp v12.4s, v20.4s, v21.4s
-	WORD $0x6eaa858e // sub v14.4s, v12.4s, v10.4s
-	WORD $0x4ea5bc94 // addp v20.4s, v4.4s, v5.4s
-	WORD $0x4ea7bcd5 // addp v21.4s, v6.4s, v7.4s
-	WORD $0x4eb5be8d // addp v13.4s, v20.4s, v21.4s
-	WORD $0x6eab85af // sub v15.4s, v13.4s, v11.4s
-	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
-	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
-	FMOVD 104(R24), F24
-	FLDPQ 0(R24), (F26, F27)
-	WORD $0x0f08a718 // sshll v24.8h, v24.8b, #0
-	WORD $0x4f10a719 // sshll2 v25.4s, v24.8h, #0
-	WORD $0x0f10a718 // sshll v24.4s, v24.4h, #0
-	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
-	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
-	WORD $0x6e38df58 // fmul v24.4s, v26.4s, v24.4s
-	WORD $0x6e39df79 // fmul v25.4s, v27.4s, v25.4s
-	WORD $0x6e38ddce // fmul v14.4s, v14.4s, v24.4s
-	WORD $0x6e39ddef // fmul v15.4s, v15.4s, v25.4s
-	WORD $0x4f9291ce // fmul v14.4s, v14.4s, v18.s[0]
-	WORD $0x4f9291ef // fmul v15.4s, v15.4s, v18.s[0]
-	WORD $0x4e2ed508 // fadd v8.4s, v8.4s, v14.4s
-	WORD $0x4e2fd529 // fadd v9.4s, v9.4s, v15.4s
-	FMOVD 232(R24), F24
-	FLDPQ 32(R24), (F26, F27)
-	WORD $0x0f08a718 // sshll v24.8h, v24.8b, #0
-	WORD $0x4f10a719 // sshll2 v25.4s, v24.8h, #0
-	WORD $0x0f10a718 // sshll v24.4s, v24.4h, #0
-	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
-	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
-	WORD $0x6e38df58 // fmul v24.4s, v26.4s, v24.4s
-	WORD $0x6e39df79 // fmul v25.4s, v27.4s, v25.4s
-	WORD $0x4e21da76 // scvtf v22.4s, v19.4s
-	WORD $0x6e36df18 // fmul v24.4s, v24.4s, v22.4s
-	WORD $0x6e36df39 // fmul v25.4s, v25.4s, v22.4s
-	WORD $0x4f929318 // fmul v24.4s, v24.4s, v18.s[0]
-	WORD $0x4f929339 // fmul v25.4s, v25.4s, v18.s[0]
-	WORD $0x4eb8d508 // fsub v8.4s, v8.4s, v24.4s
-	WORD $0x4eb9d529 // fsub v9.4s, v9.4s, v25.4s
-	FLDPQ.P 32(R8), (F14, F15)
-	FLDPQ 144(R0), (F20, F21)
-	FLDPQ 144(R1), (F22, F23)
-	FLDPQ 16(R0), (F24, F26)
-	FLDPQ 16(R1), (F25, F27)
-	WORD $0x6f0a0718 // ushr v24.16b, v24.16b, #6
-	WORD $0x6f0a0739 // ushr v25.16b, v25.16b, #6
-	WORD $0x6f0a075a // ushr v26.16b, v26.16b, #6
-	WORD $0x6f0a077b // ushr v27.16b, v27.16b, #6
-	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
-	WORD $0x6f0c5736 // sli v22.16b, v25.16b, #4
-	WORD $0x6f0c5755 // sli v21.16b, v26.16b, #4
-	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
-	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
-	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
-	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
-	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
-	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
-	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
-	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
-	WORD $0x0e2f82f9 // smlal v25.8h, v23.8b, v15.8b
-	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e606b00 // sadalp v0.4s, v24.8h
-	WORD $0x4e606b21 // sadalp v1.4s, v25.8h
-	FLDPQ 144(R2), (F20, F21)
-	FLDPQ 144(R3), (F22, F23)
-	FLDPQ 16(R2), (F24, F26)
-	FLDPQ 16(R3), (F25, F27)
-	WORD $0x6f0a0718 // ushr v24.16b, v24.16b, #6
-	WORD $0x6f0a0739 // ushr v25.16b, v25.16b, #6
-	WORD $0x6f0a075a // ushr v26.16b, v26.16b, #6
-	WORD $0x6f0a077b // ushr v27.16b, v27.16b, #6
-	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
-	WORD $0x6f0c5736 // sli v22.16b, v25.16b, #4
-	WORD $0x6f0c5755 // sli v21.16b, v26.16b, #4
-	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
-	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
-	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
-	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
-	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
-	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
-	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
-	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
-	WORD $0x0e2f82f9 // smlal v25.8h, v23.8b, v15.8b
-	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e606b02 // sadalp v2.4s, v24.8h
-	WORD $0x4e606b23 // sadalp v3.4s, v25.8h
-	FLDPQ 144(R4), (F20, F21)
-	FLDPQ 144(R5), (F22, F23)
-	FLDPQ 16(R4), (F24, F26)
-	FLDPQ 16(R5), (F25, F27)
-	WORD $0x6f0a0718 // ushr v24.16b, v24.16b, #6
-	WORD $0x6f0a0739 // ushr v25.16b, v25.16b, #6
-	WORD $0x6f0a075a // ushr v26.16b, v26.16b, #6
-	WORD $0x6f0a077b // ushr v27.16b, v27.16b, #6
-	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
-	WORD $0x6f0c5736 // sli v22.16b, v25.16b, #4
-	WORD $0x6f0c5755 // sli v21.16b, v26.16b, #4
-	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
-	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
-	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
-	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
-	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
-	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
-	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
-	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
-	WORD $0x0e2f82f9 // smlal v25.8h, v23.8b, v15.8b
-	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e606b04 // sadalp v4.4s, v24.8h
-	WORD $0x4e606b25 // sadalp v5.4s, v25.8h
-	FLDPQ 144(R6), (F20, F21)
-	FLDPQ 144(R7), (F22, F23)
-	FLDPQ 16(R6), (F24, F26)
-	FLDPQ 16(R7), (F25, F27)
-	WORD $0x6f0a0718 // ushr v24.16b, v24.16b, #6
-	WORD $0x6f0a0739 // ushr v25.16b, v25.16b, #6
-	WORD $0x6f0a075a // ushr v26.16b, v26.16b, #6
-	WORD $0x6f0a077b // ushr v27.16b, v27.16b, #6
-	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
-	WORD $0x6f0c5736 // sli v22.16b, v25.16b, #4
-	WORD $0x6f0c5755 // sli v21.16b, v26.16b, #4
-	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
-	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
-	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
-	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
-	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
-	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
-	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
-	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
-	WORD $0x0e2f82f9 // smlal v25.8h, v23.8b, v15.8b
-	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e606b06 // sadalp v6.4s, v24.8h
-	WORD $0x4e606b27 // sadalp v7.4s, v25.8h
-	FMOVS.P 4(R9), F18
-	VLD1R.P 4(R10), [V19.S4]
-	WORD $0x4e602a73 // saddlp v19.4s, v19.8h
-	WORD $0x4ea1bc14 // addp v20.4s, v0.4s, v1.4s
-	WORD $0x4ea3bc55 // addp v21.4s, v2.4s, v3.4s
-	WORD $0x4eb5be8a // addp v10.4s, v20.4s, v21.4s
 	WORD $0x6eac854e // sub v14.4s, v10.4s, v12.4s
-	WORD $0x4ea5bc94 // addp v20.4s, v4.4s, v5.4s
+	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
+	WORD $0x0f08a718 // sshll v24.8h, v24.8b, #0
 	WORD $0x4ea7bcd5 // addp v21.4s, v6.4s, v7.4s
+	WORD $0x4f10a719 // sshll2 v25.4s, v24.8h, #0
+	WORD $0x0f10a718 // sshll v24.4s, v24.4h, #0
 	WORD $0x4eb5be8b // addp v11.4s, v20.4s, v21.4s
+	FLDPQ 112(R0), (F20, F21)
+	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
+	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
 	WORD $0x6ead856f // sub v15.4s, v11.4s, v13.4s
-	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
-	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
-	FMOVD 112(R24), F24
-	FLDPQ 0(R24), (F26, F27)
-	WORD $0x0f08a718 // sshll v24.8h, v24.8b, #0
-	WORD $0x4f10a719 // sshll2 v25.4s, v24.8h, #0
-	WORD $0x0f10a718 // sshll v24.4s, v24.4h, #0
-	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
-	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
 	WORD $0x6e38df58 // fmul v24.4s, v26.4s, v24.4s
+	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
 	WORD $0x6e39df79 // fmul v25.4s, v27.4s, v25.4s
+	FLDPQ 32(R24), (F26, F27)
+	WORD $0x6f0c0694 // ushr v20.16b, v20.16b, #4
+	WORD $0x6f0c06b5 // ushr v21.16b, v21.16b, #4
 	WORD $0x6e38ddce // fmul v14.4s, v14.4s, v24.4s
+	FMOVD 224(R24), F24
 	WORD $0x6e39ddef // fmul v15.4s, v15.4s, v25.4s
 	WORD $0x4f9291ce // fmul v14.4s, v14.4s, v18.s[0]
-	WORD $0x4f9291ef // fmul v15.4s, v15.4s, v18.s[0]
-	WORD $0x4e2ed508 // fadd v8.4s, v8.4s, v14.4s
-	WORD $0x4e2fd529 // fadd v9.4s, v9.4s, v15.4s
-	FMOVD 240(R24), F24
-	FLDPQ 32(R24), (F26, F27)
 	WORD $0x0f08a718 // sshll v24.8h, v24.8b, #0
+	WORD $0x4f9291ef // fmul v15.4s, v15.4s, v18.s[0]
 	WORD $0x4f10a719 // sshll2 v25.4s, v24.8h, #0
 	WORD $0x0f10a718 // sshll v24.4s, v24.4h, #0
+	WORD $0x4e2ed508 // fadd v8.4s, v8.4s, v14.4s
 	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
 	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
-	WORD $0x6e38df58 // fmul v24.4s, v26.4s, v24.4s
-	WORD $0x6e39df79 // fmul v25.4s, v27.4s, v25.4s
-	WORD $0x4e21da76 // scvtf v22.4s, v19.4s
-	WORD $0x6e36df18 // fmul v24.4s, v24.4s, v22.4s
-	WORD $0x6e36df39 // fmul v25.4s, v25.4s, v22.4s
-	WORD $0x4f929318 // fmul v24.4s, v24.4s, v18.s[0]
-	WORD $0x4f929339 // fmul v25.4s, v25.4s, v18.s[0]
-	WORD $0x4eb8d508 // fsub v8.4s, v8.4s, v24.4s
-	WORD $0x4eb9d529 // fsub v9.4s, v9.4s, v25.4s
+	WORD $0x4e2fd529 // fadd v9.4s, v9.4s, v15.4s
 	FLDPQ.P 32(R8), (F14, F15)
-	FLDPQ 144(R0), (F20, F21)
-	FLDPQ 144(R1), (F22, F23)
-	FLDPQ 16(R0), (F24, F26)
-	FLDPQ 16(R1), (F25, F27)
-	WORD $0x6f0c0694 // ushr v20.16b, v20.16b, #4
-	WORD $0x6f0c06d6 // ushr v22.16b, v22.16b, #4
-	WORD $0x6f0c06b5 // ushr v21.16b, v21.16b, #4
-	WORD $0x6f0c06f7 // ushr v23.16b, v23.16b, #4
-	WORD $0x6f090718 // ushr v24.16b, v24.16b, #7
-	WORD $0x6f090739 // ushr v25.16b, v25.16b, #7
-	WORD $0x6f09075a // ushr v26.16b, v26.16b, #7
-	WORD $0x6f09077b // ushr v27.16b, v27.16b, #7
-	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
-	WORD $0x6f0c5736 // sli v22.16b, v25.16b, #4
-	WORD $0x6f0c5755 // sli v21.16b, v26.16b, #4
-	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
-	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
-	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
-	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
-	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
-	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
-	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
-	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
-	WORD $0x0e2f82f9 // smlal v25.8h, v23.8b, v15.8b
-	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e606b00 // sadalp v0.4s, v24.8h
-	WORD $0x4e606b21 // sadalp v1.4s, v25.8h
-	FLDPQ 144(R2), (F20, F21)
-	FLDPQ 144(R3), (F22, F23)
-	FLDPQ 16(R2), (F24, F26)
-	FLDPQ 16(R3), (F25, F27)
-	WORD $0x6f0c0694 // ushr v20.16b, v20.16b, #4
-	WORD $0x6f0c06d6 // ushr v22.16b, v22.16b, #4
-	WORD $0x6f0c06b5 // ushr v21.16b, v21.16b, #4
-	WORD $0x6f0c06f7 // ushr v23.16b, v23.16b, #4
-	WORD $0x6f090718 // ushr v24.16b, v24.16b, #7
-	WORD $0x6f090739 // ushr v25.16b, v25.16b, #7
-	WORD $0x6f09075a // ushr v26.16b, v26.16b, #7
-	WORD $0x6f09077b // ushr v27.16b, v27.16b, #7
-	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
-	WORD $0x6f0c5736 // sli v22.16b, v25.16b, #4
-	WORD $0x6f0c5755 // sli v21.16b, v26.16b, #4
-	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
-	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
-	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
-	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
-	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
-	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
-	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
-	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
-	WORD $0x0e2f82f9 // smlal v25.8h, v23.8b, v15.8b
-	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e606b02 // sadalp v2.4s, v24.8h
-	WORD $0x4e606b23 // sadalp v3.4s, v25.8h
-	FLDPQ 144(R4), (F20, F21)
-	FLDPQ 144(R5), (F22, F23)
-	FLDPQ 16(R4), (F24, F26)
-	FLDPQ 16(R5), (F25, F27)
-	WORD $0x6f0c0694 // ushr v20.16b, v20.16b, #4
-	WORD $0x6f0c06d6 // ushr v22.16b, v22.16b, #4
-	WORD $0x6f0c06b5 // ushr v21.16b, v21.16b, #4
-	WORD $0x6f0c06f7 // ushr v23.16b, v23.16b, #4
-	WORD $0x6f090718 // ushr v24.16b, v24.16b, #7
-	WORD $0x6f090739 // ushr v25.16b, v25.16b, #7
-	WORD $0x6f09075a // ushr v26.16b, v26.16b, #7
-	WORD $0x6f09077b // ushr v27.16b, v27.16b, #7
-	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
-	WORD $0x6f0c5736 // sli v22.16b, v25.16b, #4
-	WORD $0x6f0c5755 // sli v21.16b, v26.16b, #4
-	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
-	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
-	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
-	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
-	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
-	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
-	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
-	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
-	WORD $0x0e2f82f9 // smlal v25.8h, v23.8b, v15.8b
-	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e606b04 // sadalp v4.4s, v24.8h
-	WORD $0x4e606b25 // sadalp v5.4s, v25.8h
-	FLDPQ 144(R6), (F20, F21)
-	FLDPQ 144(R7), (F22, F23)
-	FLDPQ 16(R6), (F24, F26)
-	FLDPQ 16(R7), (F25, F27)
-	WORD $0x6f0c0694 // ushr v20.16b, v20.16b, #4
-	WORD $0x6f0c06d6 // ushr v22.16b, v22.16b, #4
-	WORD $0x6f0c06b5 // ushr v21.16b, v21.16b, #4
-	WORD $0x6f0c06f7 // ushr v23.16b, v23.16b, #4
-	WORD $0x6f090718 // ushr v24.16b, v24.16b, #7
-	WORD $0x6f090739 // ushr v25.16b, v25.16b, #7
-	WORD $0x6f09075a // ushr v26.16b, v26.16b, #7
-	WORD $0x6f09077b // ushr v27.16b, v27.16b, #7
-	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
-	WORD $0x6f0c5736 // sli v22.16b, v25.16b, #4
-	WORD $0x6f0c5755 // sli v21.16b, v26.16b, #4
-	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
-	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
-	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
-	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
-	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
-	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
-	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
-	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
-	WORD $0x0e2f82f9 // smlal v25.8h, v23.8b, v15.8b
-	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e606b06 // sadalp v6.4s, v24.8h
-	WORD $0x4e606b27 // sadalp v7.4s, v25.8h
-	FMOVS.P 4(R9), F18
-	VLD1R.P 4(R10), [V19.S4]
-	WORD $0x4e602a73 // saddlp v19.4s, v19.8h
-	WORD $0x4ea1bc14 // addp v20.4s, v0.4s, v1.4s
-	WORD $0x4ea3bc55 // addp v21.4s, v2.4s, v3.4s
-	WORD $0x4eb5be8c // addp v12.4s, v20.4s, v21.4s
-	WORD $0x6eaa858e // sub v14.4s, v12.4s, v10.4s
-	WORD $0x4ea5bc94 // addp v20.4s, v4.4s, v5.4s
-	WORD $0x4ea7bcd5 // addp v21.4s, v6.4s, v7.4s
-	WORD $0x4eb5be8d // addp v13.4s, v20.4s, v21.4s
-	WORD $0x6eab85af // sub v15.4s, v13.4s, v11.4s
-	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
-	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
-	FMOVD 120(R24), F24
-	FLDPQ 0(R24), (F26, F27)
-	WORD $0x0f08a718 // sshll v24.8h, v24.8b, #0
-	WORD $0x4f10a719 // sshll2 v25.4s, v24.8h, #0
-	WORD $0x0f10a718 // sshll v24.4s, v24.4h, #0
-	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
-	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
 	WORD $0x6e38df58 // fmul v24.4s, v26.4s, v24.4s
 	WORD $0x6e39df79 // fmul v25.4s, v27.4s, v25.4s
-	WORD $0x6e38ddce // fmul v14.4s, v14.4s, v24.4s
-	WORD $0x6e39ddef // fmul v15.4s, v15.4s, v25.4s
-	WORD $0x4f9291ce // fmul v14.4s, v14.4s, v18.s[0]
-	WORD $0x4f9291ef // fmul v15.4s, v15.4s, v18.s[0]
-	WORD $0x4e2ed508 // fadd v8.4s, v8.4s, v14.4s
-	WORD $0x4e2fd529 // fadd v9.4s, v9.4s, v15.4s
-	FMOVD 248(R24), F24
-	FLDPQ 32(R24), (F26, F27)
-	WORD $0x0f08a718 // sshll v24.8h, v24.8b, #0
-	WORD $0x4f10a719 // sshll2 v25.4s, v24.8h, #0
-	WORD $0x0f10a718 // sshll v24.4s, v24.4h, #0
-	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
-	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
-	WORD $0x6e38df58 // fmul v24.4s, v26.4s, v24.4s
-	WORD $0x6e39df79 // fmul v25.4s, v27.4s, v25.4s
-	WORD $0x4e21da76 // scvtf v22.4s, v19.4s
 	WORD $0x6e36df18 // fmul v24.4s, v24.4s, v22.4s
 	WORD $0x6e36df39 // fmul v25.4s, v25.4s, v22.4s
+	FLDPQ 112(R1), (F22, F23)
 	WORD $0x4f929318 // fmul v24.4s, v24.4s, v18.s[0]
 	WORD $0x4f929339 // fmul v25.4s, v25.4s, v18.s[0]
+	FMOVS.P 4(R9), F18
+	WORD $0x6f0c06d6 // ushr v22.16b, v22.16b, #4
+	WORD $0x6f0c06f7 // ushr v23.16b, v23.16b, #4
 	WORD $0x4eb8d508 // fsub v8.4s, v8.4s, v24.4s
+	FLDPQ 16(R0), (F24, F26)
 	WORD $0x4eb9d529 // fsub v9.4s, v9.4s, v25.4s
+	FLDPQ 16(R1), (F25, F27)
+	WORD $0x6f0b0718 // ushr v24.16b, v24.16b, #5
+	WORD $0x6f0b075a // ushr v26.16b, v26.16b, #5
+	WORD $0x6f0b0739 // ushr v25.16b, v25.16b, #5
+	WORD $0x6f0b077b // ushr v27.16b, v27.16b, #5
+	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
+	WORD $0x6f0c5755 // sli v21.16b, v26.16b, #4
+	WORD $0x6f0c5736 // sli v22.16b, v25.16b, #4
+	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
+	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
+	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
+	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
+	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
+	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
+	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
+	WORD $0x0e2f82f9 // smlal v25.8h, v23.8b, v15.8b
+	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
+	FLDPQ 112(R2), (F20, F21)
+	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
+	FLDPQ 112(R3), (F22, F23)
+	WORD $0x4e606b00 // sadalp v0.4s, v24.8h
+	FLDPQ 16(R2), (F24, F26)
+	WORD $0x6f0c0694 // ushr v20.16b, v20.16b, #4
+	WORD $0x4e606b21 // sadalp v1.4s, v25.8h
+	FLDPQ 16(R3), (F25, F27)
+	WORD $0x6f0c06d6 // ushr v22.16b, v22.16b, #4
+	WORD $0x6f0c06b5 // ushr v21.16b, v21.16b, #4
+	WORD $0x6f0c06f7 // ushr v23.16b, v23.16b, #4
+	WORD $0x6f0b0718 // ushr v24.16b, v24.16b, #5
+	WORD $0x6f0b075a // ushr v26.16b, v26.16b, #5
+	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
+	WORD $0x6f0b0739 // ushr v25.16b, v25.16b, #5
+	WORD $0x6f0c5755 // sli v21.16b, v26.16b, #4
+	WORD $0x6f0b077b // ushr v27.16b, v27.16b, #5
+	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x6f0c5736 // sli v22.16b, v25.16b, #4
+	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
+	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
+	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
+	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
+	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
+	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
+	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
+	WORD $0x0e2f82f9 // smlal v25.8h, v23.8b, v15.8b
+	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
+	FLDPQ 112(R4), (F20, F21)
+	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
+	FLDPQ 112(R5), (F22, F23)
+	WORD $0x4e606b02 // sadalp v2.4s, v24.8h
+	FLDPQ 16(R4), (F24, F26)
+	WORD $0x6f0c0694 // ushr v20.16b, v20.16b, #4
+	WORD $0x6f0c06b5 // ushr v21.16b, v21.16b, #4
+	WORD $0x4e606b23 // sadalp v3.4s, v25.8h
+	FLDPQ 16(R5), (F25, F27)
+	WORD $0x6f0c06d6 // ushr v22.16b, v22.16b, #4
+	WORD $0x6f0c06f7 // ushr v23.16b, v23.16b, #4
+	WORD $0x6f0b0718 // ushr v24.16b, v24.16b, #5
+	WORD $0x6f0b075a // ushr v26.16b, v26.16b, #5
+	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
+	WORD $0x6f0b0739 // ushr v25.16b, v25.16b, #5
+	WORD $0x6f0c5755 // sli v21.16b, v26.16b, #4
+	WORD $0x6f0b077b // ushr v27.16b, v27.16b, #5
+	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x6f0c5736 // sli v22.16b, v25.16b, #4
+	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
+	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
+	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
+	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
+	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
+	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
+	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
+	WORD $0x0e2f82f9 // smlal v25.8h, v23.8b, v15.8b
+	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
+	FLDPQ 112(R6), (F20, F21)
+	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
+	FLDPQ 112(R7), (F22, F23)
+	WORD $0x4e606b04 // sadalp v4.4s, v24.8h
+	FLDPQ 16(R6), (F24, F26)
+	WORD $0x6f0c0694 // ushr v20.16b, v20.16b, #4
+	WORD $0x6f0c06b5 // ushr v21.16b, v21.16b, #4
+	WORD $0x4e606b25 // sadalp v5.4s, v25.8h
+	FLDPQ 16(R7), (F25, F27)
+	WORD $0x6f0c06d6 // ushr v22.16b, v22.16b, #4
+	WORD $0x6f0c06f7 // ushr v23.16b, v23.16b, #4
+	WORD $0x6f0b0718 // ushr v24.16b, v24.16b, #5
+	WORD $0x6f0b075a // ushr v26.16b, v26.16b, #5
+	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
+	WORD $0x6f0b0739 // ushr v25.16b, v25.16b, #5
+	WORD $0x6f0c5755 // sli v21.16b, v26.16b, #4
+	WORD $0x6f0b077b // ushr v27.16b, v27.16b, #5
+	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x6f0c5736 // sli v22.16b, v25.16b, #4
+	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
+	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
+	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
+	FLDPQ 0(R24), (F26, F27)
+	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
+	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
+	WORD $0x4ea1bc14 // addp v20.4s, v0.4s, v1.4s
+	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
+	WORD $0x4e21da76 // scvtf v22.4s, v19.4s
+	VLD1R.P 4(R10), [V19.S4]
+	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
+	WORD $0x0e2f82f9 // smlal v25.8h, v23.8b, v15.8b
+	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
+	WORD $0x4ea3bc55 // addp v21.4s, v2.4s, v3.4s
+	WORD $0x4e602a73 // saddlp v19.4s, v19.8h
+	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
+	WORD $0x4eb5be8c // addp v12.4s, v20.4s, v21.4s
+	WORD $0x4ea5bc94 // addp v20.4s, v4.4s, v5.4s
+	WORD $0x4e606b06 // sadalp v6.4s, v24.8h
+	FMOVD 104(R24), F24
+	WORD $0x4e606b27 // sadalp v7.4s, v25.8h
+	WORD $0x6eaa858e // sub v14.4s, v12.4s, v10.4s
+	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
+	WORD $0x0f08a718 // sshll v24.8h, v24.8b, #0
+	WORD $0x4ea7bcd5 // addp v21.4s, v6.4s, v7.4s
+	WORD $0x4f10a719 // sshll2 v25.4s, v24.8h, #0
+	WORD $0x0f10a718 // sshll v24.4s, v24.4h, #0
+	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
+	WORD $0x4eb5be8d // addp v13.4s, v20.4s, v21.4s
+	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
+	FLDPQ 144(R0), (F20, F21)
+	WORD $0x6eab85af // sub v15.4s, v13.4s, v11.4s
+	WORD $0x6e38df58 // fmul v24.4s, v26.4s, v24.4s
+	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
+	WORD $0x6e39df79 // fmul v25.4s, v27.4s, v25.4s
+	FLDPQ 32(R24), (F26, F27)
+	WORD $0x6e38ddce // fmul v14.4s, v14.4s, v24.4s
+	FMOVD 232(R24), F24
+	WORD $0x6e39ddef // fmul v15.4s, v15.4s, v25.4s
+	WORD $0x4f9291ce // fmul v14.4s, v14.4s, v18.s[0]
+	WORD $0x0f08a718 // sshll v24.8h, v24.8b, #0
+	WORD $0x4f9291ef // fmul v15.4s, v15.4s, v18.s[0]
+	WORD $0x4f10a719 // sshll2 v25.4s, v24.8h, #0
+	WORD $0x0f10a718 // sshll v24.4s, v24.4h, #0
+	WORD $0x4e2ed508 // fadd v8.4s, v8.4s, v14.4s
+	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
+	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
+	WORD $0x4e2fd529 // fadd v9.4s, v9.4s, v15.4s
+	FLDPQ.P 32(R8), (F14, F15)
+	WORD $0x6e38df58 // fmul v24.4s, v26.4s, v24.4s
+	WORD $0x6e39df79 // fmul v25.4s, v27.4s, v25.4s
+	WORD $0x6e36df18 // fmul v24.4s, v24.4s, v22.4s
+	WORD $0x6e36df39 // fmul v25.4s, v25.4s, v22.4s
+	FLDPQ 144(R1), (F22, F23)
+	WORD $0x4f929318 // fmul v24.4s, v24.4s, v18.s[0]
+	WORD $0x4f929339 // fmul v25.4s, v25.4s, v18.s[0]
+	FMOVS.P 4(R9), F18
+	WORD $0x4eb8d508 // fsub v8.4s, v8.4s, v24.4s
+	FLDPQ 16(R0), (F24, F26)
+	WORD $0x4eb9d529 // fsub v9.4s, v9.4s, v25.4s
+	FLDPQ 16(R1), (F25, F27)
+	WORD $0x6f0a0718 // ushr v24.16b, v24.16b, #6
+	WORD $0x6f0a075a // ushr v26.16b, v26.16b, #6
+	WORD $0x6f0a0739 // ushr v25.16b, v25.16b, #6
+	WORD $0x6f0a077b // ushr v27.16b, v27.16b, #6
+	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
+	WORD $0x6f0c5755 // sli v21.16b, v26.16b, #4
+	WORD $0x6f0c5736 // sli v22.16b, v25.16b, #4
+	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
+	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
+	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
+	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
+	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
+	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
+	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
+	WORD $0x0e2f82f9 // smlal v25.8h, v23.8b, v15.8b
+	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
+	FLDPQ 144(R2), (F20, F21)
+	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
+	FLDPQ 144(R3), (F22, F23)
+	WORD $0x4e606b00 // sadalp v0.4s, v24.8h
+	FLDPQ 16(R2), (F24, F26)
+	WORD $0x4e606b21 // sadalp v1.4s, v25.8h
+	FLDPQ 16(R3), (F25, F27)
+	WORD $0x6f0a0718 // ushr v24.16b, v24.16b, #6
+	WORD $0x6f0a075a // ushr v26.16b, v26.16b, #6
+	WORD $0x6f0a0739 // ushr v25.16b, v25.16b, #6
+	WORD $0x6f0a077b // ushr v27.16b, v27.16b, #6
+	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
+	WORD $0x6f0c5755 // sli v21.16b, v26.16b, #4
+	WORD $0x6f0c5736 // sli v22.16b, v25.16b, #4
+	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
+	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
+	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
+	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
+	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
+	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
+	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
+	WORD $0x0e2f82f9 // smlal v25.8h, v23.8b, v15.8b
+	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
+	FLDPQ 144(R4), (F20, F21)
+	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
+	FLDPQ 144(R5), (F22, F23)
+	WORD $0x4e606b02 // sadalp v2.4s, v24.8h
+	FLDPQ 16(R4), (F24, F26)
+	WORD $0x4e606b23 // sadalp v3.4s, v25.8h
+	FLDPQ 16(R5), (F25, F27)
+	WORD $0x6f0a0718 // ushr v24.16b, v24.16b, #6
+	WORD $0x6f0a075a // ushr v26.16b, v26.16b, #6
+	WORD $0x6f0a0739 // ushr v25.16b, v25.16b, #6
+	WORD $0x6f0a077b // ushr v27.16b, v27.16b, #6
+	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
+	WORD $0x6f0c5755 // sli v21.16b, v26.16b, #4
+	WORD $0x6f0c5736 // sli v22.16b, v25.16b, #4
+	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
+	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
+	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
+	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
+	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
+	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
+	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
+	WORD $0x0e2f82f9 // smlal v25.8h, v23.8b, v15.8b
+	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
+	FLDPQ 144(R6), (F20, F21)
+	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
+	FLDPQ 144(R7), (F22, F23)
+	WORD $0x4e606b04 // sadalp v4.4s, v24.8h
+	FLDPQ 16(R6), (F24, F26)
+	WORD $0x4e606b25 // sadalp v5.4s, v25.8h
+	FLDPQ 16(R7), (F25, F27)
+	WORD $0x6f0a0718 // ushr v24.16b, v24.16b, #6
+	WORD $0x6f0a075a // ushr v26.16b, v26.16b, #6
+	WORD $0x6f0a0739 // ushr v25.16b, v25.16b, #6
+	WORD $0x6f0a077b // ushr v27.16b, v27.16b, #6
+	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
+	WORD $0x6f0c5755 // sli v21.16b, v26.16b, #4
+	WORD $0x6f0c5736 // sli v22.16b, v25.16b, #4
+	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
+	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
+	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
+	FLDPQ 0(R24), (F26, F27)
+	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
+	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
+	WORD $0x4ea1bc14 // addp v20.4s, v0.4s, v1.4s
+	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
+	WORD $0x4e21da76 // scvtf v22.4s, v19.4s
+	VLD1R.P 4(R10), [V19.S4]
+	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
+	WORD $0x0e2f82f9 // smlal v25.8h, v23.8b, v15.8b
+	WORD $0x4e602a73 // saddlp v19.4s, v19.8h
+	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
+	WORD $0x4ea3bc55 // addp v21.4s, v2.4s, v3.4s
+	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
+	WORD $0x4eb5be8a // addp v10.4s, v20.4s, v21.4s
+	WORD $0x4ea5bc94 // addp v20.4s, v4.4s, v5.4s
+	WORD $0x4e606b06 // sadalp v6.4s, v24.8h
+	FMOVD 112(R24), F24
+	WORD $0x4e606b27 // sadalp v7.4s, v25.8h
+	WORD $0x6eac854e // sub v14.4s, v10.4s, v12.4s
+	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
+	WORD $0x0f08a718 // sshll v24.8h, v24.8b, #0
+	WORD $0x4ea7bcd5 // addp v21.4s, v6.4s, v7.4s
+	WORD $0x4f10a719 // sshll2 v25.4s, v24.8h, #0
+	WORD $0x0f10a718 // sshll v24.4s, v24.4h, #0
+	WORD $0x4eb5be8b // addp v11.4s, v20.4s, v21.4s
+	FLDPQ 144(R0), (F20, F21)
+	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
+	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
+	WORD $0x6ead856f // sub v15.4s, v11.4s, v13.4s
+	WORD $0x6e38df58 // fmul v24.4s, v26.4s, v24.4s
+	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
+	WORD $0x6e39df79 // fmul v25.4s, v27.4s, v25.4s
+	FLDPQ 32(R24), (F26, F27)
+	WORD $0x6f0c0694 // ushr v20.16b, v20.16b, #4
+	WORD $0x6f0c06b5 // ushr v21.16b, v21.16b, #4
+	WORD $0x6e38ddce // fmul v14.4s, v14.4s, v24.4s
+	FMOVD 240(R24), F24
+	WORD $0x6e39ddef // fmul v15.4s, v15.4s, v25.4s
+	WORD $0x4f9291ce // fmul v14.4s, v14.4s, v18.s[0]
+	WORD $0x0f08a718 // sshll v24.8h, v24.8b, #0
+	WORD $0x4f9291ef // fmul v15.4s, v15.4s, v18.s[0]
+	WORD $0x4f10a719 // sshll2 v25.4s, v24.8h, #0
+	WORD $0x0f10a718 // sshll v24.4s, v24.4h, #0
+	WORD $0x4e2ed508 // fadd v8.4s, v8.4s, v14.4s
+	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
+	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
+	WORD $0x4e2fd529 // fadd v9.4s, v9.4s, v15.4s
+	FLDPQ.P 32(R8), (F14, F15)
+	WORD $0x6e38df58 // fmul v24.4s, v26.4s, v24.4s
+	WORD $0x6e39df79 // fmul v25.4s, v27.4s, v25.4s
+	WORD $0x6e36df18 // fmul v24.4s, v24.4s, v22.4s
+	WORD $0x6e36df39 // fmul v25.4s, v25.4s, v22.4s
+	FLDPQ 144(R1), (F22, F23)
+	WORD $0x4f929318 // fmul v24.4s, v24.4s, v18.s[0]
+	WORD $0x4f929339 // fmul v25.4s, v25.4s, v18.s[0]
+	FMOVS.P 4(R9), F18
+	WORD $0x6f0c06d6 // ushr v22.16b, v22.16b, #4
+	WORD $0x6f0c06f7 // ushr v23.16b, v23.16b, #4
+	WORD $0x4eb8d508 // fsub v8.4s, v8.4s, v24.4s
+	FLDPQ 16(R0), (F24, F26)
+	WORD $0x4eb9d529 // fsub v9.4s, v9.4s, v25.4s
+	FLDPQ 16(R1), (F25, F27)
 	ADD $176, R0, R0
 	ADD $176, R1, R1
+	WORD $0x6f090718 // ushr v24.16b, v24.16b, #7
+	WORD $0x6f09075a // ushr v26.16b, v26.16b, #7
+	WORD $0x6f090739 // ushr v25.16b, v25.16b, #7
+	WORD $0x6f09077b // ushr v27.16b, v27.16b, #7
+	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
+	WORD $0x6f0c5755 // sli v21.16b, v26.16b, #4
+	WORD $0x6f0c5736 // sli v22.16b, v25.16b, #4
+	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
+	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
+	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
+	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
+	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
+	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
+	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
+	WORD $0x0e2f82f9 // smlal v25.8h, v23.8b, v15.8b
+	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
+	FLDPQ 144(R2), (F20, F21)
+	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
+	FLDPQ 144(R3), (F22, F23)
+	WORD $0x4e606b00 // sadalp v0.4s, v24.8h
+	FLDPQ 16(R2), (F24, F26)
+	WORD $0x6f0c0694 // ushr v20.16b, v20.16b, #4
+	WORD $0x4e606b21 // sadalp v1.4s, v25.8h
+	FLDPQ 16(R3), (F25, F27)
+	WORD $0x6f0c06d6 // ushr v22.16b, v22.16b, #4
+	WORD $0x6f0c06b5 // ushr v21.16b, v21.16b, #4
+	WORD $0x6f0c06f7 // ushr v23.16b, v23.16b, #4
 	ADD $176, R2, R2
 	ADD $176, R3, R3
+	WORD $0x6f090718 // ushr v24.16b, v24.16b, #7
+	WORD $0x6f09075a // ushr v26.16b, v26.16b, #7
+	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
+	WORD $0x6f090739 // ushr v25.16b, v25.16b, #7
+	WORD $0x6f0c5755 // sli v21.16b, v26.16b, #4
+	WORD $0x6f09077b // ushr v27.16b, v27.16b, #7
+	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x6f0c5736 // sli v22.16b, v25.16b, #4
+	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
+	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
+	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
+	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
+	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
+	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
+	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
+	WORD $0x0e2f82f9 // smlal v25.8h, v23.8b, v15.8b
+	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
+	FLDPQ 144(R4), (F20, F21)
+	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
+	FLDPQ 144(R5), (F22, F23)
+	WORD $0x4e606b02 // sadalp v2.4s, v24.8h
+	FLDPQ 16(R4), (F24, F26)
+	WORD $0x6f0c0694 // ushr v20.16b, v20.16b, #4
+	WORD $0x6f0c06b5 // ushr v21.16b, v21.16b, #4
+	WORD $0x4e606b23 // sadalp v3.4s, v25.8h
+	FLDPQ 16(R5), (F25, F27)
+	WORD $0x6f0c06d6 // ushr v22.16b, v22.16b, #4
+	WORD $0x6f0c06f7 // ushr v23.16b, v23.16b, #4
 	ADD $176, R4, R4
 	ADD $176, R5, R5
+	WORD $0x6f090718 // ushr v24.16b, v24.16b, #7
+	WORD $0x6f09075a // ushr v26.16b, v26.16b, #7
+	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
+	WORD $0x6f090739 // ushr v25.16b, v25.16b, #7
+	WORD $0x6f0c5755 // sli v21.16b, v26.16b, #4
+	WORD $0x6f09077b // ushr v27.16b, v27.16b, #7
+	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x6f0c5736 // sli v22.16b, v25.16b, #4
+	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
+	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
+	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
+	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
+	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
+	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
+	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
+	WORD $0x0e2f82f9 // smlal v25.8h, v23.8b, v15.8b
+	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
+	FLDPQ 144(R6), (F20, F21)
+	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
+	FLDPQ 144(R7), (F22, F23)
+	WORD $0x4e606b04 // sadalp v4.4s, v24.8h
+	FLDPQ 16(R6), (F24, F26)
+	WORD $0x6f0c0694 // ushr v20.16b, v20.16b, #4
+	WORD $0x6f0c06b5 // ushr v21.16b, v21.16b, #4
+	WORD $0x4e606b25 // sadalp v5.4s, v25.8h
+	FLDPQ 16(R7), (F25, F27)
+	WORD $0x6f0c06d6 // ushr v22.16b, v22.16b, #4
+	WORD $0x6f0c06f7 // ushr v23.16b, v23.16b, #4
 	ADD $176, R6, R6
 	ADD $176, R7, R7
+	WORD $0x6f090718 // ushr v24.16b, v24.16b, #7
+	WORD $0x6f09075a // ushr v26.16b, v26.16b, #7
+	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
+	WORD $0x6f090739 // ushr v25.16b, v25.16b, #7
+	WORD $0x6f0c5755 // sli v21.16b, v26.16b, #4
+	WORD $0x6f09077b // ushr v27.16b, v27.16b, #7
+	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x6f0c5736 // sli v22.16b, v25.16b, #4
+	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
+	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
+	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
+	FLDPQ 0(R24), (F26, F27)
+	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
+	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
+	WORD $0x4ea1bc14 // addp v20.4s, v0.4s, v1.4s
+	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
+	WORD $0x4e21da76 // scvtf v22.4s, v19.4s
+	WORD $0x0e2f82b8 // smlal v24.8h, v21.8b, v15.8b
+	WORD $0x0e2f82f9 // smlal v25.8h, v23.8b, v15.8b
+	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
+	WORD $0x4ea3bc55 // addp v21.4s, v2.4s, v3.4s
+	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
+	WORD $0x4eb5be8c // addp v12.4s, v20.4s, v21.4s
+	WORD $0x4ea5bc94 // addp v20.4s, v4.4s, v5.4s
+	WORD $0x4e606b06 // sadalp v6.4s, v24.8h
+	FMOVD 120(R24), F24
+	WORD $0x4e606b27 // sadalp v7.4s, v25.8h
+	WORD $0x6eaa858e // sub v14.4s, v12.4s, v10.4s
+	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
+	WORD $0x0f08a718 // sshll v24.8h, v24.8b, #0
+	WORD $0x4ea7bcd5 // addp v21.4s, v6.4s, v7.4s
+	WORD $0x4f10a719 // sshll2 v25.4s, v24.8h, #0
+	WORD $0x0f10a718 // sshll v24.4s, v24.4h, #0
+	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
+	WORD $0x4eb5be8d // addp v13.4s, v20.4s, v21.4s
+	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
+	WORD $0x6eab85af // sub v15.4s, v13.4s, v11.4s
+	WORD $0x6e38df58 // fmul v24.4s, v26.4s, v24.4s
+	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
+	WORD $0x6e39df79 // fmul v25.4s, v27.4s, v25.4s
+	FLDPQ 32(R24), (F26, F27)
+	WORD $0x6e38ddce // fmul v14.4s, v14.4s, v24.4s
+	FMOVD 248(R24), F24
+	WORD $0x6e39ddef // fmul v15.4s, v15.4s, v25.4s
+	WORD $0x4f9291ce // fmul v14.4s, v14.4s, v18.s[0]
+	WORD $0x0f08a718 // sshll v24.8h, v24.8b, #0
+	WORD $0x4f9291ef // fmul v15.4s, v15.4s, v18.s[0]
+	WORD $0x4f10a719 // sshll2 v25.4s, v24.8h, #0
+	WORD $0x0f10a718 // sshll v24.4s, v24.4h, #0
+	WORD $0x4e2ed508 // fadd v8.4s, v8.4s, v14.4s
+	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
+	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
+	WORD $0x4e2fd529 // fadd v9.4s, v9.4s, v15.4s
+	WORD $0x6e38df58 // fmul v24.4s, v26.4s, v24.4s
+	WORD $0x6e39df79 // fmul v25.4s, v27.4s, v25.4s
+	WORD $0x6e36df18 // fmul v24.4s, v24.4s, v22.4s
+	WORD $0x6e36df39 // fmul v25.4s, v25.4s, v22.4s
+	WORD $0x4f929318 // fmul v24.4s, v24.4s, v18.s[0]
+	WORD $0x4f929339 // fmul v25.4s, v25.4s, v18.s[0]
+	WORD $0x4eb8d508 // fsub v8.4s, v8.4s, v24.4s
+	WORD $0x4eb9d529 // fsub v9.4s, v9.4s, v25.4s
 	SUBS $1, R11, R11
 	BNE blockQ5_KNEON
 	FSTPQ.P (F8, F9), 32(R13)
@@ -2523,43 +2523,23 @@ groupQ6_KNEON:
 	MOVD R21, R11
 
 blockQ6_KNEON:
-	PRFM 0(R12), PLDL2KEEP
-	PRFM 64(R12), PLDL2KEEP
-	PRFM 128(R12), PLDL2KEEP
-	PRFM 192(R12), PLDL2KEEP
-	PRFM 256(R12), PLDL2KEEP
-	PRFM 320(R12), PLDL2KEEP
-	PRFM 384(R12), PLDL2KEEP
-	PRFM 448(R12), PLDL2KEEP
-	PRFM 512(R12), PLDL2KEEP
-	PRFM 576(R12), PLDL2KEEP
-	PRFM 640(R12), PLDL2KEEP
-	PRFM 704(R12), PLDL2KEEP
-	PRFM 768(R12), PLDL2KEEP
-	PRFM 832(R12), PLDL2KEEP
-	PRFM 896(R12), PLDL2KEEP
-	PRFM 960(R12), PLDL2KEEP
-	PRFM 1024(R12), PLDL2KEEP
-	PRFM 1088(R12), PLDL2KEEP
-	PRFM 1152(R12), PLDL2KEEP
-	PRFM 1216(R12), PLDL2KEEP
-	PRFM 1280(R12), PLDL2KEEP
-	PRFM 1344(R12), PLDL2KEEP
-	PRFM 1408(R12), PLDL2KEEP
-	PRFM 1472(R12), PLDL2KEEP
-	PRFM 1536(R12), PLDL2KEEP
-	PRFM 1600(R12), PLDL2KEEP
-	ADD $1680, R12, R12
+	ADD $208, R0, R23
 	FMOVQ 192(R0), F0
+	VLD1 (R23), V26.H[0]
+	ADD $208, R1, R23
 	FMOVQ 192(R1), F1
 	FMOVQ 192(R2), F2
 	FMOVQ 192(R3), F3
 	FMOVQ 192(R4), F4
+	VLD1 (R23), V26.H[1]
+	ADD $208, R2, R23
 	FMOVQ 192(R5), F5
 	FMOVQ 192(R6), F6
 	FMOVQ 192(R7), F7
 	WORD $0x4e043810 // zip1 v16.16b, v0.16b, v4.16b
 	WORD $0x4e047811 // zip2 v17.16b, v0.16b, v4.16b
+	VLD1 (R23), V26.H[2]
+	ADD $208, R3, R23
 	WORD $0x4e053832 // zip1 v18.16b, v1.16b, v5.16b
 	WORD $0x4e057833 // zip2 v19.16b, v1.16b, v5.16b
 	WORD $0x4e063854 // zip1 v20.16b, v2.16b, v6.16b
@@ -2568,1411 +2548,1431 @@ blockQ6_KNEON:
 	WORD $0x4e077877 // zip2 v23.16b, v3.16b, v7.16b
 	WORD $0x4e143a00 // zip1 v0.16b, v16.16b, v20.16b
 	WORD $0x4e147a01 // zip2 v1.16b, v16.16b, v20.16b
-	WORD $0x4e153a22 // zip1 v2.16b, v17.16b, v21.16b
-	WORD $0x4e157a23 // zip2 v3.16b, v17.16b, v21.16b
+	VLD1 (R23), V26.H[3]
+	ADD $208, R4, R23
 	WORD $0x4e163a44 // zip1 v4.16b, v18.16b, v22.16b
 	WORD $0x4e167a45 // zip2 v5.16b, v18.16b, v22.16b
+	WORD $0x4e153a22 // zip1 v2.16b, v17.16b, v21.16b
+	WORD $0x4e157a23 // zip2 v3.16b, v17.16b, v21.16b
 	WORD $0x4e173a66 // zip1 v6.16b, v19.16b, v23.16b
-	WORD $0x4e177a67 // zip2 v7.16b, v19.16b, v23.16b
 	WORD $0x4e043810 // zip1 v16.16b, v0.16b, v4.16b
 	WORD $0x4e047811 // zip2 v17.16b, v0.16b, v4.16b
+	WORD $0x4e177a67 // zip2 v7.16b, v19.16b, v23.16b
+	VLD1 (R23), V26.H[4]
+	ADD $208, R5, R23
 	WORD $0x4e053832 // zip1 v18.16b, v1.16b, v5.16b
 	WORD $0x4e057833 // zip2 v19.16b, v1.16b, v5.16b
 	WORD $0x4e063854 // zip1 v20.16b, v2.16b, v6.16b
 	WORD $0x4e067855 // zip2 v21.16b, v2.16b, v6.16b
-	WORD $0x4e073876 // zip1 v22.16b, v3.16b, v7.16b
-	WORD $0x4e077877 // zip2 v23.16b, v3.16b, v7.16b
 	FSTPQ (F16, F17), 64(R24)
+	WORD $0x4e073876 // zip1 v22.16b, v3.16b, v7.16b
 	FSTPQ (F18, F19), 96(R24)
-	FSTPQ (F20, F21), 128(R24)
-	FSTPQ (F22, F23), 160(R24)
-	ADD $208, R0, R23
-	VLD1 (R23), V26.H[0]
-	ADD $208, R1, R23
-	VLD1 (R23), V26.H[1]
-	ADD $208, R2, R23
-	VLD1 (R23), V26.H[2]
-	ADD $208, R3, R23
-	VLD1 (R23), V26.H[3]
-	ADD $208, R4, R23
-	VLD1 (R23), V26.H[4]
-	ADD $208, R5, R23
+	WORD $0x4e077877 // zip2 v23.16b, v3.16b, v7.16b
 	VLD1 (R23), V26.H[5]
 	ADD $208, R6, R23
+	FSTPQ (F20, F21), 128(R24)
+	FLDPQ 0(R0), (F20, F21)
+	FLDPQ.P 32(R8), (F14, F15)
+	FSTPQ (F22, F23), 160(R24)
 	VLD1 (R23), V26.H[6]
 	ADD $208, R7, R23
+	FLDPQ 0(R1), (F22, F23)
+	FLDPQ 128(R1), (F25, F27)
+	VLD1R.P 4(R10), [V19.S4]
+	FMOVS.P 4(R9), F18
 	VLD1 (R23), V26.H[7]
+	PRFM 0(R12), PLDL2KEEP
+	WORD $0x6f0c5736 // sli v22.16b, v25.16b, #4
+	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
+	PRFM 64(R12), PLDL2KEEP
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
 	WORD $0x0e217b40 // fcvtl v0.4s, v26.4h
 	WORD $0x4e217b41 // fcvtl2 v1.4s, v26.8h
+	FLDPQ 128(R0), (F24, F26)
+	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
+	PRFM 128(R12), PLDL2KEEP
+	PRFM 192(R12), PLDL2KEEP
 	FSTPQ (F0, F1), 0(R24)
-	FLDPQ.P 32(R8), (F14, F15)
-	FLDPQ 0(R0), (F20, F21)
-	FLDPQ 0(R1), (F22, F23)
-	FLDPQ 128(R0), (F24, F26)
-	FLDPQ 128(R1), (F25, F27)
-	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
-	WORD $0x6f0c5736 // sli v22.16b, v25.16b, #4
-	WORD $0x6f0c5755 // sli v21.16b, v26.16b, #4
-	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
-	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
-	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
-	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
-	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
-	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
 	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
-	WORD $0x4e602b00 // saddlp v0.4s, v24.8h
+	PRFM 256(R12), PLDL2KEEP
+	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
+	WORD $0x6f0c5755 // sli v21.16b, v26.16b, #4
+	PRFM 320(R12), PLDL2KEEP
+	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
 	WORD $0x4e602b21 // saddlp v1.4s, v25.8h
-	WORD $0x0e2fc2b8 // smull v24.8h, v21.8b, v15.8b
 	WORD $0x0e2fc2f9 // smull v25.8h, v23.8b, v15.8b
-	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
+	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
+	PRFM 384(R12), PLDL2KEEP
+	PRFM 448(R12), PLDL2KEEP
+	PRFM 512(R12), PLDL2KEEP
 	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e602b0a // saddlp v10.4s, v24.8h
-	WORD $0x4e602b2b // saddlp v11.4s, v25.8h
-	FLDPQ 0(R2), (F20, F21)
 	FLDPQ 0(R3), (F22, F23)
-	FLDPQ 128(R2), (F24, F26)
+	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
+	PRFM 576(R12), PLDL2KEEP
+	PRFM 640(R12), PLDL2KEEP
+	PRFM 704(R12), PLDL2KEEP
+	WORD $0x4e602b2b // saddlp v11.4s, v25.8h
 	FLDPQ 128(R3), (F25, F27)
-	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
+	WORD $0x4e602b00 // saddlp v0.4s, v24.8h
+	WORD $0x0e2fc2b8 // smull v24.8h, v21.8b, v15.8b
+	PRFM 768(R12), PLDL2KEEP
+	PRFM 832(R12), PLDL2KEEP
+	PRFM 896(R12), PLDL2KEEP
+	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
+	FLDPQ 0(R2), (F20, F21)
 	WORD $0x6f0c5736 // sli v22.16b, v25.16b, #4
-	WORD $0x6f0c5755 // sli v21.16b, v26.16b, #4
 	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
-	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	PRFM 960(R12), PLDL2KEEP
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
 	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
-	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
+	WORD $0x4e602b0a // saddlp v10.4s, v24.8h
+	FLDPQ 128(R2), (F24, F26)
 	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
-	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
+	PRFM 1024(R12), PLDL2KEEP
+	PRFM 1088(R12), PLDL2KEEP
+	PRFM 1152(R12), PLDL2KEEP
+	PRFM 1216(R12), PLDL2KEEP
+	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
+	WORD $0x6f0c5755 // sli v21.16b, v26.16b, #4
 	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
-	WORD $0x4e602b02 // saddlp v2.4s, v24.8h
+	PRFM 1280(R12), PLDL2KEEP
+	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
+	PRFM 1344(R12), PLDL2KEEP
+	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
+	PRFM 1408(R12), PLDL2KEEP
 	WORD $0x4e602b23 // saddlp v3.4s, v25.8h
-	WORD $0x0e2fc2b8 // smull v24.8h, v21.8b, v15.8b
 	WORD $0x0e2fc2f9 // smull v25.8h, v23.8b, v15.8b
-	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
+	PRFM 1472(R12), PLDL2KEEP
+	PRFM 1536(R12), PLDL2KEEP
+	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
+	PRFM 1600(R12), PLDL2KEEP
 	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e602b0c // saddlp v12.4s, v24.8h
-	WORD $0x4e602b2d // saddlp v13.4s, v25.8h
-	FLDPQ 0(R4), (F20, F21)
 	FLDPQ 0(R5), (F22, F23)
-	FLDPQ 128(R4), (F24, F26)
+	ADD $1680, R12, R12
+	WORD $0x4e602b02 // saddlp v2.4s, v24.8h
+	WORD $0x0e2fc2b8 // smull v24.8h, v21.8b, v15.8b
+	WORD $0x4e602b2d // saddlp v13.4s, v25.8h
 	FLDPQ 128(R5), (F25, F27)
-	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
+	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
+	FLDPQ 0(R4), (F20, F21)
 	WORD $0x6f0c5736 // sli v22.16b, v25.16b, #4
-	WORD $0x6f0c5755 // sli v21.16b, v26.16b, #4
 	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
-	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x4e602b0c // saddlp v12.4s, v24.8h
+	FLDPQ 128(R4), (F24, F26)
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
 	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
-	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
 	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
-	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
+	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
+	WORD $0x6f0c5755 // sli v21.16b, v26.16b, #4
+	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
 	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
-	WORD $0x4e602b04 // saddlp v4.4s, v24.8h
+	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
 	WORD $0x4e602b25 // saddlp v5.4s, v25.8h
-	WORD $0x0e2fc2b8 // smull v24.8h, v21.8b, v15.8b
 	WORD $0x0e2fc2f9 // smull v25.8h, v23.8b, v15.8b
-	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e602b10 // saddlp v16.4s, v24.8h
-	WORD $0x4e602b31 // saddlp v17.4s, v25.8h
-	FLDPQ 0(R6), (F20, F21)
-	FLDPQ 0(R7), (F22, F23)
-	FLDPQ 128(R6), (F24, F26)
-	FLDPQ 128(R7), (F25, F27)
-	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
-	WORD $0x6f0c5736 // sli v22.16b, v25.16b, #4
-	WORD $0x6f0c5755 // sli v21.16b, v26.16b, #4
-	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
-	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
-	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
-	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
-	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
 	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
-	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
-	WORD $0x4e602b06 // saddlp v6.4s, v24.8h
-	WORD $0x4e602b27 // saddlp v7.4s, v25.8h
-	WORD $0x0e2fc2b8 // smull v24.8h, v21.8b, v15.8b
-	WORD $0x0e2fc2f9 // smull v25.8h, v23.8b, v15.8b
-	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
 	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e602b1c // saddlp v28.4s, v24.8h
-	WORD $0x4e602b3d // saddlp v29.4s, v25.8h
-	FMOVS.P 4(R9), F18
-	VLD1R.P 4(R10), [V19.S4]
-	WORD $0x4f300674 // sshr v20.4s, v19.4s, #16
-	WORD $0x4f305673 // shl v19.4s, v19.4s, #16
-	WORD $0x4f300673 // sshr v19.4s, v19.4s, #16
-	WORD $0x4ea1bc15 // addp v21.4s, v0.4s, v1.4s
+	FLDPQ 0(R7), (F22, F23)
+	WORD $0x4e602b04 // saddlp v4.4s, v24.8h
+	WORD $0x0e2fc2b8 // smull v24.8h, v21.8b, v15.8b
+	WORD $0x4e602b31 // saddlp v17.4s, v25.8h
+	FLDPQ 128(R7), (F25, F27)
+	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
+	FLDPQ 0(R6), (F20, F21)
+	WORD $0x4e602b10 // saddlp v16.4s, v24.8h
+	FLDPQ 128(R6), (F24, F26)
+	WORD $0x6f0c5736 // sli v22.16b, v25.16b, #4
+	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
+	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
+	WORD $0x6f0c5755 // sli v21.16b, v26.16b, #4
+	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
+	FLDPQ 0(R24), (F26, F27)
+	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
+	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
+	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
 	WORD $0x4ea3bc56 // addp v22.4s, v2.4s, v3.4s
+	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
+	WORD $0x4f300674 // sshr v20.4s, v19.4s, #16
+	WORD $0x4e602b27 // saddlp v7.4s, v25.8h
+	WORD $0x0e2fc2f9 // smull v25.8h, v23.8b, v15.8b
+	WORD $0x4f305673 // shl v19.4s, v19.4s, #16
+	WORD $0x4e602b06 // saddlp v6.4s, v24.8h
+	WORD $0x0e2fc2b8 // smull v24.8h, v21.8b, v15.8b
+	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
+	WORD $0x4f300673 // sshr v19.4s, v19.4s, #16
+	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
+	WORD $0x4ea1bc15 // addp v21.4s, v0.4s, v1.4s
+	WORD $0x4e602b3d // saddlp v29.4s, v25.8h
 	WORD $0x4eb6beae // addp v14.4s, v21.4s, v22.4s
 	WORD $0x4ea5bc95 // addp v21.4s, v4.4s, v5.4s
-	WORD $0x4ea7bcd6 // addp v22.4s, v6.4s, v7.4s
-	WORD $0x4eb6beaf // addp v15.4s, v21.4s, v22.4s
-	WORD $0x4f255676 // shl v22.4s, v19.4s, #5
-	WORD $0x6eb685ce // sub v14.4s, v14.4s, v22.4s
-	WORD $0x6eb685ef // sub v15.4s, v15.4s, v22.4s
-	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
-	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
+	WORD $0x4e602b1c // saddlp v28.4s, v24.8h
 	FMOVD 64(R24), F24
-	FLDPQ 0(R24), (F26, F27)
+	WORD $0x4ea7bcd6 // addp v22.4s, v6.4s, v7.4s
+	WORD $0x4eb6beaf // addp v15.4s, v21.4s, v22.4s
+	WORD $0x4f255676 // shl v22.4s, v19.4s, #5
 	WORD $0x0f08a718 // sshll v24.8h, v24.8b, #0
+	WORD $0x4eabbd55 // addp v21.4s, v10.4s, v11.4s
+	WORD $0x6eb685ce // sub v14.4s, v14.4s, v22.4s
+	VLD1R.P 4(R10), [V19.S4]
 	WORD $0x4f10a719 // sshll2 v25.4s, v24.8h, #0
 	WORD $0x0f10a718 // sshll v24.4s, v24.4h, #0
+	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
+	WORD $0x6eb685ef // sub v15.4s, v15.4s, v22.4s
 	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
 	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
+	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
+	WORD $0x4eadbd96 // addp v22.4s, v12.4s, v13.4s
 	WORD $0x6e38df58 // fmul v24.4s, v26.4s, v24.4s
 	WORD $0x6e39df79 // fmul v25.4s, v27.4s, v25.4s
+	FLDPQ 0(R24), (F26, F27)
 	WORD $0x6e38ddce // fmul v14.4s, v14.4s, v24.4s
 	WORD $0x6e39ddef // fmul v15.4s, v15.4s, v25.4s
-	WORD $0x4f9291ce // fmul v14.4s, v14.4s, v18.s[0]
-	WORD $0x4f9291ef // fmul v15.4s, v15.4s, v18.s[0]
-	WORD $0x4e2ed508 // fadd v8.4s, v8.4s, v14.4s
-	WORD $0x4e2fd529 // fadd v9.4s, v9.4s, v15.4s
-	WORD $0x4eabbd55 // addp v21.4s, v10.4s, v11.4s
-	WORD $0x4eadbd96 // addp v22.4s, v12.4s, v13.4s
-	WORD $0x4eb6beae // addp v14.4s, v21.4s, v22.4s
-	WORD $0x4eb1be15 // addp v21.4s, v16.4s, v17.4s
-	WORD $0x4ebdbf96 // addp v22.4s, v28.4s, v29.4s
-	WORD $0x4eb6beaf // addp v15.4s, v21.4s, v22.4s
-	WORD $0x4f255696 // shl v22.4s, v20.4s, #5
-	WORD $0x6eb685ce // sub v14.4s, v14.4s, v22.4s
-	WORD $0x6eb685ef // sub v15.4s, v15.4s, v22.4s
-	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
-	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
 	FMOVD 72(R24), F24
-	FLDPQ 0(R24), (F26, F27)
+	WORD $0x4f9291ce // fmul v14.4s, v14.4s, v18.s[0]
+	WORD $0x4f9291ef // fmul v15.4s, v15.4s, v18.s[0]
 	WORD $0x0f08a718 // sshll v24.8h, v24.8b, #0
+	WORD $0x4e2ed508 // fadd v8.4s, v8.4s, v14.4s
+	WORD $0x4eb6beae // addp v14.4s, v21.4s, v22.4s
+	WORD $0x4eb1be15 // addp v21.4s, v16.4s, v17.4s
+	WORD $0x4ebdbf96 // addp v22.4s, v28.4s, v29.4s
 	WORD $0x4f10a719 // sshll2 v25.4s, v24.8h, #0
 	WORD $0x0f10a718 // sshll v24.4s, v24.4h, #0
+	WORD $0x4e2fd529 // fadd v9.4s, v9.4s, v15.4s
+	WORD $0x4eb6beaf // addp v15.4s, v21.4s, v22.4s
+	WORD $0x4f255696 // shl v22.4s, v20.4s, #5
 	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
 	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
+	WORD $0x6eb685ce // sub v14.4s, v14.4s, v22.4s
+	FLDPQ 32(R0), (F20, F21)
+	WORD $0x6eb685ef // sub v15.4s, v15.4s, v22.4s
+	FLDPQ 32(R1), (F22, F23)
+	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
+	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
 	WORD $0x6e38df58 // fmul v24.4s, v26.4s, v24.4s
 	WORD $0x6e39df79 // fmul v25.4s, v27.4s, v25.4s
 	WORD $0x6e38ddce // fmul v14.4s, v14.4s, v24.4s
+	FLDPQ 128(R0), (F24, F26)
 	WORD $0x6e39ddef // fmul v15.4s, v15.4s, v25.4s
+	FLDPQ 128(R1), (F25, F27)
 	WORD $0x4f9291ce // fmul v14.4s, v14.4s, v18.s[0]
 	WORD $0x4f9291ef // fmul v15.4s, v15.4s, v18.s[0]
-	WORD $0x4e2ed508 // fadd v8.4s, v8.4s, v14.4s
-	WORD $0x4e2fd529 // fadd v9.4s, v9.4s, v15.4s
-	FLDPQ.P 32(R8), (F14, F15)
-	FLDPQ 32(R0), (F20, F21)
-	FLDPQ 32(R1), (F22, F23)
-	FLDPQ 128(R0), (F24, F26)
-	FLDPQ 128(R1), (F25, F27)
 	WORD $0x6f0e0718 // ushr v24.16b, v24.16b, #2
 	WORD $0x6f0e0739 // ushr v25.16b, v25.16b, #2
 	WORD $0x6f0e075a // ushr v26.16b, v26.16b, #2
-	WORD $0x6f0e077b // ushr v27.16b, v27.16b, #2
 	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
+	WORD $0x6f0e077b // ushr v27.16b, v27.16b, #2
+	WORD $0x4e2ed508 // fadd v8.4s, v8.4s, v14.4s
 	WORD $0x6f0c5736 // sli v22.16b, v25.16b, #4
-	WORD $0x6f0c5755 // sli v21.16b, v26.16b, #4
-	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
+	WORD $0x4e2fd529 // fadd v9.4s, v9.4s, v15.4s
+	FLDPQ.P 32(R8), (F14, F15)
 	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x6f0c5755 // sli v21.16b, v26.16b, #4
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
 	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
+	FMOVS.P 4(R9), F18
 	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
 	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
 	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
 	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
 	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
 	WORD $0x4e602b00 // saddlp v0.4s, v24.8h
-	WORD $0x4e602b21 // saddlp v1.4s, v25.8h
 	WORD $0x0e2fc2b8 // smull v24.8h, v21.8b, v15.8b
+	WORD $0x4e602b21 // saddlp v1.4s, v25.8h
 	WORD $0x0e2fc2f9 // smull v25.8h, v23.8b, v15.8b
 	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e602b0a // saddlp v10.4s, v24.8h
-	WORD $0x4e602b2b // saddlp v11.4s, v25.8h
 	FLDPQ 32(R2), (F20, F21)
+	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
 	FLDPQ 32(R3), (F22, F23)
+	WORD $0x4e602b0a // saddlp v10.4s, v24.8h
 	FLDPQ 128(R2), (F24, F26)
+	WORD $0x4e602b2b // saddlp v11.4s, v25.8h
 	FLDPQ 128(R3), (F25, F27)
 	WORD $0x6f0e0718 // ushr v24.16b, v24.16b, #2
-	WORD $0x6f0e0739 // ushr v25.16b, v25.16b, #2
 	WORD $0x6f0e075a // ushr v26.16b, v26.16b, #2
+	WORD $0x6f0e0739 // ushr v25.16b, v25.16b, #2
 	WORD $0x6f0e077b // ushr v27.16b, v27.16b, #2
 	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
-	WORD $0x6f0c5736 // sli v22.16b, v25.16b, #4
 	WORD $0x6f0c5755 // sli v21.16b, v26.16b, #4
+	WORD $0x6f0c5736 // sli v22.16b, v25.16b, #4
 	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
 	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
 	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
 	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
 	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
 	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
 	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
 	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
 	WORD $0x4e602b02 // saddlp v2.4s, v24.8h
-	WORD $0x4e602b23 // saddlp v3.4s, v25.8h
 	WORD $0x0e2fc2b8 // smull v24.8h, v21.8b, v15.8b
+	WORD $0x4e602b23 // saddlp v3.4s, v25.8h
 	WORD $0x0e2fc2f9 // smull v25.8h, v23.8b, v15.8b
 	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e602b0c // saddlp v12.4s, v24.8h
-	WORD $0x4e602b2d // saddlp v13.4s, v25.8h
 	FLDPQ 32(R4), (F20, F21)
+	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
 	FLDPQ 32(R5), (F22, F23)
+	WORD $0x4e602b0c // saddlp v12.4s, v24.8h
 	FLDPQ 128(R4), (F24, F26)
+	WORD $0x4e602b2d // saddlp v13.4s, v25.8h
 	FLDPQ 128(R5), (F25, F27)
 	WORD $0x6f0e0718 // ushr v24.16b, v24.16b, #2
-	WORD $0x6f0e0739 // ushr v25.16b, v25.16b, #2
 	WORD $0x6f0e075a // ushr v26.16b, v26.16b, #2
+	WORD $0x6f0e0739 // ushr v25.16b, v25.16b, #2
 	WORD $0x6f0e077b // ushr v27.16b, v27.16b, #2
 	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
-	WORD $0x6f0c5736 // sli v22.16b, v25.16b, #4
 	WORD $0x6f0c5755 // sli v21.16b, v26.16b, #4
+	WORD $0x6f0c5736 // sli v22.16b, v25.16b, #4
 	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
 	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
 	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
 	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
 	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
 	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
 	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
 	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
 	WORD $0x4e602b04 // saddlp v4.4s, v24.8h
-	WORD $0x4e602b25 // saddlp v5.4s, v25.8h
 	WORD $0x0e2fc2b8 // smull v24.8h, v21.8b, v15.8b
+	WORD $0x4e602b25 // saddlp v5.4s, v25.8h
 	WORD $0x0e2fc2f9 // smull v25.8h, v23.8b, v15.8b
 	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e602b10 // saddlp v16.4s, v24.8h
-	WORD $0x4e602b31 // saddlp v17.4s, v25.8h
 	FLDPQ 32(R6), (F20, F21)
+	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
 	FLDPQ 32(R7), (F22, F23)
+	WORD $0x4e602b10 // saddlp v16.4s, v24.8h
 	FLDPQ 128(R6), (F24, F26)
+	WORD $0x4e602b31 // saddlp v17.4s, v25.8h
 	FLDPQ 128(R7), (F25, F27)
 	WORD $0x6f0e0718 // ushr v24.16b, v24.16b, #2
-	WORD $0x6f0e0739 // ushr v25.16b, v25.16b, #2
 	WORD $0x6f0e075a // ushr v26.16b, v26.16b, #2
+	WORD $0x6f0e0739 // ushr v25.16b, v25.16b, #2
 	WORD $0x6f0e077b // ushr v27.16b, v27.16b, #2
 	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
-	WORD $0x6f0c5736 // sli v22.16b, v25.16b, #4
 	WORD $0x6f0c5755 // sli v21.16b, v26.16b, #4
+	WORD $0x6f0c5736 // sli v22.16b, v25.16b, #4
 	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
 	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
 	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
 	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
 	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
+	FLDPQ 0(R24), (F26, F27)
 	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
 	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
-	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
-	WORD $0x4e602b06 // saddlp v6.4s, v24.8h
-	WORD $0x4e602b27 // saddlp v7.4s, v25.8h
-	WORD $0x0e2fc2b8 // smull v24.8h, v21.8b, v15.8b
-	WORD $0x0e2fc2f9 // smull v25.8h, v23.8b, v15.8b
-	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e602b1c // saddlp v28.4s, v24.8h
-	WORD $0x4e602b3d // saddlp v29.4s, v25.8h
-	FMOVS.P 4(R9), F18
-	VLD1R.P 4(R10), [V19.S4]
 	WORD $0x4f300674 // sshr v20.4s, v19.4s, #16
-	WORD $0x4f305673 // shl v19.4s, v19.4s, #16
-	WORD $0x4f300673 // sshr v19.4s, v19.4s, #16
-	WORD $0x4ea1bc15 // addp v21.4s, v0.4s, v1.4s
+	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
 	WORD $0x4ea3bc56 // addp v22.4s, v2.4s, v3.4s
+	WORD $0x4f305673 // shl v19.4s, v19.4s, #16
+	WORD $0x4e602b06 // saddlp v6.4s, v24.8h
+	WORD $0x0e2fc2b8 // smull v24.8h, v21.8b, v15.8b
+	WORD $0x4e602b27 // saddlp v7.4s, v25.8h
+	WORD $0x0e2fc2f9 // smull v25.8h, v23.8b, v15.8b
+	WORD $0x4f300673 // sshr v19.4s, v19.4s, #16
+	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
+	WORD $0x4ea1bc15 // addp v21.4s, v0.4s, v1.4s
+	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
 	WORD $0x4eb6beae // addp v14.4s, v21.4s, v22.4s
 	WORD $0x4ea5bc95 // addp v21.4s, v4.4s, v5.4s
-	WORD $0x4ea7bcd6 // addp v22.4s, v6.4s, v7.4s
-	WORD $0x4eb6beaf // addp v15.4s, v21.4s, v22.4s
-	WORD $0x4f255676 // shl v22.4s, v19.4s, #5
-	WORD $0x6eb685ce // sub v14.4s, v14.4s, v22.4s
-	WORD $0x6eb685ef // sub v15.4s, v15.4s, v22.4s
-	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
-	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
+	WORD $0x4e602b1c // saddlp v28.4s, v24.8h
 	FMOVD 80(R24), F24
-	FLDPQ 0(R24), (F26, F27)
+	WORD $0x4ea7bcd6 // addp v22.4s, v6.4s, v7.4s
+	WORD $0x4e602b3d // saddlp v29.4s, v25.8h
+	WORD $0x4eb6beaf // addp v15.4s, v21.4s, v22.4s
+	WORD $0x4f255676 // shl v22.4s, v19.4s, #5
 	WORD $0x0f08a718 // sshll v24.8h, v24.8b, #0
+	WORD $0x4eabbd55 // addp v21.4s, v10.4s, v11.4s
+	WORD $0x6eb685ce // sub v14.4s, v14.4s, v22.4s
+	VLD1R.P 4(R10), [V19.S4]
 	WORD $0x4f10a719 // sshll2 v25.4s, v24.8h, #0
 	WORD $0x0f10a718 // sshll v24.4s, v24.4h, #0
+	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
+	WORD $0x6eb685ef // sub v15.4s, v15.4s, v22.4s
 	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
 	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
+	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
+	WORD $0x4eadbd96 // addp v22.4s, v12.4s, v13.4s
 	WORD $0x6e38df58 // fmul v24.4s, v26.4s, v24.4s
 	WORD $0x6e39df79 // fmul v25.4s, v27.4s, v25.4s
+	FLDPQ 0(R24), (F26, F27)
 	WORD $0x6e38ddce // fmul v14.4s, v14.4s, v24.4s
 	WORD $0x6e39ddef // fmul v15.4s, v15.4s, v25.4s
-	WORD $0x4f9291ce // fmul v14.4s, v14.4s, v18.s[0]
-	WORD $0x4f9291ef // fmul v15.4s, v15.4s, v18.s[0]
-	WORD $0x4e2ed508 // fadd v8.4s, v8.4s, v14.4s
-	WORD $0x4e2fd529 // fadd v9.4s, v9.4s, v15.4s
-	WORD $0x4eabbd55 // addp v21.4s, v10.4s, v11.4s
-	WORD $0x4eadbd96 // addp v22.4s, v12.4s, v13.4s
-	WORD $0x4eb6beae // addp v14.4s, v21.4s, v22.4s
-	WORD $0x4eb1be15 // addp v21.4s, v16.4s, v17.4s
-	WORD $0x4ebdbf96 // addp v22.4s, v28.4s, v29.4s
-	WORD $0x4eb6beaf // addp v15.4s, v21.4s, v22.4s
-	WORD $0x4f255696 // shl v22.4s, v20.4s, #5
-	WORD $0x6eb685ce // sub v14.4s, v14.4s, v22.4s
-	WORD $0x6eb685ef // sub v15.4s, v15.4s, v22.4s
-	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
-	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
 	FMOVD 88(R24), F24
-	FLDPQ 0(R24), (F26, F27)
-	WORD $0x0f08a718 // sshll v24.8h, v24.8b, #0
-	WORD $0x4f10a719 // sshll2 v25.4s, v24.8h, #0
-	WORD $0x0f10a718 // sshll v24.4s, v24.4h, #0
-	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
-	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
-	WORD $0x6e38df58 // fmul v24.4s, v26.4s, v24.4s
-	WORD $0x6e39df79 // fmul v25.4s, v27.4s, v25.4s
-	WORD $0x6e38ddce // fmul v14.4s, v14.4s, v24.4s
-	WORD $0x6e39ddef // fmul v15.4s, v15.4s, v25.4s
 	WORD $0x4f9291ce // fmul v14.4s, v14.4s, v18.s[0]
 	WORD $0x4f9291ef // fmul v15.4s, v15.4s, v18.s[0]
+	WORD $0x0f08a718 // sshll v24.8h, v24.8b, #0
 	WORD $0x4e2ed508 // fadd v8.4s, v8.4s, v14.4s
+	WORD $0x4eb6beae // addp v14.4s, v21.4s, v22.4s
+	WORD $0x4eb1be15 // addp v21.4s, v16.4s, v17.4s
+	WORD $0x4ebdbf96 // addp v22.4s, v28.4s, v29.4s
+	WORD $0x4f10a719 // sshll2 v25.4s, v24.8h, #0
+	WORD $0x0f10a718 // sshll v24.4s, v24.4h, #0
 	WORD $0x4e2fd529 // fadd v9.4s, v9.4s, v15.4s
-	FLDPQ.P 32(R8), (F14, F15)
+	WORD $0x4eb6beaf // addp v15.4s, v21.4s, v22.4s
+	WORD $0x4f255696 // shl v22.4s, v20.4s, #5
+	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
+	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
+	WORD $0x6eb685ce // sub v14.4s, v14.4s, v22.4s
 	FLDPQ 0(R0), (F20, F21)
+	WORD $0x6eb685ef // sub v15.4s, v15.4s, v22.4s
 	FLDPQ 0(R1), (F22, F23)
-	FLDPQ 128(R0), (F24, F26)
-	FLDPQ 128(R1), (F25, F27)
+	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
+	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
+	WORD $0x6e38df58 // fmul v24.4s, v26.4s, v24.4s
+	WORD $0x6e39df79 // fmul v25.4s, v27.4s, v25.4s
 	WORD $0x6f0c0694 // ushr v20.16b, v20.16b, #4
-	WORD $0x6f0c06d6 // ushr v22.16b, v22.16b, #4
 	WORD $0x6f0c06b5 // ushr v21.16b, v21.16b, #4
+	WORD $0x6f0c06d6 // ushr v22.16b, v22.16b, #4
 	WORD $0x6f0c06f7 // ushr v23.16b, v23.16b, #4
+	WORD $0x6e38ddce // fmul v14.4s, v14.4s, v24.4s
+	FLDPQ 128(R0), (F24, F26)
+	WORD $0x6e39ddef // fmul v15.4s, v15.4s, v25.4s
+	FLDPQ 128(R1), (F25, F27)
+	WORD $0x4f9291ce // fmul v14.4s, v14.4s, v18.s[0]
+	WORD $0x4f9291ef // fmul v15.4s, v15.4s, v18.s[0]
 	WORD $0x6f0c0718 // ushr v24.16b, v24.16b, #4
 	WORD $0x6f0c0739 // ushr v25.16b, v25.16b, #4
 	WORD $0x6f0c075a // ushr v26.16b, v26.16b, #4
-	WORD $0x6f0c077b // ushr v27.16b, v27.16b, #4
 	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
+	WORD $0x6f0c077b // ushr v27.16b, v27.16b, #4
+	WORD $0x4e2ed508 // fadd v8.4s, v8.4s, v14.4s
 	WORD $0x6f0c5736 // sli v22.16b, v25.16b, #4
-	WORD $0x6f0c5755 // sli v21.16b, v26.16b, #4
-	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
+	WORD $0x4e2fd529 // fadd v9.4s, v9.4s, v15.4s
+	FLDPQ.P 32(R8), (F14, F15)
 	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x6f0c5755 // sli v21.16b, v26.16b, #4
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
 	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
+	FMOVS.P 4(R9), F18
 	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
 	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
 	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
 	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
 	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
 	WORD $0x4e602b00 // saddlp v0.4s, v24.8h
-	WORD $0x4e602b21 // saddlp v1.4s, v25.8h
 	WORD $0x0e2fc2b8 // smull v24.8h, v21.8b, v15.8b
+	WORD $0x4e602b21 // saddlp v1.4s, v25.8h
 	WORD $0x0e2fc2f9 // smull v25.8h, v23.8b, v15.8b
 	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e602b0a // saddlp v10.4s, v24.8h
-	WORD $0x4e602b2b // saddlp v11.4s, v25.8h
 	FLDPQ 0(R2), (F20, F21)
+	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
 	FLDPQ 0(R3), (F22, F23)
+	WORD $0x4e602b0a // saddlp v10.4s, v24.8h
 	FLDPQ 128(R2), (F24, F26)
-	FLDPQ 128(R3), (F25, F27)
 	WORD $0x6f0c0694 // ushr v20.16b, v20.16b, #4
+	WORD $0x4e602b2b // saddlp v11.4s, v25.8h
+	FLDPQ 128(R3), (F25, F27)
 	WORD $0x6f0c06d6 // ushr v22.16b, v22.16b, #4
 	WORD $0x6f0c06b5 // ushr v21.16b, v21.16b, #4
 	WORD $0x6f0c06f7 // ushr v23.16b, v23.16b, #4
 	WORD $0x6f0c0718 // ushr v24.16b, v24.16b, #4
-	WORD $0x6f0c0739 // ushr v25.16b, v25.16b, #4
 	WORD $0x6f0c075a // ushr v26.16b, v26.16b, #4
-	WORD $0x6f0c077b // ushr v27.16b, v27.16b, #4
 	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
-	WORD $0x6f0c5736 // sli v22.16b, v25.16b, #4
+	WORD $0x6f0c0739 // ushr v25.16b, v25.16b, #4
 	WORD $0x6f0c5755 // sli v21.16b, v26.16b, #4
-	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
+	WORD $0x6f0c077b // ushr v27.16b, v27.16b, #4
 	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x6f0c5736 // sli v22.16b, v25.16b, #4
 	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
-	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
+	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
 	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
 	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
 	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
 	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
 	WORD $0x4e602b02 // saddlp v2.4s, v24.8h
-	WORD $0x4e602b23 // saddlp v3.4s, v25.8h
 	WORD $0x0e2fc2b8 // smull v24.8h, v21.8b, v15.8b
+	WORD $0x4e602b23 // saddlp v3.4s, v25.8h
 	WORD $0x0e2fc2f9 // smull v25.8h, v23.8b, v15.8b
 	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e602b0c // saddlp v12.4s, v24.8h
-	WORD $0x4e602b2d // saddlp v13.4s, v25.8h
 	FLDPQ 0(R4), (F20, F21)
+	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
 	FLDPQ 0(R5), (F22, F23)
+	WORD $0x4e602b0c // saddlp v12.4s, v24.8h
 	FLDPQ 128(R4), (F24, F26)
-	FLDPQ 128(R5), (F25, F27)
 	WORD $0x6f0c0694 // ushr v20.16b, v20.16b, #4
-	WORD $0x6f0c06d6 // ushr v22.16b, v22.16b, #4
 	WORD $0x6f0c06b5 // ushr v21.16b, v21.16b, #4
+	WORD $0x4e602b2d // saddlp v13.4s, v25.8h
+	FLDPQ 128(R5), (F25, F27)
+	WORD $0x6f0c06d6 // ushr v22.16b, v22.16b, #4
 	WORD $0x6f0c06f7 // ushr v23.16b, v23.16b, #4
 	WORD $0x6f0c0718 // ushr v24.16b, v24.16b, #4
-	WORD $0x6f0c0739 // ushr v25.16b, v25.16b, #4
 	WORD $0x6f0c075a // ushr v26.16b, v26.16b, #4
-	WORD $0x6f0c077b // ushr v27.16b, v27.16b, #4
 	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
-	WORD $0x6f0c5736 // sli v22.16b, v25.16b, #4
+	WORD $0x6f0c0739 // ushr v25.16b, v25.16b, #4
 	WORD $0x6f0c5755 // sli v21.16b, v26.16b, #4
-	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
+	WORD $0x6f0c077b // ushr v27.16b, v27.16b, #4
 	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x6f0c5736 // sli v22.16b, v25.16b, #4
 	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
-	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
+	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
 	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
 	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
 	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
 	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
 	WORD $0x4e602b04 // saddlp v4.4s, v24.8h
-	WORD $0x4e602b25 // saddlp v5.4s, v25.8h
 	WORD $0x0e2fc2b8 // smull v24.8h, v21.8b, v15.8b
+	WORD $0x4e602b25 // saddlp v5.4s, v25.8h
 	WORD $0x0e2fc2f9 // smull v25.8h, v23.8b, v15.8b
 	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e602b10 // saddlp v16.4s, v24.8h
-	WORD $0x4e602b31 // saddlp v17.4s, v25.8h
 	FLDPQ 0(R6), (F20, F21)
+	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
 	FLDPQ 0(R7), (F22, F23)
+	WORD $0x4e602b10 // saddlp v16.4s, v24.8h
 	FLDPQ 128(R6), (F24, F26)
-	FLDPQ 128(R7), (F25, F27)
 	WORD $0x6f0c0694 // ushr v20.16b, v20.16b, #4
-	WORD $0x6f0c06d6 // ushr v22.16b, v22.16b, #4
 	WORD $0x6f0c06b5 // ushr v21.16b, v21.16b, #4
+	WORD $0x4e602b31 // saddlp v17.4s, v25.8h
+	FLDPQ 128(R7), (F25, F27)
+	WORD $0x6f0c06d6 // ushr v22.16b, v22.16b, #4
 	WORD $0x6f0c06f7 // ushr v23.16b, v23.16b, #4
 	WORD $0x6f0c0718 // ushr v24.16b, v24.16b, #4
-	WORD $0x6f0c0739 // ushr v25.16b, v25.16b, #4
 	WORD $0x6f0c075a // ushr v26.16b, v26.16b, #4
-	WORD $0x6f0c077b // ushr v27.16b, v27.16b, #4
 	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
-	WORD $0x6f0c5736 // sli v22.16b, v25.16b, #4
+	WORD $0x6f0c0739 // ushr v25.16b, v25.16b, #4
 	WORD $0x6f0c5755 // sli v21.16b, v26.16b, #4
-	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
+	WORD $0x6f0c077b // ushr v27.16b, v27.16b, #4
 	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x6f0c5736 // sli v22.16b, v25.16b, #4
 	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
-	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
+	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
 	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
+	FLDPQ 0(R24), (F26, F27)
 	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
 	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
-	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
-	WORD $0x4e602b06 // saddlp v6.4s, v24.8h
-	WORD $0x4e602b27 // saddlp v7.4s, v25.8h
-	WORD $0x0e2fc2b8 // smull v24.8h, v21.8b, v15.8b
-	WORD $0x0e2fc2f9 // smull v25.8h, v23.8b, v15.8b
-	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e602b1c // saddlp v28.4s, v24.8h
-	WORD $0x4e602b3d // saddlp v29.4s, v25.8h
-	FMOVS.P 4(R9), F18
-	VLD1R.P 4(R10), [V19.S4]
 	WORD $0x4f300674 // sshr v20.4s, v19.4s, #16
 	WORD $0x4f305673 // shl v19.4s, v19.4s, #16
-	WORD $0x4f300673 // sshr v19.4s, v19.4s, #16
-	WORD $0x4ea1bc15 // addp v21.4s, v0.4s, v1.4s
+	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
 	WORD $0x4ea3bc56 // addp v22.4s, v2.4s, v3.4s
+	WORD $0x4f300673 // sshr v19.4s, v19.4s, #16
+	WORD $0x4e602b06 // saddlp v6.4s, v24.8h
+	WORD $0x0e2fc2b8 // smull v24.8h, v21.8b, v15.8b
+	WORD $0x4e602b27 // saddlp v7.4s, v25.8h
+	WORD $0x0e2fc2f9 // smull v25.8h, v23.8b, v15.8b
+	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
+	WORD $0x4ea1bc15 // addp v21.4s, v0.4s, v1.4s
+	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
 	WORD $0x4eb6beae // addp v14.4s, v21.4s, v22.4s
 	WORD $0x4ea5bc95 // addp v21.4s, v4.4s, v5.4s
-	WORD $0x4ea7bcd6 // addp v22.4s, v6.4s, v7.4s
-	WORD $0x4eb6beaf // addp v15.4s, v21.4s, v22.4s
-	WORD $0x4f255676 // shl v22.4s, v19.4s, #5
-	WORD $0x6eb685ce // sub v14.4s, v14.4s, v22.4s
-	WORD $0x6eb685ef // sub v15.4s, v15.4s, v22.4s
-	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
-	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
+	WORD $0x4e602b1c // saddlp v28.4s, v24.8h
 	FMOVD 96(R24), F24
-	FLDPQ 0(R24), (F26, F27)
+	WORD $0x4ea7bcd6 // addp v22.4s, v6.4s, v7.4s
+	WORD $0x4e602b3d // saddlp v29.4s, v25.8h
+	WORD $0x4eb6beaf // addp v15.4s, v21.4s, v22.4s
+	WORD $0x4f255676 // shl v22.4s, v19.4s, #5
 	WORD $0x0f08a718 // sshll v24.8h, v24.8b, #0
+	WORD $0x4eabbd55 // addp v21.4s, v10.4s, v11.4s
+	WORD $0x6eb685ce // sub v14.4s, v14.4s, v22.4s
+	VLD1R.P 4(R10), [V19.S4]
 	WORD $0x4f10a719 // sshll2 v25.4s, v24.8h, #0
 	WORD $0x0f10a718 // sshll v24.4s, v24.4h, #0
+	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
+	WORD $0x6eb685ef // sub v15.4s, v15.4s, v22.4s
 	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
 	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
+	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
+	WORD $0x4eadbd96 // addp v22.4s, v12.4s, v13.4s
 	WORD $0x6e38df58 // fmul v24.4s, v26.4s, v24.4s
 	WORD $0x6e39df79 // fmul v25.4s, v27.4s, v25.4s
+	FLDPQ 0(R24), (F26, F27)
 	WORD $0x6e38ddce // fmul v14.4s, v14.4s, v24.4s
 	WORD $0x6e39ddef // fmul v15.4s, v15.4s, v25.4s
-	WORD $0x4f9291ce // fmul v14.4s, v14.4s, v18.s[0]
-	WORD $0x4f9291ef // fmul v15.4s, v15.4s, v18.s[0]
-	WORD $0x4e2ed508 // fadd v8.4s, v8.4s, v14.4s
-	WORD $0x4e2fd529 // fadd v9.4s, v9.4s, v15.4s
-	WORD $0x4eabbd55 // addp v21.4s, v10.4s, v11.4s
-	WORD $0x4eadbd96 // addp v22.4s, v12.4s, v13.4s
-	WORD $0x4eb6beae // addp v14.4s, v21.4s, v22.4s
-	WORD $0x4eb1be15 // addp v21.4s, v16.4s, v17.4s
-	WORD $0x4ebdbf96 // addp v22.4s, v28.4s, v29.4s
-	WORD $0x4eb6beaf // addp v15.4s, v21.4s, v22.4s
-	WORD $0x4f255696 // shl v22.4s, v20.4s, #5
-	WORD $0x6eb685ce // sub v14.4s, v14.4s, v22.4s
-	WORD $0x6eb685ef // sub v15.4s, v15.4s, v22.4s
-	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
-	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
 	FMOVD 104(R24), F24
-	FLDPQ 0(R24), (F26, F27)
-	WORD $0x0f08a718 // sshll v24.8h, v24.8b, #0
-	WORD $0x4f10a719 // sshll2 v25.4s, v24.8h, #0
-	WORD $0x0f10a718 // sshll v24.4s, v24.4h, #0
-	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
-	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
-	WORD $0x6e38df58 // fmul v24.4s, v26.4s, v24.4s
-	WORD $0x6e39df79 // fmul v25.4s, v27.4s, v25.4s
-	WORD $0x6e38ddce // fmul v14.4s, v14.4s, v24.4s
-	WORD $0x6e39ddef // fmul v15.4s, v15.4s, v25.4s
 	WORD $0x4f9291ce // fmul v14.4s, v14.4s, v18.s[0]
 	WORD $0x4f9291ef // fmul v15.4s, v15.4s, v18.s[0]
+	WORD $0x0f08a718 // sshll v24.8h, v24.8b, #0
 	WORD $0x4e2ed508 // fadd v8.4s, v8.4s, v14.4s
+	WORD $0x4eb6beae // addp v14.4s, v21.4s, v22.4s
+	WORD $0x4eb1be15 // addp v21.4s, v16.4s, v17.4s
+	WORD $0x4ebdbf96 // addp v22.4s, v28.4s, v29.4s
+	WORD $0x4f10a719 // sshll2 v25.4s, v24.8h, #0
+	WORD $0x0f10a718 // sshll v24.4s, v24.4h, #0
 	WORD $0x4e2fd529 // fadd v9.4s, v9.4s, v15.4s
-	FLDPQ.P 32(R8), (F14, F15)
+	WORD $0x4eb6beaf // addp v15.4s, v21.4s, v22.4s
+	WORD $0x4f255696 // shl v22.4s, v20.4s, #5
+	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
+	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
+	WORD $0x6eb685ce // sub v14.4s, v14.4s, v22.4s
 	FLDPQ 32(R0), (F20, F21)
+	WORD $0x6eb685ef // sub v15.4s, v15.4s, v22.4s
 	FLDPQ 32(R1), (F22, F23)
+	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
+	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
+	WORD $0x6e38df58 // fmul v24.4s, v26.4s, v24.4s
+	WORD $0x6e39df79 // fmul v25.4s, v27.4s, v25.4s
+	WORD $0x6f0c0694 // ushr v20.16b, v20.16b, #4
+	WORD $0x6f0c06b5 // ushr v21.16b, v21.16b, #4
+	WORD $0x6f0c06d6 // ushr v22.16b, v22.16b, #4
+	WORD $0x6f0c06f7 // ushr v23.16b, v23.16b, #4
+	WORD $0x6e38ddce // fmul v14.4s, v14.4s, v24.4s
 	FLDPQ 128(R0), (F24, F26)
+	WORD $0x6e39ddef // fmul v15.4s, v15.4s, v25.4s
 	FLDPQ 128(R1), (F25, F27)
-	WORD $0x6f0c0694 // ushr v20.16b, v20.16b, #4
-	WORD $0x6f0c06d6 // ushr v22.16b, v22.16b, #4
-	WORD $0x6f0c06b5 // ushr v21.16b, v21.16b, #4
-	WORD $0x6f0c06f7 // ushr v23.16b, v23.16b, #4
+	WORD $0x4f9291ce // fmul v14.4s, v14.4s, v18.s[0]
+	WORD $0x4f9291ef // fmul v15.4s, v15.4s, v18.s[0]
 	WORD $0x6f0a0718 // ushr v24.16b, v24.16b, #6
 	WORD $0x6f0a0739 // ushr v25.16b, v25.16b, #6
 	WORD $0x6f0a075a // ushr v26.16b, v26.16b, #6
-	WORD $0x6f0a077b // ushr v27.16b, v27.16b, #6
 	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
+	WORD $0x6f0a077b // ushr v27.16b, v27.16b, #6
+	WORD $0x4e2ed508 // fadd v8.4s, v8.4s, v14.4s
 	WORD $0x6f0c5736 // sli v22.16b, v25.16b, #4
+	WORD $0x4e2fd529 // fadd v9.4s, v9.4s, v15.4s
+	FLDPQ.P 32(R8), (F14, F15)
 	WORD $0x6f0c5755 // sli v21.16b, v26.16b, #4
 	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
+	FMOVS.P 4(R9), F18
 	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
 	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
 	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
 	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
 	WORD $0x4e602b00 // saddlp v0.4s, v24.8h
-	WORD $0x4e602b21 // saddlp v1.4s, v25.8h
 	WORD $0x0e2fc2b8 // smull v24.8h, v21.8b, v15.8b
+	WORD $0x4e602b21 // saddlp v1.4s, v25.8h
 	WORD $0x0e2fc2f9 // smull v25.8h, v23.8b, v15.8b
 	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e602b0a // saddlp v10.4s, v24.8h
-	WORD $0x4e602b2b // saddlp v11.4s, v25.8h
 	FLDPQ 32(R2), (F20, F21)
+	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
 	FLDPQ 32(R3), (F22, F23)
+	WORD $0x4e602b0a // saddlp v10.4s, v24.8h
 	FLDPQ 128(R2), (F24, F26)
+	WORD $0x6f0c0694 // ushr v20.16b, v20.16b, #4
+	WORD $0x4e602b2b // saddlp v11.4s, v25.8h
 	FLDPQ 128(R3), (F25, F27)
-	WORD $0x6f0c0694 // ushr v20.16b, v20.16b, #4
 	WORD $0x6f0c06d6 // ushr v22.16b, v22.16b, #4
 	WORD $0x6f0c06b5 // ushr v21.16b, v21.16b, #4
 	WORD $0x6f0c06f7 // ushr v23.16b, v23.16b, #4
 	WORD $0x6f0a0718 // ushr v24.16b, v24.16b, #6
-	WORD $0x6f0a0739 // ushr v25.16b, v25.16b, #6
 	WORD $0x6f0a075a // ushr v26.16b, v26.16b, #6
-	WORD $0x6f0a077b // ushr v27.16b, v27.16b, #6
 	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
-	WORD $0x6f0c5736 // sli v22.16b, v25.16b, #4
+	WORD $0x6f0a0739 // ushr v25.16b, v25.16b, #6
 	WORD $0x6f0c5755 // sli v21.16b, v26.16b, #4
-	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
+	WORD $0x6f0a077b // ushr v27.16b, v27.16b, #6
 	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
+	WORD $0x6f0c5736 // sli v22.16b, v25.16b, #4
+	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
 	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
 	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
 	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
 	WORD $0x4e602b02 // saddlp v2.4s, v24.8h
-	WORD $0x4e602b23 // saddlp v3.4s, v25.8h
 	WORD $0x0e2fc2b8 // smull v24.8h, v21.8b, v15.8b
+	WORD $0x4e602b23 // saddlp v3.4s, v25.8h
 	WORD $0x0e2fc2f9 // smull v25.8h, v23.8b, v15.8b
 	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e602b0c // saddlp v12.4s, v24.8h
-	WORD $0x4e602b2d // saddlp v13.4s, v25.8h
 	FLDPQ 32(R4), (F20, F21)
+	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
 	FLDPQ 32(R5), (F22, F23)
+	WORD $0x4e602b0c // saddlp v12.4s, v24.8h
 	FLDPQ 128(R4), (F24, F26)
+	WORD $0x6f0c0694 // ushr v20.16b, v20.16b, #4
+	WORD $0x6f0c06b5 // ushr v21.16b, v21.16b, #4
+	WORD $0x4e602b2d // saddlp v13.4s, v25.8h
 	FLDPQ 128(R5), (F25, F27)
-	WORD $0x6f0c0694 // ushr v20.16b, v20.16b, #4
 	WORD $0x6f0c06d6 // ushr v22.16b, v22.16b, #4
-	WORD $0x6f0c06b5 // ushr v21.16b, v21.16b, #4
 	WORD $0x6f0c06f7 // ushr v23.16b, v23.16b, #4
 	WORD $0x6f0a0718 // ushr v24.16b, v24.16b, #6
-	WORD $0x6f0a0739 // ushr v25.16b, v25.16b, #6
 	WORD $0x6f0a075a // ushr v26.16b, v26.16b, #6
-	WORD $0x6f0a077b // ushr v27.16b, v27.16b, #6
 	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
-	WORD $0x6f0c5736 // sli v22.16b, v25.16b, #4
+	WORD $0x6f0a0739 // ushr v25.16b, v25.16b, #6
 	WORD $0x6f0c5755 // sli v21.16b, v26.16b, #4
-	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
+	WORD $0x6f0a077b // ushr v27.16b, v27.16b, #6
 	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
+	WORD $0x6f0c5736 // sli v22.16b, v25.16b, #4
+	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
 	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
 	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
 	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
 	WORD $0x4e602b04 // saddlp v4.4s, v24.8h
-	WORD $0x4e602b25 // saddlp v5.4s, v25.8h
 	WORD $0x0e2fc2b8 // smull v24.8h, v21.8b, v15.8b
+	WORD $0x4e602b25 // saddlp v5.4s, v25.8h
 	WORD $0x0e2fc2f9 // smull v25.8h, v23.8b, v15.8b
 	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e602b10 // saddlp v16.4s, v24.8h
-	WORD $0x4e602b31 // saddlp v17.4s, v25.8h
 	FLDPQ 32(R6), (F20, F21)
+	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
 	FLDPQ 32(R7), (F22, F23)
+	WORD $0x4e602b10 // saddlp v16.4s, v24.8h
 	FLDPQ 128(R6), (F24, F26)
+	WORD $0x6f0c0694 // ushr v20.16b, v20.16b, #4
+	WORD $0x6f0c06b5 // ushr v21.16b, v21.16b, #4
+	WORD $0x4e602b31 // saddlp v17.4s, v25.8h
 	FLDPQ 128(R7), (F25, F27)
-	WORD $0x6f0c0694 // ushr v20.16b, v20.16b, #4
 	WORD $0x6f0c06d6 // ushr v22.16b, v22.16b, #4
-	WORD $0x6f0c06b5 // ushr v21.16b, v21.16b, #4
 	WORD $0x6f0c06f7 // ushr v23.16b, v23.16b, #4
 	WORD $0x6f0a0718 // ushr v24.16b, v24.16b, #6
-	WORD $0x6f0a0739 // ushr v25.16b, v25.16b, #6
 	WORD $0x6f0a075a // ushr v26.16b, v26.16b, #6
-	WORD $0x6f0a077b // ushr v27.16b, v27.16b, #6
 	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
-	WORD $0x6f0c5736 // sli v22.16b, v25.16b, #4
+	WORD $0x6f0a0739 // ushr v25.16b, v25.16b, #6
 	WORD $0x6f0c5755 // sli v21.16b, v26.16b, #4
-	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
+	WORD $0x6f0a077b // ushr v27.16b, v27.16b, #6
 	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
+	WORD $0x6f0c5736 // sli v22.16b, v25.16b, #4
+	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
+	FLDPQ 0(R24), (F26, F27)
 	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
 	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
-	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
-	WORD $0x4e602b06 // saddlp v6.4s, v24.8h
-	WORD $0x4e602b27 // saddlp v7.4s, v25.8h
-	WORD $0x0e2fc2b8 // smull v24.8h, v21.8b, v15.8b
-	WORD $0x0e2fc2f9 // smull v25.8h, v23.8b, v15.8b
-	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e602b1c // saddlp v28.4s, v24.8h
-	WORD $0x4e602b3d // saddlp v29.4s, v25.8h
-	FMOVS.P 4(R9), F18
-	VLD1R.P 4(R10), [V19.S4]
 	WORD $0x4f300674 // sshr v20.4s, v19.4s, #16
 	WORD $0x4f305673 // shl v19.4s, v19.4s, #16
-	WORD $0x4f300673 // sshr v19.4s, v19.4s, #16
-	WORD $0x4ea1bc15 // addp v21.4s, v0.4s, v1.4s
+	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
 	WORD $0x4ea3bc56 // addp v22.4s, v2.4s, v3.4s
+	WORD $0x4f300673 // sshr v19.4s, v19.4s, #16
+	WORD $0x4e602b06 // saddlp v6.4s, v24.8h
+	WORD $0x0e2fc2b8 // smull v24.8h, v21.8b, v15.8b
+	WORD $0x4e602b27 // saddlp v7.4s, v25.8h
+	WORD $0x0e2fc2f9 // smull v25.8h, v23.8b, v15.8b
+	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
+	WORD $0x4ea1bc15 // addp v21.4s, v0.4s, v1.4s
+	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
 	WORD $0x4eb6beae // addp v14.4s, v21.4s, v22.4s
 	WORD $0x4ea5bc95 // addp v21.4s, v4.4s, v5.4s
-	WORD $0x4ea7bcd6 // addp v22.4s, v6.4s, v7.4s
-	WORD $0x4eb6beaf // addp v15.4s, v21.4s, v22.4s
-	WORD $0x4f255676 // shl v22.4s, v19.4s, #5
-	WORD $0x6eb685ce // sub v14.4s, v14.4s, v22.4s
-	WORD $0x6eb685ef // sub v15.4s, v15.4s, v22.4s
-	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
-	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
+	WORD $0x4e602b1c // saddlp v28.4s, v24.8h
 	FMOVD 112(R24), F24
-	FLDPQ 0(R24), (F26, F27)
+	WORD $0x4ea7bcd6 // addp v22.4s, v6.4s, v7.4s
+	WORD $0x4e602b3d // saddlp v29.4s, v25.8h
+	WORD $0x4eb6beaf // addp v15.4s, v21.4s, v22.4s
+	WORD $0x4f255676 // shl v22.4s, v19.4s, #5
 	WORD $0x0f08a718 // sshll v24.8h, v24.8b, #0
+	WORD $0x4eabbd55 // addp v21.4s, v10.4s, v11.4s
+	WORD $0x6eb685ce // sub v14.4s, v14.4s, v22.4s
+	VLD1R.P 4(R10), [V19.S4]
 	WORD $0x4f10a719 // sshll2 v25.4s, v24.8h, #0
 	WORD $0x0f10a718 // sshll v24.4s, v24.4h, #0
+	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
+	WORD $0x6eb685ef // sub v15.4s, v15.4s, v22.4s
 	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
 	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
+	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
+	WORD $0x4eadbd96 // addp v22.4s, v12.4s, v13.4s
 	WORD $0x6e38df58 // fmul v24.4s, v26.4s, v24.4s
 	WORD $0x6e39df79 // fmul v25.4s, v27.4s, v25.4s
+	FLDPQ 0(R24), (F26, F27)
 	WORD $0x6e38ddce // fmul v14.4s, v14.4s, v24.4s
 	WORD $0x6e39ddef // fmul v15.4s, v15.4s, v25.4s
-	WORD $0x4f9291ce // fmul v14.4s, v14.4s, v18.s[0]
-	WORD $0x4f9291ef // fmul v15.4s, v15.4s, v18.s[0]
-	WORD $0x4e2ed508 // fadd v8.4s, v8.4s, v14.4s
-	WORD $0x4e2fd529 // fadd v9.4s, v9.4s, v15.4s
-	WORD $0x4eabbd55 // addp v21.4s, v10.4s, v11.4s
-	WORD $0x4eadbd96 // addp v22.4s, v12.4s, v13.4s
-	WORD $0x4eb6beae // addp v14.4s, v21.4s, v22.4s
-	WORD $0x4eb1be15 // addp v21.4s, v16.4s, v17.4s
-	WORD $0x4ebdbf96 // addp v22.4s, v28.4s, v29.4s
-	WORD $0x4eb6beaf // addp v15.4s, v21.4s, v22.4s
-	WORD $0x4f255696 // shl v22.4s, v20.4s, #5
-	WORD $0x6eb685ce // sub v14.4s, v14.4s, v22.4s
-	WORD $0x6eb685ef // sub v15.4s, v15.4s, v22.4s
-	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
-	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
 	FMOVD 120(R24), F24
-	FLDPQ 0(R24), (F26, F27)
+	WORD $0x4f9291ce // fmul v14.4s, v14.4s, v18.s[0]
+	WORD $0x4f9291ef // fmul v15.4s, v15.4s, v18.s[0]
 	WORD $0x0f08a718 // sshll v24.8h, v24.8b, #0
+	WORD $0x4e2ed508 // fadd v8.4s, v8.4s, v14.4s
+	WORD $0x4eb6beae // addp v14.4s, v21.4s, v22.4s
+	WORD $0x4eb1be15 // addp v21.4s, v16.4s, v17.4s
+	WORD $0x4ebdbf96 // addp v22.4s, v28.4s, v29.4s
 	WORD $0x4f10a719 // sshll2 v25.4s, v24.8h, #0
 	WORD $0x0f10a718 // sshll v24.4s, v24.4h, #0
+	WORD $0x4e2fd529 // fadd v9.4s, v9.4s, v15.4s
+	WORD $0x4eb6beaf // addp v15.4s, v21.4s, v22.4s
+	WORD $0x4f255696 // shl v22.4s, v20.4s, #5
 	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
 	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
+	WORD $0x6eb685ce // sub v14.4s, v14.4s, v22.4s
+	FLDPQ 64(R0), (F20, F21)
+	WORD $0x6eb685ef // sub v15.4s, v15.4s, v22.4s
+	FLDPQ 64(R1), (F22, F23)
+	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
+	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
 	WORD $0x6e38df58 // fmul v24.4s, v26.4s, v24.4s
 	WORD $0x6e39df79 // fmul v25.4s, v27.4s, v25.4s
 	WORD $0x6e38ddce // fmul v14.4s, v14.4s, v24.4s
+	FLDPQ 160(R0), (F24, F26)
 	WORD $0x6e39ddef // fmul v15.4s, v15.4s, v25.4s
+	FLDPQ 160(R1), (F25, F27)
 	WORD $0x4f9291ce // fmul v14.4s, v14.4s, v18.s[0]
 	WORD $0x4f9291ef // fmul v15.4s, v15.4s, v18.s[0]
-	WORD $0x4e2ed508 // fadd v8.4s, v8.4s, v14.4s
-	WORD $0x4e2fd529 // fadd v9.4s, v9.4s, v15.4s
-	FLDPQ.P 32(R8), (F14, F15)
-	FLDPQ 64(R0), (F20, F21)
-	FLDPQ 64(R1), (F22, F23)
-	FLDPQ 160(R0), (F24, F26)
-	FLDPQ 160(R1), (F25, F27)
 	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
 	WORD $0x6f0c5736 // sli v22.16b, v25.16b, #4
 	WORD $0x6f0c5755 // sli v21.16b, v26.16b, #4
-	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
 	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
+	WORD $0x4e2ed508 // fadd v8.4s, v8.4s, v14.4s
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e2fd529 // fadd v9.4s, v9.4s, v15.4s
+	FLDPQ.P 32(R8), (F14, F15)
 	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
 	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
+	FMOVS.P 4(R9), F18
 	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
 	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
 	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
 	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
 	WORD $0x4e602b00 // saddlp v0.4s, v24.8h
-	WORD $0x4e602b21 // saddlp v1.4s, v25.8h
 	WORD $0x0e2fc2b8 // smull v24.8h, v21.8b, v15.8b
+	WORD $0x4e602b21 // saddlp v1.4s, v25.8h
 	WORD $0x0e2fc2f9 // smull v25.8h, v23.8b, v15.8b
 	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e602b0a // saddlp v10.4s, v24.8h
-	WORD $0x4e602b2b // saddlp v11.4s, v25.8h
 	FLDPQ 64(R2), (F20, F21)
+	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
 	FLDPQ 64(R3), (F22, F23)
+	WORD $0x4e602b0a // saddlp v10.4s, v24.8h
 	FLDPQ 160(R2), (F24, F26)
+	WORD $0x4e602b2b // saddlp v11.4s, v25.8h
 	FLDPQ 160(R3), (F25, F27)
 	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
-	WORD $0x6f0c5736 // sli v22.16b, v25.16b, #4
 	WORD $0x6f0c5755 // sli v21.16b, v26.16b, #4
+	WORD $0x6f0c5736 // sli v22.16b, v25.16b, #4
 	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
 	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
 	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
 	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
 	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
 	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
 	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
 	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
 	WORD $0x4e602b02 // saddlp v2.4s, v24.8h
-	WORD $0x4e602b23 // saddlp v3.4s, v25.8h
 	WORD $0x0e2fc2b8 // smull v24.8h, v21.8b, v15.8b
+	WORD $0x4e602b23 // saddlp v3.4s, v25.8h
 	WORD $0x0e2fc2f9 // smull v25.8h, v23.8b, v15.8b
 	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e602b0c // saddlp v12.4s, v24.8h
-	WORD $0x4e602b2d // saddlp v13.4s, v25.8h
 	FLDPQ 64(R4), (F20, F21)
+	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
 	FLDPQ 64(R5), (F22, F23)
+	WORD $0x4e602b0c // saddlp v12.4s, v24.8h
 	FLDPQ 160(R4), (F24, F26)
+	WORD $0x4e602b2d // saddlp v13.4s, v25.8h
 	FLDPQ 160(R5), (F25, F27)
 	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
-	WORD $0x6f0c5736 // sli v22.16b, v25.16b, #4
 	WORD $0x6f0c5755 // sli v21.16b, v26.16b, #4
+	WORD $0x6f0c5736 // sli v22.16b, v25.16b, #4
 	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
 	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
 	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
 	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
 	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
 	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
 	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
 	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
 	WORD $0x4e602b04 // saddlp v4.4s, v24.8h
-	WORD $0x4e602b25 // saddlp v5.4s, v25.8h
 	WORD $0x0e2fc2b8 // smull v24.8h, v21.8b, v15.8b
+	WORD $0x4e602b25 // saddlp v5.4s, v25.8h
 	WORD $0x0e2fc2f9 // smull v25.8h, v23.8b, v15.8b
 	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e602b10 // saddlp v16.4s, v24.8h
-	WORD $0x4e602b31 // saddlp v17.4s, v25.8h
 	FLDPQ 64(R6), (F20, F21)
+	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
 	FLDPQ 64(R7), (F22, F23)
+	WORD $0x4e602b10 // saddlp v16.4s, v24.8h
 	FLDPQ 160(R6), (F24, F26)
+	WORD $0x4e602b31 // saddlp v17.4s, v25.8h
 	FLDPQ 160(R7), (F25, F27)
 	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
-	WORD $0x6f0c5736 // sli v22.16b, v25.16b, #4
 	WORD $0x6f0c5755 // sli v21.16b, v26.16b, #4
+	WORD $0x6f0c5736 // sli v22.16b, v25.16b, #4
 	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
 	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
 	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
 	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
 	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
+	FLDPQ 0(R24), (F26, F27)
 	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
 	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
-	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
-	WORD $0x4e602b06 // saddlp v6.4s, v24.8h
-	WORD $0x4e602b27 // saddlp v7.4s, v25.8h
-	WORD $0x0e2fc2b8 // smull v24.8h, v21.8b, v15.8b
-	WORD $0x0e2fc2f9 // smull v25.8h, v23.8b, v15.8b
-	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e602b1c // saddlp v28.4s, v24.8h
-	WORD $0x4e602b3d // saddlp v29.4s, v25.8h
-	FMOVS.P 4(R9), F18
-	VLD1R.P 4(R10), [V19.S4]
 	WORD $0x4f300674 // sshr v20.4s, v19.4s, #16
-	WORD $0x4f305673 // shl v19.4s, v19.4s, #16
-	WORD $0x4f300673 // sshr v19.4s, v19.4s, #16
-	WORD $0x4ea1bc15 // addp v21.4s, v0.4s, v1.4s
+	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
 	WORD $0x4ea3bc56 // addp v22.4s, v2.4s, v3.4s
+	WORD $0x4f305673 // shl v19.4s, v19.4s, #16
+	WORD $0x4e602b06 // saddlp v6.4s, v24.8h
+	WORD $0x0e2fc2b8 // smull v24.8h, v21.8b, v15.8b
+	WORD $0x4e602b27 // saddlp v7.4s, v25.8h
+	WORD $0x0e2fc2f9 // smull v25.8h, v23.8b, v15.8b
+	WORD $0x4f300673 // sshr v19.4s, v19.4s, #16
+	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
+	WORD $0x4ea1bc15 // addp v21.4s, v0.4s, v1.4s
+	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
 	WORD $0x4eb6beae // addp v14.4s, v21.4s, v22.4s
 	WORD $0x4ea5bc95 // addp v21.4s, v4.4s, v5.4s
-	WORD $0x4ea7bcd6 // addp v22.4s, v6.4s, v7.4s
-	WORD $0x4eb6beaf // addp v15.4s, v21.4s, v22.4s
-	WORD $0x4f255676 // shl v22.4s, v19.4s, #5
-	WORD $0x6eb685ce // sub v14.4s, v14.4s, v22.4s
-	WORD $0x6eb685ef // sub v15.4s, v15.4s, v22.4s
-	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
-	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
+	WORD $0x4e602b1c // saddlp v28.4s, v24.8h
 	FMOVD 128(R24), F24
-	FLDPQ 0(R24), (F26, F27)
+	WORD $0x4ea7bcd6 // addp v22.4s, v6.4s, v7.4s
+	WORD $0x4e602b3d // saddlp v29.4s, v25.8h
+	WORD $0x4eb6beaf // addp v15.4s, v21.4s, v22.4s
+	WORD $0x4f255676 // shl v22.4s, v19.4s, #5
 	WORD $0x0f08a718 // sshll v24.8h, v24.8b, #0
+	WORD $0x4eabbd55 // addp v21.4s, v10.4s, v11.4s
+	WORD $0x6eb685ce // sub v14.4s, v14.4s, v22.4s
+	VLD1R.P 4(R10), [V19.S4]
 	WORD $0x4f10a719 // sshll2 v25.4s, v24.8h, #0
 	WORD $0x0f10a718 // sshll v24.4s, v24.4h, #0
+	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
+	WORD $0x6eb685ef // sub v15.4s, v15.4s, v22.4s
 	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
 	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
+	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
+	WORD $0x4eadbd96 // addp v22.4s, v12.4s, v13.4s
 	WORD $0x6e38df58 // fmul v24.4s, v26.4s, v24.4s
 	WORD $0x6e39df79 // fmul v25.4s, v27.4s, v25.4s
+	FLDPQ 0(R24), (F26, F27)
 	WORD $0x6e38ddce // fmul v14.4s, v14.4s, v24.4s
 	WORD $0x6e39ddef // fmul v15.4s, v15.4s, v25.4s
-	WORD $0x4f9291ce // fmul v14.4s, v14.4s, v18.s[0]
-	WORD $0x4f9291ef // fmul v15.4s, v15.4s, v18.s[0]
-	WORD $0x4e2ed508 // fadd v8.4s, v8.4s, v14.4s
-	WORD $0x4e2fd529 // fadd v9.4s, v9.4s, v15.4s
-	WORD $0x4eabbd55 // addp v21.4s, v10.4s, v11.4s
-	WORD $0x4eadbd96 // addp v22.4s, v12.4s, v13.4s
-	WORD $0x4eb6beae // addp v14.4s, v21.4s, v22.4s
-	WORD $0x4eb1be15 // addp v21.4s, v16.4s, v17.4s
-	WORD $0x4ebdbf96 // addp v22.4s, v28.4s, v29.4s
-	WORD $0x4eb6beaf // addp v15.4s, v21.4s, v22.4s
-	WORD $0x4f255696 // shl v22.4s, v20.4s, #5
-	WORD $0x6eb685ce // sub v14.4s, v14.4s, v22.4s
-	WORD $0x6eb685ef // sub v15.4s, v15.4s, v22.4s
-	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
-	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
 	FMOVD 136(R24), F24
-	FLDPQ 0(R24), (F26, F27)
+	WORD $0x4f9291ce // fmul v14.4s, v14.4s, v18.s[0]
+	WORD $0x4f9291ef // fmul v15.4s, v15.4s, v18.s[0]
 	WORD $0x0f08a718 // sshll v24.8h, v24.8b, #0
+	WORD $0x4e2ed508 // fadd v8.4s, v8.4s, v14.4s
+	WORD $0x4eb6beae // addp v14.4s, v21.4s, v22.4s
+	WORD $0x4eb1be15 // addp v21.4s, v16.4s, v17.4s
+	WORD $0x4ebdbf96 // addp v22.4s, v28.4s, v29.4s
 	WORD $0x4f10a719 // sshll2 v25.4s, v24.8h, #0
 	WORD $0x0f10a718 // sshll v24.4s, v24.4h, #0
+	WORD $0x4e2fd529 // fadd v9.4s, v9.4s, v15.4s
+	WORD $0x4eb6beaf // addp v15.4s, v21.4s, v22.4s
+	WORD $0x4f255696 // shl v22.4s, v20.4s, #5
 	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
 	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
+	WORD $0x6eb685ce // sub v14.4s, v14.4s, v22.4s
+	FLDPQ 96(R0), (F20, F21)
+	WORD $0x6eb685ef // sub v15.4s, v15.4s, v22.4s
+	FLDPQ 96(R1), (F22, F23)
+	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
+	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
 	WORD $0x6e38df58 // fmul v24.4s, v26.4s, v24.4s
 	WORD $0x6e39df79 // fmul v25.4s, v27.4s, v25.4s
 	WORD $0x6e38ddce // fmul v14.4s, v14.4s, v24.4s
+	FLDPQ 160(R0), (F24, F26)
 	WORD $0x6e39ddef // fmul v15.4s, v15.4s, v25.4s
+	FLDPQ 160(R1), (F25, F27)
 	WORD $0x4f9291ce // fmul v14.4s, v14.4s, v18.s[0]
 	WORD $0x4f9291ef // fmul v15.4s, v15.4s, v18.s[0]
-	WORD $0x4e2ed508 // fadd v8.4s, v8.4s, v14.4s
-	WORD $0x4e2fd529 // fadd v9.4s, v9.4s, v15.4s
-	FLDPQ.P 32(R8), (F14, F15)
-	FLDPQ 96(R0), (F20, F21)
-	FLDPQ 96(R1), (F22, F23)
-	FLDPQ 160(R0), (F24, F26)
-	FLDPQ 160(R1), (F25, F27)
 	WORD $0x6f0e0718 // ushr v24.16b, v24.16b, #2
 	WORD $0x6f0e0739 // ushr v25.16b, v25.16b, #2
 	WORD $0x6f0e075a // ushr v26.16b, v26.16b, #2
-	WORD $0x6f0e077b // ushr v27.16b, v27.16b, #2
 	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
+	WORD $0x6f0e077b // ushr v27.16b, v27.16b, #2
+	WORD $0x4e2ed508 // fadd v8.4s, v8.4s, v14.4s
 	WORD $0x6f0c5736 // sli v22.16b, v25.16b, #4
-	WORD $0x6f0c5755 // sli v21.16b, v26.16b, #4
-	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
+	WORD $0x4e2fd529 // fadd v9.4s, v9.4s, v15.4s
+	FLDPQ.P 32(R8), (F14, F15)
 	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x6f0c5755 // sli v21.16b, v26.16b, #4
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
 	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
+	FMOVS.P 4(R9), F18
 	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
 	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
 	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
 	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
 	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
 	WORD $0x4e602b00 // saddlp v0.4s, v24.8h
-	WORD $0x4e602b21 // saddlp v1.4s, v25.8h
 	WORD $0x0e2fc2b8 // smull v24.8h, v21.8b, v15.8b
+	WORD $0x4e602b21 // saddlp v1.4s, v25.8h
 	WORD $0x0e2fc2f9 // smull v25.8h, v23.8b, v15.8b
 	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e602b0a // saddlp v10.4s, v24.8h
-	WORD $0x4e602b2b // saddlp v11.4s, v25.8h
 	FLDPQ 96(R2), (F20, F21)
+	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
 	FLDPQ 96(R3), (F22, F23)
+	WORD $0x4e602b0a // saddlp v10.4s, v24.8h
 	FLDPQ 160(R2), (F24, F26)
+	WORD $0x4e602b2b // saddlp v11.4s, v25.8h
 	FLDPQ 160(R3), (F25, F27)
 	WORD $0x6f0e0718 // ushr v24.16b, v24.16b, #2
-	WORD $0x6f0e0739 // ushr v25.16b, v25.16b, #2
 	WORD $0x6f0e075a // ushr v26.16b, v26.16b, #2
+	WORD $0x6f0e0739 // ushr v25.16b, v25.16b, #2
 	WORD $0x6f0e077b // ushr v27.16b, v27.16b, #2
 	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
-	WORD $0x6f0c5736 // sli v22.16b, v25.16b, #4
 	WORD $0x6f0c5755 // sli v21.16b, v26.16b, #4
+	WORD $0x6f0c5736 // sli v22.16b, v25.16b, #4
 	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
 	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
 	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
 	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
 	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
 	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
 	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
 	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
 	WORD $0x4e602b02 // saddlp v2.4s, v24.8h
-	WORD $0x4e602b23 // saddlp v3.4s, v25.8h
 	WORD $0x0e2fc2b8 // smull v24.8h, v21.8b, v15.8b
+	WORD $0x4e602b23 // saddlp v3.4s, v25.8h
 	WORD $0x0e2fc2f9 // smull v25.8h, v23.8b, v15.8b
 	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e602b0c // saddlp v12.4s, v24.8h
-	WORD $0x4e602b2d // saddlp v13.4s, v25.8h
 	FLDPQ 96(R4), (F20, F21)
+	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
 	FLDPQ 96(R5), (F22, F23)
+	WORD $0x4e602b0c // saddlp v12.4s, v24.8h
 	FLDPQ 160(R4), (F24, F26)
+	WORD $0x4e602b2d // saddlp v13.4s, v25.8h
 	FLDPQ 160(R5), (F25, F27)
 	WORD $0x6f0e0718 // ushr v24.16b, v24.16b, #2
-	WORD $0x6f0e0739 // ushr v25.16b, v25.16b, #2
 	WORD $0x6f0e075a // ushr v26.16b, v26.16b, #2
+	WORD $0x6f0e0739 // ushr v25.16b, v25.16b, #2
 	WORD $0x6f0e077b // ushr v27.16b, v27.16b, #2
 	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
-	WORD $0x6f0c5736 // sli v22.16b, v25.16b, #4
 	WORD $0x6f0c5755 // sli v21.16b, v26.16b, #4
+	WORD $0x6f0c5736 // sli v22.16b, v25.16b, #4
 	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
 	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
 	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
 	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
 	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
 	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
 	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
 	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
 	WORD $0x4e602b04 // saddlp v4.4s, v24.8h
-	WORD $0x4e602b25 // saddlp v5.4s, v25.8h
 	WORD $0x0e2fc2b8 // smull v24.8h, v21.8b, v15.8b
+	WORD $0x4e602b25 // saddlp v5.4s, v25.8h
 	WORD $0x0e2fc2f9 // smull v25.8h, v23.8b, v15.8b
 	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e602b10 // saddlp v16.4s, v24.8h
-	WORD $0x4e602b31 // saddlp v17.4s, v25.8h
 	FLDPQ 96(R6), (F20, F21)
+	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
 	FLDPQ 96(R7), (F22, F23)
+	WORD $0x4e602b10 // saddlp v16.4s, v24.8h
 	FLDPQ 160(R6), (F24, F26)
+	WORD $0x4e602b31 // saddlp v17.4s, v25.8h
 	FLDPQ 160(R7), (F25, F27)
 	WORD $0x6f0e0718 // ushr v24.16b, v24.16b, #2
-	WORD $0x6f0e0739 // ushr v25.16b, v25.16b, #2
 	WORD $0x6f0e075a // ushr v26.16b, v26.16b, #2
+	WORD $0x6f0e0739 // ushr v25.16b, v25.16b, #2
 	WORD $0x6f0e077b // ushr v27.16b, v27.16b, #2
 	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
-	WORD $0x6f0c5736 // sli v22.16b, v25.16b, #4
 	WORD $0x6f0c5755 // sli v21.16b, v26.16b, #4
+	WORD $0x6f0c5736 // sli v22.16b, v25.16b, #4
 	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
 	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
 	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
 	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
 	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
+	FLDPQ 0(R24), (F26, F27)
 	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
 	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
-	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
-	WORD $0x4e602b06 // saddlp v6.4s, v24.8h
-	WORD $0x4e602b27 // saddlp v7.4s, v25.8h
-	WORD $0x0e2fc2b8 // smull v24.8h, v21.8b, v15.8b
-	WORD $0x0e2fc2f9 // smull v25.8h, v23.8b, v15.8b
-	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e602b1c // saddlp v28.4s, v24.8h
-	WORD $0x4e602b3d // saddlp v29.4s, v25.8h
-	FMOVS.P 4(R9), F18
-	VLD1R.P 4(R10), [V19.S4]
 	WORD $0x4f300674 // sshr v20.4s, v19.4s, #16
-	WORD $0x4f305673 // shl v19.4s, v19.4s, #16
-	WORD $0x4f300673 // sshr v19.4s, v19.4s, #16
-	WORD $0x4ea1bc15 // addp v21.4s, v0.4s, v1.4s
+	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
 	WORD $0x4ea3bc56 // addp v22.4s, v2.4s, v3.4s
+	WORD $0x4f305673 // shl v19.4s, v19.4s, #16
+	WORD $0x4e602b06 // saddlp v6.4s, v24.8h
+	WORD $0x0e2fc2b8 // smull v24.8h, v21.8b, v15.8b
+	WORD $0x4e602b27 // saddlp v7.4s, v25.8h
+	WORD $0x0e2fc2f9 // smull v25.8h, v23.8b, v15.8b
+	WORD $0x4f300673 // sshr v19.4s, v19.4s, #16
+	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
+	WORD $0x4ea1bc15 // addp v21.4s, v0.4s, v1.4s
+	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
 	WORD $0x4eb6beae // addp v14.4s, v21.4s, v22.4s
 	WORD $0x4ea5bc95 // addp v21.4s, v4.4s, v5.4s
-	WORD $0x4ea7bcd6 // addp v22.4s, v6.4s, v7.4s
-	WORD $0x4eb6beaf // addp v15.4s, v21.4s, v22.4s
-	WORD $0x4f255676 // shl v22.4s, v19.4s, #5
-	WORD $0x6eb685ce // sub v14.4s, v14.4s, v22.4s
-	WORD $0x6eb685ef // sub v15.4s, v15.4s, v22.4s
-	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
-	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
+	WORD $0x4e602b1c // saddlp v28.4s, v24.8h
 	FMOVD 144(R24), F24
-	FLDPQ 0(R24), (F26, F27)
+	WORD $0x4ea7bcd6 // addp v22.4s, v6.4s, v7.4s
+	WORD $0x4e602b3d // saddlp v29.4s, v25.8h
+	WORD $0x4eb6beaf // addp v15.4s, v21.4s, v22.4s
+	WORD $0x4f255676 // shl v22.4s, v19.4s, #5
 	WORD $0x0f08a718 // sshll v24.8h, v24.8b, #0
+	WORD $0x4eabbd55 // addp v21.4s, v10.4s, v11.4s
+	WORD $0x6eb685ce // sub v14.4s, v14.4s, v22.4s
+	VLD1R.P 4(R10), [V19.S4]
 	WORD $0x4f10a719 // sshll2 v25.4s, v24.8h, #0
 	WORD $0x0f10a718 // sshll v24.4s, v24.4h, #0
+	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
+	WORD $0x6eb685ef // sub v15.4s, v15.4s, v22.4s
 	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
 	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
+	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
+	WORD $0x4eadbd96 // addp v22.4s, v12.4s, v13.4s
 	WORD $0x6e38df58 // fmul v24.4s, v26.4s, v24.4s
 	WORD $0x6e39df79 // fmul v25.4s, v27.4s, v25.4s
+	FLDPQ 0(R24), (F26, F27)
 	WORD $0x6e38ddce // fmul v14.4s, v14.4s, v24.4s
 	WORD $0x6e39ddef // fmul v15.4s, v15.4s, v25.4s
-	WORD $0x4f9291ce // fmul v14.4s, v14.4s, v18.s[0]
-	WORD $0x4f9291ef // fmul v15.4s, v15.4s, v18.s[0]
-	WORD $0x4e2ed508 // fadd v8.4s, v8.4s, v14.4s
-	WORD $0x4e2fd529 // fadd v9.4s, v9.4s, v15.4s
-	WORD $0x4eabbd55 // addp v21.4s, v10.4s, v11.4s
-	WORD $0x4eadbd96 // addp v22.4s, v12.4s, v13.4s
-	WORD $0x4eb6beae // addp v14.4s, v21.4s, v22.4s
-	WORD $0x4eb1be15 // addp v21.4s, v16.4s, v17.4s
-	WORD $0x4ebdbf96 // addp v22.4s, v28.4s, v29.4s
-	WORD $0x4eb6beaf // addp v15.4s, v21.4s, v22.4s
-	WORD $0x4f255696 // shl v22.4s, v20.4s, #5
-	WORD $0x6eb685ce // sub v14.4s, v14.4s, v22.4s
-	WORD $0x6eb685ef // sub v15.4s, v15.4s, v22.4s
-	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
-	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
 	FMOVD 152(R24), F24
-	FLDPQ 0(R24), (F26, F27)
-	WORD $0x0f08a718 // sshll v24.8h, v24.8b, #0
-	WORD $0x4f10a719 // sshll2 v25.4s, v24.8h, #0
-	WORD $0x0f10a718 // sshll v24.4s, v24.4h, #0
-	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
-	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
-	WORD $0x6e38df58 // fmul v24.4s, v26.4s, v24.4s
-	WORD $0x6e39df79 // fmul v25.4s, v27.4s, v25.4s
-	WORD $0x6e38ddce // fmul v14.4s, v14.4s, v24.4s
-	WORD $0x6e39ddef // fmul v15.4s, v15.4s, v25.4s
 	WORD $0x4f9291ce // fmul v14.4s, v14.4s, v18.s[0]
 	WORD $0x4f9291ef // fmul v15.4s, v15.4s, v18.s[0]
+	WORD $0x0f08a718 // sshll v24.8h, v24.8b, #0
 	WORD $0x4e2ed508 // fadd v8.4s, v8.4s, v14.4s
+	WORD $0x4eb6beae // addp v14.4s, v21.4s, v22.4s
+	WORD $0x4eb1be15 // addp v21.4s, v16.4s, v17.4s
+	WORD $0x4ebdbf96 // addp v22.4s, v28.4s, v29.4s
+	WORD $0x4f10a719 // sshll2 v25.4s, v24.8h, #0
+	WORD $0x0f10a718 // sshll v24.4s, v24.4h, #0
 	WORD $0x4e2fd529 // fadd v9.4s, v9.4s, v15.4s
-	FLDPQ.P 32(R8), (F14, F15)
+	WORD $0x4eb6beaf // addp v15.4s, v21.4s, v22.4s
+	WORD $0x4f255696 // shl v22.4s, v20.4s, #5
+	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
+	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
+	WORD $0x6eb685ce // sub v14.4s, v14.4s, v22.4s
 	FLDPQ 64(R0), (F20, F21)
+	WORD $0x6eb685ef // sub v15.4s, v15.4s, v22.4s
 	FLDPQ 64(R1), (F22, F23)
+	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
+	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
+	WORD $0x6e38df58 // fmul v24.4s, v26.4s, v24.4s
+	WORD $0x6e39df79 // fmul v25.4s, v27.4s, v25.4s
+	WORD $0x6f0c0694 // ushr v20.16b, v20.16b, #4
+	WORD $0x6f0c06b5 // ushr v21.16b, v21.16b, #4
+	WORD $0x6f0c06d6 // ushr v22.16b, v22.16b, #4
+	WORD $0x6f0c06f7 // ushr v23.16b, v23.16b, #4
+	WORD $0x6e38ddce // fmul v14.4s, v14.4s, v24.4s
 	FLDPQ 160(R0), (F24, F26)
+	WORD $0x6e39ddef // fmul v15.4s, v15.4s, v25.4s
 	FLDPQ 160(R1), (F25, F27)
-	WORD $0x6f0c0694 // ushr v20.16b, v20.16b, #4
-	WORD $0x6f0c06d6 // ushr v22.16b, v22.16b, #4
-	WORD $0x6f0c06b5 // ushr v21.16b, v21.16b, #4
-	WORD $0x6f0c06f7 // ushr v23.16b, v23.16b, #4
-	WORD $0x6f0c0718 // ushr v24.16b, v24.16b, #4
-	WORD $0x6f0c0739 // ushr v25.16b, v25.16b, #4
-	WORD $0x6f0c075a // ushr v26.16b, v26.16b, #4
-	WORD $0x6f0c077b // ushr v27.16b, v27.16b, #4
-	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
-	WORD $0x6f0c5736 // sli v22.16b, v25.16b, #4
-	WORD $0x6f0c5755 // sli v21.16b, v26.16b, #4
-	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
-	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
-	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
-	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
-	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
-	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
-	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
-	WORD $0x4e602b00 // saddlp v0.4s, v24.8h
-	WORD $0x4e602b21 // saddlp v1.4s, v25.8h
-	WORD $0x0e2fc2b8 // smull v24.8h, v21.8b, v15.8b
-	WORD $0x0e2fc2f9 // smull v25.8h, v23.8b, v15.8b
-	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e602b0a // saddlp v10.4s, v24.8h
-	WORD $0x4e602b2b // saddlp v11.4s, v25.8h
-	FLDPQ 64(R2), (F20, F21)
-	FLDPQ 64(R3), (F22, F23)
-	FLDPQ 160(R2), (F24, F26)
-	FLDPQ 160(R3), (F25, F27)
-	WORD $0x6f0c0694 // ushr v20.16b, v20.16b, #4
-	WORD $0x6f0c06d6 // ushr v22.16b, v22.16b, #4
-	WORD $0x6f0c06b5 // ushr v21.16b, v21.16b, #4
-	WORD $0x6f0c06f7 // ushr v23.16b, v23.16b, #4
-	WORD $0x6f0c0718 // ushr v24.16b, v24.16b, #4
-	WORD $0x6f0c0739 // ushr v25.16b, v25.16b, #4
-	WORD $0x6f0c075a // ushr v26.16b, v26.16b, #4
-	WORD $0x6f0c077b // ushr v27.16b, v27.16b, #4
-	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
-	WORD $0x6f0c5736 // sli v22.16b, v25.16b, #4
-	WORD $0x6f0c5755 // sli v21.16b, v26.16b, #4
-	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
-	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
-	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
-	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
-	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
-	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
-	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
-	WORD $0x4e602b02 // saddlp v2.4s, v24.8h
-	WORD $0x4e602b23 // saddlp v3.4s, v25.8h
-	WORD $0x0e2fc2b8 // smull v24.8h, v21.8b, v15.8b
-	WORD $0x0e2fc2f9 // smull v25.8h, v23.8b, v15.8b
-	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e602b0c // saddlp v12.4s, v24.8h
-	WORD $0x4e602b2d // saddlp v13.4s, v25.8h
-	FLDPQ 64(R4), (F20, F21)
-	FLDPQ 64(R5), (F22, F23)
-	FLDPQ 160(R4), (F24, F26)
-	FLDPQ 160(R5), (F25, F27)
-	WORD $0x6f0c0694 // ushr v20.16b, v20.16b, #4
-	WORD $0x6f0c06d6 // ushr v22.16b, v22.16b, #4
-	WORD $0x6f0c06b5 // ushr v21.16b, v21.16b, #4
-	WORD $0x6f0c06f7 // ushr v23.16b, v23.16b, #4
-	WORD $0x6f0c0718 // ushr v24.16b, v24.16b, #4
-	WORD $0x6f0c0739 // ushr v25.16b, v25.16b, #4
-	WORD $0x6f0c075a // ushr v26.16b, v26.16b, #4
-	WORD $0x6f0c077b // ushr v27.16b, v27.16b, #4
-	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
-	WORD $0x6f0c5736 // sli v22.16b, v25.16b, #4
-	WORD $0x6f0c5755 // sli v21.16b, v26.16b, #4
-	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
-	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
-	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
-	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
-	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
-	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
-	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
-	WORD $0x4e602b04 // saddlp v4.4s, v24.8h
-	WORD $0x4e602b25 // saddlp v5.4s, v25.8h
-	WORD $0x0e2fc2b8 // smull v24.8h, v21.8b, v15.8b
-	WORD $0x0e2fc2f9 // smull v25.8h, v23.8b, v15.8b
-	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e602b10 // saddlp v16.4s, v24.8h
-	WORD $0x4e602b31 // saddlp v17.4s, v25.8h
-	FLDPQ 64(R6), (F20, F21)
-	FLDPQ 64(R7), (F22, F23)
-	FLDPQ 160(R6), (F24, F26)
-	FLDPQ 160(R7), (F25, F27)
-	WORD $0x6f0c0694 // ushr v20.16b, v20.16b, #4
-	WORD $0x6f0c06d6 // ushr v22.16b, v22.16b, #4
-	WORD $0x6f0c06b5 // ushr v21.16b, v21.16b, #4
-	WORD $0x6f0c06f7 // ushr v23.16b, v23.16b, #4
-	WORD $0x6f0c0718 // ushr v24.16b, v24.16b, #4
-	WORD $0x6f0c0739 // ushr v25.16b, v25.16b, #4
-	WORD $0x6f0c075a // ushr v26.16b, v26.16b, #4
-	WORD $0x6f0c077b // ushr v27.16b, v27.16b, #4
-	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
-	WORD $0x6f0c5736 // sli v22.16b, v25.16b, #4
-	WORD $0x6f0c5755 // sli v21.16b, v26.16b, #4
-	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
-	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
-	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
-	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
-	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
-	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
-	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
-	WORD $0x4e602b06 // saddlp v6.4s, v24.8h
-	WORD $0x4e602b27 // saddlp v7.4s, v25.8h
-	WORD $0x0e2fc2b8 // smull v24.8h, v21.8b, v15.8b
-	WORD $0x0e2fc2f9 // smull v25.8h, v23.8b, v15.8b
-	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e602b1c // saddlp v28.4s, v24.8h
-	WORD $0x4e602b3d // saddlp v29.4s, v25.8h
-	FMOVS.P 4(R9), F18
-	VLD1R.P 4(R10), [V19.S4]
-	WORD $0x4f300674 // sshr v20.4s, v19.4s, #16
-	WORD $0x4f305673 // shl v19.4s, v19.4s, #16
-	WORD $0x4f300673 // sshr v19.4s, v19.4s, #16
-	WORD $0x4ea1bc15 // addp v21.4s, v0.4s, v1.4s
-	WORD $0x4ea3bc56 // addp v22.4s, v2.4s, v3.4s
-	WORD $0x4eb6beae // addp v14.4s, v21.4s, v22.4s
-	WORD $0x4ea5bc95 // addp v21.4s, v4.4s, v5.4s
-	WORD $0x4ea7bcd6 // addp v22.4s, v6.4s, v7.4s
-	WORD $0x4eb6beaf // addp v15.4s, v21.4s, v22.4s
-	WORD $0x4f255676 // shl v22.4s, v19.4s, #5
-	WORD $0x6eb685ce // sub v14.4s, v14.4s, v22.4s
-	WORD $0x6eb685ef // sub v15.4s, v15.4s, v22.4s
-	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
-	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
-	FMOVD 160(R24), F24
-	FLDPQ 0(R24), (F26, F27)
-	WORD $0x0f08a718 // sshll v24.8h, v24.8b, #0
-	WORD $0x4f10a719 // sshll2 v25.4s, v24.8h, #0
-	WORD $0x0f10a718 // sshll v24.4s, v24.4h, #0
-	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
-	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
-	WORD $0x6e38df58 // fmul v24.4s, v26.4s, v24.4s
-	WORD $0x6e39df79 // fmul v25.4s, v27.4s, v25.4s
-	WORD $0x6e38ddce // fmul v14.4s, v14.4s, v24.4s
-	WORD $0x6e39ddef // fmul v15.4s, v15.4s, v25.4s
 	WORD $0x4f9291ce // fmul v14.4s, v14.4s, v18.s[0]
 	WORD $0x4f9291ef // fmul v15.4s, v15.4s, v18.s[0]
+	WORD $0x6f0c0718 // ushr v24.16b, v24.16b, #4
+	WORD $0x6f0c0739 // ushr v25.16b, v25.16b, #4
+	WORD $0x6f0c075a // ushr v26.16b, v26.16b, #4
+	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
+	WORD $0x6f0c077b // ushr v27.16b, v27.16b, #4
 	WORD $0x4e2ed508 // fadd v8.4s, v8.4s, v14.4s
-	WORD $0x4e2fd529 // fadd v9.4s, v9.4s, v15.4s
-	WORD $0x4eabbd55 // addp v21.4s, v10.4s, v11.4s
-	WORD $0x4eadbd96 // addp v22.4s, v12.4s, v13.4s
-	WORD $0x4eb6beae // addp v14.4s, v21.4s, v22.4s
-	WORD $0x4eb1be15 // addp v21.4s, v16.4s, v17.4s
-	WORD $0x4ebdbf96 // addp v22.4s, v28.4s, v29.4s
-	WORD $0x4eb6beaf // addp v15.4s, v21.4s, v22.4s
-	WORD $0x4f255696 // shl v22.4s, v20.4s, #5
-	WORD $0x6eb685ce // sub v14.4s, v14.4s, v22.4s
-	WORD $0x6eb685ef // sub v15.4s, v15.4s, v22.4s
-	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
-	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
-	FMOVD 168(R24), F24
-	FLDPQ 0(R24), (F26, F27)
-	WORD $0x0f08a718 // sshll v24.8h, v24.8b, #0
-	WORD $0x4f10a719 // sshll2 v25.4s, v24.8h, #0
-	WORD $0x0f10a718 // sshll v24.4s, v24.4h, #0
-	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
-	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
-	WORD $0x6e38df58 // fmul v24.4s, v26.4s, v24.4s
-	WORD $0x6e39df79 // fmul v25.4s, v27.4s, v25.4s
-	WORD $0x6e38ddce // fmul v14.4s, v14.4s, v24.4s
-	WORD $0x6e39ddef // fmul v15.4s, v15.4s, v25.4s
-	WORD $0x4f9291ce // fmul v14.4s, v14.4s, v18.s[0]
-	WORD $0x4f9291ef // fmul v15.4s, v15.4s, v18.s[0]
-	WORD $0x4e2ed508 // fadd v8.4s, v8.4s, v14.4s
+	WORD $0x6f0c5736 // sli v22.16b, v25.16b, #4
 	WORD $0x4e2fd529 // fadd v9.4s, v9.4s, v15.4s
 	FLDPQ.P 32(R8), (F14, F15)
-	FLDPQ 96(R0), (F20, F21)
-	FLDPQ 96(R1), (F22, F23)
-	FLDPQ 160(R0), (F24, F26)
-	FLDPQ 160(R1), (F25, F27)
-	WORD $0x6f0c0694 // ushr v20.16b, v20.16b, #4
-	WORD $0x6f0c06d6 // ushr v22.16b, v22.16b, #4
-	WORD $0x6f0c06b5 // ushr v21.16b, v21.16b, #4
-	WORD $0x6f0c06f7 // ushr v23.16b, v23.16b, #4
-	WORD $0x6f0a0718 // ushr v24.16b, v24.16b, #6
-	WORD $0x6f0a0739 // ushr v25.16b, v25.16b, #6
-	WORD $0x6f0a075a // ushr v26.16b, v26.16b, #6
-	WORD $0x6f0a077b // ushr v27.16b, v27.16b, #6
-	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
-	WORD $0x6f0c5736 // sli v22.16b, v25.16b, #4
+	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
 	WORD $0x6f0c5755 // sli v21.16b, v26.16b, #4
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
 	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
+	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
+	FMOVS.P 4(R9), F18
+	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
 	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
 	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
 	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
 	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
 	WORD $0x4e602b00 // saddlp v0.4s, v24.8h
-	WORD $0x4e602b21 // saddlp v1.4s, v25.8h
 	WORD $0x0e2fc2b8 // smull v24.8h, v21.8b, v15.8b
+	WORD $0x4e602b21 // saddlp v1.4s, v25.8h
 	WORD $0x0e2fc2f9 // smull v25.8h, v23.8b, v15.8b
 	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
+	FLDPQ 64(R2), (F20, F21)
 	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
+	FLDPQ 64(R3), (F22, F23)
 	WORD $0x4e602b0a // saddlp v10.4s, v24.8h
-	WORD $0x4e602b2b // saddlp v11.4s, v25.8h
-	FLDPQ 96(R2), (F20, F21)
-	FLDPQ 96(R3), (F22, F23)
 	FLDPQ 160(R2), (F24, F26)
-	FLDPQ 160(R3), (F25, F27)
 	WORD $0x6f0c0694 // ushr v20.16b, v20.16b, #4
+	WORD $0x4e602b2b // saddlp v11.4s, v25.8h
+	FLDPQ 160(R3), (F25, F27)
 	WORD $0x6f0c06d6 // ushr v22.16b, v22.16b, #4
 	WORD $0x6f0c06b5 // ushr v21.16b, v21.16b, #4
 	WORD $0x6f0c06f7 // ushr v23.16b, v23.16b, #4
-	WORD $0x6f0a0718 // ushr v24.16b, v24.16b, #6
-	WORD $0x6f0a0739 // ushr v25.16b, v25.16b, #6
-	WORD $0x6f0a075a // ushr v26.16b, v26.16b, #6
-	WORD $0x6f0a077b // ushr v27.16b, v27.16b, #6
+	WORD $0x6f0c0718 // ushr v24.16b, v24.16b, #4
+	WORD $0x6f0c075a // ushr v26.16b, v26.16b, #4
 	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
-	WORD $0x6f0c5736 // sli v22.16b, v25.16b, #4
+	WORD $0x6f0c0739 // ushr v25.16b, v25.16b, #4
 	WORD $0x6f0c5755 // sli v21.16b, v26.16b, #4
+	WORD $0x6f0c077b // ushr v27.16b, v27.16b, #4
+	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x6f0c5736 // sli v22.16b, v25.16b, #4
+	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
 	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
 	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
 	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
 	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
 	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
 	WORD $0x4e602b02 // saddlp v2.4s, v24.8h
-	WORD $0x4e602b23 // saddlp v3.4s, v25.8h
 	WORD $0x0e2fc2b8 // smull v24.8h, v21.8b, v15.8b
+	WORD $0x4e602b23 // saddlp v3.4s, v25.8h
 	WORD $0x0e2fc2f9 // smull v25.8h, v23.8b, v15.8b
 	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
+	FLDPQ 64(R4), (F20, F21)
 	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
+	FLDPQ 64(R5), (F22, F23)
 	WORD $0x4e602b0c // saddlp v12.4s, v24.8h
-	WORD $0x4e602b2d // saddlp v13.4s, v25.8h
-	FLDPQ 96(R4), (F20, F21)
-	FLDPQ 96(R5), (F22, F23)
 	FLDPQ 160(R4), (F24, F26)
-	FLDPQ 160(R5), (F25, F27)
 	WORD $0x6f0c0694 // ushr v20.16b, v20.16b, #4
-	WORD $0x6f0c06d6 // ushr v22.16b, v22.16b, #4
 	WORD $0x6f0c06b5 // ushr v21.16b, v21.16b, #4
+	WORD $0x4e602b2d // saddlp v13.4s, v25.8h
+	FLDPQ 160(R5), (F25, F27)
+	WORD $0x6f0c06d6 // ushr v22.16b, v22.16b, #4
 	WORD $0x6f0c06f7 // ushr v23.16b, v23.16b, #4
-	WORD $0x6f0a0718 // ushr v24.16b, v24.16b, #6
-	WORD $0x6f0a0739 // ushr v25.16b, v25.16b, #6
-	WORD $0x6f0a075a // ushr v26.16b, v26.16b, #6
-	WORD $0x6f0a077b // ushr v27.16b, v27.16b, #6
+	WORD $0x6f0c0718 // ushr v24.16b, v24.16b, #4
+	WORD $0x6f0c075a // ushr v26.16b, v26.16b, #4
 	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
-	WORD $0x6f0c5736 // sli v22.16b, v25.16b, #4
+	WORD $0x6f0c0739 // ushr v25.16b, v25.16b, #4
 	WORD $0x6f0c5755 // sli v21.16b, v26.16b, #4
+	WORD $0x6f0c077b // ushr v27.16b, v27.16b, #4
+	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x6f0c5736 // sli v22.16b, v25.16b, #4
+	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
 	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
 	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
 	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
 	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
 	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
 	WORD $0x4e602b04 // saddlp v4.4s, v24.8h
-	WORD $0x4e602b25 // saddlp v5.4s, v25.8h
 	WORD $0x0e2fc2b8 // smull v24.8h, v21.8b, v15.8b
+	WORD $0x4e602b25 // saddlp v5.4s, v25.8h
 	WORD $0x0e2fc2f9 // smull v25.8h, v23.8b, v15.8b
 	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
+	FLDPQ 64(R6), (F20, F21)
 	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
+	FLDPQ 64(R7), (F22, F23)
 	WORD $0x4e602b10 // saddlp v16.4s, v24.8h
-	WORD $0x4e602b31 // saddlp v17.4s, v25.8h
-	FLDPQ 96(R6), (F20, F21)
-	FLDPQ 96(R7), (F22, F23)
 	FLDPQ 160(R6), (F24, F26)
-	FLDPQ 160(R7), (F25, F27)
 	WORD $0x6f0c0694 // ushr v20.16b, v20.16b, #4
-	WORD $0x6f0c06d6 // ushr v22.16b, v22.16b, #4
 	WORD $0x6f0c06b5 // ushr v21.16b, v21.16b, #4
+	WORD $0x4e602b31 // saddlp v17.4s, v25.8h
+	FLDPQ 160(R7), (F25, F27)
+	WORD $0x6f0c06d6 // ushr v22.16b, v22.16b, #4
 	WORD $0x6f0c06f7 // ushr v23.16b, v23.16b, #4
-	WORD $0x6f0a0718 // ushr v24.16b, v24.16b, #6
-	WORD $0x6f0a0739 // ushr v25.16b, v25.16b, #6
-	WORD $0x6f0a075a // ushr v26.16b, v26.16b, #6
-	WORD $0x6f0a077b // ushr v27.16b, v27.16b, #6
+	WORD $0x6f0c0718 // ushr v24.16b, v24.16b, #4
+	WORD $0x6f0c075a // ushr v26.16b, v26.16b, #4
 	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
-	WORD $0x6f0c5736 // sli v22.16b, v25.16b, #4
+	WORD $0x6f0c0739 // ushr v25.16b, v25.16b, #4
 	WORD $0x6f0c5755 // sli v21.16b, v26.16b, #4
+	WORD $0x6f0c077b // ushr v27.16b, v27.16b, #4
+	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x6f0c5736 // sli v22.16b, v25.16b, #4
+	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
 	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
 	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
+	FLDPQ 0(R24), (F26, F27)
 	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
 	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
-	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
-	WORD $0x4e602b06 // saddlp v6.4s, v24.8h
-	WORD $0x4e602b27 // saddlp v7.4s, v25.8h
-	WORD $0x0e2fc2b8 // smull v24.8h, v21.8b, v15.8b
-	WORD $0x0e2fc2f9 // smull v25.8h, v23.8b, v15.8b
-	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e602b1c // saddlp v28.4s, v24.8h
-	WORD $0x4e602b3d // saddlp v29.4s, v25.8h
-	FMOVS.P 4(R9), F18
-	VLD1R.P 4(R10), [V19.S4]
 	WORD $0x4f300674 // sshr v20.4s, v19.4s, #16
 	WORD $0x4f305673 // shl v19.4s, v19.4s, #16
-	WORD $0x4f300673 // sshr v19.4s, v19.4s, #16
-	WORD $0x4ea1bc15 // addp v21.4s, v0.4s, v1.4s
+	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
 	WORD $0x4ea3bc56 // addp v22.4s, v2.4s, v3.4s
+	WORD $0x4f300673 // sshr v19.4s, v19.4s, #16
+	WORD $0x4e602b06 // saddlp v6.4s, v24.8h
+	WORD $0x0e2fc2b8 // smull v24.8h, v21.8b, v15.8b
+	WORD $0x4e602b27 // saddlp v7.4s, v25.8h
+	WORD $0x0e2fc2f9 // smull v25.8h, v23.8b, v15.8b
+	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
+	WORD $0x4ea1bc15 // addp v21.4s, v0.4s, v1.4s
+	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
 	WORD $0x4eb6beae // addp v14.4s, v21.4s, v22.4s
 	WORD $0x4ea5bc95 // addp v21.4s, v4.4s, v5.4s
+	WORD $0x4e602b1c // saddlp v28.4s, v24.8h
+	FMOVD 160(R24), F24
 	WORD $0x4ea7bcd6 // addp v22.4s, v6.4s, v7.4s
+	WORD $0x4e602b3d // saddlp v29.4s, v25.8h
 	WORD $0x4eb6beaf // addp v15.4s, v21.4s, v22.4s
 	WORD $0x4f255676 // shl v22.4s, v19.4s, #5
-	WORD $0x6eb685ce // sub v14.4s, v14.4s, v22.4s
-	WORD $0x6eb685ef // sub v15.4s, v15.4s, v22.4s
-	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
-	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
-	FMOVD 176(R24), F24
-	FLDPQ 0(R24), (F26, F27)
 	WORD $0x0f08a718 // sshll v24.8h, v24.8b, #0
+	WORD $0x4eabbd55 // addp v21.4s, v10.4s, v11.4s
+	WORD $0x6eb685ce // sub v14.4s, v14.4s, v22.4s
+	VLD1R.P 4(R10), [V19.S4]
 	WORD $0x4f10a719 // sshll2 v25.4s, v24.8h, #0
 	WORD $0x0f10a718 // sshll v24.4s, v24.4h, #0
+	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
+	WORD $0x6eb685ef // sub v15.4s, v15.4s, v22.4s
 	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
 	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
+	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
+	WORD $0x4eadbd96 // addp v22.4s, v12.4s, v13.4s
 	WORD $0x6e38df58 // fmul v24.4s, v26.4s, v24.4s
 	WORD $0x6e39df79 // fmul v25.4s, v27.4s, v25.4s
+	FLDPQ 0(R24), (F26, F27)
 	WORD $0x6e38ddce // fmul v14.4s, v14.4s, v24.4s
 	WORD $0x6e39ddef // fmul v15.4s, v15.4s, v25.4s
+	FMOVD 168(R24), F24
 	WORD $0x4f9291ce // fmul v14.4s, v14.4s, v18.s[0]
 	WORD $0x4f9291ef // fmul v15.4s, v15.4s, v18.s[0]
+	WORD $0x0f08a718 // sshll v24.8h, v24.8b, #0
 	WORD $0x4e2ed508 // fadd v8.4s, v8.4s, v14.4s
-	WORD $0x4e2fd529 // fadd v9.4s, v9.4s, v15.4s
-	WORD $0x4eabbd55 // addp v21.4s, v10.4s, v11.4s
-	WORD $0x4eadbd96 // addp v22.4s, v12.4s, v13.4s
 	WORD $0x4eb6beae // addp v14.4s, v21.4s, v22.4s
 	WORD $0x4eb1be15 // addp v21.4s, v16.4s, v17.4s
 	WORD $0x4ebdbf96 // addp v22.4s, v28.4s, v29.4s
-	WORD $0x4eb6beaf // addp v15.4s, v21.4s, v22.4s
-	WORD $0x4f255696 // shl v22.4s, v20.4s, #5
-	WORD $0x6eb685ce // sub v14.4s, v14.4s, v22.4s
-	WORD $0x6eb685ef // sub v15.4s, v15.4s, v22.4s
-	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
-	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
-	FMOVD 184(R24), F24
-	FLDPQ 0(R24), (F26, F27)
-	WORD $0x0f08a718 // sshll v24.8h, v24.8b, #0
 	WORD $0x4f10a719 // sshll2 v25.4s, v24.8h, #0
 	WORD $0x0f10a718 // sshll v24.4s, v24.4h, #0
+	WORD $0x4e2fd529 // fadd v9.4s, v9.4s, v15.4s
+	WORD $0x4eb6beaf // addp v15.4s, v21.4s, v22.4s
+	WORD $0x4f255696 // shl v22.4s, v20.4s, #5
 	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
 	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
+	WORD $0x6eb685ce // sub v14.4s, v14.4s, v22.4s
+	FLDPQ 96(R0), (F20, F21)
+	WORD $0x6eb685ef // sub v15.4s, v15.4s, v22.4s
+	FLDPQ 96(R1), (F22, F23)
+	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
+	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
 	WORD $0x6e38df58 // fmul v24.4s, v26.4s, v24.4s
 	WORD $0x6e39df79 // fmul v25.4s, v27.4s, v25.4s
+	WORD $0x6f0c0694 // ushr v20.16b, v20.16b, #4
+	WORD $0x6f0c06b5 // ushr v21.16b, v21.16b, #4
+	WORD $0x6f0c06d6 // ushr v22.16b, v22.16b, #4
+	WORD $0x6f0c06f7 // ushr v23.16b, v23.16b, #4
 	WORD $0x6e38ddce // fmul v14.4s, v14.4s, v24.4s
+	FLDPQ 160(R0), (F24, F26)
 	WORD $0x6e39ddef // fmul v15.4s, v15.4s, v25.4s
-	WORD $0x4f9291ce // fmul v14.4s, v14.4s, v18.s[0]
-	WORD $0x4f9291ef // fmul v15.4s, v15.4s, v18.s[0]
-	WORD $0x4e2ed508 // fadd v8.4s, v8.4s, v14.4s
-	WORD $0x4e2fd529 // fadd v9.4s, v9.4s, v15.4s
+	FLDPQ 160(R1), (F25, F27)
 	ADD $210, R0, R0
 	ADD $210, R1, R1
+	WORD $0x4f9291ce // fmul v14.4s, v14.4s, v18.s[0]
+	WORD $0x4f9291ef // fmul v15.4s, v15.4s, v18.s[0]
+	WORD $0x6f0a0718 // ushr v24.16b, v24.16b, #6
+	WORD $0x6f0a0739 // ushr v25.16b, v25.16b, #6
+	WORD $0x6f0a075a // ushr v26.16b, v26.16b, #6
+	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
+	WORD $0x6f0a077b // ushr v27.16b, v27.16b, #6
+	WORD $0x4e2ed508 // fadd v8.4s, v8.4s, v14.4s
+	WORD $0x6f0c5736 // sli v22.16b, v25.16b, #4
+	WORD $0x4e2fd529 // fadd v9.4s, v9.4s, v15.4s
+	FLDPQ.P 32(R8), (F14, F15)
+	WORD $0x6f0c5755 // sli v21.16b, v26.16b, #4
+	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
+	FMOVS.P 4(R9), F18
+	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
+	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
+	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
+	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
+	WORD $0x4e602b00 // saddlp v0.4s, v24.8h
+	WORD $0x0e2fc2b8 // smull v24.8h, v21.8b, v15.8b
+	WORD $0x4e602b21 // saddlp v1.4s, v25.8h
+	WORD $0x0e2fc2f9 // smull v25.8h, v23.8b, v15.8b
+	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
+	FLDPQ 96(R2), (F20, F21)
+	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
+	FLDPQ 96(R3), (F22, F23)
+	WORD $0x4e602b0a // saddlp v10.4s, v24.8h
+	FLDPQ 160(R2), (F24, F26)
+	WORD $0x6f0c0694 // ushr v20.16b, v20.16b, #4
+	WORD $0x4e602b2b // saddlp v11.4s, v25.8h
+	FLDPQ 160(R3), (F25, F27)
+	WORD $0x6f0c06d6 // ushr v22.16b, v22.16b, #4
+	WORD $0x6f0c06b5 // ushr v21.16b, v21.16b, #4
+	WORD $0x6f0c06f7 // ushr v23.16b, v23.16b, #4
 	ADD $210, R2, R2
 	ADD $210, R3, R3
+	WORD $0x6f0a0718 // ushr v24.16b, v24.16b, #6
+	WORD $0x6f0a075a // ushr v26.16b, v26.16b, #6
+	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
+	WORD $0x6f0a0739 // ushr v25.16b, v25.16b, #6
+	WORD $0x6f0c5755 // sli v21.16b, v26.16b, #4
+	WORD $0x6f0a077b // ushr v27.16b, v27.16b, #6
+	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
+	WORD $0x6f0c5736 // sli v22.16b, v25.16b, #4
+	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
+	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
+	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
+	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
+	WORD $0x4e602b02 // saddlp v2.4s, v24.8h
+	WORD $0x0e2fc2b8 // smull v24.8h, v21.8b, v15.8b
+	WORD $0x4e602b23 // saddlp v3.4s, v25.8h
+	WORD $0x0e2fc2f9 // smull v25.8h, v23.8b, v15.8b
+	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
+	FLDPQ 96(R4), (F20, F21)
+	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
+	FLDPQ 96(R5), (F22, F23)
+	WORD $0x4e602b0c // saddlp v12.4s, v24.8h
+	FLDPQ 160(R4), (F24, F26)
+	WORD $0x6f0c0694 // ushr v20.16b, v20.16b, #4
+	WORD $0x6f0c06b5 // ushr v21.16b, v21.16b, #4
+	WORD $0x4e602b2d // saddlp v13.4s, v25.8h
+	FLDPQ 160(R5), (F25, F27)
+	WORD $0x6f0c06d6 // ushr v22.16b, v22.16b, #4
+	WORD $0x6f0c06f7 // ushr v23.16b, v23.16b, #4
 	ADD $210, R4, R4
 	ADD $210, R5, R5
+	WORD $0x6f0a0718 // ushr v24.16b, v24.16b, #6
+	WORD $0x6f0a075a // ushr v26.16b, v26.16b, #6
+	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
+	WORD $0x6f0a0739 // ushr v25.16b, v25.16b, #6
+	WORD $0x6f0c5755 // sli v21.16b, v26.16b, #4
+	WORD $0x6f0a077b // ushr v27.16b, v27.16b, #6
+	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
+	WORD $0x6f0c5736 // sli v22.16b, v25.16b, #4
+	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
+	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
+	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
+	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
+	WORD $0x4e602b04 // saddlp v4.4s, v24.8h
+	WORD $0x0e2fc2b8 // smull v24.8h, v21.8b, v15.8b
+	WORD $0x4e602b25 // saddlp v5.4s, v25.8h
+	WORD $0x0e2fc2f9 // smull v25.8h, v23.8b, v15.8b
+	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
+	FLDPQ 96(R6), (F20, F21)
+	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
+	FLDPQ 96(R7), (F22, F23)
+	WORD $0x4e602b10 // saddlp v16.4s, v24.8h
+	FLDPQ 160(R6), (F24, F26)
+	WORD $0x6f0c0694 // ushr v20.16b, v20.16b, #4
+	WORD $0x6f0c06b5 // ushr v21.16b, v21.16b, #4
+	WORD $0x4e602b31 // saddlp v17.4s, v25.8h
+	FLDPQ 160(R7), (F25, F27)
+	WORD $0x6f0c06d6 // ushr v22.16b, v22.16b, #4
+	WORD $0x6f0c06f7 // ushr v23.16b, v23.16b, #4
 	ADD $210, R6, R6
 	ADD $210, R7, R7
+	WORD $0x6f0a0718 // ushr v24.16b, v24.16b, #6
+	WORD $0x6f0a075a // ushr v26.16b, v26.16b, #6
+	WORD $0x6f0c5714 // sli v20.16b, v24.16b, #4
+	WORD $0x6f0a0739 // ushr v25.16b, v25.16b, #6
+	WORD $0x6f0c5755 // sli v21.16b, v26.16b, #4
+	WORD $0x6f0a077b // ushr v27.16b, v27.16b, #6
+	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
+	WORD $0x6f0c5736 // sli v22.16b, v25.16b, #4
+	WORD $0x6f0c5777 // sli v23.16b, v27.16b, #4
+	FLDPQ 0(R24), (F26, F27)
+	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
+	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
+	WORD $0x4f300674 // sshr v20.4s, v19.4s, #16
+	WORD $0x4f305673 // shl v19.4s, v19.4s, #16
+	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
+	WORD $0x4ea3bc56 // addp v22.4s, v2.4s, v3.4s
+	WORD $0x4f300673 // sshr v19.4s, v19.4s, #16
+	WORD $0x4e602b06 // saddlp v6.4s, v24.8h
+	WORD $0x0e2fc2b8 // smull v24.8h, v21.8b, v15.8b
+	WORD $0x4e602b27 // saddlp v7.4s, v25.8h
+	WORD $0x0e2fc2f9 // smull v25.8h, v23.8b, v15.8b
+	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
+	WORD $0x4ea1bc15 // addp v21.4s, v0.4s, v1.4s
+	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
+	WORD $0x4eb6beae // addp v14.4s, v21.4s, v22.4s
+	WORD $0x4ea5bc95 // addp v21.4s, v4.4s, v5.4s
+	WORD $0x4e602b1c // saddlp v28.4s, v24.8h
+	FMOVD 176(R24), F24
+	WORD $0x4ea7bcd6 // addp v22.4s, v6.4s, v7.4s
+	WORD $0x4e602b3d // saddlp v29.4s, v25.8h
+	WORD $0x4eb6beaf // addp v15.4s, v21.4s, v22.4s
+	WORD $0x4f255676 // shl v22.4s, v19.4s, #5
+	WORD $0x0f08a718 // sshll v24.8h, v24.8b, #0
+	WORD $0x4eabbd55 // addp v21.4s, v10.4s, v11.4s
+	WORD $0x6eb685ce // sub v14.4s, v14.4s, v22.4s
+	WORD $0x4f10a719 // sshll2 v25.4s, v24.8h, #0
+	WORD $0x0f10a718 // sshll v24.4s, v24.4h, #0
+	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
+	WORD $0x6eb685ef // sub v15.4s, v15.4s, v22.4s
+	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
+	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
+	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
+	WORD $0x4eadbd96 // addp v22.4s, v12.4s, v13.4s
+	WORD $0x6e38df58 // fmul v24.4s, v26.4s, v24.4s
+	WORD $0x6e39df79 // fmul v25.4s, v27.4s, v25.4s
+	FLDPQ 0(R24), (F26, F27)
+	WORD $0x6e38ddce // fmul v14.4s, v14.4s, v24.4s
+	WORD $0x6e39ddef // fmul v15.4s, v15.4s, v25.4s
+	FMOVD 184(R24), F24
+	WORD $0x4f9291ce // fmul v14.4s, v14.4s, v18.s[0]
+	WORD $0x4f9291ef // fmul v15.4s, v15.4s, v18.s[0]
+	WORD $0x0f08a718 // sshll v24.8h, v24.8b, #0
+	WORD $0x4e2ed508 // fadd v8.4s, v8.4s, v14.4s
+	WORD $0x4eb6beae // addp v14.4s, v21.4s, v22.4s
+	WORD $0x4eb1be15 // addp v21.4s, v16.4s, v17.4s
+	WORD $0x4ebdbf96 // addp v22.4s, v28.4s, v29.4s
+	WORD $0x4f10a719 // sshll2 v25.4s, v24.8h, #0
+	WORD $0x0f10a718 // sshll v24.4s, v24.4h, #0
+	WORD $0x4e2fd529 // fadd v9.4s, v9.4s, v15.4s
+	WORD $0x4eb6beaf // addp v15.4s, v21.4s, v22.4s
+	WORD $0x4f255696 // shl v22.4s, v20.4s, #5
+	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
+	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
+	WORD $0x6eb685ce // sub v14.4s, v14.4s, v22.4s
+	WORD $0x6eb685ef // sub v15.4s, v15.4s, v22.4s
+	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
+	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
+	WORD $0x6e38df58 // fmul v24.4s, v26.4s, v24.4s
+	WORD $0x6e39df79 // fmul v25.4s, v27.4s, v25.4s
+	WORD $0x6e38ddce // fmul v14.4s, v14.4s, v24.4s
+	WORD $0x6e39ddef // fmul v15.4s, v15.4s, v25.4s
+	WORD $0x4f9291ce // fmul v14.4s, v14.4s, v18.s[0]
+	WORD $0x4f9291ef // fmul v15.4s, v15.4s, v18.s[0]
+	WORD $0x4e2ed508 // fadd v8.4s, v8.4s, v14.4s
+	WORD $0x4e2fd529 // fadd v9.4s, v9.4s, v15.4s
 	SUBS $1, R11, R11
 	BNE blockQ6_KNEON
 	FSTPQ.P (F8, F9), 32(R13)
@@ -4039,1418 +4039,1418 @@ groupQ2_KNEON:
 	MOVD R21, R11
 
 blockQ2_KNEON:
-	PRFM 0(R12), PLDL2KEEP
-	PRFM 64(R12), PLDL2KEEP
-	PRFM 128(R12), PLDL2KEEP
-	PRFM 192(R12), PLDL2KEEP
-	PRFM 256(R12), PLDL2KEEP
-	PRFM 320(R12), PLDL2KEEP
-	PRFM 384(R12), PLDL2KEEP
-	PRFM 448(R12), PLDL2KEEP
-	PRFM 512(R12), PLDL2KEEP
-	PRFM 576(R12), PLDL2KEEP
-	ADD $672, R12, R12
+	ADD $80, R0, R23
 	FMOVQ 0(R0), F0
+	VLD1 (R23), V26.S[0]
+	ADD $80, R1, R23
 	FMOVQ 0(R1), F1
+	WORD $0x4f00e5fe // movi v30.16b, #15
 	FMOVQ 0(R2), F2
 	FMOVQ 0(R3), F3
 	FMOVQ 0(R4), F4
 	FMOVQ 0(R5), F5
 	FMOVQ 0(R6), F6
 	FMOVQ 0(R7), F7
-	WORD $0x4e043810 // zip1 v16.16b, v0.16b, v4.16b
-	WORD $0x4e047811 // zip2 v17.16b, v0.16b, v4.16b
-	WORD $0x4e053832 // zip1 v18.16b, v1.16b, v5.16b
-	WORD $0x4e057833 // zip2 v19.16b, v1.16b, v5.16b
-	WORD $0x4e063854 // zip1 v20.16b, v2.16b, v6.16b
-	WORD $0x4e067855 // zip2 v21.16b, v2.16b, v6.16b
-	WORD $0x4e073876 // zip1 v22.16b, v3.16b, v7.16b
-	WORD $0x4e077877 // zip2 v23.16b, v3.16b, v7.16b
-	WORD $0x4e143a00 // zip1 v0.16b, v16.16b, v20.16b
-	WORD $0x4e147a01 // zip2 v1.16b, v16.16b, v20.16b
-	WORD $0x4e153a22 // zip1 v2.16b, v17.16b, v21.16b
-	WORD $0x4e157a23 // zip2 v3.16b, v17.16b, v21.16b
-	WORD $0x4e163a44 // zip1 v4.16b, v18.16b, v22.16b
-	WORD $0x4e167a45 // zip2 v5.16b, v18.16b, v22.16b
-	WORD $0x4e173a66 // zip1 v6.16b, v19.16b, v23.16b
-	WORD $0x4e177a67 // zip2 v7.16b, v19.16b, v23.16b
-	WORD $0x4e043810 // zip1 v16.16b, v0.16b, v4.16b
-	WORD $0x4e047811 // zip2 v17.16b, v0.16b, v4.16b
-	WORD $0x4e053832 // zip1 v18.16b, v1.16b, v5.16b
-	WORD $0x4e057833 // zip2 v19.16b, v1.16b, v5.16b
-	WORD $0x4e063854 // zip1 v20.16b, v2.16b, v6.16b
-	WORD $0x4e067855 // zip2 v21.16b, v2.16b, v6.16b
-	WORD $0x4e073876 // zip1 v22.16b, v3.16b, v7.16b
-	WORD $0x4e077877 // zip2 v23.16b, v3.16b, v7.16b
-	WORD $0x4f00e5fe // movi v30.16b, #15
-	WORD $0x6f0c0600 // ushr v0.16b, v16.16b, #4
-	WORD $0x4e3e1e10 // and v16.16b, v16.16b, v30.16b
-	WORD $0x6f0c0621 // ushr v1.16b, v17.16b, #4
-	WORD $0x4e3e1e31 // and v17.16b, v17.16b, v30.16b
-	WORD $0x6f0c0642 // ushr v2.16b, v18.16b, #4
-	WORD $0x4e3e1e52 // and v18.16b, v18.16b, v30.16b
-	WORD $0x6f0c0663 // ushr v3.16b, v19.16b, #4
-	WORD $0x4e3e1e73 // and v19.16b, v19.16b, v30.16b
-	WORD $0x6f0c0684 // ushr v4.16b, v20.16b, #4
-	WORD $0x4e3e1e94 // and v20.16b, v20.16b, v30.16b
-	WORD $0x6f0c06a5 // ushr v5.16b, v21.16b, #4
-	WORD $0x4e3e1eb5 // and v21.16b, v21.16b, v30.16b
-	WORD $0x6f0c06c6 // ushr v6.16b, v22.16b, #4
-	WORD $0x4e3e1ed6 // and v22.16b, v22.16b, v30.16b
-	WORD $0x6f0c06e7 // ushr v7.16b, v23.16b, #4
-	WORD $0x4e3e1ef7 // and v23.16b, v23.16b, v30.16b
-	FSTPQ (F0, F1), 192(R24)
-	FSTPQ (F2, F3), 224(R24)
-	FSTPQ (F4, F5), 256(R24)
-	FSTPQ (F6, F7), 288(R24)
-	FSTPQ (F16, F17), 64(R24)
-	FSTPQ (F18, F19), 96(R24)
-	FSTPQ (F20, F21), 128(R24)
-	FSTPQ (F22, F23), 160(R24)
-	ADD $80, R0, R23
-	VLD1 (R23), V26.S[0]
-	ADD $80, R1, R23
 	VLD1 (R23), V26.S[1]
 	ADD $80, R2, R23
+	WORD $0x4e043810 // zip1 v16.16b, v0.16b, v4.16b
+	WORD $0x4e047811 // zip2 v17.16b, v0.16b, v4.16b
+	WORD $0x4e053832 // zip1 v18.16b, v1.16b, v5.16b
+	WORD $0x4e057833 // zip2 v19.16b, v1.16b, v5.16b
+	WORD $0x4e063854 // zip1 v20.16b, v2.16b, v6.16b
+	WORD $0x4e067855 // zip2 v21.16b, v2.16b, v6.16b
+	WORD $0x4e073876 // zip1 v22.16b, v3.16b, v7.16b
+	WORD $0x4e077877 // zip2 v23.16b, v3.16b, v7.16b
 	VLD1 (R23), V26.S[2]
+	WORD $0x4e143a00 // zip1 v0.16b, v16.16b, v20.16b
+	WORD $0x4e163a44 // zip1 v4.16b, v18.16b, v22.16b
+	WORD $0x4e147a01 // zip2 v1.16b, v16.16b, v20.16b
+	WORD $0x4e167a45 // zip2 v5.16b, v18.16b, v22.16b
+	WORD $0x4e153a22 // zip1 v2.16b, v17.16b, v21.16b
+	WORD $0x4e157a23 // zip2 v3.16b, v17.16b, v21.16b
+	WORD $0x4e173a66 // zip1 v6.16b, v19.16b, v23.16b
+	WORD $0x4e043810 // zip1 v16.16b, v0.16b, v4.16b
+	WORD $0x4e047811 // zip2 v17.16b, v0.16b, v4.16b
+	WORD $0x4e177a67 // zip2 v7.16b, v19.16b, v23.16b
+	WORD $0x4e053832 // zip1 v18.16b, v1.16b, v5.16b
+	WORD $0x4e057833 // zip2 v19.16b, v1.16b, v5.16b
 	ADD $80, R3, R23
+	WORD $0x4e063854 // zip1 v20.16b, v2.16b, v6.16b
+	WORD $0x4e067855 // zip2 v21.16b, v2.16b, v6.16b
+	WORD $0x6f0c0600 // ushr v0.16b, v16.16b, #4
+	WORD $0x6f0c0621 // ushr v1.16b, v17.16b, #4
 	VLD1 (R23), V26.S[3]
 	ADD $80, R4, R23
+	WORD $0x4e073876 // zip1 v22.16b, v3.16b, v7.16b
+	WORD $0x4e077877 // zip2 v23.16b, v3.16b, v7.16b
+	WORD $0x6f0c0642 // ushr v2.16b, v18.16b, #4
+	WORD $0x6f0c0663 // ushr v3.16b, v19.16b, #4
 	VLD1 (R23), V27.S[0]
+	WORD $0x6f0c0684 // ushr v4.16b, v20.16b, #4
+	WORD $0x6f0c06a5 // ushr v5.16b, v21.16b, #4
+	FSTPQ (F0, F1), 192(R24)
+	WORD $0x6f0c06c6 // ushr v6.16b, v22.16b, #4
+	WORD $0x6f0c06e7 // ushr v7.16b, v23.16b, #4
+	FSTPQ (F2, F3), 224(R24)
+	WORD $0x4e3e1e10 // and v16.16b, v16.16b, v30.16b
+	WORD $0x4e3e1e31 // and v17.16b, v17.16b, v30.16b
+	FSTPQ (F4, F5), 256(R24)
+	WORD $0x4e3e1e52 // and v18.16b, v18.16b, v30.16b
+	WORD $0x4e3e1e73 // and v19.16b, v19.16b, v30.16b
+	FSTPQ (F6, F7), 288(R24)
 	ADD $80, R5, R23
+	WORD $0x4e3e1e94 // and v20.16b, v20.16b, v30.16b
+	WORD $0x4e3e1eb5 // and v21.16b, v21.16b, v30.16b
+	FSTPQ (F16, F17), 64(R24)
+	WORD $0x4e3e1ed6 // and v22.16b, v22.16b, v30.16b
 	VLD1 (R23), V27.S[1]
 	ADD $80, R6, R23
+	FSTPQ (F18, F19), 96(R24)
+	WORD $0x4e3e1ef7 // and v23.16b, v23.16b, v30.16b
+	FSTPQ (F20, F21), 128(R24)
+	FLDPQ 16(R0), (F20, F21)
+	FLDPQ.P 32(R8), (F14, F15)
 	VLD1 (R23), V27.S[2]
 	ADD $80, R7, R23
+	FSTPQ (F22, F23), 160(R24)
+	FLDPQ 16(R1), (F22, F23)
+	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
+	VLD1R.P 4(R10), [V19.S4]
+	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
 	VLD1 (R23), V27.S[3]
+	FMOVS.P 4(R9), F18
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
+	PRFM 0(R12), PLDL2KEEP
+	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
+	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
 	WORD $0x4e5b1b40 // uzp1 v0.8h, v26.8h, v27.8h
 	WORD $0x4e5b5b41 // uzp2 v1.8h, v26.8h, v27.8h
+	PRFM 64(R12), PLDL2KEEP
 	WORD $0x0e217802 // fcvtl v2.4s, v0.4h
 	WORD $0x4e217803 // fcvtl2 v3.4s, v0.8h
+	WORD $0x4e602b00 // saddlp v0.4s, v24.8h
+	WORD $0x0e2fc2b8 // smull v24.8h, v21.8b, v15.8b
+	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
 	WORD $0x0e217824 // fcvtl v4.4s, v1.4h
 	WORD $0x4e217825 // fcvtl2 v5.4s, v1.8h
+	PRFM 128(R12), PLDL2KEEP
 	FSTPQ (F2, F3), 0(R24)
+	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
+	FLDPQ 16(R2), (F20, F21)
+	WORD $0x4e602b21 // saddlp v1.4s, v25.8h
+	WORD $0x0e2fc2f9 // smull v25.8h, v23.8b, v15.8b
 	FSTPQ (F4, F5), 32(R24)
-	FLDPQ.P 32(R8), (F14, F15)
-	FLDPQ 16(R0), (F20, F21)
-	FLDPQ 16(R1), (F22, F23)
-	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
-	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
-	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
-	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
-	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
-	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
-	WORD $0x4e602b00 // saddlp v0.4s, v24.8h
-	WORD $0x4e602b21 // saddlp v1.4s, v25.8h
-	WORD $0x0e2fc2b8 // smull v24.8h, v21.8b, v15.8b
-	WORD $0x0e2fc2f9 // smull v25.8h, v23.8b, v15.8b
-	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
+	FLDPQ 0(R24), (F26, F27)
 	WORD $0x4e602b0a // saddlp v10.4s, v24.8h
-	WORD $0x4e602b2b // saddlp v11.4s, v25.8h
-	FLDPQ 16(R2), (F20, F21)
+	PRFM 192(R12), PLDL2KEEP
+	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
 	FLDPQ 16(R3), (F22, F23)
-	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
 	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
-	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
 	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
-	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
+	PRFM 256(R12), PLDL2KEEP
+	PRFM 320(R12), PLDL2KEEP
+	WORD $0x4e602b2b // saddlp v11.4s, v25.8h
+	PRFM 384(R12), PLDL2KEEP
+	PRFM 448(R12), PLDL2KEEP
 	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
-	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
+	PRFM 512(R12), PLDL2KEEP
+	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
+	PRFM 576(R12), PLDL2KEEP
+	ADD $672, R12, R12
 	WORD $0x4e602b02 // saddlp v2.4s, v24.8h
-	WORD $0x4e602b23 // saddlp v3.4s, v25.8h
 	WORD $0x0e2fc2b8 // smull v24.8h, v21.8b, v15.8b
-	WORD $0x0e2fc2f9 // smull v25.8h, v23.8b, v15.8b
+	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
 	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e602b0c // saddlp v12.4s, v24.8h
-	WORD $0x4e602b2d // saddlp v13.4s, v25.8h
 	FLDPQ 16(R4), (F20, F21)
+	WORD $0x4e602b23 // saddlp v3.4s, v25.8h
+	WORD $0x0e2fc2f9 // smull v25.8h, v23.8b, v15.8b
+	WORD $0x4e602b0c // saddlp v12.4s, v24.8h
+	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
+	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
 	FLDPQ 16(R5), (F22, F23)
-	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
-	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
 	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
-	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
+	WORD $0x4e602b2d // saddlp v13.4s, v25.8h
 	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
-	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
+	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
 	WORD $0x4e602b04 // saddlp v4.4s, v24.8h
-	WORD $0x4e602b25 // saddlp v5.4s, v25.8h
 	WORD $0x0e2fc2b8 // smull v24.8h, v21.8b, v15.8b
-	WORD $0x0e2fc2f9 // smull v25.8h, v23.8b, v15.8b
-	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e602b10 // saddlp v16.4s, v24.8h
-	WORD $0x4e602b31 // saddlp v17.4s, v25.8h
-	FLDPQ 16(R6), (F20, F21)
-	FLDPQ 16(R7), (F22, F23)
-	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
-	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
-	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
-	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
-	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
 	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
-	WORD $0x4e602b06 // saddlp v6.4s, v24.8h
-	WORD $0x4e602b27 // saddlp v7.4s, v25.8h
-	WORD $0x0e2fc2b8 // smull v24.8h, v21.8b, v15.8b
-	WORD $0x0e2fc2f9 // smull v25.8h, v23.8b, v15.8b
 	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
+	FLDPQ 16(R6), (F20, F21)
+	WORD $0x4e602b25 // saddlp v5.4s, v25.8h
+	WORD $0x0e2fc2f9 // smull v25.8h, v23.8b, v15.8b
+	WORD $0x4e602b10 // saddlp v16.4s, v24.8h
+	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
 	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e602b1c // saddlp v28.4s, v24.8h
-	WORD $0x4e602b3d // saddlp v29.4s, v25.8h
-	FMOVS.P 4(R9), F18
-	VLD1R.P 4(R10), [V19.S4]
+	FLDPQ 16(R7), (F22, F23)
+	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
+	WORD $0x4e602b31 // saddlp v17.4s, v25.8h
+	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
 	WORD $0x4f300674 // sshr v20.4s, v19.4s, #16
+	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
 	WORD $0x4f305673 // shl v19.4s, v19.4s, #16
+	WORD $0x4e602b06 // saddlp v6.4s, v24.8h
+	WORD $0x0e2fc2b8 // smull v24.8h, v21.8b, v15.8b
 	WORD $0x4f300673 // sshr v19.4s, v19.4s, #16
-	WORD $0x4ea1bc15 // addp v21.4s, v0.4s, v1.4s
+	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
 	WORD $0x4ea3bc56 // addp v22.4s, v2.4s, v3.4s
+	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
+	WORD $0x4ea1bc15 // addp v21.4s, v0.4s, v1.4s
+	WORD $0x4e602b27 // saddlp v7.4s, v25.8h
+	WORD $0x0e2fc2f9 // smull v25.8h, v23.8b, v15.8b
 	WORD $0x4eb6beae // addp v14.4s, v21.4s, v22.4s
 	WORD $0x4ea5bc95 // addp v21.4s, v4.4s, v5.4s
-	WORD $0x4ea7bcd6 // addp v22.4s, v6.4s, v7.4s
-	WORD $0x4eb6beaf // addp v15.4s, v21.4s, v22.4s
-	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
-	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
+	WORD $0x4e602b1c // saddlp v28.4s, v24.8h
 	FMOVD 64(R24), F24
-	FLDPQ 0(R24), (F26, F27)
+	WORD $0x4ea7bcd6 // addp v22.4s, v6.4s, v7.4s
+	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
+	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
+	WORD $0x4eb6beaf // addp v15.4s, v21.4s, v22.4s
+	WORD $0x4e21da76 // scvtf v22.4s, v19.4s
 	WORD $0x0f08a718 // sshll v24.8h, v24.8b, #0
+	WORD $0x4eabbd55 // addp v21.4s, v10.4s, v11.4s
+	WORD $0x4e602b3d // saddlp v29.4s, v25.8h
+	VLD1R.P 4(R10), [V19.S4]
 	WORD $0x4f10a719 // sshll2 v25.4s, v24.8h, #0
 	WORD $0x0f10a718 // sshll v24.4s, v24.4h, #0
+	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
 	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
 	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
 	WORD $0x6e38df58 // fmul v24.4s, v26.4s, v24.4s
 	WORD $0x6e39df79 // fmul v25.4s, v27.4s, v25.4s
+	FLDPQ 32(R24), (F26, F27)
 	WORD $0x6e38ddce // fmul v14.4s, v14.4s, v24.4s
-	WORD $0x6e39ddef // fmul v15.4s, v15.4s, v25.4s
-	WORD $0x4f9291ce // fmul v14.4s, v14.4s, v18.s[0]
-	WORD $0x4f9291ef // fmul v15.4s, v15.4s, v18.s[0]
-	WORD $0x4e2ed508 // fadd v8.4s, v8.4s, v14.4s
-	WORD $0x4e2fd529 // fadd v9.4s, v9.4s, v15.4s
 	FMOVD 192(R24), F24
-	FLDPQ 32(R24), (F26, F27)
+	WORD $0x6e39ddef // fmul v15.4s, v15.4s, v25.4s
+	WORD $0x4f9291ce // fmul v14.4s, v14.4s, v18.s[0]
 	WORD $0x0f08a718 // sshll v24.8h, v24.8b, #0
+	WORD $0x4f9291ef // fmul v15.4s, v15.4s, v18.s[0]
 	WORD $0x4f10a719 // sshll2 v25.4s, v24.8h, #0
 	WORD $0x0f10a718 // sshll v24.4s, v24.4h, #0
+	WORD $0x4e2ed508 // fadd v8.4s, v8.4s, v14.4s
 	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
 	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
+	WORD $0x4e2fd529 // fadd v9.4s, v9.4s, v15.4s
 	WORD $0x6e38df58 // fmul v24.4s, v26.4s, v24.4s
 	WORD $0x6e39df79 // fmul v25.4s, v27.4s, v25.4s
-	WORD $0x4e21da76 // scvtf v22.4s, v19.4s
+	FLDPQ 0(R24), (F26, F27)
 	WORD $0x6e36df18 // fmul v24.4s, v24.4s, v22.4s
 	WORD $0x6e36df39 // fmul v25.4s, v25.4s, v22.4s
+	WORD $0x4eadbd96 // addp v22.4s, v12.4s, v13.4s
 	WORD $0x4f929318 // fmul v24.4s, v24.4s, v18.s[0]
 	WORD $0x4f929339 // fmul v25.4s, v25.4s, v18.s[0]
-	WORD $0x4eb8d508 // fsub v8.4s, v8.4s, v24.4s
-	WORD $0x4eb9d529 // fsub v9.4s, v9.4s, v25.4s
-	WORD $0x4eabbd55 // addp v21.4s, v10.4s, v11.4s
-	WORD $0x4eadbd96 // addp v22.4s, v12.4s, v13.4s
 	WORD $0x4eb6beae // addp v14.4s, v21.4s, v22.4s
 	WORD $0x4eb1be15 // addp v21.4s, v16.4s, v17.4s
 	WORD $0x4ebdbf96 // addp v22.4s, v28.4s, v29.4s
-	WORD $0x4eb6beaf // addp v15.4s, v21.4s, v22.4s
-	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
-	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
+	WORD $0x4eb8d508 // fsub v8.4s, v8.4s, v24.4s
 	FMOVD 72(R24), F24
-	FLDPQ 0(R24), (F26, F27)
+	WORD $0x4eb9d529 // fsub v9.4s, v9.4s, v25.4s
+	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
+	WORD $0x4eb6beaf // addp v15.4s, v21.4s, v22.4s
+	WORD $0x4e21da96 // scvtf v22.4s, v20.4s
+	FLDPQ 16(R0), (F20, F21)
 	WORD $0x0f08a718 // sshll v24.8h, v24.8b, #0
+	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
 	WORD $0x4f10a719 // sshll2 v25.4s, v24.8h, #0
 	WORD $0x0f10a718 // sshll v24.4s, v24.4h, #0
+	WORD $0x6f0e0694 // ushr v20.16b, v20.16b, #2
+	WORD $0x6f0e06b5 // ushr v21.16b, v21.16b, #2
 	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
 	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
+	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
 	WORD $0x6e38df58 // fmul v24.4s, v26.4s, v24.4s
 	WORD $0x6e39df79 // fmul v25.4s, v27.4s, v25.4s
+	FLDPQ 32(R24), (F26, F27)
 	WORD $0x6e38ddce // fmul v14.4s, v14.4s, v24.4s
-	WORD $0x6e39ddef // fmul v15.4s, v15.4s, v25.4s
-	WORD $0x4f9291ce // fmul v14.4s, v14.4s, v18.s[0]
-	WORD $0x4f9291ef // fmul v15.4s, v15.4s, v18.s[0]
-	WORD $0x4e2ed508 // fadd v8.4s, v8.4s, v14.4s
-	WORD $0x4e2fd529 // fadd v9.4s, v9.4s, v15.4s
 	FMOVD 200(R24), F24
-	FLDPQ 32(R24), (F26, F27)
+	WORD $0x6e39ddef // fmul v15.4s, v15.4s, v25.4s
+	WORD $0x4f9291ce // fmul v14.4s, v14.4s, v18.s[0]
 	WORD $0x0f08a718 // sshll v24.8h, v24.8b, #0
+	WORD $0x4f9291ef // fmul v15.4s, v15.4s, v18.s[0]
 	WORD $0x4f10a719 // sshll2 v25.4s, v24.8h, #0
 	WORD $0x0f10a718 // sshll v24.4s, v24.4h, #0
+	WORD $0x4e2ed508 // fadd v8.4s, v8.4s, v14.4s
 	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
 	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
+	WORD $0x4e2fd529 // fadd v9.4s, v9.4s, v15.4s
+	FLDPQ.P 32(R8), (F14, F15)
 	WORD $0x6e38df58 // fmul v24.4s, v26.4s, v24.4s
 	WORD $0x6e39df79 // fmul v25.4s, v27.4s, v25.4s
-	WORD $0x4e21da96 // scvtf v22.4s, v20.4s
+	FLDPQ 0(R24), (F26, F27)
 	WORD $0x6e36df18 // fmul v24.4s, v24.4s, v22.4s
 	WORD $0x6e36df39 // fmul v25.4s, v25.4s, v22.4s
+	FLDPQ 16(R1), (F22, F23)
 	WORD $0x4f929318 // fmul v24.4s, v24.4s, v18.s[0]
 	WORD $0x4f929339 // fmul v25.4s, v25.4s, v18.s[0]
-	WORD $0x4eb8d508 // fsub v8.4s, v8.4s, v24.4s
-	WORD $0x4eb9d529 // fsub v9.4s, v9.4s, v25.4s
-	FLDPQ.P 32(R8), (F14, F15)
-	FLDPQ 16(R0), (F20, F21)
-	FLDPQ 16(R1), (F22, F23)
-	WORD $0x6f0e0694 // ushr v20.16b, v20.16b, #2
+	FMOVS.P 4(R9), F18
 	WORD $0x6f0e06d6 // ushr v22.16b, v22.16b, #2
-	WORD $0x6f0e06b5 // ushr v21.16b, v21.16b, #2
 	WORD $0x6f0e06f7 // ushr v23.16b, v23.16b, #2
-	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
-	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
+	WORD $0x4eb8d508 // fsub v8.4s, v8.4s, v24.4s
 	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4eb9d529 // fsub v9.4s, v9.4s, v25.4s
+	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
 	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
 	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
 	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
 	WORD $0x4e602b00 // saddlp v0.4s, v24.8h
-	WORD $0x4e602b21 // saddlp v1.4s, v25.8h
 	WORD $0x0e2fc2b8 // smull v24.8h, v21.8b, v15.8b
+	WORD $0x4e602b21 // saddlp v1.4s, v25.8h
 	WORD $0x0e2fc2f9 // smull v25.8h, v23.8b, v15.8b
 	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e602b0a // saddlp v10.4s, v24.8h
-	WORD $0x4e602b2b // saddlp v11.4s, v25.8h
 	FLDPQ 16(R2), (F20, F21)
+	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
 	FLDPQ 16(R3), (F22, F23)
+	WORD $0x4e602b0a // saddlp v10.4s, v24.8h
 	WORD $0x6f0e0694 // ushr v20.16b, v20.16b, #2
-	WORD $0x6f0e06d6 // ushr v22.16b, v22.16b, #2
 	WORD $0x6f0e06b5 // ushr v21.16b, v21.16b, #2
-	WORD $0x6f0e06f7 // ushr v23.16b, v23.16b, #2
 	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
 	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
-	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
+	WORD $0x6f0e06d6 // ushr v22.16b, v22.16b, #2
+	WORD $0x4e602b2b // saddlp v11.4s, v25.8h
 	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
+	WORD $0x6f0e06f7 // ushr v23.16b, v23.16b, #2
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
 	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
 	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
 	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
 	WORD $0x4e602b02 // saddlp v2.4s, v24.8h
-	WORD $0x4e602b23 // saddlp v3.4s, v25.8h
 	WORD $0x0e2fc2b8 // smull v24.8h, v21.8b, v15.8b
+	WORD $0x4e602b23 // saddlp v3.4s, v25.8h
 	WORD $0x0e2fc2f9 // smull v25.8h, v23.8b, v15.8b
 	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e602b0c // saddlp v12.4s, v24.8h
-	WORD $0x4e602b2d // saddlp v13.4s, v25.8h
 	FLDPQ 16(R4), (F20, F21)
+	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
 	FLDPQ 16(R5), (F22, F23)
+	WORD $0x4e602b0c // saddlp v12.4s, v24.8h
 	WORD $0x6f0e0694 // ushr v20.16b, v20.16b, #2
-	WORD $0x6f0e06d6 // ushr v22.16b, v22.16b, #2
 	WORD $0x6f0e06b5 // ushr v21.16b, v21.16b, #2
-	WORD $0x6f0e06f7 // ushr v23.16b, v23.16b, #2
 	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
 	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
-	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
+	WORD $0x6f0e06d6 // ushr v22.16b, v22.16b, #2
+	WORD $0x4e602b2d // saddlp v13.4s, v25.8h
 	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
+	WORD $0x6f0e06f7 // ushr v23.16b, v23.16b, #2
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
 	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
 	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
 	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
 	WORD $0x4e602b04 // saddlp v4.4s, v24.8h
-	WORD $0x4e602b25 // saddlp v5.4s, v25.8h
 	WORD $0x0e2fc2b8 // smull v24.8h, v21.8b, v15.8b
+	WORD $0x4e602b25 // saddlp v5.4s, v25.8h
 	WORD $0x0e2fc2f9 // smull v25.8h, v23.8b, v15.8b
 	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e602b10 // saddlp v16.4s, v24.8h
-	WORD $0x4e602b31 // saddlp v17.4s, v25.8h
 	FLDPQ 16(R6), (F20, F21)
+	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
 	FLDPQ 16(R7), (F22, F23)
+	WORD $0x4e602b10 // saddlp v16.4s, v24.8h
 	WORD $0x6f0e0694 // ushr v20.16b, v20.16b, #2
-	WORD $0x6f0e06d6 // ushr v22.16b, v22.16b, #2
 	WORD $0x6f0e06b5 // ushr v21.16b, v21.16b, #2
-	WORD $0x6f0e06f7 // ushr v23.16b, v23.16b, #2
 	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
 	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
-	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
+	WORD $0x6f0e06d6 // ushr v22.16b, v22.16b, #2
+	WORD $0x4e602b31 // saddlp v17.4s, v25.8h
 	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
+	WORD $0x6f0e06f7 // ushr v23.16b, v23.16b, #2
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
 	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
 	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
-	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
-	WORD $0x4e602b06 // saddlp v6.4s, v24.8h
-	WORD $0x4e602b27 // saddlp v7.4s, v25.8h
-	WORD $0x0e2fc2b8 // smull v24.8h, v21.8b, v15.8b
-	WORD $0x0e2fc2f9 // smull v25.8h, v23.8b, v15.8b
-	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e602b1c // saddlp v28.4s, v24.8h
-	WORD $0x4e602b3d // saddlp v29.4s, v25.8h
-	FMOVS.P 4(R9), F18
-	VLD1R.P 4(R10), [V19.S4]
 	WORD $0x4f300674 // sshr v20.4s, v19.4s, #16
 	WORD $0x4f305673 // shl v19.4s, v19.4s, #16
-	WORD $0x4f300673 // sshr v19.4s, v19.4s, #16
-	WORD $0x4ea1bc15 // addp v21.4s, v0.4s, v1.4s
+	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
 	WORD $0x4ea3bc56 // addp v22.4s, v2.4s, v3.4s
+	WORD $0x4e602b06 // saddlp v6.4s, v24.8h
+	WORD $0x0e2fc2b8 // smull v24.8h, v21.8b, v15.8b
+	WORD $0x4f300673 // sshr v19.4s, v19.4s, #16
+	WORD $0x4e602b27 // saddlp v7.4s, v25.8h
+	WORD $0x0e2fc2f9 // smull v25.8h, v23.8b, v15.8b
+	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
+	WORD $0x4ea1bc15 // addp v21.4s, v0.4s, v1.4s
+	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
 	WORD $0x4eb6beae // addp v14.4s, v21.4s, v22.4s
-	WORD $0x4ea5bc95 // addp v21.4s, v4.4s, v5.4s
-	WORD $0x4ea7bcd6 // addp v22.4s, v6.4s, v7.4s
-	WORD $0x4eb6beaf // addp v15.4s, v21.4s, v22.4s
-	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
-	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
+	WORD $0x4e602b1c // saddlp v28.4s, v24.8h
 	FMOVD 80(R24), F24
-	FLDPQ 0(R24), (F26, F27)
+	WORD $0x4ea5bc95 // addp v21.4s, v4.4s, v5.4s
+	WORD $0x4ea7bcd6 // addp v22.4s, v6.4s, v7.4s
+	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
+	WORD $0x4e602b3d // saddlp v29.4s, v25.8h
+	WORD $0x4eb6beaf // addp v15.4s, v21.4s, v22.4s
+	WORD $0x4e21da76 // scvtf v22.4s, v19.4s
 	WORD $0x0f08a718 // sshll v24.8h, v24.8b, #0
+	WORD $0x4eabbd55 // addp v21.4s, v10.4s, v11.4s
+	VLD1R.P 4(R10), [V19.S4]
 	WORD $0x4f10a719 // sshll2 v25.4s, v24.8h, #0
 	WORD $0x0f10a718 // sshll v24.4s, v24.4h, #0
+	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
 	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
 	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
 	WORD $0x6e38df58 // fmul v24.4s, v26.4s, v24.4s
 	WORD $0x6e39df79 // fmul v25.4s, v27.4s, v25.4s
+	FLDPQ 32(R24), (F26, F27)
 	WORD $0x6e38ddce // fmul v14.4s, v14.4s, v24.4s
-	WORD $0x6e39ddef // fmul v15.4s, v15.4s, v25.4s
-	WORD $0x4f9291ce // fmul v14.4s, v14.4s, v18.s[0]
-	WORD $0x4f9291ef // fmul v15.4s, v15.4s, v18.s[0]
-	WORD $0x4e2ed508 // fadd v8.4s, v8.4s, v14.4s
-	WORD $0x4e2fd529 // fadd v9.4s, v9.4s, v15.4s
 	FMOVD 208(R24), F24
-	FLDPQ 32(R24), (F26, F27)
+	WORD $0x6e39ddef // fmul v15.4s, v15.4s, v25.4s
+	WORD $0x4f9291ce // fmul v14.4s, v14.4s, v18.s[0]
 	WORD $0x0f08a718 // sshll v24.8h, v24.8b, #0
+	WORD $0x4f9291ef // fmul v15.4s, v15.4s, v18.s[0]
 	WORD $0x4f10a719 // sshll2 v25.4s, v24.8h, #0
 	WORD $0x0f10a718 // sshll v24.4s, v24.4h, #0
+	WORD $0x4e2ed508 // fadd v8.4s, v8.4s, v14.4s
 	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
 	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
+	WORD $0x4e2fd529 // fadd v9.4s, v9.4s, v15.4s
 	WORD $0x6e38df58 // fmul v24.4s, v26.4s, v24.4s
 	WORD $0x6e39df79 // fmul v25.4s, v27.4s, v25.4s
-	WORD $0x4e21da76 // scvtf v22.4s, v19.4s
+	FLDPQ 0(R24), (F26, F27)
 	WORD $0x6e36df18 // fmul v24.4s, v24.4s, v22.4s
 	WORD $0x6e36df39 // fmul v25.4s, v25.4s, v22.4s
+	WORD $0x4eadbd96 // addp v22.4s, v12.4s, v13.4s
 	WORD $0x4f929318 // fmul v24.4s, v24.4s, v18.s[0]
 	WORD $0x4f929339 // fmul v25.4s, v25.4s, v18.s[0]
-	WORD $0x4eb8d508 // fsub v8.4s, v8.4s, v24.4s
-	WORD $0x4eb9d529 // fsub v9.4s, v9.4s, v25.4s
-	WORD $0x4eabbd55 // addp v21.4s, v10.4s, v11.4s
-	WORD $0x4eadbd96 // addp v22.4s, v12.4s, v13.4s
 	WORD $0x4eb6beae // addp v14.4s, v21.4s, v22.4s
 	WORD $0x4eb1be15 // addp v21.4s, v16.4s, v17.4s
 	WORD $0x4ebdbf96 // addp v22.4s, v28.4s, v29.4s
-	WORD $0x4eb6beaf // addp v15.4s, v21.4s, v22.4s
-	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
-	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
+	WORD $0x4eb8d508 // fsub v8.4s, v8.4s, v24.4s
 	FMOVD 88(R24), F24
-	FLDPQ 0(R24), (F26, F27)
+	WORD $0x4eb9d529 // fsub v9.4s, v9.4s, v25.4s
+	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
+	WORD $0x4eb6beaf // addp v15.4s, v21.4s, v22.4s
+	WORD $0x4e21da96 // scvtf v22.4s, v20.4s
+	FLDPQ 16(R0), (F20, F21)
 	WORD $0x0f08a718 // sshll v24.8h, v24.8b, #0
+	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
 	WORD $0x4f10a719 // sshll2 v25.4s, v24.8h, #0
 	WORD $0x0f10a718 // sshll v24.4s, v24.4h, #0
+	WORD $0x6f0c0694 // ushr v20.16b, v20.16b, #4
+	WORD $0x6f0c06b5 // ushr v21.16b, v21.16b, #4
 	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
 	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
+	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
 	WORD $0x6e38df58 // fmul v24.4s, v26.4s, v24.4s
 	WORD $0x6e39df79 // fmul v25.4s, v27.4s, v25.4s
+	FLDPQ 32(R24), (F26, F27)
 	WORD $0x6e38ddce // fmul v14.4s, v14.4s, v24.4s
-	WORD $0x6e39ddef // fmul v15.4s, v15.4s, v25.4s
-	WORD $0x4f9291ce // fmul v14.4s, v14.4s, v18.s[0]
-	WORD $0x4f9291ef // fmul v15.4s, v15.4s, v18.s[0]
-	WORD $0x4e2ed508 // fadd v8.4s, v8.4s, v14.4s
-	WORD $0x4e2fd529 // fadd v9.4s, v9.4s, v15.4s
 	FMOVD 216(R24), F24
-	FLDPQ 32(R24), (F26, F27)
+	WORD $0x6e39ddef // fmul v15.4s, v15.4s, v25.4s
+	WORD $0x4f9291ce // fmul v14.4s, v14.4s, v18.s[0]
 	WORD $0x0f08a718 // sshll v24.8h, v24.8b, #0
+	WORD $0x4f9291ef // fmul v15.4s, v15.4s, v18.s[0]
 	WORD $0x4f10a719 // sshll2 v25.4s, v24.8h, #0
 	WORD $0x0f10a718 // sshll v24.4s, v24.4h, #0
+	WORD $0x4e2ed508 // fadd v8.4s, v8.4s, v14.4s
 	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
 	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
+	WORD $0x4e2fd529 // fadd v9.4s, v9.4s, v15.4s
+	FLDPQ.P 32(R8), (F14, F15)
 	WORD $0x6e38df58 // fmul v24.4s, v26.4s, v24.4s
 	WORD $0x6e39df79 // fmul v25.4s, v27.4s, v25.4s
-	WORD $0x4e21da96 // scvtf v22.4s, v20.4s
+	FLDPQ 0(R24), (F26, F27)
 	WORD $0x6e36df18 // fmul v24.4s, v24.4s, v22.4s
 	WORD $0x6e36df39 // fmul v25.4s, v25.4s, v22.4s
+	FLDPQ 16(R1), (F22, F23)
 	WORD $0x4f929318 // fmul v24.4s, v24.4s, v18.s[0]
 	WORD $0x4f929339 // fmul v25.4s, v25.4s, v18.s[0]
-	WORD $0x4eb8d508 // fsub v8.4s, v8.4s, v24.4s
-	WORD $0x4eb9d529 // fsub v9.4s, v9.4s, v25.4s
-	FLDPQ.P 32(R8), (F14, F15)
-	FLDPQ 16(R0), (F20, F21)
-	FLDPQ 16(R1), (F22, F23)
-	WORD $0x6f0c0694 // ushr v20.16b, v20.16b, #4
+	FMOVS.P 4(R9), F18
 	WORD $0x6f0c06d6 // ushr v22.16b, v22.16b, #4
-	WORD $0x6f0c06b5 // ushr v21.16b, v21.16b, #4
 	WORD $0x6f0c06f7 // ushr v23.16b, v23.16b, #4
-	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
-	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
+	WORD $0x4eb8d508 // fsub v8.4s, v8.4s, v24.4s
 	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4eb9d529 // fsub v9.4s, v9.4s, v25.4s
+	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
 	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
 	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
 	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
 	WORD $0x4e602b00 // saddlp v0.4s, v24.8h
-	WORD $0x4e602b21 // saddlp v1.4s, v25.8h
 	WORD $0x0e2fc2b8 // smull v24.8h, v21.8b, v15.8b
+	WORD $0x4e602b21 // saddlp v1.4s, v25.8h
 	WORD $0x0e2fc2f9 // smull v25.8h, v23.8b, v15.8b
 	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e602b0a // saddlp v10.4s, v24.8h
-	WORD $0x4e602b2b // saddlp v11.4s, v25.8h
 	FLDPQ 16(R2), (F20, F21)
+	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
 	FLDPQ 16(R3), (F22, F23)
+	WORD $0x4e602b0a // saddlp v10.4s, v24.8h
 	WORD $0x6f0c0694 // ushr v20.16b, v20.16b, #4
-	WORD $0x6f0c06d6 // ushr v22.16b, v22.16b, #4
 	WORD $0x6f0c06b5 // ushr v21.16b, v21.16b, #4
-	WORD $0x6f0c06f7 // ushr v23.16b, v23.16b, #4
 	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
 	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
-	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
+	WORD $0x6f0c06d6 // ushr v22.16b, v22.16b, #4
+	WORD $0x4e602b2b // saddlp v11.4s, v25.8h
 	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
+	WORD $0x6f0c06f7 // ushr v23.16b, v23.16b, #4
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
 	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
 	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
 	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
 	WORD $0x4e602b02 // saddlp v2.4s, v24.8h
-	WORD $0x4e602b23 // saddlp v3.4s, v25.8h
 	WORD $0x0e2fc2b8 // smull v24.8h, v21.8b, v15.8b
+	WORD $0x4e602b23 // saddlp v3.4s, v25.8h
 	WORD $0x0e2fc2f9 // smull v25.8h, v23.8b, v15.8b
 	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e602b0c // saddlp v12.4s, v24.8h
-	WORD $0x4e602b2d // saddlp v13.4s, v25.8h
 	FLDPQ 16(R4), (F20, F21)
+	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
 	FLDPQ 16(R5), (F22, F23)
+	WORD $0x4e602b0c // saddlp v12.4s, v24.8h
 	WORD $0x6f0c0694 // ushr v20.16b, v20.16b, #4
-	WORD $0x6f0c06d6 // ushr v22.16b, v22.16b, #4
 	WORD $0x6f0c06b5 // ushr v21.16b, v21.16b, #4
-	WORD $0x6f0c06f7 // ushr v23.16b, v23.16b, #4
 	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
 	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
-	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
+	WORD $0x6f0c06d6 // ushr v22.16b, v22.16b, #4
+	WORD $0x4e602b2d // saddlp v13.4s, v25.8h
 	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
+	WORD $0x6f0c06f7 // ushr v23.16b, v23.16b, #4
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
 	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
 	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
 	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
 	WORD $0x4e602b04 // saddlp v4.4s, v24.8h
-	WORD $0x4e602b25 // saddlp v5.4s, v25.8h
 	WORD $0x0e2fc2b8 // smull v24.8h, v21.8b, v15.8b
+	WORD $0x4e602b25 // saddlp v5.4s, v25.8h
 	WORD $0x0e2fc2f9 // smull v25.8h, v23.8b, v15.8b
 	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e602b10 // saddlp v16.4s, v24.8h
-	WORD $0x4e602b31 // saddlp v17.4s, v25.8h
 	FLDPQ 16(R6), (F20, F21)
+	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
 	FLDPQ 16(R7), (F22, F23)
+	WORD $0x4e602b10 // saddlp v16.4s, v24.8h
 	WORD $0x6f0c0694 // ushr v20.16b, v20.16b, #4
-	WORD $0x6f0c06d6 // ushr v22.16b, v22.16b, #4
 	WORD $0x6f0c06b5 // ushr v21.16b, v21.16b, #4
-	WORD $0x6f0c06f7 // ushr v23.16b, v23.16b, #4
 	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
 	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
-	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
+	WORD $0x6f0c06d6 // ushr v22.16b, v22.16b, #4
+	WORD $0x4e602b31 // saddlp v17.4s, v25.8h
 	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
+	WORD $0x6f0c06f7 // ushr v23.16b, v23.16b, #4
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
 	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
 	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
-	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
-	WORD $0x4e602b06 // saddlp v6.4s, v24.8h
-	WORD $0x4e602b27 // saddlp v7.4s, v25.8h
-	WORD $0x0e2fc2b8 // smull v24.8h, v21.8b, v15.8b
-	WORD $0x0e2fc2f9 // smull v25.8h, v23.8b, v15.8b
-	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e602b1c // saddlp v28.4s, v24.8h
-	WORD $0x4e602b3d // saddlp v29.4s, v25.8h
-	FMOVS.P 4(R9), F18
-	VLD1R.P 4(R10), [V19.S4]
 	WORD $0x4f300674 // sshr v20.4s, v19.4s, #16
 	WORD $0x4f305673 // shl v19.4s, v19.4s, #16
-	WORD $0x4f300673 // sshr v19.4s, v19.4s, #16
-	WORD $0x4ea1bc15 // addp v21.4s, v0.4s, v1.4s
+	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
 	WORD $0x4ea3bc56 // addp v22.4s, v2.4s, v3.4s
+	WORD $0x4e602b06 // saddlp v6.4s, v24.8h
+	WORD $0x0e2fc2b8 // smull v24.8h, v21.8b, v15.8b
+	WORD $0x4f300673 // sshr v19.4s, v19.4s, #16
+	WORD $0x4e602b27 // saddlp v7.4s, v25.8h
+	WORD $0x0e2fc2f9 // smull v25.8h, v23.8b, v15.8b
+	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
+	WORD $0x4ea1bc15 // addp v21.4s, v0.4s, v1.4s
+	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
 	WORD $0x4eb6beae // addp v14.4s, v21.4s, v22.4s
-	WORD $0x4ea5bc95 // addp v21.4s, v4.4s, v5.4s
-	WORD $0x4ea7bcd6 // addp v22.4s, v6.4s, v7.4s
-	WORD $0x4eb6beaf // addp v15.4s, v21.4s, v22.4s
-	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
-	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
+	WORD $0x4e602b1c // saddlp v28.4s, v24.8h
 	FMOVD 96(R24), F24
-	FLDPQ 0(R24), (F26, F27)
+	WORD $0x4ea5bc95 // addp v21.4s, v4.4s, v5.4s
+	WORD $0x4ea7bcd6 // addp v22.4s, v6.4s, v7.4s
+	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
+	WORD $0x4e602b3d // saddlp v29.4s, v25.8h
+	WORD $0x4eb6beaf // addp v15.4s, v21.4s, v22.4s
+	WORD $0x4e21da76 // scvtf v22.4s, v19.4s
 	WORD $0x0f08a718 // sshll v24.8h, v24.8b, #0
+	WORD $0x4eabbd55 // addp v21.4s, v10.4s, v11.4s
+	VLD1R.P 4(R10), [V19.S4]
 	WORD $0x4f10a719 // sshll2 v25.4s, v24.8h, #0
 	WORD $0x0f10a718 // sshll v24.4s, v24.4h, #0
+	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
 	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
 	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
 	WORD $0x6e38df58 // fmul v24.4s, v26.4s, v24.4s
 	WORD $0x6e39df79 // fmul v25.4s, v27.4s, v25.4s
+	FLDPQ 32(R24), (F26, F27)
 	WORD $0x6e38ddce // fmul v14.4s, v14.4s, v24.4s
-	WORD $0x6e39ddef // fmul v15.4s, v15.4s, v25.4s
-	WORD $0x4f9291ce // fmul v14.4s, v14.4s, v18.s[0]
-	WORD $0x4f9291ef // fmul v15.4s, v15.4s, v18.s[0]
-	WORD $0x4e2ed508 // fadd v8.4s, v8.4s, v14.4s
-	WORD $0x4e2fd529 // fadd v9.4s, v9.4s, v15.4s
 	FMOVD 224(R24), F24
-	FLDPQ 32(R24), (F26, F27)
+	WORD $0x6e39ddef // fmul v15.4s, v15.4s, v25.4s
+	WORD $0x4f9291ce // fmul v14.4s, v14.4s, v18.s[0]
 	WORD $0x0f08a718 // sshll v24.8h, v24.8b, #0
+	WORD $0x4f9291ef // fmul v15.4s, v15.4s, v18.s[0]
 	WORD $0x4f10a719 // sshll2 v25.4s, v24.8h, #0
 	WORD $0x0f10a718 // sshll v24.4s, v24.4h, #0
+	WORD $0x4e2ed508 // fadd v8.4s, v8.4s, v14.4s
 	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
 	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
+	WORD $0x4e2fd529 // fadd v9.4s, v9.4s, v15.4s
 	WORD $0x6e38df58 // fmul v24.4s, v26.4s, v24.4s
 	WORD $0x6e39df79 // fmul v25.4s, v27.4s, v25.4s
-	WORD $0x4e21da76 // scvtf v22.4s, v19.4s
+	FLDPQ 0(R24), (F26, F27)
 	WORD $0x6e36df18 // fmul v24.4s, v24.4s, v22.4s
 	WORD $0x6e36df39 // fmul v25.4s, v25.4s, v22.4s
+	WORD $0x4eadbd96 // addp v22.4s, v12.4s, v13.4s
 	WORD $0x4f929318 // fmul v24.4s, v24.4s, v18.s[0]
 	WORD $0x4f929339 // fmul v25.4s, v25.4s, v18.s[0]
-	WORD $0x4eb8d508 // fsub v8.4s, v8.4s, v24.4s
-	WORD $0x4eb9d529 // fsub v9.4s, v9.4s, v25.4s
-	WORD $0x4eabbd55 // addp v21.4s, v10.4s, v11.4s
-	WORD $0x4eadbd96 // addp v22.4s, v12.4s, v13.4s
 	WORD $0x4eb6beae // addp v14.4s, v21.4s, v22.4s
 	WORD $0x4eb1be15 // addp v21.4s, v16.4s, v17.4s
 	WORD $0x4ebdbf96 // addp v22.4s, v28.4s, v29.4s
-	WORD $0x4eb6beaf // addp v15.4s, v21.4s, v22.4s
-	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
-	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
+	WORD $0x4eb8d508 // fsub v8.4s, v8.4s, v24.4s
 	FMOVD 104(R24), F24
-	FLDPQ 0(R24), (F26, F27)
-	WORD $0x0f08a718 // sshll v24.8h, v24.8b, #0
-	WORD $0x4f10a719 // sshll2 v25.4s, v24.8h, #0
-	WORD $0x0f10a718 // sshll v24.4s, v24.4h, #0
-	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
-	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
-	WORD $0x6e38df58 // fmul v24.4s, v26.4s, v24.4s
-	WORD $0x6e39df79 // fmul v25.4s, v27.4s, v25.4s
-	WORD $0x6e38ddce // fmul v14.4s, v14.4s, v24.4s
-	WORD $0x6e39ddef // fmul v15.4s, v15.4s, v25.4s
-	WORD $0x4f9291ce // fmul v14.4s, v14.4s, v18.s[0]
-	WORD $0x4f9291ef // fmul v15.4s, v15.4s, v18.s[0]
-	WORD $0x4e2ed508 // fadd v8.4s, v8.4s, v14.4s
-	WORD $0x4e2fd529 // fadd v9.4s, v9.4s, v15.4s
-	FMOVD 232(R24), F24
-	FLDPQ 32(R24), (F26, F27)
-	WORD $0x0f08a718 // sshll v24.8h, v24.8b, #0
-	WORD $0x4f10a719 // sshll2 v25.4s, v24.8h, #0
-	WORD $0x0f10a718 // sshll v24.4s, v24.4h, #0
-	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
-	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
-	WORD $0x6e38df58 // fmul v24.4s, v26.4s, v24.4s
-	WORD $0x6e39df79 // fmul v25.4s, v27.4s, v25.4s
-	WORD $0x4e21da96 // scvtf v22.4s, v20.4s
-	WORD $0x6e36df18 // fmul v24.4s, v24.4s, v22.4s
-	WORD $0x6e36df39 // fmul v25.4s, v25.4s, v22.4s
-	WORD $0x4f929318 // fmul v24.4s, v24.4s, v18.s[0]
-	WORD $0x4f929339 // fmul v25.4s, v25.4s, v18.s[0]
-	WORD $0x4eb8d508 // fsub v8.4s, v8.4s, v24.4s
 	WORD $0x4eb9d529 // fsub v9.4s, v9.4s, v25.4s
-	FLDPQ.P 32(R8), (F14, F15)
+	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
+	WORD $0x4eb6beaf // addp v15.4s, v21.4s, v22.4s
+	WORD $0x4e21da96 // scvtf v22.4s, v20.4s
 	FLDPQ 16(R0), (F20, F21)
+	WORD $0x0f08a718 // sshll v24.8h, v24.8b, #0
+	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
+	WORD $0x4f10a719 // sshll2 v25.4s, v24.8h, #0
+	WORD $0x0f10a718 // sshll v24.4s, v24.4h, #0
+	WORD $0x6f0a0694 // ushr v20.16b, v20.16b, #6
+	WORD $0x6f0a06b5 // ushr v21.16b, v21.16b, #6
+	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
+	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
+	WORD $0x6e38df58 // fmul v24.4s, v26.4s, v24.4s
+	WORD $0x6e39df79 // fmul v25.4s, v27.4s, v25.4s
+	FLDPQ 32(R24), (F26, F27)
+	WORD $0x6e38ddce // fmul v14.4s, v14.4s, v24.4s
+	FMOVD 232(R24), F24
+	WORD $0x6e39ddef // fmul v15.4s, v15.4s, v25.4s
+	WORD $0x4f9291ce // fmul v14.4s, v14.4s, v18.s[0]
+	WORD $0x0f08a718 // sshll v24.8h, v24.8b, #0
+	WORD $0x4f9291ef // fmul v15.4s, v15.4s, v18.s[0]
+	WORD $0x4f10a719 // sshll2 v25.4s, v24.8h, #0
+	WORD $0x0f10a718 // sshll v24.4s, v24.4h, #0
+	WORD $0x4e2ed508 // fadd v8.4s, v8.4s, v14.4s
+	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
+	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
+	WORD $0x4e2fd529 // fadd v9.4s, v9.4s, v15.4s
+	FLDPQ.P 32(R8), (F14, F15)
+	WORD $0x6e38df58 // fmul v24.4s, v26.4s, v24.4s
+	WORD $0x6e39df79 // fmul v25.4s, v27.4s, v25.4s
+	FLDPQ 0(R24), (F26, F27)
+	WORD $0x6e36df18 // fmul v24.4s, v24.4s, v22.4s
+	WORD $0x6e36df39 // fmul v25.4s, v25.4s, v22.4s
 	FLDPQ 16(R1), (F22, F23)
-	WORD $0x6f0a0694 // ushr v20.16b, v20.16b, #6
+	WORD $0x4f929318 // fmul v24.4s, v24.4s, v18.s[0]
+	WORD $0x4f929339 // fmul v25.4s, v25.4s, v18.s[0]
+	FMOVS.P 4(R9), F18
 	WORD $0x6f0a06d6 // ushr v22.16b, v22.16b, #6
-	WORD $0x6f0a06b5 // ushr v21.16b, v21.16b, #6
 	WORD $0x6f0a06f7 // ushr v23.16b, v23.16b, #6
+	WORD $0x4eb8d508 // fsub v8.4s, v8.4s, v24.4s
 	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
+	WORD $0x4eb9d529 // fsub v9.4s, v9.4s, v25.4s
 	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
 	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
 	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
 	WORD $0x4e602b00 // saddlp v0.4s, v24.8h
-	WORD $0x4e602b21 // saddlp v1.4s, v25.8h
 	WORD $0x0e2fc2b8 // smull v24.8h, v21.8b, v15.8b
+	WORD $0x4e602b21 // saddlp v1.4s, v25.8h
 	WORD $0x0e2fc2f9 // smull v25.8h, v23.8b, v15.8b
 	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e602b0a // saddlp v10.4s, v24.8h
-	WORD $0x4e602b2b // saddlp v11.4s, v25.8h
 	FLDPQ 16(R2), (F20, F21)
+	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
 	FLDPQ 16(R3), (F22, F23)
+	WORD $0x4e602b0a // saddlp v10.4s, v24.8h
 	WORD $0x6f0a0694 // ushr v20.16b, v20.16b, #6
-	WORD $0x6f0a06d6 // ushr v22.16b, v22.16b, #6
 	WORD $0x6f0a06b5 // ushr v21.16b, v21.16b, #6
-	WORD $0x6f0a06f7 // ushr v23.16b, v23.16b, #6
+	WORD $0x6f0a06d6 // ushr v22.16b, v22.16b, #6
+	WORD $0x4e602b2b // saddlp v11.4s, v25.8h
 	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
+	WORD $0x6f0a06f7 // ushr v23.16b, v23.16b, #6
 	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
 	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
 	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
 	WORD $0x4e602b02 // saddlp v2.4s, v24.8h
-	WORD $0x4e602b23 // saddlp v3.4s, v25.8h
 	WORD $0x0e2fc2b8 // smull v24.8h, v21.8b, v15.8b
+	WORD $0x4e602b23 // saddlp v3.4s, v25.8h
 	WORD $0x0e2fc2f9 // smull v25.8h, v23.8b, v15.8b
 	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e602b0c // saddlp v12.4s, v24.8h
-	WORD $0x4e602b2d // saddlp v13.4s, v25.8h
 	FLDPQ 16(R4), (F20, F21)
+	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
 	FLDPQ 16(R5), (F22, F23)
+	WORD $0x4e602b0c // saddlp v12.4s, v24.8h
 	WORD $0x6f0a0694 // ushr v20.16b, v20.16b, #6
-	WORD $0x6f0a06d6 // ushr v22.16b, v22.16b, #6
 	WORD $0x6f0a06b5 // ushr v21.16b, v21.16b, #6
-	WORD $0x6f0a06f7 // ushr v23.16b, v23.16b, #6
+	WORD $0x6f0a06d6 // ushr v22.16b, v22.16b, #6
+	WORD $0x4e602b2d // saddlp v13.4s, v25.8h
 	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
+	WORD $0x6f0a06f7 // ushr v23.16b, v23.16b, #6
 	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
 	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
 	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
 	WORD $0x4e602b04 // saddlp v4.4s, v24.8h
-	WORD $0x4e602b25 // saddlp v5.4s, v25.8h
 	WORD $0x0e2fc2b8 // smull v24.8h, v21.8b, v15.8b
+	WORD $0x4e602b25 // saddlp v5.4s, v25.8h
 	WORD $0x0e2fc2f9 // smull v25.8h, v23.8b, v15.8b
 	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e602b10 // saddlp v16.4s, v24.8h
-	WORD $0x4e602b31 // saddlp v17.4s, v25.8h
 	FLDPQ 16(R6), (F20, F21)
+	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
 	FLDPQ 16(R7), (F22, F23)
+	WORD $0x4e602b10 // saddlp v16.4s, v24.8h
 	WORD $0x6f0a0694 // ushr v20.16b, v20.16b, #6
-	WORD $0x6f0a06d6 // ushr v22.16b, v22.16b, #6
 	WORD $0x6f0a06b5 // ushr v21.16b, v21.16b, #6
-	WORD $0x6f0a06f7 // ushr v23.16b, v23.16b, #6
+	WORD $0x6f0a06d6 // ushr v22.16b, v22.16b, #6
+	WORD $0x4e602b31 // saddlp v17.4s, v25.8h
 	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
+	WORD $0x6f0a06f7 // ushr v23.16b, v23.16b, #6
 	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
 	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
-	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
-	WORD $0x4e602b06 // saddlp v6.4s, v24.8h
-	WORD $0x4e602b27 // saddlp v7.4s, v25.8h
-	WORD $0x0e2fc2b8 // smull v24.8h, v21.8b, v15.8b
-	WORD $0x0e2fc2f9 // smull v25.8h, v23.8b, v15.8b
-	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e602b1c // saddlp v28.4s, v24.8h
-	WORD $0x4e602b3d // saddlp v29.4s, v25.8h
-	FMOVS.P 4(R9), F18
-	VLD1R.P 4(R10), [V19.S4]
 	WORD $0x4f300674 // sshr v20.4s, v19.4s, #16
-	WORD $0x4f305673 // shl v19.4s, v19.4s, #16
-	WORD $0x4f300673 // sshr v19.4s, v19.4s, #16
-	WORD $0x4ea1bc15 // addp v21.4s, v0.4s, v1.4s
+	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
 	WORD $0x4ea3bc56 // addp v22.4s, v2.4s, v3.4s
+	WORD $0x4f305673 // shl v19.4s, v19.4s, #16
+	WORD $0x4e602b06 // saddlp v6.4s, v24.8h
+	WORD $0x0e2fc2b8 // smull v24.8h, v21.8b, v15.8b
+	WORD $0x4e602b27 // saddlp v7.4s, v25.8h
+	WORD $0x0e2fc2f9 // smull v25.8h, v23.8b, v15.8b
+	WORD $0x4f300673 // sshr v19.4s, v19.4s, #16
+	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
+	WORD $0x4ea1bc15 // addp v21.4s, v0.4s, v1.4s
+	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
 	WORD $0x4eb6beae // addp v14.4s, v21.4s, v22.4s
 	WORD $0x4ea5bc95 // addp v21.4s, v4.4s, v5.4s
-	WORD $0x4ea7bcd6 // addp v22.4s, v6.4s, v7.4s
-	WORD $0x4eb6beaf // addp v15.4s, v21.4s, v22.4s
-	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
-	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
+	WORD $0x4e602b1c // saddlp v28.4s, v24.8h
 	FMOVD 112(R24), F24
-	FLDPQ 0(R24), (F26, F27)
+	WORD $0x4e602b3d // saddlp v29.4s, v25.8h
+	WORD $0x4ea7bcd6 // addp v22.4s, v6.4s, v7.4s
+	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
+	WORD $0x4eb6beaf // addp v15.4s, v21.4s, v22.4s
+	WORD $0x4e21da76 // scvtf v22.4s, v19.4s
 	WORD $0x0f08a718 // sshll v24.8h, v24.8b, #0
+	WORD $0x4eabbd55 // addp v21.4s, v10.4s, v11.4s
+	VLD1R.P 4(R10), [V19.S4]
 	WORD $0x4f10a719 // sshll2 v25.4s, v24.8h, #0
 	WORD $0x0f10a718 // sshll v24.4s, v24.4h, #0
+	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
 	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
 	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
 	WORD $0x6e38df58 // fmul v24.4s, v26.4s, v24.4s
 	WORD $0x6e39df79 // fmul v25.4s, v27.4s, v25.4s
+	FLDPQ 32(R24), (F26, F27)
 	WORD $0x6e38ddce // fmul v14.4s, v14.4s, v24.4s
-	WORD $0x6e39ddef // fmul v15.4s, v15.4s, v25.4s
-	WORD $0x4f9291ce // fmul v14.4s, v14.4s, v18.s[0]
-	WORD $0x4f9291ef // fmul v15.4s, v15.4s, v18.s[0]
-	WORD $0x4e2ed508 // fadd v8.4s, v8.4s, v14.4s
-	WORD $0x4e2fd529 // fadd v9.4s, v9.4s, v15.4s
 	FMOVD 240(R24), F24
-	FLDPQ 32(R24), (F26, F27)
+	WORD $0x6e39ddef // fmul v15.4s, v15.4s, v25.4s
+	WORD $0x4f9291ce // fmul v14.4s, v14.4s, v18.s[0]
 	WORD $0x0f08a718 // sshll v24.8h, v24.8b, #0
+	WORD $0x4f9291ef // fmul v15.4s, v15.4s, v18.s[0]
 	WORD $0x4f10a719 // sshll2 v25.4s, v24.8h, #0
 	WORD $0x0f10a718 // sshll v24.4s, v24.4h, #0
+	WORD $0x4e2ed508 // fadd v8.4s, v8.4s, v14.4s
 	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
 	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
+	WORD $0x4e2fd529 // fadd v9.4s, v9.4s, v15.4s
 	WORD $0x6e38df58 // fmul v24.4s, v26.4s, v24.4s
 	WORD $0x6e39df79 // fmul v25.4s, v27.4s, v25.4s
-	WORD $0x4e21da76 // scvtf v22.4s, v19.4s
+	FLDPQ 0(R24), (F26, F27)
 	WORD $0x6e36df18 // fmul v24.4s, v24.4s, v22.4s
 	WORD $0x6e36df39 // fmul v25.4s, v25.4s, v22.4s
+	WORD $0x4eadbd96 // addp v22.4s, v12.4s, v13.4s
 	WORD $0x4f929318 // fmul v24.4s, v24.4s, v18.s[0]
 	WORD $0x4f929339 // fmul v25.4s, v25.4s, v18.s[0]
-	WORD $0x4eb8d508 // fsub v8.4s, v8.4s, v24.4s
-	WORD $0x4eb9d529 // fsub v9.4s, v9.4s, v25.4s
-	WORD $0x4eabbd55 // addp v21.4s, v10.4s, v11.4s
-	WORD $0x4eadbd96 // addp v22.4s, v12.4s, v13.4s
 	WORD $0x4eb6beae // addp v14.4s, v21.4s, v22.4s
 	WORD $0x4eb1be15 // addp v21.4s, v16.4s, v17.4s
 	WORD $0x4ebdbf96 // addp v22.4s, v28.4s, v29.4s
-	WORD $0x4eb6beaf // addp v15.4s, v21.4s, v22.4s
-	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
-	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
+	WORD $0x4eb8d508 // fsub v8.4s, v8.4s, v24.4s
 	FMOVD 120(R24), F24
-	FLDPQ 0(R24), (F26, F27)
+	WORD $0x4eb9d529 // fsub v9.4s, v9.4s, v25.4s
+	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
+	WORD $0x4eb6beaf // addp v15.4s, v21.4s, v22.4s
+	WORD $0x4e21da96 // scvtf v22.4s, v20.4s
+	FLDPQ 48(R0), (F20, F21)
 	WORD $0x0f08a718 // sshll v24.8h, v24.8b, #0
+	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
 	WORD $0x4f10a719 // sshll2 v25.4s, v24.8h, #0
 	WORD $0x0f10a718 // sshll v24.4s, v24.4h, #0
+	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
 	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
 	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
 	WORD $0x6e38df58 // fmul v24.4s, v26.4s, v24.4s
 	WORD $0x6e39df79 // fmul v25.4s, v27.4s, v25.4s
+	FLDPQ 32(R24), (F26, F27)
 	WORD $0x6e38ddce // fmul v14.4s, v14.4s, v24.4s
-	WORD $0x6e39ddef // fmul v15.4s, v15.4s, v25.4s
-	WORD $0x4f9291ce // fmul v14.4s, v14.4s, v18.s[0]
-	WORD $0x4f9291ef // fmul v15.4s, v15.4s, v18.s[0]
-	WORD $0x4e2ed508 // fadd v8.4s, v8.4s, v14.4s
-	WORD $0x4e2fd529 // fadd v9.4s, v9.4s, v15.4s
 	FMOVD 248(R24), F24
-	FLDPQ 32(R24), (F26, F27)
+	WORD $0x6e39ddef // fmul v15.4s, v15.4s, v25.4s
+	WORD $0x4f9291ce // fmul v14.4s, v14.4s, v18.s[0]
 	WORD $0x0f08a718 // sshll v24.8h, v24.8b, #0
+	WORD $0x4f9291ef // fmul v15.4s, v15.4s, v18.s[0]
 	WORD $0x4f10a719 // sshll2 v25.4s, v24.8h, #0
 	WORD $0x0f10a718 // sshll v24.4s, v24.4h, #0
+	WORD $0x4e2ed508 // fadd v8.4s, v8.4s, v14.4s
 	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
 	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
+	WORD $0x4e2fd529 // fadd v9.4s, v9.4s, v15.4s
+	FLDPQ.P 32(R8), (F14, F15)
 	WORD $0x6e38df58 // fmul v24.4s, v26.4s, v24.4s
 	WORD $0x6e39df79 // fmul v25.4s, v27.4s, v25.4s
-	WORD $0x4e21da96 // scvtf v22.4s, v20.4s
+	FLDPQ 0(R24), (F26, F27)
 	WORD $0x6e36df18 // fmul v24.4s, v24.4s, v22.4s
 	WORD $0x6e36df39 // fmul v25.4s, v25.4s, v22.4s
+	FLDPQ 48(R1), (F22, F23)
 	WORD $0x4f929318 // fmul v24.4s, v24.4s, v18.s[0]
 	WORD $0x4f929339 // fmul v25.4s, v25.4s, v18.s[0]
-	WORD $0x4eb8d508 // fsub v8.4s, v8.4s, v24.4s
-	WORD $0x4eb9d529 // fsub v9.4s, v9.4s, v25.4s
-	FLDPQ.P 32(R8), (F14, F15)
-	FLDPQ 48(R0), (F20, F21)
-	FLDPQ 48(R1), (F22, F23)
-	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	FMOVS.P 4(R9), F18
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
 	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
+	WORD $0x4eb8d508 // fsub v8.4s, v8.4s, v24.4s
 	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
+	WORD $0x4eb9d529 // fsub v9.4s, v9.4s, v25.4s
 	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
 	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
 	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
 	WORD $0x4e602b00 // saddlp v0.4s, v24.8h
-	WORD $0x4e602b21 // saddlp v1.4s, v25.8h
 	WORD $0x0e2fc2b8 // smull v24.8h, v21.8b, v15.8b
+	WORD $0x4e602b21 // saddlp v1.4s, v25.8h
 	WORD $0x0e2fc2f9 // smull v25.8h, v23.8b, v15.8b
 	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e602b0a // saddlp v10.4s, v24.8h
-	WORD $0x4e602b2b // saddlp v11.4s, v25.8h
 	FLDPQ 48(R2), (F20, F21)
+	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
 	FLDPQ 48(R3), (F22, F23)
+	WORD $0x4e602b0a // saddlp v10.4s, v24.8h
 	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
 	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
-	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e602b2b // saddlp v11.4s, v25.8h
 	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
+	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
 	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
 	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
 	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
 	WORD $0x4e602b02 // saddlp v2.4s, v24.8h
-	WORD $0x4e602b23 // saddlp v3.4s, v25.8h
 	WORD $0x0e2fc2b8 // smull v24.8h, v21.8b, v15.8b
+	WORD $0x4e602b23 // saddlp v3.4s, v25.8h
 	WORD $0x0e2fc2f9 // smull v25.8h, v23.8b, v15.8b
 	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e602b0c // saddlp v12.4s, v24.8h
-	WORD $0x4e602b2d // saddlp v13.4s, v25.8h
 	FLDPQ 48(R4), (F20, F21)
+	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
 	FLDPQ 48(R5), (F22, F23)
+	WORD $0x4e602b0c // saddlp v12.4s, v24.8h
 	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
 	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
-	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e602b2d // saddlp v13.4s, v25.8h
 	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
+	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
 	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
 	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
 	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
 	WORD $0x4e602b04 // saddlp v4.4s, v24.8h
-	WORD $0x4e602b25 // saddlp v5.4s, v25.8h
 	WORD $0x0e2fc2b8 // smull v24.8h, v21.8b, v15.8b
+	WORD $0x4e602b25 // saddlp v5.4s, v25.8h
 	WORD $0x0e2fc2f9 // smull v25.8h, v23.8b, v15.8b
 	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e602b10 // saddlp v16.4s, v24.8h
-	WORD $0x4e602b31 // saddlp v17.4s, v25.8h
 	FLDPQ 48(R6), (F20, F21)
+	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
 	FLDPQ 48(R7), (F22, F23)
+	WORD $0x4e602b10 // saddlp v16.4s, v24.8h
 	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
 	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
-	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e602b31 // saddlp v17.4s, v25.8h
 	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
+	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
 	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
 	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
-	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
-	WORD $0x4e602b06 // saddlp v6.4s, v24.8h
-	WORD $0x4e602b27 // saddlp v7.4s, v25.8h
-	WORD $0x0e2fc2b8 // smull v24.8h, v21.8b, v15.8b
-	WORD $0x0e2fc2f9 // smull v25.8h, v23.8b, v15.8b
-	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e602b1c // saddlp v28.4s, v24.8h
-	WORD $0x4e602b3d // saddlp v29.4s, v25.8h
-	FMOVS.P 4(R9), F18
-	VLD1R.P 4(R10), [V19.S4]
 	WORD $0x4f300674 // sshr v20.4s, v19.4s, #16
-	WORD $0x4f305673 // shl v19.4s, v19.4s, #16
-	WORD $0x4f300673 // sshr v19.4s, v19.4s, #16
-	WORD $0x4ea1bc15 // addp v21.4s, v0.4s, v1.4s
+	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
 	WORD $0x4ea3bc56 // addp v22.4s, v2.4s, v3.4s
+	WORD $0x4f305673 // shl v19.4s, v19.4s, #16
+	WORD $0x4e602b06 // saddlp v6.4s, v24.8h
+	WORD $0x0e2fc2b8 // smull v24.8h, v21.8b, v15.8b
+	WORD $0x4e602b27 // saddlp v7.4s, v25.8h
+	WORD $0x0e2fc2f9 // smull v25.8h, v23.8b, v15.8b
+	WORD $0x4f300673 // sshr v19.4s, v19.4s, #16
+	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
+	WORD $0x4ea1bc15 // addp v21.4s, v0.4s, v1.4s
+	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
 	WORD $0x4eb6beae // addp v14.4s, v21.4s, v22.4s
 	WORD $0x4ea5bc95 // addp v21.4s, v4.4s, v5.4s
-	WORD $0x4ea7bcd6 // addp v22.4s, v6.4s, v7.4s
-	WORD $0x4eb6beaf // addp v15.4s, v21.4s, v22.4s
-	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
-	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
+	WORD $0x4e602b1c // saddlp v28.4s, v24.8h
 	FMOVD 128(R24), F24
-	FLDPQ 0(R24), (F26, F27)
+	WORD $0x4e602b3d // saddlp v29.4s, v25.8h
+	WORD $0x4ea7bcd6 // addp v22.4s, v6.4s, v7.4s
+	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
+	WORD $0x4eb6beaf // addp v15.4s, v21.4s, v22.4s
+	WORD $0x4e21da76 // scvtf v22.4s, v19.4s
 	WORD $0x0f08a718 // sshll v24.8h, v24.8b, #0
+	WORD $0x4eabbd55 // addp v21.4s, v10.4s, v11.4s
+	VLD1R.P 4(R10), [V19.S4]
 	WORD $0x4f10a719 // sshll2 v25.4s, v24.8h, #0
 	WORD $0x0f10a718 // sshll v24.4s, v24.4h, #0
+	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
 	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
 	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
 	WORD $0x6e38df58 // fmul v24.4s, v26.4s, v24.4s
 	WORD $0x6e39df79 // fmul v25.4s, v27.4s, v25.4s
+	FLDPQ 32(R24), (F26, F27)
 	WORD $0x6e38ddce // fmul v14.4s, v14.4s, v24.4s
-	WORD $0x6e39ddef // fmul v15.4s, v15.4s, v25.4s
-	WORD $0x4f9291ce // fmul v14.4s, v14.4s, v18.s[0]
-	WORD $0x4f9291ef // fmul v15.4s, v15.4s, v18.s[0]
-	WORD $0x4e2ed508 // fadd v8.4s, v8.4s, v14.4s
-	WORD $0x4e2fd529 // fadd v9.4s, v9.4s, v15.4s
 	FMOVD 256(R24), F24
-	FLDPQ 32(R24), (F26, F27)
+	WORD $0x6e39ddef // fmul v15.4s, v15.4s, v25.4s
+	WORD $0x4f9291ce // fmul v14.4s, v14.4s, v18.s[0]
 	WORD $0x0f08a718 // sshll v24.8h, v24.8b, #0
+	WORD $0x4f9291ef // fmul v15.4s, v15.4s, v18.s[0]
 	WORD $0x4f10a719 // sshll2 v25.4s, v24.8h, #0
 	WORD $0x0f10a718 // sshll v24.4s, v24.4h, #0
+	WORD $0x4e2ed508 // fadd v8.4s, v8.4s, v14.4s
 	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
 	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
+	WORD $0x4e2fd529 // fadd v9.4s, v9.4s, v15.4s
 	WORD $0x6e38df58 // fmul v24.4s, v26.4s, v24.4s
 	WORD $0x6e39df79 // fmul v25.4s, v27.4s, v25.4s
-	WORD $0x4e21da76 // scvtf v22.4s, v19.4s
+	FLDPQ 0(R24), (F26, F27)
 	WORD $0x6e36df18 // fmul v24.4s, v24.4s, v22.4s
 	WORD $0x6e36df39 // fmul v25.4s, v25.4s, v22.4s
+	WORD $0x4eadbd96 // addp v22.4s, v12.4s, v13.4s
 	WORD $0x4f929318 // fmul v24.4s, v24.4s, v18.s[0]
 	WORD $0x4f929339 // fmul v25.4s, v25.4s, v18.s[0]
-	WORD $0x4eb8d508 // fsub v8.4s, v8.4s, v24.4s
-	WORD $0x4eb9d529 // fsub v9.4s, v9.4s, v25.4s
-	WORD $0x4eabbd55 // addp v21.4s, v10.4s, v11.4s
-	WORD $0x4eadbd96 // addp v22.4s, v12.4s, v13.4s
 	WORD $0x4eb6beae // addp v14.4s, v21.4s, v22.4s
 	WORD $0x4eb1be15 // addp v21.4s, v16.4s, v17.4s
 	WORD $0x4ebdbf96 // addp v22.4s, v28.4s, v29.4s
-	WORD $0x4eb6beaf // addp v15.4s, v21.4s, v22.4s
-	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
-	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
+	WORD $0x4eb8d508 // fsub v8.4s, v8.4s, v24.4s
 	FMOVD 136(R24), F24
-	FLDPQ 0(R24), (F26, F27)
+	WORD $0x4eb9d529 // fsub v9.4s, v9.4s, v25.4s
+	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
+	WORD $0x4eb6beaf // addp v15.4s, v21.4s, v22.4s
+	WORD $0x4e21da96 // scvtf v22.4s, v20.4s
+	FLDPQ 48(R0), (F20, F21)
 	WORD $0x0f08a718 // sshll v24.8h, v24.8b, #0
+	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
 	WORD $0x4f10a719 // sshll2 v25.4s, v24.8h, #0
 	WORD $0x0f10a718 // sshll v24.4s, v24.4h, #0
+	WORD $0x6f0e0694 // ushr v20.16b, v20.16b, #2
+	WORD $0x6f0e06b5 // ushr v21.16b, v21.16b, #2
 	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
 	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
+	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
 	WORD $0x6e38df58 // fmul v24.4s, v26.4s, v24.4s
 	WORD $0x6e39df79 // fmul v25.4s, v27.4s, v25.4s
+	FLDPQ 32(R24), (F26, F27)
 	WORD $0x6e38ddce // fmul v14.4s, v14.4s, v24.4s
-	WORD $0x6e39ddef // fmul v15.4s, v15.4s, v25.4s
-	WORD $0x4f9291ce // fmul v14.4s, v14.4s, v18.s[0]
-	WORD $0x4f9291ef // fmul v15.4s, v15.4s, v18.s[0]
-	WORD $0x4e2ed508 // fadd v8.4s, v8.4s, v14.4s
-	WORD $0x4e2fd529 // fadd v9.4s, v9.4s, v15.4s
 	FMOVD 264(R24), F24
-	FLDPQ 32(R24), (F26, F27)
+	WORD $0x6e39ddef // fmul v15.4s, v15.4s, v25.4s
+	WORD $0x4f9291ce // fmul v14.4s, v14.4s, v18.s[0]
 	WORD $0x0f08a718 // sshll v24.8h, v24.8b, #0
+	WORD $0x4f9291ef // fmul v15.4s, v15.4s, v18.s[0]
 	WORD $0x4f10a719 // sshll2 v25.4s, v24.8h, #0
 	WORD $0x0f10a718 // sshll v24.4s, v24.4h, #0
+	WORD $0x4e2ed508 // fadd v8.4s, v8.4s, v14.4s
 	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
 	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
+	WORD $0x4e2fd529 // fadd v9.4s, v9.4s, v15.4s
+	FLDPQ.P 32(R8), (F14, F15)
 	WORD $0x6e38df58 // fmul v24.4s, v26.4s, v24.4s
 	WORD $0x6e39df79 // fmul v25.4s, v27.4s, v25.4s
-	WORD $0x4e21da96 // scvtf v22.4s, v20.4s
+	FLDPQ 0(R24), (F26, F27)
 	WORD $0x6e36df18 // fmul v24.4s, v24.4s, v22.4s
 	WORD $0x6e36df39 // fmul v25.4s, v25.4s, v22.4s
+	FLDPQ 48(R1), (F22, F23)
 	WORD $0x4f929318 // fmul v24.4s, v24.4s, v18.s[0]
 	WORD $0x4f929339 // fmul v25.4s, v25.4s, v18.s[0]
-	WORD $0x4eb8d508 // fsub v8.4s, v8.4s, v24.4s
-	WORD $0x4eb9d529 // fsub v9.4s, v9.4s, v25.4s
-	FLDPQ.P 32(R8), (F14, F15)
-	FLDPQ 48(R0), (F20, F21)
-	FLDPQ 48(R1), (F22, F23)
-	WORD $0x6f0e0694 // ushr v20.16b, v20.16b, #2
+	FMOVS.P 4(R9), F18
 	WORD $0x6f0e06d6 // ushr v22.16b, v22.16b, #2
-	WORD $0x6f0e06b5 // ushr v21.16b, v21.16b, #2
 	WORD $0x6f0e06f7 // ushr v23.16b, v23.16b, #2
-	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
-	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
+	WORD $0x4eb8d508 // fsub v8.4s, v8.4s, v24.4s
 	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4eb9d529 // fsub v9.4s, v9.4s, v25.4s
+	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
 	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
 	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
 	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
 	WORD $0x4e602b00 // saddlp v0.4s, v24.8h
-	WORD $0x4e602b21 // saddlp v1.4s, v25.8h
 	WORD $0x0e2fc2b8 // smull v24.8h, v21.8b, v15.8b
+	WORD $0x4e602b21 // saddlp v1.4s, v25.8h
 	WORD $0x0e2fc2f9 // smull v25.8h, v23.8b, v15.8b
 	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e602b0a // saddlp v10.4s, v24.8h
-	WORD $0x4e602b2b // saddlp v11.4s, v25.8h
 	FLDPQ 48(R2), (F20, F21)
+	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
 	FLDPQ 48(R3), (F22, F23)
+	WORD $0x4e602b0a // saddlp v10.4s, v24.8h
 	WORD $0x6f0e0694 // ushr v20.16b, v20.16b, #2
-	WORD $0x6f0e06d6 // ushr v22.16b, v22.16b, #2
 	WORD $0x6f0e06b5 // ushr v21.16b, v21.16b, #2
-	WORD $0x6f0e06f7 // ushr v23.16b, v23.16b, #2
 	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
 	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
-	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
+	WORD $0x6f0e06d6 // ushr v22.16b, v22.16b, #2
+	WORD $0x4e602b2b // saddlp v11.4s, v25.8h
 	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
+	WORD $0x6f0e06f7 // ushr v23.16b, v23.16b, #2
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
 	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
 	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
 	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
 	WORD $0x4e602b02 // saddlp v2.4s, v24.8h
-	WORD $0x4e602b23 // saddlp v3.4s, v25.8h
 	WORD $0x0e2fc2b8 // smull v24.8h, v21.8b, v15.8b
+	WORD $0x4e602b23 // saddlp v3.4s, v25.8h
 	WORD $0x0e2fc2f9 // smull v25.8h, v23.8b, v15.8b
 	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e602b0c // saddlp v12.4s, v24.8h
-	WORD $0x4e602b2d // saddlp v13.4s, v25.8h
 	FLDPQ 48(R4), (F20, F21)
+	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
 	FLDPQ 48(R5), (F22, F23)
+	WORD $0x4e602b0c // saddlp v12.4s, v24.8h
 	WORD $0x6f0e0694 // ushr v20.16b, v20.16b, #2
-	WORD $0x6f0e06d6 // ushr v22.16b, v22.16b, #2
 	WORD $0x6f0e06b5 // ushr v21.16b, v21.16b, #2
-	WORD $0x6f0e06f7 // ushr v23.16b, v23.16b, #2
 	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
 	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
-	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
+	WORD $0x6f0e06d6 // ushr v22.16b, v22.16b, #2
+	WORD $0x4e602b2d // saddlp v13.4s, v25.8h
 	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
+	WORD $0x6f0e06f7 // ushr v23.16b, v23.16b, #2
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
 	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
 	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
 	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
 	WORD $0x4e602b04 // saddlp v4.4s, v24.8h
-	WORD $0x4e602b25 // saddlp v5.4s, v25.8h
 	WORD $0x0e2fc2b8 // smull v24.8h, v21.8b, v15.8b
+	WORD $0x4e602b25 // saddlp v5.4s, v25.8h
 	WORD $0x0e2fc2f9 // smull v25.8h, v23.8b, v15.8b
 	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e602b10 // saddlp v16.4s, v24.8h
-	WORD $0x4e602b31 // saddlp v17.4s, v25.8h
 	FLDPQ 48(R6), (F20, F21)
+	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
 	FLDPQ 48(R7), (F22, F23)
+	WORD $0x4e602b10 // saddlp v16.4s, v24.8h
 	WORD $0x6f0e0694 // ushr v20.16b, v20.16b, #2
-	WORD $0x6f0e06d6 // ushr v22.16b, v22.16b, #2
 	WORD $0x6f0e06b5 // ushr v21.16b, v21.16b, #2
-	WORD $0x6f0e06f7 // ushr v23.16b, v23.16b, #2
 	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
 	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
-	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
+	WORD $0x6f0e06d6 // ushr v22.16b, v22.16b, #2
+	WORD $0x4e602b31 // saddlp v17.4s, v25.8h
 	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
+	WORD $0x6f0e06f7 // ushr v23.16b, v23.16b, #2
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
 	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
 	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
-	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
-	WORD $0x4e602b06 // saddlp v6.4s, v24.8h
-	WORD $0x4e602b27 // saddlp v7.4s, v25.8h
-	WORD $0x0e2fc2b8 // smull v24.8h, v21.8b, v15.8b
-	WORD $0x0e2fc2f9 // smull v25.8h, v23.8b, v15.8b
-	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e602b1c // saddlp v28.4s, v24.8h
-	WORD $0x4e602b3d // saddlp v29.4s, v25.8h
-	FMOVS.P 4(R9), F18
-	VLD1R.P 4(R10), [V19.S4]
 	WORD $0x4f300674 // sshr v20.4s, v19.4s, #16
 	WORD $0x4f305673 // shl v19.4s, v19.4s, #16
-	WORD $0x4f300673 // sshr v19.4s, v19.4s, #16
-	WORD $0x4ea1bc15 // addp v21.4s, v0.4s, v1.4s
+	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
 	WORD $0x4ea3bc56 // addp v22.4s, v2.4s, v3.4s
+	WORD $0x4e602b06 // saddlp v6.4s, v24.8h
+	WORD $0x0e2fc2b8 // smull v24.8h, v21.8b, v15.8b
+	WORD $0x4f300673 // sshr v19.4s, v19.4s, #16
+	WORD $0x4e602b27 // saddlp v7.4s, v25.8h
+	WORD $0x0e2fc2f9 // smull v25.8h, v23.8b, v15.8b
+	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
+	WORD $0x4ea1bc15 // addp v21.4s, v0.4s, v1.4s
+	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
 	WORD $0x4eb6beae // addp v14.4s, v21.4s, v22.4s
-	WORD $0x4ea5bc95 // addp v21.4s, v4.4s, v5.4s
-	WORD $0x4ea7bcd6 // addp v22.4s, v6.4s, v7.4s
-	WORD $0x4eb6beaf // addp v15.4s, v21.4s, v22.4s
-	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
-	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
+	WORD $0x4e602b1c // saddlp v28.4s, v24.8h
 	FMOVD 144(R24), F24
-	FLDPQ 0(R24), (F26, F27)
+	WORD $0x4ea5bc95 // addp v21.4s, v4.4s, v5.4s
+	WORD $0x4ea7bcd6 // addp v22.4s, v6.4s, v7.4s
+	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
+	WORD $0x4e602b3d // saddlp v29.4s, v25.8h
+	WORD $0x4eb6beaf // addp v15.4s, v21.4s, v22.4s
+	WORD $0x4e21da76 // scvtf v22.4s, v19.4s
 	WORD $0x0f08a718 // sshll v24.8h, v24.8b, #0
+	WORD $0x4eabbd55 // addp v21.4s, v10.4s, v11.4s
+	VLD1R.P 4(R10), [V19.S4]
 	WORD $0x4f10a719 // sshll2 v25.4s, v24.8h, #0
 	WORD $0x0f10a718 // sshll v24.4s, v24.4h, #0
+	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
 	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
 	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
 	WORD $0x6e38df58 // fmul v24.4s, v26.4s, v24.4s
 	WORD $0x6e39df79 // fmul v25.4s, v27.4s, v25.4s
+	FLDPQ 32(R24), (F26, F27)
 	WORD $0x6e38ddce // fmul v14.4s, v14.4s, v24.4s
-	WORD $0x6e39ddef // fmul v15.4s, v15.4s, v25.4s
-	WORD $0x4f9291ce // fmul v14.4s, v14.4s, v18.s[0]
-	WORD $0x4f9291ef // fmul v15.4s, v15.4s, v18.s[0]
-	WORD $0x4e2ed508 // fadd v8.4s, v8.4s, v14.4s
-	WORD $0x4e2fd529 // fadd v9.4s, v9.4s, v15.4s
 	FMOVD 272(R24), F24
-	FLDPQ 32(R24), (F26, F27)
+	WORD $0x6e39ddef // fmul v15.4s, v15.4s, v25.4s
+	WORD $0x4f9291ce // fmul v14.4s, v14.4s, v18.s[0]
 	WORD $0x0f08a718 // sshll v24.8h, v24.8b, #0
+	WORD $0x4f9291ef // fmul v15.4s, v15.4s, v18.s[0]
 	WORD $0x4f10a719 // sshll2 v25.4s, v24.8h, #0
 	WORD $0x0f10a718 // sshll v24.4s, v24.4h, #0
+	WORD $0x4e2ed508 // fadd v8.4s, v8.4s, v14.4s
 	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
 	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
+	WORD $0x4e2fd529 // fadd v9.4s, v9.4s, v15.4s
 	WORD $0x6e38df58 // fmul v24.4s, v26.4s, v24.4s
 	WORD $0x6e39df79 // fmul v25.4s, v27.4s, v25.4s
-	WORD $0x4e21da76 // scvtf v22.4s, v19.4s
+	FLDPQ 0(R24), (F26, F27)
 	WORD $0x6e36df18 // fmul v24.4s, v24.4s, v22.4s
 	WORD $0x6e36df39 // fmul v25.4s, v25.4s, v22.4s
+	WORD $0x4eadbd96 // addp v22.4s, v12.4s, v13.4s
 	WORD $0x4f929318 // fmul v24.4s, v24.4s, v18.s[0]
 	WORD $0x4f929339 // fmul v25.4s, v25.4s, v18.s[0]
-	WORD $0x4eb8d508 // fsub v8.4s, v8.4s, v24.4s
-	WORD $0x4eb9d529 // fsub v9.4s, v9.4s, v25.4s
-	WORD $0x4eabbd55 // addp v21.4s, v10.4s, v11.4s
-	WORD $0x4eadbd96 // addp v22.4s, v12.4s, v13.4s
 	WORD $0x4eb6beae // addp v14.4s, v21.4s, v22.4s
 	WORD $0x4eb1be15 // addp v21.4s, v16.4s, v17.4s
 	WORD $0x4ebdbf96 // addp v22.4s, v28.4s, v29.4s
-	WORD $0x4eb6beaf // addp v15.4s, v21.4s, v22.4s
-	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
-	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
+	WORD $0x4eb8d508 // fsub v8.4s, v8.4s, v24.4s
 	FMOVD 152(R24), F24
-	FLDPQ 0(R24), (F26, F27)
+	WORD $0x4eb9d529 // fsub v9.4s, v9.4s, v25.4s
+	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
+	WORD $0x4eb6beaf // addp v15.4s, v21.4s, v22.4s
+	WORD $0x4e21da96 // scvtf v22.4s, v20.4s
+	FLDPQ 48(R0), (F20, F21)
 	WORD $0x0f08a718 // sshll v24.8h, v24.8b, #0
+	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
 	WORD $0x4f10a719 // sshll2 v25.4s, v24.8h, #0
 	WORD $0x0f10a718 // sshll v24.4s, v24.4h, #0
+	WORD $0x6f0c0694 // ushr v20.16b, v20.16b, #4
+	WORD $0x6f0c06b5 // ushr v21.16b, v21.16b, #4
 	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
 	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
+	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
 	WORD $0x6e38df58 // fmul v24.4s, v26.4s, v24.4s
 	WORD $0x6e39df79 // fmul v25.4s, v27.4s, v25.4s
+	FLDPQ 32(R24), (F26, F27)
 	WORD $0x6e38ddce // fmul v14.4s, v14.4s, v24.4s
-	WORD $0x6e39ddef // fmul v15.4s, v15.4s, v25.4s
-	WORD $0x4f9291ce // fmul v14.4s, v14.4s, v18.s[0]
-	WORD $0x4f9291ef // fmul v15.4s, v15.4s, v18.s[0]
-	WORD $0x4e2ed508 // fadd v8.4s, v8.4s, v14.4s
-	WORD $0x4e2fd529 // fadd v9.4s, v9.4s, v15.4s
 	FMOVD 280(R24), F24
-	FLDPQ 32(R24), (F26, F27)
+	WORD $0x6e39ddef // fmul v15.4s, v15.4s, v25.4s
+	WORD $0x4f9291ce // fmul v14.4s, v14.4s, v18.s[0]
 	WORD $0x0f08a718 // sshll v24.8h, v24.8b, #0
+	WORD $0x4f9291ef // fmul v15.4s, v15.4s, v18.s[0]
 	WORD $0x4f10a719 // sshll2 v25.4s, v24.8h, #0
 	WORD $0x0f10a718 // sshll v24.4s, v24.4h, #0
+	WORD $0x4e2ed508 // fadd v8.4s, v8.4s, v14.4s
 	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
 	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
+	WORD $0x4e2fd529 // fadd v9.4s, v9.4s, v15.4s
+	FLDPQ.P 32(R8), (F14, F15)
 	WORD $0x6e38df58 // fmul v24.4s, v26.4s, v24.4s
 	WORD $0x6e39df79 // fmul v25.4s, v27.4s, v25.4s
-	WORD $0x4e21da96 // scvtf v22.4s, v20.4s
+	FLDPQ 0(R24), (F26, F27)
 	WORD $0x6e36df18 // fmul v24.4s, v24.4s, v22.4s
 	WORD $0x6e36df39 // fmul v25.4s, v25.4s, v22.4s
+	FLDPQ 48(R1), (F22, F23)
 	WORD $0x4f929318 // fmul v24.4s, v24.4s, v18.s[0]
 	WORD $0x4f929339 // fmul v25.4s, v25.4s, v18.s[0]
-	WORD $0x4eb8d508 // fsub v8.4s, v8.4s, v24.4s
-	WORD $0x4eb9d529 // fsub v9.4s, v9.4s, v25.4s
-	FLDPQ.P 32(R8), (F14, F15)
-	FLDPQ 48(R0), (F20, F21)
-	FLDPQ 48(R1), (F22, F23)
-	WORD $0x6f0c0694 // ushr v20.16b, v20.16b, #4
+	FMOVS.P 4(R9), F18
 	WORD $0x6f0c06d6 // ushr v22.16b, v22.16b, #4
-	WORD $0x6f0c06b5 // ushr v21.16b, v21.16b, #4
 	WORD $0x6f0c06f7 // ushr v23.16b, v23.16b, #4
-	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
-	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
+	WORD $0x4eb8d508 // fsub v8.4s, v8.4s, v24.4s
 	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4eb9d529 // fsub v9.4s, v9.4s, v25.4s
+	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
 	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
 	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
 	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
 	WORD $0x4e602b00 // saddlp v0.4s, v24.8h
-	WORD $0x4e602b21 // saddlp v1.4s, v25.8h
 	WORD $0x0e2fc2b8 // smull v24.8h, v21.8b, v15.8b
+	WORD $0x4e602b21 // saddlp v1.4s, v25.8h
 	WORD $0x0e2fc2f9 // smull v25.8h, v23.8b, v15.8b
 	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e602b0a // saddlp v10.4s, v24.8h
-	WORD $0x4e602b2b // saddlp v11.4s, v25.8h
 	FLDPQ 48(R2), (F20, F21)
+	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
 	FLDPQ 48(R3), (F22, F23)
+	WORD $0x4e602b0a // saddlp v10.4s, v24.8h
 	WORD $0x6f0c0694 // ushr v20.16b, v20.16b, #4
-	WORD $0x6f0c06d6 // ushr v22.16b, v22.16b, #4
 	WORD $0x6f0c06b5 // ushr v21.16b, v21.16b, #4
-	WORD $0x6f0c06f7 // ushr v23.16b, v23.16b, #4
 	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
 	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
-	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
+	WORD $0x6f0c06d6 // ushr v22.16b, v22.16b, #4
+	WORD $0x4e602b2b // saddlp v11.4s, v25.8h
 	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
+	WORD $0x6f0c06f7 // ushr v23.16b, v23.16b, #4
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
 	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
 	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
 	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
 	WORD $0x4e602b02 // saddlp v2.4s, v24.8h
-	WORD $0x4e602b23 // saddlp v3.4s, v25.8h
 	WORD $0x0e2fc2b8 // smull v24.8h, v21.8b, v15.8b
+	WORD $0x4e602b23 // saddlp v3.4s, v25.8h
 	WORD $0x0e2fc2f9 // smull v25.8h, v23.8b, v15.8b
 	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e602b0c // saddlp v12.4s, v24.8h
-	WORD $0x4e602b2d // saddlp v13.4s, v25.8h
 	FLDPQ 48(R4), (F20, F21)
+	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
 	FLDPQ 48(R5), (F22, F23)
+	WORD $0x4e602b0c // saddlp v12.4s, v24.8h
 	WORD $0x6f0c0694 // ushr v20.16b, v20.16b, #4
-	WORD $0x6f0c06d6 // ushr v22.16b, v22.16b, #4
 	WORD $0x6f0c06b5 // ushr v21.16b, v21.16b, #4
-	WORD $0x6f0c06f7 // ushr v23.16b, v23.16b, #4
 	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
 	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
-	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
+	WORD $0x6f0c06d6 // ushr v22.16b, v22.16b, #4
+	WORD $0x4e602b2d // saddlp v13.4s, v25.8h
 	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
+	WORD $0x6f0c06f7 // ushr v23.16b, v23.16b, #4
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
 	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
 	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
 	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
 	WORD $0x4e602b04 // saddlp v4.4s, v24.8h
-	WORD $0x4e602b25 // saddlp v5.4s, v25.8h
 	WORD $0x0e2fc2b8 // smull v24.8h, v21.8b, v15.8b
+	WORD $0x4e602b25 // saddlp v5.4s, v25.8h
 	WORD $0x0e2fc2f9 // smull v25.8h, v23.8b, v15.8b
 	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e602b10 // saddlp v16.4s, v24.8h
-	WORD $0x4e602b31 // saddlp v17.4s, v25.8h
 	FLDPQ 48(R6), (F20, F21)
+	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
 	FLDPQ 48(R7), (F22, F23)
+	WORD $0x4e602b10 // saddlp v16.4s, v24.8h
 	WORD $0x6f0c0694 // ushr v20.16b, v20.16b, #4
-	WORD $0x6f0c06d6 // ushr v22.16b, v22.16b, #4
 	WORD $0x6f0c06b5 // ushr v21.16b, v21.16b, #4
-	WORD $0x6f0c06f7 // ushr v23.16b, v23.16b, #4
 	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
 	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
-	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
+	WORD $0x6f0c06d6 // ushr v22.16b, v22.16b, #4
+	WORD $0x4e602b31 // saddlp v17.4s, v25.8h
 	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
+	WORD $0x6f0c06f7 // ushr v23.16b, v23.16b, #4
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
 	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
 	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
-	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
-	WORD $0x4e602b06 // saddlp v6.4s, v24.8h
-	WORD $0x4e602b27 // saddlp v7.4s, v25.8h
-	WORD $0x0e2fc2b8 // smull v24.8h, v21.8b, v15.8b
-	WORD $0x0e2fc2f9 // smull v25.8h, v23.8b, v15.8b
-	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e602b1c // saddlp v28.4s, v24.8h
-	WORD $0x4e602b3d // saddlp v29.4s, v25.8h
-	FMOVS.P 4(R9), F18
-	VLD1R.P 4(R10), [V19.S4]
 	WORD $0x4f300674 // sshr v20.4s, v19.4s, #16
 	WORD $0x4f305673 // shl v19.4s, v19.4s, #16
-	WORD $0x4f300673 // sshr v19.4s, v19.4s, #16
-	WORD $0x4ea1bc15 // addp v21.4s, v0.4s, v1.4s
+	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
 	WORD $0x4ea3bc56 // addp v22.4s, v2.4s, v3.4s
+	WORD $0x4e602b06 // saddlp v6.4s, v24.8h
+	WORD $0x0e2fc2b8 // smull v24.8h, v21.8b, v15.8b
+	WORD $0x4f300673 // sshr v19.4s, v19.4s, #16
+	WORD $0x4e602b27 // saddlp v7.4s, v25.8h
+	WORD $0x0e2fc2f9 // smull v25.8h, v23.8b, v15.8b
+	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
+	WORD $0x4ea1bc15 // addp v21.4s, v0.4s, v1.4s
+	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
 	WORD $0x4eb6beae // addp v14.4s, v21.4s, v22.4s
-	WORD $0x4ea5bc95 // addp v21.4s, v4.4s, v5.4s
-	WORD $0x4ea7bcd6 // addp v22.4s, v6.4s, v7.4s
-	WORD $0x4eb6beaf // addp v15.4s, v21.4s, v22.4s
-	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
-	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
+	WORD $0x4e602b1c // saddlp v28.4s, v24.8h
 	FMOVD 160(R24), F24
-	FLDPQ 0(R24), (F26, F27)
+	WORD $0x4ea5bc95 // addp v21.4s, v4.4s, v5.4s
+	WORD $0x4ea7bcd6 // addp v22.4s, v6.4s, v7.4s
+	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
+	WORD $0x4e602b3d // saddlp v29.4s, v25.8h
+	WORD $0x4eb6beaf // addp v15.4s, v21.4s, v22.4s
+	WORD $0x4e21da76 // scvtf v22.4s, v19.4s
 	WORD $0x0f08a718 // sshll v24.8h, v24.8b, #0
+	WORD $0x4eabbd55 // addp v21.4s, v10.4s, v11.4s
+	VLD1R.P 4(R10), [V19.S4]
 	WORD $0x4f10a719 // sshll2 v25.4s, v24.8h, #0
 	WORD $0x0f10a718 // sshll v24.4s, v24.4h, #0
+	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
 	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
 	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
 	WORD $0x6e38df58 // fmul v24.4s, v26.4s, v24.4s
 	WORD $0x6e39df79 // fmul v25.4s, v27.4s, v25.4s
+	FLDPQ 32(R24), (F26, F27)
 	WORD $0x6e38ddce // fmul v14.4s, v14.4s, v24.4s
+	FMOVD 288(R24), F24
 	WORD $0x6e39ddef // fmul v15.4s, v15.4s, v25.4s
 	WORD $0x4f9291ce // fmul v14.4s, v14.4s, v18.s[0]
-	WORD $0x4f9291ef // fmul v15.4s, v15.4s, v18.s[0]
-	WORD $0x4e2ed508 // fadd v8.4s, v8.4s, v14.4s
-	WORD $0x4e2fd529 // fadd v9.4s, v9.4s, v15.4s
-	FMOVD 288(R24), F24
-	FLDPQ 32(R24), (F26, F27)
 	WORD $0x0f08a718 // sshll v24.8h, v24.8b, #0
+	WORD $0x4f9291ef // fmul v15.4s, v15.4s, v18.s[0]
 	WORD $0x4f10a719 // sshll2 v25.4s, v24.8h, #0
 	WORD $0x0f10a718 // sshll v24.4s, v24.4h, #0
+	WORD $0x4e2ed508 // fadd v8.4s, v8.4s, v14.4s
 	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
 	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
+	WORD $0x4e2fd529 // fadd v9.4s, v9.4s, v15.4s
 	WORD $0x6e38df58 // fmul v24.4s, v26.4s, v24.4s
 	WORD $0x6e39df79 // fmul v25.4s, v27.4s, v25.4s
-	WORD $0x4e21da76 // scvtf v22.4s, v19.4s
+	FLDPQ 0(R24), (F26, F27)
 	WORD $0x6e36df18 // fmul v24.4s, v24.4s, v22.4s
 	WORD $0x6e36df39 // fmul v25.4s, v25.4s, v22.4s
+	WORD $0x4eadbd96 // addp v22.4s, v12.4s, v13.4s
 	WORD $0x4f929318 // fmul v24.4s, v24.4s, v18.s[0]
 	WORD $0x4f929339 // fmul v25.4s, v25.4s, v18.s[0]
-	WORD $0x4eb8d508 // fsub v8.4s, v8.4s, v24.4s
-	WORD $0x4eb9d529 // fsub v9.4s, v9.4s, v25.4s
-	WORD $0x4eabbd55 // addp v21.4s, v10.4s, v11.4s
-	WORD $0x4eadbd96 // addp v22.4s, v12.4s, v13.4s
 	WORD $0x4eb6beae // addp v14.4s, v21.4s, v22.4s
 	WORD $0x4eb1be15 // addp v21.4s, v16.4s, v17.4s
 	WORD $0x4ebdbf96 // addp v22.4s, v28.4s, v29.4s
-	WORD $0x4eb6beaf // addp v15.4s, v21.4s, v22.4s
-	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
-	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
+	WORD $0x4eb8d508 // fsub v8.4s, v8.4s, v24.4s
 	FMOVD 168(R24), F24
-	FLDPQ 0(R24), (F26, F27)
+	WORD $0x4eb9d529 // fsub v9.4s, v9.4s, v25.4s
+	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
+	WORD $0x4eb6beaf // addp v15.4s, v21.4s, v22.4s
+	WORD $0x4e21da96 // scvtf v22.4s, v20.4s
+	FLDPQ 48(R0), (F20, F21)
+	ADD $84, R0, R0
 	WORD $0x0f08a718 // sshll v24.8h, v24.8b, #0
+	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
 	WORD $0x4f10a719 // sshll2 v25.4s, v24.8h, #0
 	WORD $0x0f10a718 // sshll v24.4s, v24.4h, #0
+	WORD $0x6f0a0694 // ushr v20.16b, v20.16b, #6
+	WORD $0x6f0a06b5 // ushr v21.16b, v21.16b, #6
 	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
 	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
 	WORD $0x6e38df58 // fmul v24.4s, v26.4s, v24.4s
 	WORD $0x6e39df79 // fmul v25.4s, v27.4s, v25.4s
+	FLDPQ 32(R24), (F26, F27)
 	WORD $0x6e38ddce // fmul v14.4s, v14.4s, v24.4s
+	FMOVD 296(R24), F24
 	WORD $0x6e39ddef // fmul v15.4s, v15.4s, v25.4s
 	WORD $0x4f9291ce // fmul v14.4s, v14.4s, v18.s[0]
-	WORD $0x4f9291ef // fmul v15.4s, v15.4s, v18.s[0]
-	WORD $0x4e2ed508 // fadd v8.4s, v8.4s, v14.4s
-	WORD $0x4e2fd529 // fadd v9.4s, v9.4s, v15.4s
-	FMOVD 296(R24), F24
-	FLDPQ 32(R24), (F26, F27)
 	WORD $0x0f08a718 // sshll v24.8h, v24.8b, #0
+	WORD $0x4f9291ef // fmul v15.4s, v15.4s, v18.s[0]
 	WORD $0x4f10a719 // sshll2 v25.4s, v24.8h, #0
 	WORD $0x0f10a718 // sshll v24.4s, v24.4h, #0
+	WORD $0x4e2ed508 // fadd v8.4s, v8.4s, v14.4s
 	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
 	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
+	WORD $0x4e2fd529 // fadd v9.4s, v9.4s, v15.4s
+	FLDPQ.P 32(R8), (F14, F15)
 	WORD $0x6e38df58 // fmul v24.4s, v26.4s, v24.4s
 	WORD $0x6e39df79 // fmul v25.4s, v27.4s, v25.4s
-	WORD $0x4e21da96 // scvtf v22.4s, v20.4s
+	FLDPQ 0(R24), (F26, F27)
 	WORD $0x6e36df18 // fmul v24.4s, v24.4s, v22.4s
 	WORD $0x6e36df39 // fmul v25.4s, v25.4s, v22.4s
+	FLDPQ 48(R1), (F22, F23)
+	ADD $84, R1, R1
 	WORD $0x4f929318 // fmul v24.4s, v24.4s, v18.s[0]
 	WORD $0x4f929339 // fmul v25.4s, v25.4s, v18.s[0]
-	WORD $0x4eb8d508 // fsub v8.4s, v8.4s, v24.4s
-	WORD $0x4eb9d529 // fsub v9.4s, v9.4s, v25.4s
-	FLDPQ.P 32(R8), (F14, F15)
-	FLDPQ 48(R0), (F20, F21)
-	FLDPQ 48(R1), (F22, F23)
-	WORD $0x6f0a0694 // ushr v20.16b, v20.16b, #6
+	FMOVS.P 4(R9), F18
 	WORD $0x6f0a06d6 // ushr v22.16b, v22.16b, #6
-	WORD $0x6f0a06b5 // ushr v21.16b, v21.16b, #6
 	WORD $0x6f0a06f7 // ushr v23.16b, v23.16b, #6
+	WORD $0x4eb8d508 // fsub v8.4s, v8.4s, v24.4s
 	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
+	WORD $0x4eb9d529 // fsub v9.4s, v9.4s, v25.4s
 	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
 	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
 	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
 	WORD $0x4e602b00 // saddlp v0.4s, v24.8h
+	WORD $0x0e2fc2b8 // smull v24.8h, v21.8b, v15.8b
 	WORD $0x4e602b21 // saddlp v1.4s, v25.8h
-	WORD $0x0e2fc2b8 // smull v24.8h, v21.8b, v15.8b
 	WORD $0x0e2fc2f9 // smull v25.8h, v23.8b, v15.8b
 	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e602b0a // saddlp v10.4s, v24.8h
-	WORD $0x4e602b2b // saddlp v11.4s, v25.8h
 	FLDPQ 48(R2), (F20, F21)
+	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
 	FLDPQ 48(R3), (F22, F23)
-	WORD $0x6f0a0694 // ushr v20.16b, v20.16b, #6
-	WORD $0x6f0a06d6 // ushr v22.16b, v22.16b, #6
-	WORD $0x6f0a06b5 // ushr v21.16b, v21.16b, #6
-	WORD $0x6f0a06f7 // ushr v23.16b, v23.16b, #6
-	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
-	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
-	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
-	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
-	WORD $0x4e602b02 // saddlp v2.4s, v24.8h
-	WORD $0x4e602b23 // saddlp v3.4s, v25.8h
-	WORD $0x0e2fc2b8 // smull v24.8h, v21.8b, v15.8b
-	WORD $0x0e2fc2f9 // smull v25.8h, v23.8b, v15.8b
-	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e602b0c // saddlp v12.4s, v24.8h
-	WORD $0x4e602b2d // saddlp v13.4s, v25.8h
-	FLDPQ 48(R4), (F20, F21)
-	FLDPQ 48(R5), (F22, F23)
-	WORD $0x6f0a0694 // ushr v20.16b, v20.16b, #6
-	WORD $0x6f0a06d6 // ushr v22.16b, v22.16b, #6
-	WORD $0x6f0a06b5 // ushr v21.16b, v21.16b, #6
-	WORD $0x6f0a06f7 // ushr v23.16b, v23.16b, #6
-	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
-	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
-	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
-	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
-	WORD $0x4e602b04 // saddlp v4.4s, v24.8h
-	WORD $0x4e602b25 // saddlp v5.4s, v25.8h
-	WORD $0x0e2fc2b8 // smull v24.8h, v21.8b, v15.8b
-	WORD $0x0e2fc2f9 // smull v25.8h, v23.8b, v15.8b
-	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e602b10 // saddlp v16.4s, v24.8h
-	WORD $0x4e602b31 // saddlp v17.4s, v25.8h
-	FLDPQ 48(R6), (F20, F21)
-	FLDPQ 48(R7), (F22, F23)
-	WORD $0x6f0a0694 // ushr v20.16b, v20.16b, #6
-	WORD $0x6f0a06d6 // ushr v22.16b, v22.16b, #6
-	WORD $0x6f0a06b5 // ushr v21.16b, v21.16b, #6
-	WORD $0x6f0a06f7 // ushr v23.16b, v23.16b, #6
-	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
-	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
-	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
-	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
-	WORD $0x4e602b06 // saddlp v6.4s, v24.8h
-	WORD $0x4e602b27 // saddlp v7.4s, v25.8h
-	WORD $0x0e2fc2b8 // smull v24.8h, v21.8b, v15.8b
-	WORD $0x0e2fc2f9 // smull v25.8h, v23.8b, v15.8b
-	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e602b1c // saddlp v28.4s, v24.8h
-	WORD $0x4e602b3d // saddlp v29.4s, v25.8h
-	FMOVS.P 4(R9), F18
-	VLD1R.P 4(R10), [V19.S4]
-	WORD $0x4f300674 // sshr v20.4s, v19.4s, #16
-	WORD $0x4f305673 // shl v19.4s, v19.4s, #16
-	WORD $0x4f300673 // sshr v19.4s, v19.4s, #16
-	WORD $0x4ea1bc15 // addp v21.4s, v0.4s, v1.4s
-	WORD $0x4ea3bc56 // addp v22.4s, v2.4s, v3.4s
-	WORD $0x4eb6beae // addp v14.4s, v21.4s, v22.4s
-	WORD $0x4ea5bc95 // addp v21.4s, v4.4s, v5.4s
-	WORD $0x4ea7bcd6 // addp v22.4s, v6.4s, v7.4s
-	WORD $0x4eb6beaf // addp v15.4s, v21.4s, v22.4s
-	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
-	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
-	FMOVD 176(R24), F24
-	FLDPQ 0(R24), (F26, F27)
-	WORD $0x0f08a718 // sshll v24.8h, v24.8b, #0
-	WORD $0x4f10a719 // sshll2 v25.4s, v24.8h, #0
-	WORD $0x0f10a718 // sshll v24.4s, v24.4h, #0
-	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
-	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
-	WORD $0x6e38df58 // fmul v24.4s, v26.4s, v24.4s
-	WORD $0x6e39df79 // fmul v25.4s, v27.4s, v25.4s
-	WORD $0x6e38ddce // fmul v14.4s, v14.4s, v24.4s
-	WORD $0x6e39ddef // fmul v15.4s, v15.4s, v25.4s
-	WORD $0x4f9291ce // fmul v14.4s, v14.4s, v18.s[0]
-	WORD $0x4f9291ef // fmul v15.4s, v15.4s, v18.s[0]
-	WORD $0x4e2ed508 // fadd v8.4s, v8.4s, v14.4s
-	WORD $0x4e2fd529 // fadd v9.4s, v9.4s, v15.4s
-	FMOVD 304(R24), F24
-	FLDPQ 32(R24), (F26, F27)
-	WORD $0x0f08a718 // sshll v24.8h, v24.8b, #0
-	WORD $0x4f10a719 // sshll2 v25.4s, v24.8h, #0
-	WORD $0x0f10a718 // sshll v24.4s, v24.4h, #0
-	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
-	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
-	WORD $0x6e38df58 // fmul v24.4s, v26.4s, v24.4s
-	WORD $0x6e39df79 // fmul v25.4s, v27.4s, v25.4s
-	WORD $0x4e21da76 // scvtf v22.4s, v19.4s
-	WORD $0x6e36df18 // fmul v24.4s, v24.4s, v22.4s
-	WORD $0x6e36df39 // fmul v25.4s, v25.4s, v22.4s
-	WORD $0x4f929318 // fmul v24.4s, v24.4s, v18.s[0]
-	WORD $0x4f929339 // fmul v25.4s, v25.4s, v18.s[0]
-	WORD $0x4eb8d508 // fsub v8.4s, v8.4s, v24.4s
-	WORD $0x4eb9d529 // fsub v9.4s, v9.4s, v25.4s
-	WORD $0x4eabbd55 // addp v21.4s, v10.4s, v11.4s
-	WORD $0x4eadbd96 // addp v22.4s, v12.4s, v13.4s
-	WORD $0x4eb6beae // addp v14.4s, v21.4s, v22.4s
-	WORD $0x4eb1be15 // addp v21.4s, v16.4s, v17.4s
-	WORD $0x4ebdbf96 // addp v22.4s, v28.4s, v29.4s
-	WORD $0x4eb6beaf // addp v15.4s, v21.4s, v22.4s
-	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
-	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
-	FMOVD 184(R24), F24
-	FLDPQ 0(R24), (F26, F27)
-	WORD $0x0f08a718 // sshll v24.8h, v24.8b, #0
-	WORD $0x4f10a719 // sshll2 v25.4s, v24.8h, #0
-	WORD $0x0f10a718 // sshll v24.4s, v24.4h, #0
-	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
-	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
-	WORD $0x6e38df58 // fmul v24.4s, v26.4s, v24.4s
-	WORD $0x6e39df79 // fmul v25.4s, v27.4s, v25.4s
-	WORD $0x6e38ddce // fmul v14.4s, v14.4s, v24.4s
-	WORD $0x6e39ddef // fmul v15.4s, v15.4s, v25.4s
-	WORD $0x4f9291ce // fmul v14.4s, v14.4s, v18.s[0]
-	WORD $0x4f9291ef // fmul v15.4s, v15.4s, v18.s[0]
-	WORD $0x4e2ed508 // fadd v8.4s, v8.4s, v14.4s
-	WORD $0x4e2fd529 // fadd v9.4s, v9.4s, v15.4s
-	FMOVD 312(R24), F24
-	FLDPQ 32(R24), (F26, F27)
-	WORD $0x0f08a718 // sshll v24.8h, v24.8b, #0
-	WORD $0x4f10a719 // sshll2 v25.4s, v24.8h, #0
-	WORD $0x0f10a718 // sshll v24.4s, v24.4h, #0
-	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
-	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
-	WORD $0x6e38df58 // fmul v24.4s, v26.4s, v24.4s
-	WORD $0x6e39df79 // fmul v25.4s, v27.4s, v25.4s
-	WORD $0x4e21da96 // scvtf v22.4s, v20.4s
-	WORD $0x6e36df18 // fmul v24.4s, v24.4s, v22.4s
-	WORD $0x6e36df39 // fmul v25.4s, v25.4s, v22.4s
-	WORD $0x4f929318 // fmul v24.4s, v24.4s, v18.s[0]
-	WORD $0x4f929339 // fmul v25.4s, v25.4s, v18.s[0]
-	WORD $0x4eb8d508 // fsub v8.4s, v8.4s, v24.4s
-	WORD $0x4eb9d529 // fsub v9.4s, v9.4s, v25.4s
-	ADD $84, R0, R0
-	ADD $84, R1, R1
 	ADD $84, R2, R2
 	ADD $84, R3, R3
+	WORD $0x4e602b0a // saddlp v10.4s, v24.8h
+	WORD $0x6f0a0694 // ushr v20.16b, v20.16b, #6
+	WORD $0x6f0a06b5 // ushr v21.16b, v21.16b, #6
+	WORD $0x6f0a06d6 // ushr v22.16b, v22.16b, #6
+	WORD $0x4e602b2b // saddlp v11.4s, v25.8h
+	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
+	WORD $0x6f0a06f7 // ushr v23.16b, v23.16b, #6
+	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
+	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
+	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
+	WORD $0x4e602b02 // saddlp v2.4s, v24.8h
+	WORD $0x0e2fc2b8 // smull v24.8h, v21.8b, v15.8b
+	WORD $0x4e602b23 // saddlp v3.4s, v25.8h
+	WORD $0x0e2fc2f9 // smull v25.8h, v23.8b, v15.8b
+	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
+	FLDPQ 48(R4), (F20, F21)
+	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
+	FLDPQ 48(R5), (F22, F23)
 	ADD $84, R4, R4
 	ADD $84, R5, R5
+	WORD $0x4e602b0c // saddlp v12.4s, v24.8h
+	WORD $0x6f0a0694 // ushr v20.16b, v20.16b, #6
+	WORD $0x6f0a06b5 // ushr v21.16b, v21.16b, #6
+	WORD $0x6f0a06d6 // ushr v22.16b, v22.16b, #6
+	WORD $0x4e602b2d // saddlp v13.4s, v25.8h
+	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
+	WORD $0x6f0a06f7 // ushr v23.16b, v23.16b, #6
+	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
+	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
+	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
+	WORD $0x4e602b04 // saddlp v4.4s, v24.8h
+	WORD $0x0e2fc2b8 // smull v24.8h, v21.8b, v15.8b
+	WORD $0x4e602b25 // saddlp v5.4s, v25.8h
+	WORD $0x0e2fc2f9 // smull v25.8h, v23.8b, v15.8b
+	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
+	FLDPQ 48(R6), (F20, F21)
+	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
+	FLDPQ 48(R7), (F22, F23)
 	ADD $84, R6, R6
 	ADD $84, R7, R7
+	WORD $0x4e602b10 // saddlp v16.4s, v24.8h
+	WORD $0x6f0a0694 // ushr v20.16b, v20.16b, #6
+	WORD $0x6f0a06b5 // ushr v21.16b, v21.16b, #6
+	WORD $0x6f0a06d6 // ushr v22.16b, v22.16b, #6
+	WORD $0x4e602b31 // saddlp v17.4s, v25.8h
+	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
+	WORD $0x6f0a06f7 // ushr v23.16b, v23.16b, #6
+	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
+	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
+	WORD $0x4f300674 // sshr v20.4s, v19.4s, #16
+	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
+	WORD $0x4ea3bc56 // addp v22.4s, v2.4s, v3.4s
+	WORD $0x4f305673 // shl v19.4s, v19.4s, #16
+	WORD $0x4e602b06 // saddlp v6.4s, v24.8h
+	WORD $0x0e2fc2b8 // smull v24.8h, v21.8b, v15.8b
+	WORD $0x4e602b27 // saddlp v7.4s, v25.8h
+	WORD $0x0e2fc2f9 // smull v25.8h, v23.8b, v15.8b
+	WORD $0x4f300673 // sshr v19.4s, v19.4s, #16
+	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
+	WORD $0x4ea1bc15 // addp v21.4s, v0.4s, v1.4s
+	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
+	WORD $0x4eb6beae // addp v14.4s, v21.4s, v22.4s
+	WORD $0x4ea5bc95 // addp v21.4s, v4.4s, v5.4s
+	WORD $0x4e602b1c // saddlp v28.4s, v24.8h
+	FMOVD 176(R24), F24
+	WORD $0x4e602b3d // saddlp v29.4s, v25.8h
+	WORD $0x4ea7bcd6 // addp v22.4s, v6.4s, v7.4s
+	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
+	WORD $0x4eb6beaf // addp v15.4s, v21.4s, v22.4s
+	WORD $0x4e21da76 // scvtf v22.4s, v19.4s
+	WORD $0x0f08a718 // sshll v24.8h, v24.8b, #0
+	WORD $0x4eabbd55 // addp v21.4s, v10.4s, v11.4s
+	WORD $0x4f10a719 // sshll2 v25.4s, v24.8h, #0
+	WORD $0x0f10a718 // sshll v24.4s, v24.4h, #0
+	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
+	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
+	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
+	WORD $0x6e38df58 // fmul v24.4s, v26.4s, v24.4s
+	WORD $0x6e39df79 // fmul v25.4s, v27.4s, v25.4s
+	FLDPQ 32(R24), (F26, F27)
+	WORD $0x6e38ddce // fmul v14.4s, v14.4s, v24.4s
+	FMOVD 304(R24), F24
+	WORD $0x6e39ddef // fmul v15.4s, v15.4s, v25.4s
+	WORD $0x4f9291ce // fmul v14.4s, v14.4s, v18.s[0]
+	WORD $0x0f08a718 // sshll v24.8h, v24.8b, #0
+	WORD $0x4f9291ef // fmul v15.4s, v15.4s, v18.s[0]
+	WORD $0x4f10a719 // sshll2 v25.4s, v24.8h, #0
+	WORD $0x0f10a718 // sshll v24.4s, v24.4h, #0
+	WORD $0x4e2ed508 // fadd v8.4s, v8.4s, v14.4s
+	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
+	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
+	WORD $0x4e2fd529 // fadd v9.4s, v9.4s, v15.4s
+	WORD $0x6e38df58 // fmul v24.4s, v26.4s, v24.4s
+	WORD $0x6e39df79 // fmul v25.4s, v27.4s, v25.4s
+	FLDPQ 0(R24), (F26, F27)
+	WORD $0x6e36df18 // fmul v24.4s, v24.4s, v22.4s
+	WORD $0x6e36df39 // fmul v25.4s, v25.4s, v22.4s
+	WORD $0x4eadbd96 // addp v22.4s, v12.4s, v13.4s
+	WORD $0x4f929318 // fmul v24.4s, v24.4s, v18.s[0]
+	WORD $0x4f929339 // fmul v25.4s, v25.4s, v18.s[0]
+	WORD $0x4eb6beae // addp v14.4s, v21.4s, v22.4s
+	WORD $0x4eb1be15 // addp v21.4s, v16.4s, v17.4s
+	WORD $0x4ebdbf96 // addp v22.4s, v28.4s, v29.4s
+	WORD $0x4eb8d508 // fsub v8.4s, v8.4s, v24.4s
+	FMOVD 184(R24), F24
+	WORD $0x4eb9d529 // fsub v9.4s, v9.4s, v25.4s
+	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
+	WORD $0x4eb6beaf // addp v15.4s, v21.4s, v22.4s
+	WORD $0x4e21da96 // scvtf v22.4s, v20.4s
+	WORD $0x0f08a718 // sshll v24.8h, v24.8b, #0
+	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
+	WORD $0x4f10a719 // sshll2 v25.4s, v24.8h, #0
+	WORD $0x0f10a718 // sshll v24.4s, v24.4h, #0
+	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
+	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
+	WORD $0x6e38df58 // fmul v24.4s, v26.4s, v24.4s
+	WORD $0x6e39df79 // fmul v25.4s, v27.4s, v25.4s
+	FLDPQ 32(R24), (F26, F27)
+	WORD $0x6e38ddce // fmul v14.4s, v14.4s, v24.4s
+	FMOVD 312(R24), F24
+	WORD $0x6e39ddef // fmul v15.4s, v15.4s, v25.4s
+	WORD $0x4f9291ce // fmul v14.4s, v14.4s, v18.s[0]
+	WORD $0x0f08a718 // sshll v24.8h, v24.8b, #0
+	WORD $0x4f9291ef // fmul v15.4s, v15.4s, v18.s[0]
+	WORD $0x4f10a719 // sshll2 v25.4s, v24.8h, #0
+	WORD $0x0f10a718 // sshll v24.4s, v24.4h, #0
+	WORD $0x4e2ed508 // fadd v8.4s, v8.4s, v14.4s
+	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
+	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
+	WORD $0x4e2fd529 // fadd v9.4s, v9.4s, v15.4s
+	WORD $0x6e38df58 // fmul v24.4s, v26.4s, v24.4s
+	WORD $0x6e39df79 // fmul v25.4s, v27.4s, v25.4s
+	WORD $0x6e36df18 // fmul v24.4s, v24.4s, v22.4s
+	WORD $0x6e36df39 // fmul v25.4s, v25.4s, v22.4s
+	WORD $0x4f929318 // fmul v24.4s, v24.4s, v18.s[0]
+	WORD $0x4f929339 // fmul v25.4s, v25.4s, v18.s[0]
+	WORD $0x4eb8d508 // fsub v8.4s, v8.4s, v24.4s
+	WORD $0x4eb9d529 // fsub v9.4s, v9.4s, v25.4s
 	SUBS $1, R11, R11
 	BNE blockQ2_KNEON
 	FSTPQ.P (F8, F9), 32(R13)
@@ -5517,1593 +5517,1593 @@ groupQ3_KNEON:
 	MOVD R21, R11
 
 blockQ3_KNEON:
+	MOVD $three<>(SB), R23
+	FMOVQ 94(R0), F0
+	FLDPQ 0(R23), (F26, F27)
+	WORD $0x4f00e5f8 // movi v24.16b, #15
+	FLDPQ 32(R23), (F28, F29)
+	WORD $0x4f00e479 // movi v25.16b, #3
+	FMOVQ 94(R1), F1
+	WORD $0x4f01e417 // movi v23.16b, #32
+	FMOVQ 94(R2), F2
+	ADD $108, R0, R23
+	FMOVQ 94(R3), F3
+	WORD $0x4e1a0010 // tbl v16.16b, { v0.16b }, v26.16b
+	FMOVQ 94(R4), F4
+	WORD $0x4e1c0011 // tbl v17.16b, { v0.16b }, v28.16b
+	FMOVQ 94(R5), F5
+	FMOVQ 94(R6), F6
+	WORD $0x6e3b4610 // ushl v16.16b, v16.16b, v27.16b
+	FMOVQ 94(R7), F7
+	WORD $0x6e3d4631 // ushl v17.16b, v17.16b, v29.16b
+	FLDPQ.P 32(R8), (F14, F15)
 	PRFM 0(R12), PLDL2KEEP
 	PRFM 64(R12), PLDL2KEEP
+	WORD $0x4e381e10 // and v16.16b, v16.16b, v24.16b
 	PRFM 128(R12), PLDL2KEEP
+	WORD $0x4e391e31 // and v17.16b, v17.16b, v25.16b
 	PRFM 192(R12), PLDL2KEEP
 	PRFM 256(R12), PLDL2KEEP
+	WORD $0x6f0c5630 // sli v16.16b, v17.16b, #4
+	WORD $0x4e1c0031 // tbl v17.16b, { v1.16b }, v28.16b
 	PRFM 320(R12), PLDL2KEEP
+	WORD $0x6e378600 // sub v0.16b, v16.16b, v23.16b
+	WORD $0x4e1a0030 // tbl v16.16b, { v1.16b }, v26.16b
+	WORD $0x6e3d4631 // ushl v17.16b, v17.16b, v29.16b
 	PRFM 384(R12), PLDL2KEEP
 	PRFM 448(R12), PLDL2KEEP
+	WORD $0x6e3b4610 // ushl v16.16b, v16.16b, v27.16b
 	PRFM 512(R12), PLDL2KEEP
 	PRFM 576(R12), PLDL2KEEP
+	WORD $0x4e391e31 // and v17.16b, v17.16b, v25.16b
 	PRFM 640(R12), PLDL2KEEP
 	PRFM 704(R12), PLDL2KEEP
+	WORD $0x4e381e10 // and v16.16b, v16.16b, v24.16b
 	PRFM 768(R12), PLDL2KEEP
 	ADD $880, R12, R12
-	MOVD $three<>(SB), R23
-	FLDPQ 0(R23), (F26, F27)
-	FLDPQ 32(R23), (F28, F29)
-	WORD $0x4f00e5f8 // movi v24.16b, #15
-	WORD $0x4f00e479 // movi v25.16b, #3
-	WORD $0x4f01e417 // movi v23.16b, #32
-	FMOVQ 94(R0), F0
-	WORD $0x4e1a0010 // tbl v16.16b, { v0.16b }, v26.16b
-	WORD $0x4e1c0011 // tbl v17.16b, { v0.16b }, v28.16b
-	WORD $0x6e3b4610 // ushl v16.16b, v16.16b, v27.16b
-	WORD $0x6e3d4631 // ushl v17.16b, v17.16b, v29.16b
-	WORD $0x4e381e10 // and v16.16b, v16.16b, v24.16b
-	WORD $0x4e391e31 // and v17.16b, v17.16b, v25.16b
 	WORD $0x6f0c5630 // sli v16.16b, v17.16b, #4
-	WORD $0x6e378600 // sub v0.16b, v16.16b, v23.16b
-	FMOVQ 94(R1), F1
-	WORD $0x4e1a0030 // tbl v16.16b, { v1.16b }, v26.16b
-	WORD $0x4e1c0031 // tbl v17.16b, { v1.16b }, v28.16b
-	WORD $0x6e3b4610 // ushl v16.16b, v16.16b, v27.16b
-	WORD $0x6e3d4631 // ushl v17.16b, v17.16b, v29.16b
-	WORD $0x4e381e10 // and v16.16b, v16.16b, v24.16b
-	WORD $0x4e391e31 // and v17.16b, v17.16b, v25.16b
-	WORD $0x6f0c5630 // sli v16.16b, v17.16b, #4
-	WORD $0x6e378601 // sub v1.16b, v16.16b, v23.16b
-	FMOVQ 94(R2), F2
-	WORD $0x4e1a0050 // tbl v16.16b, { v2.16b }, v26.16b
 	WORD $0x4e1c0051 // tbl v17.16b, { v2.16b }, v28.16b
-	WORD $0x6e3b4610 // ushl v16.16b, v16.16b, v27.16b
+	WORD $0x6e378601 // sub v1.16b, v16.16b, v23.16b
+	WORD $0x4e1a0050 // tbl v16.16b, { v2.16b }, v26.16b
 	WORD $0x6e3d4631 // ushl v17.16b, v17.16b, v29.16b
-	WORD $0x4e381e10 // and v16.16b, v16.16b, v24.16b
+	WORD $0x6e3b4610 // ushl v16.16b, v16.16b, v27.16b
 	WORD $0x4e391e31 // and v17.16b, v17.16b, v25.16b
+	WORD $0x4e381e10 // and v16.16b, v16.16b, v24.16b
 	WORD $0x6f0c5630 // sli v16.16b, v17.16b, #4
-	WORD $0x6e378602 // sub v2.16b, v16.16b, v23.16b
-	FMOVQ 94(R3), F3
-	WORD $0x4e1a0070 // tbl v16.16b, { v3.16b }, v26.16b
 	WORD $0x4e1c0071 // tbl v17.16b, { v3.16b }, v28.16b
-	WORD $0x6e3b4610 // ushl v16.16b, v16.16b, v27.16b
+	WORD $0x6e378602 // sub v2.16b, v16.16b, v23.16b
+	WORD $0x4e1a0070 // tbl v16.16b, { v3.16b }, v26.16b
 	WORD $0x6e3d4631 // ushl v17.16b, v17.16b, v29.16b
-	WORD $0x4e381e10 // and v16.16b, v16.16b, v24.16b
+	WORD $0x6e3b4610 // ushl v16.16b, v16.16b, v27.16b
 	WORD $0x4e391e31 // and v17.16b, v17.16b, v25.16b
+	WORD $0x4e381e10 // and v16.16b, v16.16b, v24.16b
 	WORD $0x6f0c5630 // sli v16.16b, v17.16b, #4
-	WORD $0x6e378603 // sub v3.16b, v16.16b, v23.16b
-	FMOVQ 94(R4), F4
-	WORD $0x4e1a0090 // tbl v16.16b, { v4.16b }, v26.16b
 	WORD $0x4e1c0091 // tbl v17.16b, { v4.16b }, v28.16b
-	WORD $0x6e3b4610 // ushl v16.16b, v16.16b, v27.16b
+	WORD $0x6e378603 // sub v3.16b, v16.16b, v23.16b
+	WORD $0x4e1a0090 // tbl v16.16b, { v4.16b }, v26.16b
 	WORD $0x6e3d4631 // ushl v17.16b, v17.16b, v29.16b
-	WORD $0x4e381e10 // and v16.16b, v16.16b, v24.16b
+	WORD $0x6e3b4610 // ushl v16.16b, v16.16b, v27.16b
 	WORD $0x4e391e31 // and v17.16b, v17.16b, v25.16b
+	WORD $0x4e381e10 // and v16.16b, v16.16b, v24.16b
 	WORD $0x6f0c5630 // sli v16.16b, v17.16b, #4
-	WORD $0x6e378604 // sub v4.16b, v16.16b, v23.16b
-	FMOVQ 94(R5), F5
-	WORD $0x4e1a00b0 // tbl v16.16b, { v5.16b }, v26.16b
 	WORD $0x4e1c00b1 // tbl v17.16b, { v5.16b }, v28.16b
-	WORD $0x6e3b4610 // ushl v16.16b, v16.16b, v27.16b
+	WORD $0x6e378604 // sub v4.16b, v16.16b, v23.16b
+	WORD $0x4e1a00b0 // tbl v16.16b, { v5.16b }, v26.16b
 	WORD $0x6e3d4631 // ushl v17.16b, v17.16b, v29.16b
-	WORD $0x4e381e10 // and v16.16b, v16.16b, v24.16b
+	WORD $0x6e3b4610 // ushl v16.16b, v16.16b, v27.16b
 	WORD $0x4e391e31 // and v17.16b, v17.16b, v25.16b
+	WORD $0x4e381e10 // and v16.16b, v16.16b, v24.16b
 	WORD $0x6f0c5630 // sli v16.16b, v17.16b, #4
-	WORD $0x6e378605 // sub v5.16b, v16.16b, v23.16b
-	FMOVQ 94(R6), F6
-	WORD $0x4e1a00d0 // tbl v16.16b, { v6.16b }, v26.16b
 	WORD $0x4e1c00d1 // tbl v17.16b, { v6.16b }, v28.16b
-	WORD $0x6e3b4610 // ushl v16.16b, v16.16b, v27.16b
+	WORD $0x6e378605 // sub v5.16b, v16.16b, v23.16b
+	WORD $0x4e1a00d0 // tbl v16.16b, { v6.16b }, v26.16b
 	WORD $0x6e3d4631 // ushl v17.16b, v17.16b, v29.16b
-	WORD $0x4e381e10 // and v16.16b, v16.16b, v24.16b
-	WORD $0x4e391e31 // and v17.16b, v17.16b, v25.16b
-	WORD $0x6f0c5630 // sli v16.16b, v17.16b, #4
-	WORD $0x6e378606 // sub v6.16b, v16.16b, v23.16b
-	FMOVQ 94(R7), F7
-	WORD $0x4e1a00f0 // tbl v16.16b, { v7.16b }, v26.16b
-	WORD $0x4e1c00f1 // tbl v17.16b, { v7.16b }, v28.16b
-	WORD $0x6e3b4610 // ushl v16.16b, v16.16b, v27.16b
-	WORD $0x6e3d4631 // ushl v17.16b, v17.16b, v29.16b
-	WORD $0x4e381e10 // and v16.16b, v16.16b, v24.16b
-	WORD $0x4e391e31 // and v17.16b, v17.16b, v25.16b
-	WORD $0x6f0c5630 // sli v16.16b, v17.16b, #4
-	WORD $0x6e378607 // sub v7.16b, v16.16b, v23.16b
-	WORD $0x4e043810 // zip1 v16.16b, v0.16b, v4.16b
-	WORD $0x4e047811 // zip2 v17.16b, v0.16b, v4.16b
 	WORD $0x4e053832 // zip1 v18.16b, v1.16b, v5.16b
 	WORD $0x4e057833 // zip2 v19.16b, v1.16b, v5.16b
+	WORD $0x6e3b4610 // ushl v16.16b, v16.16b, v27.16b
+	WORD $0x4e391e31 // and v17.16b, v17.16b, v25.16b
+	WORD $0x4e381e10 // and v16.16b, v16.16b, v24.16b
+	WORD $0x6f0c5630 // sli v16.16b, v17.16b, #4
+	WORD $0x4e1c00f1 // tbl v17.16b, { v7.16b }, v28.16b
+	WORD $0x6e378606 // sub v6.16b, v16.16b, v23.16b
+	WORD $0x4e1a00f0 // tbl v16.16b, { v7.16b }, v26.16b
+	VLD1 (R23), V26.H[0]
+	ADD $108, R1, R23
+	WORD $0x6e3d4631 // ushl v17.16b, v17.16b, v29.16b
 	WORD $0x4e063854 // zip1 v20.16b, v2.16b, v6.16b
+	WORD $0x6e3b4610 // ushl v16.16b, v16.16b, v27.16b
 	WORD $0x4e067855 // zip2 v21.16b, v2.16b, v6.16b
+	VLD1 (R23), V26.H[1]
+	ADD $108, R2, R23
+	WORD $0x4e381e10 // and v16.16b, v16.16b, v24.16b
+	WORD $0x4e391e31 // and v17.16b, v17.16b, v25.16b
+	FLDPQ 0(R1), (F25, F27)
+	WORD $0x6f0c5630 // sli v16.16b, v17.16b, #4
+	WORD $0x4e047811 // zip2 v17.16b, v0.16b, v4.16b
+	VLD1 (R23), V26.H[2]
+	ADD $108, R3, R23
+	WORD $0x6e378607 // sub v7.16b, v16.16b, v23.16b
+	WORD $0x4e043810 // zip1 v16.16b, v0.16b, v4.16b
+	WORD $0x4e153a22 // zip1 v2.16b, v17.16b, v21.16b
 	WORD $0x4e073876 // zip1 v22.16b, v3.16b, v7.16b
 	WORD $0x4e077877 // zip2 v23.16b, v3.16b, v7.16b
 	WORD $0x4e143a00 // zip1 v0.16b, v16.16b, v20.16b
 	WORD $0x4e147a01 // zip2 v1.16b, v16.16b, v20.16b
-	WORD $0x4e153a22 // zip1 v2.16b, v17.16b, v21.16b
-	WORD $0x4e157a23 // zip2 v3.16b, v17.16b, v21.16b
+	VLD1 (R23), V26.H[3]
+	ADD $108, R4, R23
 	WORD $0x4e163a44 // zip1 v4.16b, v18.16b, v22.16b
 	WORD $0x4e167a45 // zip2 v5.16b, v18.16b, v22.16b
+	WORD $0x4e157a23 // zip2 v3.16b, v17.16b, v21.16b
 	WORD $0x4e173a66 // zip1 v6.16b, v19.16b, v23.16b
-	WORD $0x4e177a67 // zip2 v7.16b, v19.16b, v23.16b
 	WORD $0x4e043810 // zip1 v16.16b, v0.16b, v4.16b
 	WORD $0x4e047811 // zip2 v17.16b, v0.16b, v4.16b
+	WORD $0x4e177a67 // zip2 v7.16b, v19.16b, v23.16b
 	WORD $0x4e053832 // zip1 v18.16b, v1.16b, v5.16b
+	VLD1 (R23), V26.H[4]
+	ADD $108, R5, R23
 	WORD $0x4e057833 // zip2 v19.16b, v1.16b, v5.16b
 	WORD $0x4e063854 // zip1 v20.16b, v2.16b, v6.16b
 	WORD $0x4e067855 // zip2 v21.16b, v2.16b, v6.16b
-	WORD $0x4e073876 // zip1 v22.16b, v3.16b, v7.16b
-	WORD $0x4e077877 // zip2 v23.16b, v3.16b, v7.16b
 	FSTPQ (F16, F17), 64(R24)
 	FSTPQ (F18, F19), 96(R24)
+	WORD $0x4e073876 // zip1 v22.16b, v3.16b, v7.16b
 	FSTPQ (F20, F21), 128(R24)
-	FSTPQ (F22, F23), 160(R24)
-	ADD $108, R0, R23
-	VLD1 (R23), V26.H[0]
-	ADD $108, R1, R23
-	VLD1 (R23), V26.H[1]
-	ADD $108, R2, R23
-	VLD1 (R23), V26.H[2]
-	ADD $108, R3, R23
-	VLD1 (R23), V26.H[3]
-	ADD $108, R4, R23
-	VLD1 (R23), V26.H[4]
-	ADD $108, R5, R23
+	WORD $0x4e077877 // zip2 v23.16b, v3.16b, v7.16b
 	VLD1 (R23), V26.H[5]
 	ADD $108, R6, R23
+	FLDPQ 32(R0), (F20, F21)
+	FSTPQ (F22, F23), 160(R24)
+	FLDPQ 32(R1), (F22, F23)
+	VLD1R.P 4(R10), [V19.S4]
 	VLD1 (R23), V26.H[6]
 	ADD $108, R7, R23
+	FMOVS.P 4(R9), F18
+	WORD $0x6f0a5736 // sli v22.16b, v25.16b, #2
+	WORD $0x6f0a5777 // sli v23.16b, v27.16b, #2
 	VLD1 (R23), V26.H[7]
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
+	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
 	WORD $0x0e217b40 // fcvtl v0.4s, v26.4h
 	WORD $0x4e217b41 // fcvtl2 v1.4s, v26.8h
+	FLDPQ 0(R0), (F24, F26)
+	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
 	FSTPQ (F0, F1), 0(R24)
-	FLDPQ.P 32(R8), (F14, F15)
-	FLDPQ 32(R0), (F20, F21)
-	FLDPQ 32(R1), (F22, F23)
-	FLDPQ 0(R0), (F24, F26)
-	FLDPQ 0(R1), (F25, F27)
-	WORD $0x6f0a5714 // sli v20.16b, v24.16b, #2
-	WORD $0x6f0a5736 // sli v22.16b, v25.16b, #2
-	WORD $0x6f0a5755 // sli v21.16b, v26.16b, #2
-	WORD $0x6f0a5777 // sli v23.16b, v27.16b, #2
-	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
-	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
-	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
-	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
-	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
-	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
-	WORD $0x4e602b00 // saddlp v0.4s, v24.8h
 	WORD $0x4e602b21 // saddlp v1.4s, v25.8h
-	WORD $0x0e2fc2b8 // smull v24.8h, v21.8b, v15.8b
 	WORD $0x0e2fc2f9 // smull v25.8h, v23.8b, v15.8b
-	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
+	WORD $0x6f0a5714 // sli v20.16b, v24.16b, #2
+	WORD $0x6f0a5755 // sli v21.16b, v26.16b, #2
+	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
 	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e602b0a // saddlp v10.4s, v24.8h
-	WORD $0x4e602b2b // saddlp v11.4s, v25.8h
-	FLDPQ 32(R2), (F20, F21)
 	FLDPQ 32(R3), (F22, F23)
-	FLDPQ 0(R2), (F24, F26)
+	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
+	WORD $0x4e602b2b // saddlp v11.4s, v25.8h
 	FLDPQ 0(R3), (F25, F27)
-	WORD $0x6f0a5714 // sli v20.16b, v24.16b, #2
-	WORD $0x6f0a5736 // sli v22.16b, v25.16b, #2
-	WORD $0x6f0a5755 // sli v21.16b, v26.16b, #2
-	WORD $0x6f0a5777 // sli v23.16b, v27.16b, #2
-	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
-	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
-	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
-	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
 	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
+	WORD $0x4e602b00 // saddlp v0.4s, v24.8h
+	WORD $0x0e2fc2b8 // smull v24.8h, v21.8b, v15.8b
+	WORD $0x6f0a5736 // sli v22.16b, v25.16b, #2
+	WORD $0x6f0a5777 // sli v23.16b, v27.16b, #2
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
+	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
+	FLDPQ 32(R2), (F20, F21)
+	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
+	WORD $0x4e602b0a // saddlp v10.4s, v24.8h
+	FLDPQ 0(R2), (F24, F26)
 	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
-	WORD $0x4e602b02 // saddlp v2.4s, v24.8h
+	WORD $0x6f0a5714 // sli v20.16b, v24.16b, #2
+	WORD $0x6f0a5755 // sli v21.16b, v26.16b, #2
 	WORD $0x4e602b23 // saddlp v3.4s, v25.8h
-	WORD $0x0e2fc2b8 // smull v24.8h, v21.8b, v15.8b
 	WORD $0x0e2fc2f9 // smull v25.8h, v23.8b, v15.8b
-	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
+	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
+	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
 	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e602b0c // saddlp v12.4s, v24.8h
-	WORD $0x4e602b2d // saddlp v13.4s, v25.8h
-	FLDPQ 32(R4), (F20, F21)
 	FLDPQ 32(R5), (F22, F23)
-	FLDPQ 0(R4), (F24, F26)
+	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
+	WORD $0x4e602b2d // saddlp v13.4s, v25.8h
 	FLDPQ 0(R5), (F25, F27)
-	WORD $0x6f0a5714 // sli v20.16b, v24.16b, #2
+	WORD $0x4e602b02 // saddlp v2.4s, v24.8h
+	WORD $0x0e2fc2b8 // smull v24.8h, v21.8b, v15.8b
 	WORD $0x6f0a5736 // sli v22.16b, v25.16b, #2
-	WORD $0x6f0a5755 // sli v21.16b, v26.16b, #2
 	WORD $0x6f0a5777 // sli v23.16b, v27.16b, #2
-	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
+	FLDPQ 32(R4), (F20, F21)
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
 	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
-	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
 	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
-	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
+	WORD $0x4e602b0c // saddlp v12.4s, v24.8h
+	FLDPQ 0(R4), (F24, F26)
 	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
-	WORD $0x4e602b04 // saddlp v4.4s, v24.8h
+	WORD $0x6f0a5714 // sli v20.16b, v24.16b, #2
+	WORD $0x6f0a5755 // sli v21.16b, v26.16b, #2
+	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
 	WORD $0x4e602b25 // saddlp v5.4s, v25.8h
-	WORD $0x0e2fc2b8 // smull v24.8h, v21.8b, v15.8b
 	WORD $0x0e2fc2f9 // smull v25.8h, v23.8b, v15.8b
-	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e602b10 // saddlp v16.4s, v24.8h
-	WORD $0x4e602b31 // saddlp v17.4s, v25.8h
-	FLDPQ 32(R6), (F20, F21)
-	FLDPQ 32(R7), (F22, F23)
-	FLDPQ 0(R6), (F24, F26)
-	FLDPQ 0(R7), (F25, F27)
-	WORD $0x6f0a5714 // sli v20.16b, v24.16b, #2
-	WORD $0x6f0a5736 // sli v22.16b, v25.16b, #2
-	WORD $0x6f0a5755 // sli v21.16b, v26.16b, #2
-	WORD $0x6f0a5777 // sli v23.16b, v27.16b, #2
-	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
-	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
 	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
-	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
-	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
-	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
-	WORD $0x4e602b06 // saddlp v6.4s, v24.8h
-	WORD $0x4e602b27 // saddlp v7.4s, v25.8h
-	WORD $0x0e2fc2b8 // smull v24.8h, v21.8b, v15.8b
-	WORD $0x0e2fc2f9 // smull v25.8h, v23.8b, v15.8b
-	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
 	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e602b1c // saddlp v28.4s, v24.8h
-	WORD $0x4e602b3d // saddlp v29.4s, v25.8h
-	FMOVS.P 4(R9), F18
-	VLD1R.P 4(R10), [V19.S4]
+	FLDPQ 32(R7), (F22, F23)
+	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
+	WORD $0x4e602b31 // saddlp v17.4s, v25.8h
+	FLDPQ 0(R7), (F25, F27)
+	WORD $0x4e602b04 // saddlp v4.4s, v24.8h
+	WORD $0x0e2fc2b8 // smull v24.8h, v21.8b, v15.8b
+	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
+	FLDPQ 32(R6), (F20, F21)
+	WORD $0x6f0a5736 // sli v22.16b, v25.16b, #2
+	WORD $0x6f0a5777 // sli v23.16b, v27.16b, #2
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
+	WORD $0x4e602b10 // saddlp v16.4s, v24.8h
+	FLDPQ 0(R6), (F24, F26)
+	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
+	WORD $0x6f0a5714 // sli v20.16b, v24.16b, #2
+	WORD $0x6f0a5755 // sli v21.16b, v26.16b, #2
+	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
+	WORD $0x4ea3bc56 // addp v22.4s, v2.4s, v3.4s
+	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
+	FLDPQ 0(R24), (F26, F27)
+	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
+	WORD $0x4e602b27 // saddlp v7.4s, v25.8h
+	WORD $0x0e2fc2f9 // smull v25.8h, v23.8b, v15.8b
+	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
 	WORD $0x4f300674 // sshr v20.4s, v19.4s, #16
+	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
 	WORD $0x4f305673 // shl v19.4s, v19.4s, #16
 	WORD $0x4f300673 // sshr v19.4s, v19.4s, #16
+	WORD $0x4e602b06 // saddlp v6.4s, v24.8h
+	WORD $0x0e2fc2b8 // smull v24.8h, v21.8b, v15.8b
+	WORD $0x4e602b3d // saddlp v29.4s, v25.8h
+	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
 	WORD $0x4ea1bc15 // addp v21.4s, v0.4s, v1.4s
-	WORD $0x4ea3bc56 // addp v22.4s, v2.4s, v3.4s
 	WORD $0x4eb6beae // addp v14.4s, v21.4s, v22.4s
 	WORD $0x4ea5bc95 // addp v21.4s, v4.4s, v5.4s
-	WORD $0x4ea7bcd6 // addp v22.4s, v6.4s, v7.4s
-	WORD $0x4eb6beaf // addp v15.4s, v21.4s, v22.4s
-	WORD $0x4f225676 // shl v22.4s, v19.4s, #2
-	WORD $0x6eb685ce // sub v14.4s, v14.4s, v22.4s
-	WORD $0x6eb685ef // sub v15.4s, v15.4s, v22.4s
-	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
-	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
+	WORD $0x4e602b1c // saddlp v28.4s, v24.8h
 	FMOVD 64(R24), F24
-	FLDPQ 0(R24), (F26, F27)
+	WORD $0x4ea7bcd6 // addp v22.4s, v6.4s, v7.4s
+	WORD $0x4eb6beaf // addp v15.4s, v21.4s, v22.4s
+	WORD $0x4f225676 // shl v22.4s, v19.4s, #2
 	WORD $0x0f08a718 // sshll v24.8h, v24.8b, #0
+	WORD $0x4eabbd55 // addp v21.4s, v10.4s, v11.4s
+	WORD $0x6eb685ce // sub v14.4s, v14.4s, v22.4s
+	VLD1R.P 4(R10), [V19.S4]
 	WORD $0x4f10a719 // sshll2 v25.4s, v24.8h, #0
 	WORD $0x0f10a718 // sshll v24.4s, v24.4h, #0
+	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
+	WORD $0x6eb685ef // sub v15.4s, v15.4s, v22.4s
 	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
 	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
+	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
+	WORD $0x4eadbd96 // addp v22.4s, v12.4s, v13.4s
 	WORD $0x6e38df58 // fmul v24.4s, v26.4s, v24.4s
 	WORD $0x6e39df79 // fmul v25.4s, v27.4s, v25.4s
+	FLDPQ 0(R24), (F26, F27)
 	WORD $0x6e38ddce // fmul v14.4s, v14.4s, v24.4s
 	WORD $0x6e39ddef // fmul v15.4s, v15.4s, v25.4s
-	WORD $0x4f9291ce // fmul v14.4s, v14.4s, v18.s[0]
-	WORD $0x4f9291ef // fmul v15.4s, v15.4s, v18.s[0]
-	WORD $0x4e2ed508 // fadd v8.4s, v8.4s, v14.4s
-	WORD $0x4e2fd529 // fadd v9.4s, v9.4s, v15.4s
-	WORD $0x4eabbd55 // addp v21.4s, v10.4s, v11.4s
-	WORD $0x4eadbd96 // addp v22.4s, v12.4s, v13.4s
-	WORD $0x4eb6beae // addp v14.4s, v21.4s, v22.4s
-	WORD $0x4eb1be15 // addp v21.4s, v16.4s, v17.4s
-	WORD $0x4ebdbf96 // addp v22.4s, v28.4s, v29.4s
-	WORD $0x4eb6beaf // addp v15.4s, v21.4s, v22.4s
-	WORD $0x4f225696 // shl v22.4s, v20.4s, #2
-	WORD $0x6eb685ce // sub v14.4s, v14.4s, v22.4s
-	WORD $0x6eb685ef // sub v15.4s, v15.4s, v22.4s
-	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
-	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
 	FMOVD 72(R24), F24
-	FLDPQ 0(R24), (F26, F27)
-	WORD $0x0f08a718 // sshll v24.8h, v24.8b, #0
-	WORD $0x4f10a719 // sshll2 v25.4s, v24.8h, #0
-	WORD $0x0f10a718 // sshll v24.4s, v24.4h, #0
-	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
-	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
-	WORD $0x6e38df58 // fmul v24.4s, v26.4s, v24.4s
-	WORD $0x6e39df79 // fmul v25.4s, v27.4s, v25.4s
-	WORD $0x6e38ddce // fmul v14.4s, v14.4s, v24.4s
-	WORD $0x6e39ddef // fmul v15.4s, v15.4s, v25.4s
 	WORD $0x4f9291ce // fmul v14.4s, v14.4s, v18.s[0]
 	WORD $0x4f9291ef // fmul v15.4s, v15.4s, v18.s[0]
+	WORD $0x0f08a718 // sshll v24.8h, v24.8b, #0
 	WORD $0x4e2ed508 // fadd v8.4s, v8.4s, v14.4s
+	WORD $0x4eb6beae // addp v14.4s, v21.4s, v22.4s
+	WORD $0x4eb1be15 // addp v21.4s, v16.4s, v17.4s
+	WORD $0x4ebdbf96 // addp v22.4s, v28.4s, v29.4s
+	WORD $0x4f10a719 // sshll2 v25.4s, v24.8h, #0
+	WORD $0x0f10a718 // sshll v24.4s, v24.4h, #0
 	WORD $0x4e2fd529 // fadd v9.4s, v9.4s, v15.4s
-	FLDPQ.P 32(R8), (F14, F15)
+	WORD $0x4eb6beaf // addp v15.4s, v21.4s, v22.4s
+	WORD $0x4f225696 // shl v22.4s, v20.4s, #2
+	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
+	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
+	WORD $0x6eb685ce // sub v14.4s, v14.4s, v22.4s
 	FLDPQ 32(R0), (F20, F21)
+	WORD $0x6eb685ef // sub v15.4s, v15.4s, v22.4s
 	FLDPQ 32(R1), (F22, F23)
-	FLDPQ 0(R0), (F24, F26)
-	FLDPQ 0(R1), (F25, F27)
+	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
+	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
+	WORD $0x6e38df58 // fmul v24.4s, v26.4s, v24.4s
+	WORD $0x6e39df79 // fmul v25.4s, v27.4s, v25.4s
 	WORD $0x6f0e0694 // ushr v20.16b, v20.16b, #2
-	WORD $0x6f0e06d6 // ushr v22.16b, v22.16b, #2
 	WORD $0x6f0e06b5 // ushr v21.16b, v21.16b, #2
+	WORD $0x6f0e06d6 // ushr v22.16b, v22.16b, #2
 	WORD $0x6f0e06f7 // ushr v23.16b, v23.16b, #2
+	WORD $0x6e38ddce // fmul v14.4s, v14.4s, v24.4s
+	FLDPQ 0(R0), (F24, F26)
+	WORD $0x6e39ddef // fmul v15.4s, v15.4s, v25.4s
+	FLDPQ 0(R1), (F25, F27)
+	WORD $0x4f9291ce // fmul v14.4s, v14.4s, v18.s[0]
+	WORD $0x4f9291ef // fmul v15.4s, v15.4s, v18.s[0]
 	WORD $0x6f0f0718 // ushr v24.16b, v24.16b, #1
 	WORD $0x6f0f0739 // ushr v25.16b, v25.16b, #1
 	WORD $0x6f0f075a // ushr v26.16b, v26.16b, #1
-	WORD $0x6f0f077b // ushr v27.16b, v27.16b, #1
 	WORD $0x6f0a5714 // sli v20.16b, v24.16b, #2
+	WORD $0x6f0f077b // ushr v27.16b, v27.16b, #1
+	WORD $0x4e2ed508 // fadd v8.4s, v8.4s, v14.4s
 	WORD $0x6f0a5736 // sli v22.16b, v25.16b, #2
-	WORD $0x6f0a5755 // sli v21.16b, v26.16b, #2
-	WORD $0x6f0a5777 // sli v23.16b, v27.16b, #2
+	WORD $0x4e2fd529 // fadd v9.4s, v9.4s, v15.4s
+	FLDPQ.P 32(R8), (F14, F15)
 	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x6f0a5755 // sli v21.16b, v26.16b, #2
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x6f0a5777 // sli v23.16b, v27.16b, #2
 	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
+	FMOVS.P 4(R9), F18
 	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
 	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
 	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
 	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
 	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
 	WORD $0x4e602b00 // saddlp v0.4s, v24.8h
-	WORD $0x4e602b21 // saddlp v1.4s, v25.8h
 	WORD $0x0e2fc2b8 // smull v24.8h, v21.8b, v15.8b
+	WORD $0x4e602b21 // saddlp v1.4s, v25.8h
 	WORD $0x0e2fc2f9 // smull v25.8h, v23.8b, v15.8b
 	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e602b0a // saddlp v10.4s, v24.8h
-	WORD $0x4e602b2b // saddlp v11.4s, v25.8h
 	FLDPQ 32(R2), (F20, F21)
+	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
 	FLDPQ 32(R3), (F22, F23)
+	WORD $0x4e602b0a // saddlp v10.4s, v24.8h
 	FLDPQ 0(R2), (F24, F26)
-	FLDPQ 0(R3), (F25, F27)
 	WORD $0x6f0e0694 // ushr v20.16b, v20.16b, #2
+	WORD $0x4e602b2b // saddlp v11.4s, v25.8h
+	FLDPQ 0(R3), (F25, F27)
 	WORD $0x6f0e06d6 // ushr v22.16b, v22.16b, #2
 	WORD $0x6f0e06b5 // ushr v21.16b, v21.16b, #2
 	WORD $0x6f0e06f7 // ushr v23.16b, v23.16b, #2
 	WORD $0x6f0f0718 // ushr v24.16b, v24.16b, #1
-	WORD $0x6f0f0739 // ushr v25.16b, v25.16b, #1
 	WORD $0x6f0f075a // ushr v26.16b, v26.16b, #1
-	WORD $0x6f0f077b // ushr v27.16b, v27.16b, #1
 	WORD $0x6f0a5714 // sli v20.16b, v24.16b, #2
-	WORD $0x6f0a5736 // sli v22.16b, v25.16b, #2
+	WORD $0x6f0f0739 // ushr v25.16b, v25.16b, #1
 	WORD $0x6f0a5755 // sli v21.16b, v26.16b, #2
-	WORD $0x6f0a5777 // sli v23.16b, v27.16b, #2
+	WORD $0x6f0f077b // ushr v27.16b, v27.16b, #1
 	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x6f0a5736 // sli v22.16b, v25.16b, #2
 	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
-	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
+	WORD $0x6f0a5777 // sli v23.16b, v27.16b, #2
 	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
 	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
 	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
 	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
 	WORD $0x4e602b02 // saddlp v2.4s, v24.8h
-	WORD $0x4e602b23 // saddlp v3.4s, v25.8h
 	WORD $0x0e2fc2b8 // smull v24.8h, v21.8b, v15.8b
+	WORD $0x4e602b23 // saddlp v3.4s, v25.8h
 	WORD $0x0e2fc2f9 // smull v25.8h, v23.8b, v15.8b
 	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e602b0c // saddlp v12.4s, v24.8h
-	WORD $0x4e602b2d // saddlp v13.4s, v25.8h
 	FLDPQ 32(R4), (F20, F21)
+	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
 	FLDPQ 32(R5), (F22, F23)
+	WORD $0x4e602b0c // saddlp v12.4s, v24.8h
 	FLDPQ 0(R4), (F24, F26)
-	FLDPQ 0(R5), (F25, F27)
 	WORD $0x6f0e0694 // ushr v20.16b, v20.16b, #2
-	WORD $0x6f0e06d6 // ushr v22.16b, v22.16b, #2
 	WORD $0x6f0e06b5 // ushr v21.16b, v21.16b, #2
+	WORD $0x4e602b2d // saddlp v13.4s, v25.8h
+	FLDPQ 0(R5), (F25, F27)
+	WORD $0x6f0e06d6 // ushr v22.16b, v22.16b, #2
 	WORD $0x6f0e06f7 // ushr v23.16b, v23.16b, #2
 	WORD $0x6f0f0718 // ushr v24.16b, v24.16b, #1
-	WORD $0x6f0f0739 // ushr v25.16b, v25.16b, #1
 	WORD $0x6f0f075a // ushr v26.16b, v26.16b, #1
-	WORD $0x6f0f077b // ushr v27.16b, v27.16b, #1
 	WORD $0x6f0a5714 // sli v20.16b, v24.16b, #2
-	WORD $0x6f0a5736 // sli v22.16b, v25.16b, #2
+	WORD $0x6f0f0739 // ushr v25.16b, v25.16b, #1
 	WORD $0x6f0a5755 // sli v21.16b, v26.16b, #2
-	WORD $0x6f0a5777 // sli v23.16b, v27.16b, #2
+	WORD $0x6f0f077b // ushr v27.16b, v27.16b, #1
 	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x6f0a5736 // sli v22.16b, v25.16b, #2
 	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
-	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
+	WORD $0x6f0a5777 // sli v23.16b, v27.16b, #2
 	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
 	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
 	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
 	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
 	WORD $0x4e602b04 // saddlp v4.4s, v24.8h
-	WORD $0x4e602b25 // saddlp v5.4s, v25.8h
 	WORD $0x0e2fc2b8 // smull v24.8h, v21.8b, v15.8b
+	WORD $0x4e602b25 // saddlp v5.4s, v25.8h
 	WORD $0x0e2fc2f9 // smull v25.8h, v23.8b, v15.8b
 	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e602b10 // saddlp v16.4s, v24.8h
-	WORD $0x4e602b31 // saddlp v17.4s, v25.8h
 	FLDPQ 32(R6), (F20, F21)
+	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
 	FLDPQ 32(R7), (F22, F23)
+	WORD $0x4e602b10 // saddlp v16.4s, v24.8h
 	FLDPQ 0(R6), (F24, F26)
-	FLDPQ 0(R7), (F25, F27)
 	WORD $0x6f0e0694 // ushr v20.16b, v20.16b, #2
-	WORD $0x6f0e06d6 // ushr v22.16b, v22.16b, #2
 	WORD $0x6f0e06b5 // ushr v21.16b, v21.16b, #2
+	WORD $0x4e602b31 // saddlp v17.4s, v25.8h
+	FLDPQ 0(R7), (F25, F27)
+	WORD $0x6f0e06d6 // ushr v22.16b, v22.16b, #2
 	WORD $0x6f0e06f7 // ushr v23.16b, v23.16b, #2
 	WORD $0x6f0f0718 // ushr v24.16b, v24.16b, #1
-	WORD $0x6f0f0739 // ushr v25.16b, v25.16b, #1
 	WORD $0x6f0f075a // ushr v26.16b, v26.16b, #1
-	WORD $0x6f0f077b // ushr v27.16b, v27.16b, #1
 	WORD $0x6f0a5714 // sli v20.16b, v24.16b, #2
-	WORD $0x6f0a5736 // sli v22.16b, v25.16b, #2
+	WORD $0x6f0f0739 // ushr v25.16b, v25.16b, #1
 	WORD $0x6f0a5755 // sli v21.16b, v26.16b, #2
-	WORD $0x6f0a5777 // sli v23.16b, v27.16b, #2
+	WORD $0x6f0f077b // ushr v27.16b, v27.16b, #1
 	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x6f0a5736 // sli v22.16b, v25.16b, #2
 	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
-	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
+	WORD $0x6f0a5777 // sli v23.16b, v27.16b, #2
 	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
+	FLDPQ 0(R24), (F26, F27)
 	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
 	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
-	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
-	WORD $0x4e602b06 // saddlp v6.4s, v24.8h
-	WORD $0x4e602b27 // saddlp v7.4s, v25.8h
-	WORD $0x0e2fc2b8 // smull v24.8h, v21.8b, v15.8b
-	WORD $0x0e2fc2f9 // smull v25.8h, v23.8b, v15.8b
-	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e602b1c // saddlp v28.4s, v24.8h
-	WORD $0x4e602b3d // saddlp v29.4s, v25.8h
-	FMOVS.P 4(R9), F18
-	VLD1R.P 4(R10), [V19.S4]
 	WORD $0x4f300674 // sshr v20.4s, v19.4s, #16
 	WORD $0x4f305673 // shl v19.4s, v19.4s, #16
-	WORD $0x4f300673 // sshr v19.4s, v19.4s, #16
-	WORD $0x4ea1bc15 // addp v21.4s, v0.4s, v1.4s
+	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
 	WORD $0x4ea3bc56 // addp v22.4s, v2.4s, v3.4s
+	WORD $0x4f300673 // sshr v19.4s, v19.4s, #16
+	WORD $0x4e602b06 // saddlp v6.4s, v24.8h
+	WORD $0x0e2fc2b8 // smull v24.8h, v21.8b, v15.8b
+	WORD $0x4e602b27 // saddlp v7.4s, v25.8h
+	WORD $0x0e2fc2f9 // smull v25.8h, v23.8b, v15.8b
+	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
+	WORD $0x4ea1bc15 // addp v21.4s, v0.4s, v1.4s
+	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
 	WORD $0x4eb6beae // addp v14.4s, v21.4s, v22.4s
 	WORD $0x4ea5bc95 // addp v21.4s, v4.4s, v5.4s
-	WORD $0x4ea7bcd6 // addp v22.4s, v6.4s, v7.4s
-	WORD $0x4eb6beaf // addp v15.4s, v21.4s, v22.4s
-	WORD $0x4f225676 // shl v22.4s, v19.4s, #2
-	WORD $0x6eb685ce // sub v14.4s, v14.4s, v22.4s
-	WORD $0x6eb685ef // sub v15.4s, v15.4s, v22.4s
-	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
-	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
+	WORD $0x4e602b1c // saddlp v28.4s, v24.8h
 	FMOVD 80(R24), F24
-	FLDPQ 0(R24), (F26, F27)
+	WORD $0x4ea7bcd6 // addp v22.4s, v6.4s, v7.4s
+	WORD $0x4e602b3d // saddlp v29.4s, v25.8h
+	WORD $0x4eb6beaf // addp v15.4s, v21.4s, v22.4s
+	WORD $0x4f225676 // shl v22.4s, v19.4s, #2
 	WORD $0x0f08a718 // sshll v24.8h, v24.8b, #0
+	WORD $0x4eabbd55 // addp v21.4s, v10.4s, v11.4s
+	WORD $0x6eb685ce // sub v14.4s, v14.4s, v22.4s
+	VLD1R.P 4(R10), [V19.S4]
 	WORD $0x4f10a719 // sshll2 v25.4s, v24.8h, #0
 	WORD $0x0f10a718 // sshll v24.4s, v24.4h, #0
+	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
+	WORD $0x6eb685ef // sub v15.4s, v15.4s, v22.4s
 	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
 	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
+	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
+	WORD $0x4eadbd96 // addp v22.4s, v12.4s, v13.4s
 	WORD $0x6e38df58 // fmul v24.4s, v26.4s, v24.4s
 	WORD $0x6e39df79 // fmul v25.4s, v27.4s, v25.4s
+	FLDPQ 0(R24), (F26, F27)
 	WORD $0x6e38ddce // fmul v14.4s, v14.4s, v24.4s
 	WORD $0x6e39ddef // fmul v15.4s, v15.4s, v25.4s
-	WORD $0x4f9291ce // fmul v14.4s, v14.4s, v18.s[0]
-	WORD $0x4f9291ef // fmul v15.4s, v15.4s, v18.s[0]
-	WORD $0x4e2ed508 // fadd v8.4s, v8.4s, v14.4s
-	WORD $0x4e2fd529 // fadd v9.4s, v9.4s, v15.4s
-	WORD $0x4eabbd55 // addp v21.4s, v10.4s, v11.4s
-	WORD $0x4eadbd96 // addp v22.4s, v12.4s, v13.4s
-	WORD $0x4eb6beae // addp v14.4s, v21.4s, v22.4s
-	WORD $0x4eb1be15 // addp v21.4s, v16.4s, v17.4s
-	WORD $0x4ebdbf96 // addp v22.4s, v28.4s, v29.4s
-	WORD $0x4eb6beaf // addp v15.4s, v21.4s, v22.4s
-	WORD $0x4f225696 // shl v22.4s, v20.4s, #2
-	WORD $0x6eb685ce // sub v14.4s, v14.4s, v22.4s
-	WORD $0x6eb685ef // sub v15.4s, v15.4s, v22.4s
-	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
-	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
 	FMOVD 88(R24), F24
-	FLDPQ 0(R24), (F26, F27)
-	WORD $0x0f08a718 // sshll v24.8h, v24.8b, #0
-	WORD $0x4f10a719 // sshll2 v25.4s, v24.8h, #0
-	WORD $0x0f10a718 // sshll v24.4s, v24.4h, #0
-	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
-	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
-	WORD $0x6e38df58 // fmul v24.4s, v26.4s, v24.4s
-	WORD $0x6e39df79 // fmul v25.4s, v27.4s, v25.4s
-	WORD $0x6e38ddce // fmul v14.4s, v14.4s, v24.4s
-	WORD $0x6e39ddef // fmul v15.4s, v15.4s, v25.4s
 	WORD $0x4f9291ce // fmul v14.4s, v14.4s, v18.s[0]
 	WORD $0x4f9291ef // fmul v15.4s, v15.4s, v18.s[0]
+	WORD $0x0f08a718 // sshll v24.8h, v24.8b, #0
 	WORD $0x4e2ed508 // fadd v8.4s, v8.4s, v14.4s
+	WORD $0x4eb6beae // addp v14.4s, v21.4s, v22.4s
+	WORD $0x4eb1be15 // addp v21.4s, v16.4s, v17.4s
+	WORD $0x4ebdbf96 // addp v22.4s, v28.4s, v29.4s
+	WORD $0x4f10a719 // sshll2 v25.4s, v24.8h, #0
+	WORD $0x0f10a718 // sshll v24.4s, v24.4h, #0
 	WORD $0x4e2fd529 // fadd v9.4s, v9.4s, v15.4s
-	FLDPQ.P 32(R8), (F14, F15)
+	WORD $0x4eb6beaf // addp v15.4s, v21.4s, v22.4s
+	WORD $0x4f225696 // shl v22.4s, v20.4s, #2
+	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
+	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
+	WORD $0x6eb685ce // sub v14.4s, v14.4s, v22.4s
 	FLDPQ 32(R0), (F20, F21)
+	WORD $0x6eb685ef // sub v15.4s, v15.4s, v22.4s
 	FLDPQ 32(R1), (F22, F23)
-	FLDPQ 0(R0), (F24, F26)
-	FLDPQ 0(R1), (F25, F27)
+	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
+	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
+	WORD $0x6e38df58 // fmul v24.4s, v26.4s, v24.4s
+	WORD $0x6e39df79 // fmul v25.4s, v27.4s, v25.4s
 	WORD $0x6f0c0694 // ushr v20.16b, v20.16b, #4
-	WORD $0x6f0c06d6 // ushr v22.16b, v22.16b, #4
 	WORD $0x6f0c06b5 // ushr v21.16b, v21.16b, #4
+	WORD $0x6f0c06d6 // ushr v22.16b, v22.16b, #4
 	WORD $0x6f0c06f7 // ushr v23.16b, v23.16b, #4
+	WORD $0x6e38ddce // fmul v14.4s, v14.4s, v24.4s
+	FLDPQ 0(R0), (F24, F26)
+	WORD $0x6e39ddef // fmul v15.4s, v15.4s, v25.4s
+	FLDPQ 0(R1), (F25, F27)
+	WORD $0x4f9291ce // fmul v14.4s, v14.4s, v18.s[0]
+	WORD $0x4f9291ef // fmul v15.4s, v15.4s, v18.s[0]
 	WORD $0x6f0e0718 // ushr v24.16b, v24.16b, #2
 	WORD $0x6f0e0739 // ushr v25.16b, v25.16b, #2
 	WORD $0x6f0e075a // ushr v26.16b, v26.16b, #2
-	WORD $0x6f0e077b // ushr v27.16b, v27.16b, #2
 	WORD $0x6f0a5714 // sli v20.16b, v24.16b, #2
+	WORD $0x6f0e077b // ushr v27.16b, v27.16b, #2
+	WORD $0x4e2ed508 // fadd v8.4s, v8.4s, v14.4s
 	WORD $0x6f0a5736 // sli v22.16b, v25.16b, #2
-	WORD $0x6f0a5755 // sli v21.16b, v26.16b, #2
-	WORD $0x6f0a5777 // sli v23.16b, v27.16b, #2
+	WORD $0x4e2fd529 // fadd v9.4s, v9.4s, v15.4s
+	FLDPQ.P 32(R8), (F14, F15)
 	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x6f0a5755 // sli v21.16b, v26.16b, #2
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x6f0a5777 // sli v23.16b, v27.16b, #2
 	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
+	FMOVS.P 4(R9), F18
 	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
 	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
 	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
 	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
 	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
 	WORD $0x4e602b00 // saddlp v0.4s, v24.8h
-	WORD $0x4e602b21 // saddlp v1.4s, v25.8h
 	WORD $0x0e2fc2b8 // smull v24.8h, v21.8b, v15.8b
+	WORD $0x4e602b21 // saddlp v1.4s, v25.8h
 	WORD $0x0e2fc2f9 // smull v25.8h, v23.8b, v15.8b
 	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e602b0a // saddlp v10.4s, v24.8h
-	WORD $0x4e602b2b // saddlp v11.4s, v25.8h
 	FLDPQ 32(R2), (F20, F21)
+	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
 	FLDPQ 32(R3), (F22, F23)
+	WORD $0x4e602b0a // saddlp v10.4s, v24.8h
 	FLDPQ 0(R2), (F24, F26)
-	FLDPQ 0(R3), (F25, F27)
 	WORD $0x6f0c0694 // ushr v20.16b, v20.16b, #4
+	WORD $0x4e602b2b // saddlp v11.4s, v25.8h
+	FLDPQ 0(R3), (F25, F27)
 	WORD $0x6f0c06d6 // ushr v22.16b, v22.16b, #4
 	WORD $0x6f0c06b5 // ushr v21.16b, v21.16b, #4
 	WORD $0x6f0c06f7 // ushr v23.16b, v23.16b, #4
 	WORD $0x6f0e0718 // ushr v24.16b, v24.16b, #2
-	WORD $0x6f0e0739 // ushr v25.16b, v25.16b, #2
 	WORD $0x6f0e075a // ushr v26.16b, v26.16b, #2
-	WORD $0x6f0e077b // ushr v27.16b, v27.16b, #2
 	WORD $0x6f0a5714 // sli v20.16b, v24.16b, #2
-	WORD $0x6f0a5736 // sli v22.16b, v25.16b, #2
+	WORD $0x6f0e0739 // ushr v25.16b, v25.16b, #2
 	WORD $0x6f0a5755 // sli v21.16b, v26.16b, #2
-	WORD $0x6f0a5777 // sli v23.16b, v27.16b, #2
+	WORD $0x6f0e077b // ushr v27.16b, v27.16b, #2
 	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x6f0a5736 // sli v22.16b, v25.16b, #2
 	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
-	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
+	WORD $0x6f0a5777 // sli v23.16b, v27.16b, #2
 	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
 	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
 	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
 	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
 	WORD $0x4e602b02 // saddlp v2.4s, v24.8h
-	WORD $0x4e602b23 // saddlp v3.4s, v25.8h
 	WORD $0x0e2fc2b8 // smull v24.8h, v21.8b, v15.8b
+	WORD $0x4e602b23 // saddlp v3.4s, v25.8h
 	WORD $0x0e2fc2f9 // smull v25.8h, v23.8b, v15.8b
 	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e602b0c // saddlp v12.4s, v24.8h
-	WORD $0x4e602b2d // saddlp v13.4s, v25.8h
 	FLDPQ 32(R4), (F20, F21)
+	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
 	FLDPQ 32(R5), (F22, F23)
+	WORD $0x4e602b0c // saddlp v12.4s, v24.8h
 	FLDPQ 0(R4), (F24, F26)
-	FLDPQ 0(R5), (F25, F27)
 	WORD $0x6f0c0694 // ushr v20.16b, v20.16b, #4
-	WORD $0x6f0c06d6 // ushr v22.16b, v22.16b, #4
 	WORD $0x6f0c06b5 // ushr v21.16b, v21.16b, #4
+	WORD $0x4e602b2d // saddlp v13.4s, v25.8h
+	FLDPQ 0(R5), (F25, F27)
+	WORD $0x6f0c06d6 // ushr v22.16b, v22.16b, #4
 	WORD $0x6f0c06f7 // ushr v23.16b, v23.16b, #4
 	WORD $0x6f0e0718 // ushr v24.16b, v24.16b, #2
-	WORD $0x6f0e0739 // ushr v25.16b, v25.16b, #2
 	WORD $0x6f0e075a // ushr v26.16b, v26.16b, #2
-	WORD $0x6f0e077b // ushr v27.16b, v27.16b, #2
 	WORD $0x6f0a5714 // sli v20.16b, v24.16b, #2
-	WORD $0x6f0a5736 // sli v22.16b, v25.16b, #2
+	WORD $0x6f0e0739 // ushr v25.16b, v25.16b, #2
 	WORD $0x6f0a5755 // sli v21.16b, v26.16b, #2
-	WORD $0x6f0a5777 // sli v23.16b, v27.16b, #2
+	WORD $0x6f0e077b // ushr v27.16b, v27.16b, #2
 	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x6f0a5736 // sli v22.16b, v25.16b, #2
 	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
-	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
+	WORD $0x6f0a5777 // sli v23.16b, v27.16b, #2
 	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
 	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
 	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
 	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
 	WORD $0x4e602b04 // saddlp v4.4s, v24.8h
-	WORD $0x4e602b25 // saddlp v5.4s, v25.8h
 	WORD $0x0e2fc2b8 // smull v24.8h, v21.8b, v15.8b
+	WORD $0x4e602b25 // saddlp v5.4s, v25.8h
 	WORD $0x0e2fc2f9 // smull v25.8h, v23.8b, v15.8b
 	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e602b10 // saddlp v16.4s, v24.8h
-	WORD $0x4e602b31 // saddlp v17.4s, v25.8h
 	FLDPQ 32(R6), (F20, F21)
+	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
 	FLDPQ 32(R7), (F22, F23)
+	WORD $0x4e602b10 // saddlp v16.4s, v24.8h
 	FLDPQ 0(R6), (F24, F26)
-	FLDPQ 0(R7), (F25, F27)
 	WORD $0x6f0c0694 // ushr v20.16b, v20.16b, #4
-	WORD $0x6f0c06d6 // ushr v22.16b, v22.16b, #4
 	WORD $0x6f0c06b5 // ushr v21.16b, v21.16b, #4
+	WORD $0x4e602b31 // saddlp v17.4s, v25.8h
+	FLDPQ 0(R7), (F25, F27)
+	WORD $0x6f0c06d6 // ushr v22.16b, v22.16b, #4
 	WORD $0x6f0c06f7 // ushr v23.16b, v23.16b, #4
 	WORD $0x6f0e0718 // ushr v24.16b, v24.16b, #2
-	WORD $0x6f0e0739 // ushr v25.16b, v25.16b, #2
 	WORD $0x6f0e075a // ushr v26.16b, v26.16b, #2
-	WORD $0x6f0e077b // ushr v27.16b, v27.16b, #2
 	WORD $0x6f0a5714 // sli v20.16b, v24.16b, #2
-	WORD $0x6f0a5736 // sli v22.16b, v25.16b, #2
+	WORD $0x6f0e0739 // ushr v25.16b, v25.16b, #2
 	WORD $0x6f0a5755 // sli v21.16b, v26.16b, #2
-	WORD $0x6f0a5777 // sli v23.16b, v27.16b, #2
+	WORD $0x6f0e077b // ushr v27.16b, v27.16b, #2
 	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x6f0a5736 // sli v22.16b, v25.16b, #2
 	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
-	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
+	WORD $0x6f0a5777 // sli v23.16b, v27.16b, #2
 	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
+	FLDPQ 0(R24), (F26, F27)
 	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
 	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
-	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
-	WORD $0x4e602b06 // saddlp v6.4s, v24.8h
-	WORD $0x4e602b27 // saddlp v7.4s, v25.8h
-	WORD $0x0e2fc2b8 // smull v24.8h, v21.8b, v15.8b
-	WORD $0x0e2fc2f9 // smull v25.8h, v23.8b, v15.8b
-	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e602b1c // saddlp v28.4s, v24.8h
-	WORD $0x4e602b3d // saddlp v29.4s, v25.8h
-	FMOVS.P 4(R9), F18
-	VLD1R.P 4(R10), [V19.S4]
 	WORD $0x4f300674 // sshr v20.4s, v19.4s, #16
 	WORD $0x4f305673 // shl v19.4s, v19.4s, #16
-	WORD $0x4f300673 // sshr v19.4s, v19.4s, #16
-	WORD $0x4ea1bc15 // addp v21.4s, v0.4s, v1.4s
+	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
 	WORD $0x4ea3bc56 // addp v22.4s, v2.4s, v3.4s
+	WORD $0x4f300673 // sshr v19.4s, v19.4s, #16
+	WORD $0x4e602b06 // saddlp v6.4s, v24.8h
+	WORD $0x0e2fc2b8 // smull v24.8h, v21.8b, v15.8b
+	WORD $0x4e602b27 // saddlp v7.4s, v25.8h
+	WORD $0x0e2fc2f9 // smull v25.8h, v23.8b, v15.8b
+	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
+	WORD $0x4ea1bc15 // addp v21.4s, v0.4s, v1.4s
+	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
 	WORD $0x4eb6beae // addp v14.4s, v21.4s, v22.4s
 	WORD $0x4ea5bc95 // addp v21.4s, v4.4s, v5.4s
-	WORD $0x4ea7bcd6 // addp v22.4s, v6.4s, v7.4s
-	WORD $0x4eb6beaf // addp v15.4s, v21.4s, v22.4s
-	WORD $0x4f225676 // shl v22.4s, v19.4s, #2
-	WORD $0x6eb685ce // sub v14.4s, v14.4s, v22.4s
-	WORD $0x6eb685ef // sub v15.4s, v15.4s, v22.4s
-	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
-	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
+	WORD $0x4e602b1c // saddlp v28.4s, v24.8h
 	FMOVD 96(R24), F24
-	FLDPQ 0(R24), (F26, F27)
+	WORD $0x4ea7bcd6 // addp v22.4s, v6.4s, v7.4s
+	WORD $0x4e602b3d // saddlp v29.4s, v25.8h
+	WORD $0x4eb6beaf // addp v15.4s, v21.4s, v22.4s
+	WORD $0x4f225676 // shl v22.4s, v19.4s, #2
 	WORD $0x0f08a718 // sshll v24.8h, v24.8b, #0
+	WORD $0x4eabbd55 // addp v21.4s, v10.4s, v11.4s
+	WORD $0x6eb685ce // sub v14.4s, v14.4s, v22.4s
+	VLD1R.P 4(R10), [V19.S4]
 	WORD $0x4f10a719 // sshll2 v25.4s, v24.8h, #0
 	WORD $0x0f10a718 // sshll v24.4s, v24.4h, #0
+	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
+	WORD $0x6eb685ef // sub v15.4s, v15.4s, v22.4s
 	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
 	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
+	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
+	WORD $0x4eadbd96 // addp v22.4s, v12.4s, v13.4s
 	WORD $0x6e38df58 // fmul v24.4s, v26.4s, v24.4s
 	WORD $0x6e39df79 // fmul v25.4s, v27.4s, v25.4s
+	FLDPQ 0(R24), (F26, F27)
 	WORD $0x6e38ddce // fmul v14.4s, v14.4s, v24.4s
 	WORD $0x6e39ddef // fmul v15.4s, v15.4s, v25.4s
-	WORD $0x4f9291ce // fmul v14.4s, v14.4s, v18.s[0]
-	WORD $0x4f9291ef // fmul v15.4s, v15.4s, v18.s[0]
-	WORD $0x4e2ed508 // fadd v8.4s, v8.4s, v14.4s
-	WORD $0x4e2fd529 // fadd v9.4s, v9.4s, v15.4s
-	WORD $0x4eabbd55 // addp v21.4s, v10.4s, v11.4s
-	WORD $0x4eadbd96 // addp v22.4s, v12.4s, v13.4s
-	WORD $0x4eb6beae // addp v14.4s, v21.4s, v22.4s
-	WORD $0x4eb1be15 // addp v21.4s, v16.4s, v17.4s
-	WORD $0x4ebdbf96 // addp v22.4s, v28.4s, v29.4s
-	WORD $0x4eb6beaf // addp v15.4s, v21.4s, v22.4s
-	WORD $0x4f225696 // shl v22.4s, v20.4s, #2
-	WORD $0x6eb685ce // sub v14.4s, v14.4s, v22.4s
-	WORD $0x6eb685ef // sub v15.4s, v15.4s, v22.4s
-	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
-	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
 	FMOVD 104(R24), F24
-	FLDPQ 0(R24), (F26, F27)
-	WORD $0x0f08a718 // sshll v24.8h, v24.8b, #0
-	WORD $0x4f10a719 // sshll2 v25.4s, v24.8h, #0
-	WORD $0x0f10a718 // sshll v24.4s, v24.4h, #0
-	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
-	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
-	WORD $0x6e38df58 // fmul v24.4s, v26.4s, v24.4s
-	WORD $0x6e39df79 // fmul v25.4s, v27.4s, v25.4s
-	WORD $0x6e38ddce // fmul v14.4s, v14.4s, v24.4s
-	WORD $0x6e39ddef // fmul v15.4s, v15.4s, v25.4s
 	WORD $0x4f9291ce // fmul v14.4s, v14.4s, v18.s[0]
 	WORD $0x4f9291ef // fmul v15.4s, v15.4s, v18.s[0]
+	WORD $0x0f08a718 // sshll v24.8h, v24.8b, #0
 	WORD $0x4e2ed508 // fadd v8.4s, v8.4s, v14.4s
+	WORD $0x4eb6beae // addp v14.4s, v21.4s, v22.4s
+	WORD $0x4eb1be15 // addp v21.4s, v16.4s, v17.4s
+	WORD $0x4ebdbf96 // addp v22.4s, v28.4s, v29.4s
+	WORD $0x4f10a719 // sshll2 v25.4s, v24.8h, #0
+	WORD $0x0f10a718 // sshll v24.4s, v24.4h, #0
 	WORD $0x4e2fd529 // fadd v9.4s, v9.4s, v15.4s
-	FLDPQ.P 32(R8), (F14, F15)
+	WORD $0x4eb6beaf // addp v15.4s, v21.4s, v22.4s
+	WORD $0x4f225696 // shl v22.4s, v20.4s, #2
+	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
+	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
+	WORD $0x6eb685ce // sub v14.4s, v14.4s, v22.4s
 	FLDPQ 32(R0), (F20, F21)
+	WORD $0x6eb685ef // sub v15.4s, v15.4s, v22.4s
 	FLDPQ 32(R1), (F22, F23)
-	FLDPQ 0(R0), (F24, F26)
-	FLDPQ 0(R1), (F25, F27)
+	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
+	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
+	WORD $0x6e38df58 // fmul v24.4s, v26.4s, v24.4s
+	WORD $0x6e39df79 // fmul v25.4s, v27.4s, v25.4s
 	WORD $0x6f0a0694 // ushr v20.16b, v20.16b, #6
-	WORD $0x6f0a06d6 // ushr v22.16b, v22.16b, #6
 	WORD $0x6f0a06b5 // ushr v21.16b, v21.16b, #6
+	WORD $0x6f0a06d6 // ushr v22.16b, v22.16b, #6
 	WORD $0x6f0a06f7 // ushr v23.16b, v23.16b, #6
+	WORD $0x6e38ddce // fmul v14.4s, v14.4s, v24.4s
+	FLDPQ 0(R0), (F24, F26)
+	WORD $0x6e39ddef // fmul v15.4s, v15.4s, v25.4s
+	FLDPQ 0(R1), (F25, F27)
+	WORD $0x4f9291ce // fmul v14.4s, v14.4s, v18.s[0]
+	WORD $0x4f9291ef // fmul v15.4s, v15.4s, v18.s[0]
 	WORD $0x6f0d0718 // ushr v24.16b, v24.16b, #3
 	WORD $0x6f0d0739 // ushr v25.16b, v25.16b, #3
 	WORD $0x6f0d075a // ushr v26.16b, v26.16b, #3
-	WORD $0x6f0d077b // ushr v27.16b, v27.16b, #3
 	WORD $0x6f0a5714 // sli v20.16b, v24.16b, #2
+	WORD $0x6f0d077b // ushr v27.16b, v27.16b, #3
+	WORD $0x4e2ed508 // fadd v8.4s, v8.4s, v14.4s
 	WORD $0x6f0a5736 // sli v22.16b, v25.16b, #2
-	WORD $0x6f0a5755 // sli v21.16b, v26.16b, #2
-	WORD $0x6f0a5777 // sli v23.16b, v27.16b, #2
+	WORD $0x4e2fd529 // fadd v9.4s, v9.4s, v15.4s
+	FLDPQ.P 32(R8), (F14, F15)
 	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x6f0a5755 // sli v21.16b, v26.16b, #2
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x6f0a5777 // sli v23.16b, v27.16b, #2
 	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
+	FMOVS.P 4(R9), F18
 	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
 	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
 	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
 	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
 	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
 	WORD $0x4e602b00 // saddlp v0.4s, v24.8h
-	WORD $0x4e602b21 // saddlp v1.4s, v25.8h
 	WORD $0x0e2fc2b8 // smull v24.8h, v21.8b, v15.8b
+	WORD $0x4e602b21 // saddlp v1.4s, v25.8h
 	WORD $0x0e2fc2f9 // smull v25.8h, v23.8b, v15.8b
 	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e602b0a // saddlp v10.4s, v24.8h
-	WORD $0x4e602b2b // saddlp v11.4s, v25.8h
 	FLDPQ 32(R2), (F20, F21)
+	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
 	FLDPQ 32(R3), (F22, F23)
+	WORD $0x4e602b0a // saddlp v10.4s, v24.8h
 	FLDPQ 0(R2), (F24, F26)
-	FLDPQ 0(R3), (F25, F27)
 	WORD $0x6f0a0694 // ushr v20.16b, v20.16b, #6
+	WORD $0x4e602b2b // saddlp v11.4s, v25.8h
+	FLDPQ 0(R3), (F25, F27)
 	WORD $0x6f0a06d6 // ushr v22.16b, v22.16b, #6
 	WORD $0x6f0a06b5 // ushr v21.16b, v21.16b, #6
 	WORD $0x6f0a06f7 // ushr v23.16b, v23.16b, #6
 	WORD $0x6f0d0718 // ushr v24.16b, v24.16b, #3
-	WORD $0x6f0d0739 // ushr v25.16b, v25.16b, #3
 	WORD $0x6f0d075a // ushr v26.16b, v26.16b, #3
-	WORD $0x6f0d077b // ushr v27.16b, v27.16b, #3
 	WORD $0x6f0a5714 // sli v20.16b, v24.16b, #2
-	WORD $0x6f0a5736 // sli v22.16b, v25.16b, #2
+	WORD $0x6f0d0739 // ushr v25.16b, v25.16b, #3
 	WORD $0x6f0a5755 // sli v21.16b, v26.16b, #2
-	WORD $0x6f0a5777 // sli v23.16b, v27.16b, #2
+	WORD $0x6f0d077b // ushr v27.16b, v27.16b, #3
 	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x6f0a5736 // sli v22.16b, v25.16b, #2
 	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
-	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
+	WORD $0x6f0a5777 // sli v23.16b, v27.16b, #2
 	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
 	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
 	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
 	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
 	WORD $0x4e602b02 // saddlp v2.4s, v24.8h
-	WORD $0x4e602b23 // saddlp v3.4s, v25.8h
 	WORD $0x0e2fc2b8 // smull v24.8h, v21.8b, v15.8b
+	WORD $0x4e602b23 // saddlp v3.4s, v25.8h
 	WORD $0x0e2fc2f9 // smull v25.8h, v23.8b, v15.8b
 	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e602b0c // saddlp v12.4s, v24.8h
-	WORD $0x4e602b2d // saddlp v13.4s, v25.8h
 	FLDPQ 32(R4), (F20, F21)
+	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
 	FLDPQ 32(R5), (F22, F23)
+	WORD $0x4e602b0c // saddlp v12.4s, v24.8h
 	FLDPQ 0(R4), (F24, F26)
-	FLDPQ 0(R5), (F25, F27)
 	WORD $0x6f0a0694 // ushr v20.16b, v20.16b, #6
-	WORD $0x6f0a06d6 // ushr v22.16b, v22.16b, #6
 	WORD $0x6f0a06b5 // ushr v21.16b, v21.16b, #6
+	WORD $0x4e602b2d // saddlp v13.4s, v25.8h
+	FLDPQ 0(R5), (F25, F27)
+	WORD $0x6f0a06d6 // ushr v22.16b, v22.16b, #6
 	WORD $0x6f0a06f7 // ushr v23.16b, v23.16b, #6
 	WORD $0x6f0d0718 // ushr v24.16b, v24.16b, #3
-	WORD $0x6f0d0739 // ushr v25.16b, v25.16b, #3
 	WORD $0x6f0d075a // ushr v26.16b, v26.16b, #3
-	WORD $0x6f0d077b // ushr v27.16b, v27.16b, #3
 	WORD $0x6f0a5714 // sli v20.16b, v24.16b, #2
-	WORD $0x6f0a5736 // sli v22.16b, v25.16b, #2
+	WORD $0x6f0d0739 // ushr v25.16b, v25.16b, #3
 	WORD $0x6f0a5755 // sli v21.16b, v26.16b, #2
-	WORD $0x6f0a5777 // sli v23.16b, v27.16b, #2
+	WORD $0x6f0d077b // ushr v27.16b, v27.16b, #3
 	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x6f0a5736 // sli v22.16b, v25.16b, #2
 	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
-	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
+	WORD $0x6f0a5777 // sli v23.16b, v27.16b, #2
 	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
 	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
 	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
 	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
 	WORD $0x4e602b04 // saddlp v4.4s, v24.8h
-	WORD $0x4e602b25 // saddlp v5.4s, v25.8h
 	WORD $0x0e2fc2b8 // smull v24.8h, v21.8b, v15.8b
+	WORD $0x4e602b25 // saddlp v5.4s, v25.8h
 	WORD $0x0e2fc2f9 // smull v25.8h, v23.8b, v15.8b
 	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e602b10 // saddlp v16.4s, v24.8h
-	WORD $0x4e602b31 // saddlp v17.4s, v25.8h
 	FLDPQ 32(R6), (F20, F21)
+	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
 	FLDPQ 32(R7), (F22, F23)
+	WORD $0x4e602b10 // saddlp v16.4s, v24.8h
 	FLDPQ 0(R6), (F24, F26)
-	FLDPQ 0(R7), (F25, F27)
 	WORD $0x6f0a0694 // ushr v20.16b, v20.16b, #6
-	WORD $0x6f0a06d6 // ushr v22.16b, v22.16b, #6
 	WORD $0x6f0a06b5 // ushr v21.16b, v21.16b, #6
+	WORD $0x4e602b31 // saddlp v17.4s, v25.8h
+	FLDPQ 0(R7), (F25, F27)
+	WORD $0x6f0a06d6 // ushr v22.16b, v22.16b, #6
 	WORD $0x6f0a06f7 // ushr v23.16b, v23.16b, #6
 	WORD $0x6f0d0718 // ushr v24.16b, v24.16b, #3
-	WORD $0x6f0d0739 // ushr v25.16b, v25.16b, #3
 	WORD $0x6f0d075a // ushr v26.16b, v26.16b, #3
+	WORD $0x6f0a5714 // sli v20.16b, v24.16b, #2
+	WORD $0x6f0d0739 // ushr v25.16b, v25.16b, #3
+	WORD $0x6f0a5755 // sli v21.16b, v26.16b, #2
 	WORD $0x6f0d077b // ushr v27.16b, v27.16b, #3
-	WORD $0x6f0a5714 // sli v20.16b, v24.16b, #2
-	WORD $0x6f0a5736 // sli v22.16b, v25.16b, #2
-	WORD $0x6f0a5755 // sli v21.16b, v26.16b, #2
-	WORD $0x6f0a5777 // sli v23.16b, v27.16b, #2
 	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x6f0a5736 // sli v22.16b, v25.16b, #2
 	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
-	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
+	WORD $0x6f0a5777 // sli v23.16b, v27.16b, #2
 	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
+	FLDPQ 0(R24), (F26, F27)
 	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
 	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
-	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
-	WORD $0x4e602b06 // saddlp v6.4s, v24.8h
-	WORD $0x4e602b27 // saddlp v7.4s, v25.8h
-	WORD $0x0e2fc2b8 // smull v24.8h, v21.8b, v15.8b
-	WORD $0x0e2fc2f9 // smull v25.8h, v23.8b, v15.8b
-	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e602b1c // saddlp v28.4s, v24.8h
-	WORD $0x4e602b3d // saddlp v29.4s, v25.8h
-	FMOVS.P 4(R9), F18
-	VLD1R.P 4(R10), [V19.S4]
 	WORD $0x4f300674 // sshr v20.4s, v19.4s, #16
 	WORD $0x4f305673 // shl v19.4s, v19.4s, #16
-	WORD $0x4f300673 // sshr v19.4s, v19.4s, #16
-	WORD $0x4ea1bc15 // addp v21.4s, v0.4s, v1.4s
+	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
 	WORD $0x4ea3bc56 // addp v22.4s, v2.4s, v3.4s
+	WORD $0x4f300673 // sshr v19.4s, v19.4s, #16
+	WORD $0x4e602b06 // saddlp v6.4s, v24.8h
+	WORD $0x0e2fc2b8 // smull v24.8h, v21.8b, v15.8b
+	WORD $0x4e602b27 // saddlp v7.4s, v25.8h
+	WORD $0x0e2fc2f9 // smull v25.8h, v23.8b, v15.8b
+	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
+	WORD $0x4ea1bc15 // addp v21.4s, v0.4s, v1.4s
+	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
 	WORD $0x4eb6beae // addp v14.4s, v21.4s, v22.4s
 	WORD $0x4ea5bc95 // addp v21.4s, v4.4s, v5.4s
-	WORD $0x4ea7bcd6 // addp v22.4s, v6.4s, v7.4s
-	WORD $0x4eb6beaf // addp v15.4s, v21.4s, v22.4s
-	WORD $0x4f225676 // shl v22.4s, v19.4s, #2
-	WORD $0x6eb685ce // sub v14.4s, v14.4s, v22.4s
-	WORD $0x6eb685ef // sub v15.4s, v15.4s, v22.4s
-	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
-	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
+	WORD $0x4e602b1c // saddlp v28.4s, v24.8h
 	FMOVD 112(R24), F24
-	FLDPQ 0(R24), (F26, F27)
+	WORD $0x4ea7bcd6 // addp v22.4s, v6.4s, v7.4s
+	WORD $0x4e602b3d // saddlp v29.4s, v25.8h
+	WORD $0x4eb6beaf // addp v15.4s, v21.4s, v22.4s
+	WORD $0x4f225676 // shl v22.4s, v19.4s, #2
 	WORD $0x0f08a718 // sshll v24.8h, v24.8b, #0
+	WORD $0x4eabbd55 // addp v21.4s, v10.4s, v11.4s
+	WORD $0x6eb685ce // sub v14.4s, v14.4s, v22.4s
+	VLD1R.P 4(R10), [V19.S4]
 	WORD $0x4f10a719 // sshll2 v25.4s, v24.8h, #0
 	WORD $0x0f10a718 // sshll v24.4s, v24.4h, #0
+	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
+	WORD $0x6eb685ef // sub v15.4s, v15.4s, v22.4s
 	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
 	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
+	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
+	WORD $0x4eadbd96 // addp v22.4s, v12.4s, v13.4s
 	WORD $0x6e38df58 // fmul v24.4s, v26.4s, v24.4s
 	WORD $0x6e39df79 // fmul v25.4s, v27.4s, v25.4s
+	FLDPQ 0(R24), (F26, F27)
 	WORD $0x6e38ddce // fmul v14.4s, v14.4s, v24.4s
 	WORD $0x6e39ddef // fmul v15.4s, v15.4s, v25.4s
-	WORD $0x4f9291ce // fmul v14.4s, v14.4s, v18.s[0]
-	WORD $0x4f9291ef // fmul v15.4s, v15.4s, v18.s[0]
-	WORD $0x4e2ed508 // fadd v8.4s, v8.4s, v14.4s
-	WORD $0x4e2fd529 // fadd v9.4s, v9.4s, v15.4s
-	WORD $0x4eabbd55 // addp v21.4s, v10.4s, v11.4s
-	WORD $0x4eadbd96 // addp v22.4s, v12.4s, v13.4s
-	WORD $0x4eb6beae // addp v14.4s, v21.4s, v22.4s
-	WORD $0x4eb1be15 // addp v21.4s, v16.4s, v17.4s
-	WORD $0x4ebdbf96 // addp v22.4s, v28.4s, v29.4s
-	WORD $0x4eb6beaf // addp v15.4s, v21.4s, v22.4s
-	WORD $0x4f225696 // shl v22.4s, v20.4s, #2
-	WORD $0x6eb685ce // sub v14.4s, v14.4s, v22.4s
-	WORD $0x6eb685ef // sub v15.4s, v15.4s, v22.4s
-	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
-	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
 	FMOVD 120(R24), F24
-	FLDPQ 0(R24), (F26, F27)
+	WORD $0x4f9291ce // fmul v14.4s, v14.4s, v18.s[0]
+	WORD $0x4f9291ef // fmul v15.4s, v15.4s, v18.s[0]
 	WORD $0x0f08a718 // sshll v24.8h, v24.8b, #0
+	WORD $0x4e2ed508 // fadd v8.4s, v8.4s, v14.4s
+	WORD $0x4eb6beae // addp v14.4s, v21.4s, v22.4s
+	WORD $0x4eb1be15 // addp v21.4s, v16.4s, v17.4s
+	WORD $0x4ebdbf96 // addp v22.4s, v28.4s, v29.4s
 	WORD $0x4f10a719 // sshll2 v25.4s, v24.8h, #0
 	WORD $0x0f10a718 // sshll v24.4s, v24.4h, #0
+	WORD $0x4e2fd529 // fadd v9.4s, v9.4s, v15.4s
+	WORD $0x4eb6beaf // addp v15.4s, v21.4s, v22.4s
+	WORD $0x4f225696 // shl v22.4s, v20.4s, #2
 	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
 	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
+	WORD $0x6eb685ce // sub v14.4s, v14.4s, v22.4s
+	FLDPQ 64(R0), (F20, F21)
+	WORD $0x6eb685ef // sub v15.4s, v15.4s, v22.4s
+	FLDPQ 64(R1), (F22, F23)
+	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
+	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
 	WORD $0x6e38df58 // fmul v24.4s, v26.4s, v24.4s
 	WORD $0x6e39df79 // fmul v25.4s, v27.4s, v25.4s
 	WORD $0x6e38ddce // fmul v14.4s, v14.4s, v24.4s
+	FLDPQ 0(R0), (F24, F26)
 	WORD $0x6e39ddef // fmul v15.4s, v15.4s, v25.4s
+	FLDPQ 0(R1), (F25, F27)
 	WORD $0x4f9291ce // fmul v14.4s, v14.4s, v18.s[0]
 	WORD $0x4f9291ef // fmul v15.4s, v15.4s, v18.s[0]
-	WORD $0x4e2ed508 // fadd v8.4s, v8.4s, v14.4s
-	WORD $0x4e2fd529 // fadd v9.4s, v9.4s, v15.4s
-	FLDPQ.P 32(R8), (F14, F15)
-	FLDPQ 64(R0), (F20, F21)
-	FLDPQ 64(R1), (F22, F23)
-	FLDPQ 0(R0), (F24, F26)
-	FLDPQ 0(R1), (F25, F27)
 	WORD $0x6f0c0718 // ushr v24.16b, v24.16b, #4
 	WORD $0x6f0c0739 // ushr v25.16b, v25.16b, #4
 	WORD $0x6f0c075a // ushr v26.16b, v26.16b, #4
-	WORD $0x6f0c077b // ushr v27.16b, v27.16b, #4
 	WORD $0x6f0a5714 // sli v20.16b, v24.16b, #2
+	WORD $0x6f0c077b // ushr v27.16b, v27.16b, #4
+	WORD $0x4e2ed508 // fadd v8.4s, v8.4s, v14.4s
 	WORD $0x6f0a5736 // sli v22.16b, v25.16b, #2
-	WORD $0x6f0a5755 // sli v21.16b, v26.16b, #2
-	WORD $0x6f0a5777 // sli v23.16b, v27.16b, #2
+	WORD $0x4e2fd529 // fadd v9.4s, v9.4s, v15.4s
+	FLDPQ.P 32(R8), (F14, F15)
 	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x6f0a5755 // sli v21.16b, v26.16b, #2
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x6f0a5777 // sli v23.16b, v27.16b, #2
 	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
+	FMOVS.P 4(R9), F18
 	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
 	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
 	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
 	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
 	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
 	WORD $0x4e602b00 // saddlp v0.4s, v24.8h
-	WORD $0x4e602b21 // saddlp v1.4s, v25.8h
 	WORD $0x0e2fc2b8 // smull v24.8h, v21.8b, v15.8b
+	WORD $0x4e602b21 // saddlp v1.4s, v25.8h
 	WORD $0x0e2fc2f9 // smull v25.8h, v23.8b, v15.8b
 	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e602b0a // saddlp v10.4s, v24.8h
-	WORD $0x4e602b2b // saddlp v11.4s, v25.8h
 	FLDPQ 64(R2), (F20, F21)
+	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
 	FLDPQ 64(R3), (F22, F23)
+	WORD $0x4e602b0a // saddlp v10.4s, v24.8h
 	FLDPQ 0(R2), (F24, F26)
+	WORD $0x4e602b2b // saddlp v11.4s, v25.8h
 	FLDPQ 0(R3), (F25, F27)
 	WORD $0x6f0c0718 // ushr v24.16b, v24.16b, #4
-	WORD $0x6f0c0739 // ushr v25.16b, v25.16b, #4
 	WORD $0x6f0c075a // ushr v26.16b, v26.16b, #4
+	WORD $0x6f0c0739 // ushr v25.16b, v25.16b, #4
 	WORD $0x6f0c077b // ushr v27.16b, v27.16b, #4
 	WORD $0x6f0a5714 // sli v20.16b, v24.16b, #2
-	WORD $0x6f0a5736 // sli v22.16b, v25.16b, #2
 	WORD $0x6f0a5755 // sli v21.16b, v26.16b, #2
+	WORD $0x6f0a5736 // sli v22.16b, v25.16b, #2
 	WORD $0x6f0a5777 // sli v23.16b, v27.16b, #2
 	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
 	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
 	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
 	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
 	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
 	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
 	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
 	WORD $0x4e602b02 // saddlp v2.4s, v24.8h
-	WORD $0x4e602b23 // saddlp v3.4s, v25.8h
 	WORD $0x0e2fc2b8 // smull v24.8h, v21.8b, v15.8b
+	WORD $0x4e602b23 // saddlp v3.4s, v25.8h
 	WORD $0x0e2fc2f9 // smull v25.8h, v23.8b, v15.8b
 	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e602b0c // saddlp v12.4s, v24.8h
-	WORD $0x4e602b2d // saddlp v13.4s, v25.8h
 	FLDPQ 64(R4), (F20, F21)
+	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
 	FLDPQ 64(R5), (F22, F23)
+	WORD $0x4e602b0c // saddlp v12.4s, v24.8h
 	FLDPQ 0(R4), (F24, F26)
+	WORD $0x4e602b2d // saddlp v13.4s, v25.8h
 	FLDPQ 0(R5), (F25, F27)
 	WORD $0x6f0c0718 // ushr v24.16b, v24.16b, #4
-	WORD $0x6f0c0739 // ushr v25.16b, v25.16b, #4
 	WORD $0x6f0c075a // ushr v26.16b, v26.16b, #4
+	WORD $0x6f0c0739 // ushr v25.16b, v25.16b, #4
 	WORD $0x6f0c077b // ushr v27.16b, v27.16b, #4
 	WORD $0x6f0a5714 // sli v20.16b, v24.16b, #2
-	WORD $0x6f0a5736 // sli v22.16b, v25.16b, #2
 	WORD $0x6f0a5755 // sli v21.16b, v26.16b, #2
+	WORD $0x6f0a5736 // sli v22.16b, v25.16b, #2
 	WORD $0x6f0a5777 // sli v23.16b, v27.16b, #2
 	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
 	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
 	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
 	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
 	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
 	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
 	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
 	WORD $0x4e602b04 // saddlp v4.4s, v24.8h
-	WORD $0x4e602b25 // saddlp v5.4s, v25.8h
 	WORD $0x0e2fc2b8 // smull v24.8h, v21.8b, v15.8b
+	WORD $0x4e602b25 // saddlp v5.4s, v25.8h
 	WORD $0x0e2fc2f9 // smull v25.8h, v23.8b, v15.8b
 	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e602b10 // saddlp v16.4s, v24.8h
-	WORD $0x4e602b31 // saddlp v17.4s, v25.8h
 	FLDPQ 64(R6), (F20, F21)
+	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
 	FLDPQ 64(R7), (F22, F23)
+	WORD $0x4e602b10 // saddlp v16.4s, v24.8h
 	FLDPQ 0(R6), (F24, F26)
+	WORD $0x4e602b31 // saddlp v17.4s, v25.8h
 	FLDPQ 0(R7), (F25, F27)
 	WORD $0x6f0c0718 // ushr v24.16b, v24.16b, #4
-	WORD $0x6f0c0739 // ushr v25.16b, v25.16b, #4
 	WORD $0x6f0c075a // ushr v26.16b, v26.16b, #4
+	WORD $0x6f0c0739 // ushr v25.16b, v25.16b, #4
 	WORD $0x6f0c077b // ushr v27.16b, v27.16b, #4
 	WORD $0x6f0a5714 // sli v20.16b, v24.16b, #2
-	WORD $0x6f0a5736 // sli v22.16b, v25.16b, #2
 	WORD $0x6f0a5755 // sli v21.16b, v26.16b, #2
+	WORD $0x6f0a5736 // sli v22.16b, v25.16b, #2
 	WORD $0x6f0a5777 // sli v23.16b, v27.16b, #2
 	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
 	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
 	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
 	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
+	FLDPQ 0(R24), (F26, F27)
 	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
 	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
-	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
-	WORD $0x4e602b06 // saddlp v6.4s, v24.8h
-	WORD $0x4e602b27 // saddlp v7.4s, v25.8h
-	WORD $0x0e2fc2b8 // smull v24.8h, v21.8b, v15.8b
-	WORD $0x0e2fc2f9 // smull v25.8h, v23.8b, v15.8b
-	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e602b1c // saddlp v28.4s, v24.8h
-	WORD $0x4e602b3d // saddlp v29.4s, v25.8h
-	FMOVS.P 4(R9), F18
-	VLD1R.P 4(R10), [V19.S4]
 	WORD $0x4f300674 // sshr v20.4s, v19.4s, #16
-	WORD $0x4f305673 // shl v19.4s, v19.4s, #16
-	WORD $0x4f300673 // sshr v19.4s, v19.4s, #16
-	WORD $0x4ea1bc15 // addp v21.4s, v0.4s, v1.4s
+	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
 	WORD $0x4ea3bc56 // addp v22.4s, v2.4s, v3.4s
+	WORD $0x4f305673 // shl v19.4s, v19.4s, #16
+	WORD $0x4e602b06 // saddlp v6.4s, v24.8h
+	WORD $0x0e2fc2b8 // smull v24.8h, v21.8b, v15.8b
+	WORD $0x4e602b27 // saddlp v7.4s, v25.8h
+	WORD $0x0e2fc2f9 // smull v25.8h, v23.8b, v15.8b
+	WORD $0x4f300673 // sshr v19.4s, v19.4s, #16
+	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
+	WORD $0x4ea1bc15 // addp v21.4s, v0.4s, v1.4s
+	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
 	WORD $0x4eb6beae // addp v14.4s, v21.4s, v22.4s
 	WORD $0x4ea5bc95 // addp v21.4s, v4.4s, v5.4s
-	WORD $0x4ea7bcd6 // addp v22.4s, v6.4s, v7.4s
-	WORD $0x4eb6beaf // addp v15.4s, v21.4s, v22.4s
-	WORD $0x4f225676 // shl v22.4s, v19.4s, #2
-	WORD $0x6eb685ce // sub v14.4s, v14.4s, v22.4s
-	WORD $0x6eb685ef // sub v15.4s, v15.4s, v22.4s
-	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
-	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
+	WORD $0x4e602b1c // saddlp v28.4s, v24.8h
 	FMOVD 128(R24), F24
-	FLDPQ 0(R24), (F26, F27)
+	WORD $0x4ea7bcd6 // addp v22.4s, v6.4s, v7.4s
+	WORD $0x4e602b3d // saddlp v29.4s, v25.8h
+	WORD $0x4eb6beaf // addp v15.4s, v21.4s, v22.4s
+	WORD $0x4f225676 // shl v22.4s, v19.4s, #2
 	WORD $0x0f08a718 // sshll v24.8h, v24.8b, #0
+	WORD $0x4eabbd55 // addp v21.4s, v10.4s, v11.4s
+	WORD $0x6eb685ce // sub v14.4s, v14.4s, v22.4s
+	VLD1R.P 4(R10), [V19.S4]
 	WORD $0x4f10a719 // sshll2 v25.4s, v24.8h, #0
 	WORD $0x0f10a718 // sshll v24.4s, v24.4h, #0
+	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
+	WORD $0x6eb685ef // sub v15.4s, v15.4s, v22.4s
 	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
 	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
+	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
+	WORD $0x4eadbd96 // addp v22.4s, v12.4s, v13.4s
 	WORD $0x6e38df58 // fmul v24.4s, v26.4s, v24.4s
 	WORD $0x6e39df79 // fmul v25.4s, v27.4s, v25.4s
+	FLDPQ 0(R24), (F26, F27)
 	WORD $0x6e38ddce // fmul v14.4s, v14.4s, v24.4s
 	WORD $0x6e39ddef // fmul v15.4s, v15.4s, v25.4s
-	WORD $0x4f9291ce // fmul v14.4s, v14.4s, v18.s[0]
-	WORD $0x4f9291ef // fmul v15.4s, v15.4s, v18.s[0]
-	WORD $0x4e2ed508 // fadd v8.4s, v8.4s, v14.4s
-	WORD $0x4e2fd529 // fadd v9.4s, v9.4s, v15.4s
-	WORD $0x4eabbd55 // addp v21.4s, v10.4s, v11.4s
-	WORD $0x4eadbd96 // addp v22.4s, v12.4s, v13.4s
-	WORD $0x4eb6beae // addp v14.4s, v21.4s, v22.4s
-	WORD $0x4eb1be15 // addp v21.4s, v16.4s, v17.4s
-	WORD $0x4ebdbf96 // addp v22.4s, v28.4s, v29.4s
-	WORD $0x4eb6beaf // addp v15.4s, v21.4s, v22.4s
-	WORD $0x4f225696 // shl v22.4s, v20.4s, #2
-	WORD $0x6eb685ce // sub v14.4s, v14.4s, v22.4s
-	WORD $0x6eb685ef // sub v15.4s, v15.4s, v22.4s
-	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
-	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
 	FMOVD 136(R24), F24
-	FLDPQ 0(R24), (F26, F27)
-	WORD $0x0f08a718 // sshll v24.8h, v24.8b, #0
-	WORD $0x4f10a719 // sshll2 v25.4s, v24.8h, #0
-	WORD $0x0f10a718 // sshll v24.4s, v24.4h, #0
-	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
-	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
-	WORD $0x6e38df58 // fmul v24.4s, v26.4s, v24.4s
-	WORD $0x6e39df79 // fmul v25.4s, v27.4s, v25.4s
-	WORD $0x6e38ddce // fmul v14.4s, v14.4s, v24.4s
-	WORD $0x6e39ddef // fmul v15.4s, v15.4s, v25.4s
 	WORD $0x4f9291ce // fmul v14.4s, v14.4s, v18.s[0]
 	WORD $0x4f9291ef // fmul v15.4s, v15.4s, v18.s[0]
+	WORD $0x0f08a718 // sshll v24.8h, v24.8b, #0
 	WORD $0x4e2ed508 // fadd v8.4s, v8.4s, v14.4s
+	WORD $0x4eb6beae // addp v14.4s, v21.4s, v22.4s
+	WORD $0x4eb1be15 // addp v21.4s, v16.4s, v17.4s
+	WORD $0x4ebdbf96 // addp v22.4s, v28.4s, v29.4s
+	WORD $0x4f10a719 // sshll2 v25.4s, v24.8h, #0
+	WORD $0x0f10a718 // sshll v24.4s, v24.4h, #0
 	WORD $0x4e2fd529 // fadd v9.4s, v9.4s, v15.4s
-	FLDPQ.P 32(R8), (F14, F15)
+	WORD $0x4eb6beaf // addp v15.4s, v21.4s, v22.4s
+	WORD $0x4f225696 // shl v22.4s, v20.4s, #2
+	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
+	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
+	WORD $0x6eb685ce // sub v14.4s, v14.4s, v22.4s
 	FLDPQ 64(R0), (F20, F21)
+	WORD $0x6eb685ef // sub v15.4s, v15.4s, v22.4s
 	FLDPQ 64(R1), (F22, F23)
-	FLDPQ 0(R0), (F24, F26)
-	FLDPQ 0(R1), (F25, F27)
+	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
+	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
+	WORD $0x6e38df58 // fmul v24.4s, v26.4s, v24.4s
+	WORD $0x6e39df79 // fmul v25.4s, v27.4s, v25.4s
 	WORD $0x6f0e0694 // ushr v20.16b, v20.16b, #2
-	WORD $0x6f0e06d6 // ushr v22.16b, v22.16b, #2
 	WORD $0x6f0e06b5 // ushr v21.16b, v21.16b, #2
+	WORD $0x6f0e06d6 // ushr v22.16b, v22.16b, #2
 	WORD $0x6f0e06f7 // ushr v23.16b, v23.16b, #2
+	WORD $0x6e38ddce // fmul v14.4s, v14.4s, v24.4s
+	FLDPQ 0(R0), (F24, F26)
+	WORD $0x6e39ddef // fmul v15.4s, v15.4s, v25.4s
+	FLDPQ 0(R1), (F25, F27)
+	WORD $0x4f9291ce // fmul v14.4s, v14.4s, v18.s[0]
+	WORD $0x4f9291ef // fmul v15.4s, v15.4s, v18.s[0]
 	WORD $0x6f0b0718 // ushr v24.16b, v24.16b, #5
 	WORD $0x6f0b0739 // ushr v25.16b, v25.16b, #5
 	WORD $0x6f0b075a // ushr v26.16b, v26.16b, #5
-	WORD $0x6f0b077b // ushr v27.16b, v27.16b, #5
 	WORD $0x6f0a5714 // sli v20.16b, v24.16b, #2
+	WORD $0x6f0b077b // ushr v27.16b, v27.16b, #5
+	WORD $0x4e2ed508 // fadd v8.4s, v8.4s, v14.4s
 	WORD $0x6f0a5736 // sli v22.16b, v25.16b, #2
-	WORD $0x6f0a5755 // sli v21.16b, v26.16b, #2
-	WORD $0x6f0a5777 // sli v23.16b, v27.16b, #2
+	WORD $0x4e2fd529 // fadd v9.4s, v9.4s, v15.4s
+	FLDPQ.P 32(R8), (F14, F15)
 	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x6f0a5755 // sli v21.16b, v26.16b, #2
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x6f0a5777 // sli v23.16b, v27.16b, #2
 	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
+	FMOVS.P 4(R9), F18
 	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
 	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
 	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
 	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
 	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
 	WORD $0x4e602b00 // saddlp v0.4s, v24.8h
-	WORD $0x4e602b21 // saddlp v1.4s, v25.8h
 	WORD $0x0e2fc2b8 // smull v24.8h, v21.8b, v15.8b
+	WORD $0x4e602b21 // saddlp v1.4s, v25.8h
 	WORD $0x0e2fc2f9 // smull v25.8h, v23.8b, v15.8b
 	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e602b0a // saddlp v10.4s, v24.8h
-	WORD $0x4e602b2b // saddlp v11.4s, v25.8h
 	FLDPQ 64(R2), (F20, F21)
+	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
 	FLDPQ 64(R3), (F22, F23)
+	WORD $0x4e602b0a // saddlp v10.4s, v24.8h
 	FLDPQ 0(R2), (F24, F26)
-	FLDPQ 0(R3), (F25, F27)
 	WORD $0x6f0e0694 // ushr v20.16b, v20.16b, #2
+	WORD $0x4e602b2b // saddlp v11.4s, v25.8h
+	FLDPQ 0(R3), (F25, F27)
 	WORD $0x6f0e06d6 // ushr v22.16b, v22.16b, #2
 	WORD $0x6f0e06b5 // ushr v21.16b, v21.16b, #2
 	WORD $0x6f0e06f7 // ushr v23.16b, v23.16b, #2
 	WORD $0x6f0b0718 // ushr v24.16b, v24.16b, #5
-	WORD $0x6f0b0739 // ushr v25.16b, v25.16b, #5
 	WORD $0x6f0b075a // ushr v26.16b, v26.16b, #5
-	WORD $0x6f0b077b // ushr v27.16b, v27.16b, #5
 	WORD $0x6f0a5714 // sli v20.16b, v24.16b, #2
-	WORD $0x6f0a5736 // sli v22.16b, v25.16b, #2
+	WORD $0x6f0b0739 // ushr v25.16b, v25.16b, #5
 	WORD $0x6f0a5755 // sli v21.16b, v26.16b, #2
-	WORD $0x6f0a5777 // sli v23.16b, v27.16b, #2
+	WORD $0x6f0b077b // ushr v27.16b, v27.16b, #5
 	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x6f0a5736 // sli v22.16b, v25.16b, #2
 	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
-	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
+	WORD $0x6f0a5777 // sli v23.16b, v27.16b, #2
 	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
 	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
 	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
 	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
 	WORD $0x4e602b02 // saddlp v2.4s, v24.8h
-	WORD $0x4e602b23 // saddlp v3.4s, v25.8h
 	WORD $0x0e2fc2b8 // smull v24.8h, v21.8b, v15.8b
+	WORD $0x4e602b23 // saddlp v3.4s, v25.8h
 	WORD $0x0e2fc2f9 // smull v25.8h, v23.8b, v15.8b
 	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e602b0c // saddlp v12.4s, v24.8h
-	WORD $0x4e602b2d // saddlp v13.4s, v25.8h
 	FLDPQ 64(R4), (F20, F21)
+	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
 	FLDPQ 64(R5), (F22, F23)
+	WORD $0x4e602b0c // saddlp v12.4s, v24.8h
 	FLDPQ 0(R4), (F24, F26)
-	FLDPQ 0(R5), (F25, F27)
 	WORD $0x6f0e0694 // ushr v20.16b, v20.16b, #2
-	WORD $0x6f0e06d6 // ushr v22.16b, v22.16b, #2
 	WORD $0x6f0e06b5 // ushr v21.16b, v21.16b, #2
+	WORD $0x4e602b2d // saddlp v13.4s, v25.8h
+	FLDPQ 0(R5), (F25, F27)
+	WORD $0x6f0e06d6 // ushr v22.16b, v22.16b, #2
 	WORD $0x6f0e06f7 // ushr v23.16b, v23.16b, #2
 	WORD $0x6f0b0718 // ushr v24.16b, v24.16b, #5
-	WORD $0x6f0b0739 // ushr v25.16b, v25.16b, #5
 	WORD $0x6f0b075a // ushr v26.16b, v26.16b, #5
-	WORD $0x6f0b077b // ushr v27.16b, v27.16b, #5
 	WORD $0x6f0a5714 // sli v20.16b, v24.16b, #2
-	WORD $0x6f0a5736 // sli v22.16b, v25.16b, #2
+	WORD $0x6f0b0739 // ushr v25.16b, v25.16b, #5
 	WORD $0x6f0a5755 // sli v21.16b, v26.16b, #2
-	WORD $0x6f0a5777 // sli v23.16b, v27.16b, #2
+	WORD $0x6f0b077b // ushr v27.16b, v27.16b, #5
 	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x6f0a5736 // sli v22.16b, v25.16b, #2
 	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
-	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
+	WORD $0x6f0a5777 // sli v23.16b, v27.16b, #2
 	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
 	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
 	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
 	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
 	WORD $0x4e602b04 // saddlp v4.4s, v24.8h
-	WORD $0x4e602b25 // saddlp v5.4s, v25.8h
 	WORD $0x0e2fc2b8 // smull v24.8h, v21.8b, v15.8b
+	WORD $0x4e602b25 // saddlp v5.4s, v25.8h
 	WORD $0x0e2fc2f9 // smull v25.8h, v23.8b, v15.8b
 	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e602b10 // saddlp v16.4s, v24.8h
-	WORD $0x4e602b31 // saddlp v17.4s, v25.8h
 	FLDPQ 64(R6), (F20, F21)
+	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
 	FLDPQ 64(R7), (F22, F23)
+	WORD $0x4e602b10 // saddlp v16.4s, v24.8h
 	FLDPQ 0(R6), (F24, F26)
-	FLDPQ 0(R7), (F25, F27)
 	WORD $0x6f0e0694 // ushr v20.16b, v20.16b, #2
-	WORD $0x6f0e06d6 // ushr v22.16b, v22.16b, #2
 	WORD $0x6f0e06b5 // ushr v21.16b, v21.16b, #2
+	WORD $0x4e602b31 // saddlp v17.4s, v25.8h
+	FLDPQ 0(R7), (F25, F27)
+	WORD $0x6f0e06d6 // ushr v22.16b, v22.16b, #2
 	WORD $0x6f0e06f7 // ushr v23.16b, v23.16b, #2
 	WORD $0x6f0b0718 // ushr v24.16b, v24.16b, #5
-	WORD $0x6f0b0739 // ushr v25.16b, v25.16b, #5
 	WORD $0x6f0b075a // ushr v26.16b, v26.16b, #5
-	WORD $0x6f0b077b // ushr v27.16b, v27.16b, #5
 	WORD $0x6f0a5714 // sli v20.16b, v24.16b, #2
-	WORD $0x6f0a5736 // sli v22.16b, v25.16b, #2
+	WORD $0x6f0b0739 // ushr v25.16b, v25.16b, #5
 	WORD $0x6f0a5755 // sli v21.16b, v26.16b, #2
-	WORD $0x6f0a5777 // sli v23.16b, v27.16b, #2
+	WORD $0x6f0b077b // ushr v27.16b, v27.16b, #5
 	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x6f0a5736 // sli v22.16b, v25.16b, #2
 	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
-	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
+	WORD $0x6f0a5777 // sli v23.16b, v27.16b, #2
 	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
+	FLDPQ 0(R24), (F26, F27)
 	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
 	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
-	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
-	WORD $0x4e602b06 // saddlp v6.4s, v24.8h
-	WORD $0x4e602b27 // saddlp v7.4s, v25.8h
-	WORD $0x0e2fc2b8 // smull v24.8h, v21.8b, v15.8b
-	WORD $0x0e2fc2f9 // smull v25.8h, v23.8b, v15.8b
-	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e602b1c // saddlp v28.4s, v24.8h
-	WORD $0x4e602b3d // saddlp v29.4s, v25.8h
-	FMOVS.P 4(R9), F18
-	VLD1R.P 4(R10), [V19.S4]
 	WORD $0x4f300674 // sshr v20.4s, v19.4s, #16
 	WORD $0x4f305673 // shl v19.4s, v19.4s, #16
-	WORD $0x4f300673 // sshr v19.4s, v19.4s, #16
-	WORD $0x4ea1bc15 // addp v21.4s, v0.4s, v1.4s
+	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
 	WORD $0x4ea3bc56 // addp v22.4s, v2.4s, v3.4s
+	WORD $0x4f300673 // sshr v19.4s, v19.4s, #16
+	WORD $0x4e602b06 // saddlp v6.4s, v24.8h
+	WORD $0x0e2fc2b8 // smull v24.8h, v21.8b, v15.8b
+	WORD $0x4e602b27 // saddlp v7.4s, v25.8h
+	WORD $0x0e2fc2f9 // smull v25.8h, v23.8b, v15.8b
+	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
+	WORD $0x4ea1bc15 // addp v21.4s, v0.4s, v1.4s
+	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
 	WORD $0x4eb6beae // addp v14.4s, v21.4s, v22.4s
 	WORD $0x4ea5bc95 // addp v21.4s, v4.4s, v5.4s
-	WORD $0x4ea7bcd6 // addp v22.4s, v6.4s, v7.4s
-	WORD $0x4eb6beaf // addp v15.4s, v21.4s, v22.4s
-	WORD $0x4f225676 // shl v22.4s, v19.4s, #2
-	WORD $0x6eb685ce // sub v14.4s, v14.4s, v22.4s
-	WORD $0x6eb685ef // sub v15.4s, v15.4s, v22.4s
-	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
-	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
+	WORD $0x4e602b1c // saddlp v28.4s, v24.8h
 	FMOVD 144(R24), F24
-	FLDPQ 0(R24), (F26, F27)
+	WORD $0x4ea7bcd6 // addp v22.4s, v6.4s, v7.4s
+	WORD $0x4e602b3d // saddlp v29.4s, v25.8h
+	WORD $0x4eb6beaf // addp v15.4s, v21.4s, v22.4s
+	WORD $0x4f225676 // shl v22.4s, v19.4s, #2
 	WORD $0x0f08a718 // sshll v24.8h, v24.8b, #0
+	WORD $0x4eabbd55 // addp v21.4s, v10.4s, v11.4s
+	WORD $0x6eb685ce // sub v14.4s, v14.4s, v22.4s
+	VLD1R.P 4(R10), [V19.S4]
 	WORD $0x4f10a719 // sshll2 v25.4s, v24.8h, #0
 	WORD $0x0f10a718 // sshll v24.4s, v24.4h, #0
+	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
+	WORD $0x6eb685ef // sub v15.4s, v15.4s, v22.4s
 	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
 	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
+	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
+	WORD $0x4eadbd96 // addp v22.4s, v12.4s, v13.4s
 	WORD $0x6e38df58 // fmul v24.4s, v26.4s, v24.4s
 	WORD $0x6e39df79 // fmul v25.4s, v27.4s, v25.4s
+	FLDPQ 0(R24), (F26, F27)
 	WORD $0x6e38ddce // fmul v14.4s, v14.4s, v24.4s
 	WORD $0x6e39ddef // fmul v15.4s, v15.4s, v25.4s
-	WORD $0x4f9291ce // fmul v14.4s, v14.4s, v18.s[0]
-	WORD $0x4f9291ef // fmul v15.4s, v15.4s, v18.s[0]
-	WORD $0x4e2ed508 // fadd v8.4s, v8.4s, v14.4s
-	WORD $0x4e2fd529 // fadd v9.4s, v9.4s, v15.4s
-	WORD $0x4eabbd55 // addp v21.4s, v10.4s, v11.4s
-	WORD $0x4eadbd96 // addp v22.4s, v12.4s, v13.4s
-	WORD $0x4eb6beae // addp v14.4s, v21.4s, v22.4s
-	WORD $0x4eb1be15 // addp v21.4s, v16.4s, v17.4s
-	WORD $0x4ebdbf96 // addp v22.4s, v28.4s, v29.4s
-	WORD $0x4eb6beaf // addp v15.4s, v21.4s, v22.4s
-	WORD $0x4f225696 // shl v22.4s, v20.4s, #2
-	WORD $0x6eb685ce // sub v14.4s, v14.4s, v22.4s
-	WORD $0x6eb685ef // sub v15.4s, v15.4s, v22.4s
-	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
-	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
 	FMOVD 152(R24), F24
-	FLDPQ 0(R24), (F26, F27)
-	WORD $0x0f08a718 // sshll v24.8h, v24.8b, #0
-	WORD $0x4f10a719 // sshll2 v25.4s, v24.8h, #0
-	WORD $0x0f10a718 // sshll v24.4s, v24.4h, #0
-	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
-	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
-	WORD $0x6e38df58 // fmul v24.4s, v26.4s, v24.4s
-	WORD $0x6e39df79 // fmul v25.4s, v27.4s, v25.4s
-	WORD $0x6e38ddce // fmul v14.4s, v14.4s, v24.4s
-	WORD $0x6e39ddef // fmul v15.4s, v15.4s, v25.4s
 	WORD $0x4f9291ce // fmul v14.4s, v14.4s, v18.s[0]
 	WORD $0x4f9291ef // fmul v15.4s, v15.4s, v18.s[0]
+	WORD $0x0f08a718 // sshll v24.8h, v24.8b, #0
 	WORD $0x4e2ed508 // fadd v8.4s, v8.4s, v14.4s
+	WORD $0x4eb6beae // addp v14.4s, v21.4s, v22.4s
+	WORD $0x4eb1be15 // addp v21.4s, v16.4s, v17.4s
+	WORD $0x4ebdbf96 // addp v22.4s, v28.4s, v29.4s
+	WORD $0x4f10a719 // sshll2 v25.4s, v24.8h, #0
+	WORD $0x0f10a718 // sshll v24.4s, v24.4h, #0
 	WORD $0x4e2fd529 // fadd v9.4s, v9.4s, v15.4s
-	FLDPQ.P 32(R8), (F14, F15)
+	WORD $0x4eb6beaf // addp v15.4s, v21.4s, v22.4s
+	WORD $0x4f225696 // shl v22.4s, v20.4s, #2
+	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
+	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
+	WORD $0x6eb685ce // sub v14.4s, v14.4s, v22.4s
 	FLDPQ 64(R0), (F20, F21)
+	WORD $0x6eb685ef // sub v15.4s, v15.4s, v22.4s
 	FLDPQ 64(R1), (F22, F23)
-	FLDPQ 0(R0), (F24, F26)
-	FLDPQ 0(R1), (F25, F27)
+	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
+	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
+	WORD $0x6e38df58 // fmul v24.4s, v26.4s, v24.4s
+	WORD $0x6e39df79 // fmul v25.4s, v27.4s, v25.4s
 	WORD $0x6f0c0694 // ushr v20.16b, v20.16b, #4
-	WORD $0x6f0c06d6 // ushr v22.16b, v22.16b, #4
 	WORD $0x6f0c06b5 // ushr v21.16b, v21.16b, #4
+	WORD $0x6f0c06d6 // ushr v22.16b, v22.16b, #4
 	WORD $0x6f0c06f7 // ushr v23.16b, v23.16b, #4
+	WORD $0x6e38ddce // fmul v14.4s, v14.4s, v24.4s
+	FLDPQ 0(R0), (F24, F26)
+	WORD $0x6e39ddef // fmul v15.4s, v15.4s, v25.4s
+	FLDPQ 0(R1), (F25, F27)
+	WORD $0x4f9291ce // fmul v14.4s, v14.4s, v18.s[0]
+	WORD $0x4f9291ef // fmul v15.4s, v15.4s, v18.s[0]
 	WORD $0x6f0a0718 // ushr v24.16b, v24.16b, #6
 	WORD $0x6f0a0739 // ushr v25.16b, v25.16b, #6
 	WORD $0x6f0a075a // ushr v26.16b, v26.16b, #6
-	WORD $0x6f0a077b // ushr v27.16b, v27.16b, #6
 	WORD $0x6f0a5714 // sli v20.16b, v24.16b, #2
+	WORD $0x6f0a077b // ushr v27.16b, v27.16b, #6
+	WORD $0x4e2ed508 // fadd v8.4s, v8.4s, v14.4s
 	WORD $0x6f0a5736 // sli v22.16b, v25.16b, #2
-	WORD $0x6f0a5755 // sli v21.16b, v26.16b, #2
-	WORD $0x6f0a5777 // sli v23.16b, v27.16b, #2
+	WORD $0x4e2fd529 // fadd v9.4s, v9.4s, v15.4s
+	FLDPQ.P 32(R8), (F14, F15)
 	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x6f0a5755 // sli v21.16b, v26.16b, #2
 	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x6f0a5777 // sli v23.16b, v27.16b, #2
 	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
+	FMOVS.P 4(R9), F18
 	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
 	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
 	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
 	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
 	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
 	WORD $0x4e602b00 // saddlp v0.4s, v24.8h
-	WORD $0x4e602b21 // saddlp v1.4s, v25.8h
 	WORD $0x0e2fc2b8 // smull v24.8h, v21.8b, v15.8b
+	WORD $0x4e602b21 // saddlp v1.4s, v25.8h
 	WORD $0x0e2fc2f9 // smull v25.8h, v23.8b, v15.8b
 	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e602b0a // saddlp v10.4s, v24.8h
-	WORD $0x4e602b2b // saddlp v11.4s, v25.8h
 	FLDPQ 64(R2), (F20, F21)
+	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
 	FLDPQ 64(R3), (F22, F23)
+	WORD $0x4e602b0a // saddlp v10.4s, v24.8h
 	FLDPQ 0(R2), (F24, F26)
-	FLDPQ 0(R3), (F25, F27)
 	WORD $0x6f0c0694 // ushr v20.16b, v20.16b, #4
+	WORD $0x4e602b2b // saddlp v11.4s, v25.8h
+	FLDPQ 0(R3), (F25, F27)
 	WORD $0x6f0c06d6 // ushr v22.16b, v22.16b, #4
 	WORD $0x6f0c06b5 // ushr v21.16b, v21.16b, #4
 	WORD $0x6f0c06f7 // ushr v23.16b, v23.16b, #4
 	WORD $0x6f0a0718 // ushr v24.16b, v24.16b, #6
-	WORD $0x6f0a0739 // ushr v25.16b, v25.16b, #6
 	WORD $0x6f0a075a // ushr v26.16b, v26.16b, #6
-	WORD $0x6f0a077b // ushr v27.16b, v27.16b, #6
 	WORD $0x6f0a5714 // sli v20.16b, v24.16b, #2
-	WORD $0x6f0a5736 // sli v22.16b, v25.16b, #2
+	WORD $0x6f0a0739 // ushr v25.16b, v25.16b, #6
 	WORD $0x6f0a5755 // sli v21.16b, v26.16b, #2
-	WORD $0x6f0a5777 // sli v23.16b, v27.16b, #2
+	WORD $0x6f0a077b // ushr v27.16b, v27.16b, #6
 	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x6f0a5736 // sli v22.16b, v25.16b, #2
 	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
-	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
+	WORD $0x6f0a5777 // sli v23.16b, v27.16b, #2
 	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
 	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
 	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
 	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
 	WORD $0x4e602b02 // saddlp v2.4s, v24.8h
-	WORD $0x4e602b23 // saddlp v3.4s, v25.8h
 	WORD $0x0e2fc2b8 // smull v24.8h, v21.8b, v15.8b
+	WORD $0x4e602b23 // saddlp v3.4s, v25.8h
 	WORD $0x0e2fc2f9 // smull v25.8h, v23.8b, v15.8b
 	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e602b0c // saddlp v12.4s, v24.8h
-	WORD $0x4e602b2d // saddlp v13.4s, v25.8h
 	FLDPQ 64(R4), (F20, F21)
+	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
 	FLDPQ 64(R5), (F22, F23)
+	WORD $0x4e602b0c // saddlp v12.4s, v24.8h
 	FLDPQ 0(R4), (F24, F26)
-	FLDPQ 0(R5), (F25, F27)
 	WORD $0x6f0c0694 // ushr v20.16b, v20.16b, #4
-	WORD $0x6f0c06d6 // ushr v22.16b, v22.16b, #4
 	WORD $0x6f0c06b5 // ushr v21.16b, v21.16b, #4
+	WORD $0x4e602b2d // saddlp v13.4s, v25.8h
+	FLDPQ 0(R5), (F25, F27)
+	WORD $0x6f0c06d6 // ushr v22.16b, v22.16b, #4
 	WORD $0x6f0c06f7 // ushr v23.16b, v23.16b, #4
 	WORD $0x6f0a0718 // ushr v24.16b, v24.16b, #6
-	WORD $0x6f0a0739 // ushr v25.16b, v25.16b, #6
 	WORD $0x6f0a075a // ushr v26.16b, v26.16b, #6
-	WORD $0x6f0a077b // ushr v27.16b, v27.16b, #6
 	WORD $0x6f0a5714 // sli v20.16b, v24.16b, #2
-	WORD $0x6f0a5736 // sli v22.16b, v25.16b, #2
+	WORD $0x6f0a0739 // ushr v25.16b, v25.16b, #6
 	WORD $0x6f0a5755 // sli v21.16b, v26.16b, #2
-	WORD $0x6f0a5777 // sli v23.16b, v27.16b, #2
+	WORD $0x6f0a077b // ushr v27.16b, v27.16b, #6
 	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x6f0a5736 // sli v22.16b, v25.16b, #2
 	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
-	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
+	WORD $0x6f0a5777 // sli v23.16b, v27.16b, #2
 	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
 	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
 	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
 	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
 	WORD $0x4e602b04 // saddlp v4.4s, v24.8h
-	WORD $0x4e602b25 // saddlp v5.4s, v25.8h
 	WORD $0x0e2fc2b8 // smull v24.8h, v21.8b, v15.8b
+	WORD $0x4e602b25 // saddlp v5.4s, v25.8h
 	WORD $0x0e2fc2f9 // smull v25.8h, v23.8b, v15.8b
 	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e602b10 // saddlp v16.4s, v24.8h
-	WORD $0x4e602b31 // saddlp v17.4s, v25.8h
 	FLDPQ 64(R6), (F20, F21)
+	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
 	FLDPQ 64(R7), (F22, F23)
+	WORD $0x4e602b10 // saddlp v16.4s, v24.8h
 	FLDPQ 0(R6), (F24, F26)
-	FLDPQ 0(R7), (F25, F27)
 	WORD $0x6f0c0694 // ushr v20.16b, v20.16b, #4
-	WORD $0x6f0c06d6 // ushr v22.16b, v22.16b, #4
 	WORD $0x6f0c06b5 // ushr v21.16b, v21.16b, #4
+	WORD $0x4e602b31 // saddlp v17.4s, v25.8h
+	FLDPQ 0(R7), (F25, F27)
+	WORD $0x6f0c06d6 // ushr v22.16b, v22.16b, #4
 	WORD $0x6f0c06f7 // ushr v23.16b, v23.16b, #4
 	WORD $0x6f0a0718 // ushr v24.16b, v24.16b, #6
-	WORD $0x6f0a0739 // ushr v25.16b, v25.16b, #6
 	WORD $0x6f0a075a // ushr v26.16b, v26.16b, #6
-	WORD $0x6f0a077b // ushr v27.16b, v27.16b, #6
 	WORD $0x6f0a5714 // sli v20.16b, v24.16b, #2
-	WORD $0x6f0a5736 // sli v22.16b, v25.16b, #2
+	WORD $0x6f0a0739 // ushr v25.16b, v25.16b, #6
 	WORD $0x6f0a5755 // sli v21.16b, v26.16b, #2
-	WORD $0x6f0a5777 // sli v23.16b, v27.16b, #2
+	WORD $0x6f0a077b // ushr v27.16b, v27.16b, #6
 	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x6f0a5736 // sli v22.16b, v25.16b, #2
 	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
-	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
+	WORD $0x6f0a5777 // sli v23.16b, v27.16b, #2
 	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
+	FLDPQ 0(R24), (F26, F27)
 	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
 	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
-	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
-	WORD $0x4e602b06 // saddlp v6.4s, v24.8h
-	WORD $0x4e602b27 // saddlp v7.4s, v25.8h
-	WORD $0x0e2fc2b8 // smull v24.8h, v21.8b, v15.8b
-	WORD $0x0e2fc2f9 // smull v25.8h, v23.8b, v15.8b
-	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e602b1c // saddlp v28.4s, v24.8h
-	WORD $0x4e602b3d // saddlp v29.4s, v25.8h
-	FMOVS.P 4(R9), F18
-	VLD1R.P 4(R10), [V19.S4]
 	WORD $0x4f300674 // sshr v20.4s, v19.4s, #16
 	WORD $0x4f305673 // shl v19.4s, v19.4s, #16
-	WORD $0x4f300673 // sshr v19.4s, v19.4s, #16
-	WORD $0x4ea1bc15 // addp v21.4s, v0.4s, v1.4s
+	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
 	WORD $0x4ea3bc56 // addp v22.4s, v2.4s, v3.4s
+	WORD $0x4f300673 // sshr v19.4s, v19.4s, #16
+	WORD $0x4e602b06 // saddlp v6.4s, v24.8h
+	WORD $0x0e2fc2b8 // smull v24.8h, v21.8b, v15.8b
+	WORD $0x4e602b27 // saddlp v7.4s, v25.8h
+	WORD $0x0e2fc2f9 // smull v25.8h, v23.8b, v15.8b
+	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
+	WORD $0x4ea1bc15 // addp v21.4s, v0.4s, v1.4s
+	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
 	WORD $0x4eb6beae // addp v14.4s, v21.4s, v22.4s
 	WORD $0x4ea5bc95 // addp v21.4s, v4.4s, v5.4s
-	WORD $0x4ea7bcd6 // addp v22.4s, v6.4s, v7.4s
-	WORD $0x4eb6beaf // addp v15.4s, v21.4s, v22.4s
-	WORD $0x4f225676 // shl v22.4s, v19.4s, #2
-	WORD $0x6eb685ce // sub v14.4s, v14.4s, v22.4s
-	WORD $0x6eb685ef // sub v15.4s, v15.4s, v22.4s
-	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
-	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
+	WORD $0x4e602b1c // saddlp v28.4s, v24.8h
 	FMOVD 160(R24), F24
-	FLDPQ 0(R24), (F26, F27)
-	WORD $0x0f08a718 // sshll v24.8h, v24.8b, #0
-	WORD $0x4f10a719 // sshll2 v25.4s, v24.8h, #0
-	WORD $0x0f10a718 // sshll v24.4s, v24.4h, #0
-	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
-	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
-	WORD $0x6e38df58 // fmul v24.4s, v26.4s, v24.4s
-	WORD $0x6e39df79 // fmul v25.4s, v27.4s, v25.4s
-	WORD $0x6e38ddce // fmul v14.4s, v14.4s, v24.4s
-	WORD $0x6e39ddef // fmul v15.4s, v15.4s, v25.4s
-	WORD $0x4f9291ce // fmul v14.4s, v14.4s, v18.s[0]
-	WORD $0x4f9291ef // fmul v15.4s, v15.4s, v18.s[0]
-	WORD $0x4e2ed508 // fadd v8.4s, v8.4s, v14.4s
-	WORD $0x4e2fd529 // fadd v9.4s, v9.4s, v15.4s
-	WORD $0x4eabbd55 // addp v21.4s, v10.4s, v11.4s
-	WORD $0x4eadbd96 // addp v22.4s, v12.4s, v13.4s
-	WORD $0x4eb6beae // addp v14.4s, v21.4s, v22.4s
-	WORD $0x4eb1be15 // addp v21.4s, v16.4s, v17.4s
-	WORD $0x4ebdbf96 // addp v22.4s, v28.4s, v29.4s
-	WORD $0x4eb6beaf // addp v15.4s, v21.4s, v22.4s
-	WORD $0x4f225696 // shl v22.4s, v20.4s, #2
-	WORD $0x6eb685ce // sub v14.4s, v14.4s, v22.4s
-	WORD $0x6eb685ef // sub v15.4s, v15.4s, v22.4s
-	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
-	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
-	FMOVD 168(R24), F24
-	FLDPQ 0(R24), (F26, F27)
-	WORD $0x0f08a718 // sshll v24.8h, v24.8b, #0
-	WORD $0x4f10a719 // sshll2 v25.4s, v24.8h, #0
-	WORD $0x0f10a718 // sshll v24.4s, v24.4h, #0
-	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
-	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
-	WORD $0x6e38df58 // fmul v24.4s, v26.4s, v24.4s
-	WORD $0x6e39df79 // fmul v25.4s, v27.4s, v25.4s
-	WORD $0x6e38ddce // fmul v14.4s, v14.4s, v24.4s
-	WORD $0x6e39ddef // fmul v15.4s, v15.4s, v25.4s
-	WORD $0x4f9291ce // fmul v14.4s, v14.4s, v18.s[0]
-	WORD $0x4f9291ef // fmul v15.4s, v15.4s, v18.s[0]
-	WORD $0x4e2ed508 // fadd v8.4s, v8.4s, v14.4s
-	WORD $0x4e2fd529 // fadd v9.4s, v9.4s, v15.4s
-	FLDPQ.P 32(R8), (F14, F15)
-	FLDPQ 64(R0), (F20, F21)
-	FLDPQ 64(R1), (F22, F23)
-	FLDPQ 0(R0), (F24, F26)
-	FLDPQ 0(R1), (F25, F27)
-	WORD $0x6f0a0694 // ushr v20.16b, v20.16b, #6
-	WORD $0x6f0a06d6 // ushr v22.16b, v22.16b, #6
-	WORD $0x6f0a06b5 // ushr v21.16b, v21.16b, #6
-	WORD $0x6f0a06f7 // ushr v23.16b, v23.16b, #6
-	WORD $0x6f090718 // ushr v24.16b, v24.16b, #7
-	WORD $0x6f090739 // ushr v25.16b, v25.16b, #7
-	WORD $0x6f09075a // ushr v26.16b, v26.16b, #7
-	WORD $0x6f09077b // ushr v27.16b, v27.16b, #7
-	WORD $0x6f0a5714 // sli v20.16b, v24.16b, #2
-	WORD $0x6f0a5736 // sli v22.16b, v25.16b, #2
-	WORD $0x6f0a5755 // sli v21.16b, v26.16b, #2
-	WORD $0x6f0a5777 // sli v23.16b, v27.16b, #2
-	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
-	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
-	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
-	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
-	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
-	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
-	WORD $0x4e602b00 // saddlp v0.4s, v24.8h
-	WORD $0x4e602b21 // saddlp v1.4s, v25.8h
-	WORD $0x0e2fc2b8 // smull v24.8h, v21.8b, v15.8b
-	WORD $0x0e2fc2f9 // smull v25.8h, v23.8b, v15.8b
-	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e602b0a // saddlp v10.4s, v24.8h
-	WORD $0x4e602b2b // saddlp v11.4s, v25.8h
-	FLDPQ 64(R2), (F20, F21)
-	FLDPQ 64(R3), (F22, F23)
-	FLDPQ 0(R2), (F24, F26)
-	FLDPQ 0(R3), (F25, F27)
-	WORD $0x6f0a0694 // ushr v20.16b, v20.16b, #6
-	WORD $0x6f0a06d6 // ushr v22.16b, v22.16b, #6
-	WORD $0x6f0a06b5 // ushr v21.16b, v21.16b, #6
-	WORD $0x6f0a06f7 // ushr v23.16b, v23.16b, #6
-	WORD $0x6f090718 // ushr v24.16b, v24.16b, #7
-	WORD $0x6f090739 // ushr v25.16b, v25.16b, #7
-	WORD $0x6f09075a // ushr v26.16b, v26.16b, #7
-	WORD $0x6f09077b // ushr v27.16b, v27.16b, #7
-	WORD $0x6f0a5714 // sli v20.16b, v24.16b, #2
-	WORD $0x6f0a5736 // sli v22.16b, v25.16b, #2
-	WORD $0x6f0a5755 // sli v21.16b, v26.16b, #2
-	WORD $0x6f0a5777 // sli v23.16b, v27.16b, #2
-	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
-	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
-	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
-	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
-	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
-	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
-	WORD $0x4e602b02 // saddlp v2.4s, v24.8h
-	WORD $0x4e602b23 // saddlp v3.4s, v25.8h
-	WORD $0x0e2fc2b8 // smull v24.8h, v21.8b, v15.8b
-	WORD $0x0e2fc2f9 // smull v25.8h, v23.8b, v15.8b
-	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e602b0c // saddlp v12.4s, v24.8h
-	WORD $0x4e602b2d // saddlp v13.4s, v25.8h
-	FLDPQ 64(R4), (F20, F21)
-	FLDPQ 64(R5), (F22, F23)
-	FLDPQ 0(R4), (F24, F26)
-	FLDPQ 0(R5), (F25, F27)
-	WORD $0x6f0a0694 // ushr v20.16b, v20.16b, #6
-	WORD $0x6f0a06d6 // ushr v22.16b, v22.16b, #6
-	WORD $0x6f0a06b5 // ushr v21.16b, v21.16b, #6
-	WORD $0x6f0a06f7 // ushr v23.16b, v23.16b, #6
-	WORD $0x6f090718 // ushr v24.16b, v24.16b, #7
-	WORD $0x6f090739 // ushr v25.16b, v25.16b, #7
-	WORD $0x6f09075a // ushr v26.16b, v26.16b, #7
-	WORD $0x6f09077b // ushr v27.16b, v27.16b, #7
-	WORD $0x6f0a5714 // sli v20.16b, v24.16b, #2
-	WORD $0x6f0a5736 // sli v22.16b, v25.16b, #2
-	WORD $0x6f0a5755 // sli v21.16b, v26.16b, #2
-	WORD $0x6f0a5777 // sli v23.16b, v27.16b, #2
-	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
-	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
-	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
-	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
-	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
-	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
-	WORD $0x4e602b04 // saddlp v4.4s, v24.8h
-	WORD $0x4e602b25 // saddlp v5.4s, v25.8h
-	WORD $0x0e2fc2b8 // smull v24.8h, v21.8b, v15.8b
-	WORD $0x0e2fc2f9 // smull v25.8h, v23.8b, v15.8b
-	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e602b10 // saddlp v16.4s, v24.8h
-	WORD $0x4e602b31 // saddlp v17.4s, v25.8h
-	FLDPQ 64(R6), (F20, F21)
-	FLDPQ 64(R7), (F22, F23)
-	FLDPQ 0(R6), (F24, F26)
-	FLDPQ 0(R7), (F25, F27)
-	WORD $0x6f0a0694 // ushr v20.16b, v20.16b, #6
-	WORD $0x6f0a06d6 // ushr v22.16b, v22.16b, #6
-	WORD $0x6f0a06b5 // ushr v21.16b, v21.16b, #6
-	WORD $0x6f0a06f7 // ushr v23.16b, v23.16b, #6
-	WORD $0x6f090718 // ushr v24.16b, v24.16b, #7
-	WORD $0x6f090739 // ushr v25.16b, v25.16b, #7
-	WORD $0x6f09075a // ushr v26.16b, v26.16b, #7
-	WORD $0x6f09077b // ushr v27.16b, v27.16b, #7
-	WORD $0x6f0a5714 // sli v20.16b, v24.16b, #2
-	WORD $0x6f0a5736 // sli v22.16b, v25.16b, #2
-	WORD $0x6f0a5755 // sli v21.16b, v26.16b, #2
-	WORD $0x6f0a5777 // sli v23.16b, v27.16b, #2
-	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
-	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
-	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
-	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
-	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
-	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
-	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
-	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
-	WORD $0x4e602b06 // saddlp v6.4s, v24.8h
-	WORD $0x4e602b27 // saddlp v7.4s, v25.8h
-	WORD $0x0e2fc2b8 // smull v24.8h, v21.8b, v15.8b
-	WORD $0x0e2fc2f9 // smull v25.8h, v23.8b, v15.8b
-	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
-	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
-	WORD $0x4e602b1c // saddlp v28.4s, v24.8h
-	WORD $0x4e602b3d // saddlp v29.4s, v25.8h
-	FMOVS.P 4(R9), F18
-	VLD1R.P 4(R10), [V19.S4]
-	WORD $0x4f300674 // sshr v20.4s, v19.4s, #16
-	WORD $0x4f305673 // shl v19.4s, v19.4s, #16
-	WORD $0x4f300673 // sshr v19.4s, v19.4s, #16
-	WORD $0x4ea1bc15 // addp v21.4s, v0.4s, v1.4s
-	WORD $0x4ea3bc56 // addp v22.4s, v2.4s, v3.4s
-	WORD $0x4eb6beae // addp v14.4s, v21.4s, v22.4s
-	WORD $0x4ea5bc95 // addp v21.4s, v4.4s, v5.4s
 	WORD $0x4ea7bcd6 // addp v22.4s, v6.4s, v7.4s
+	WORD $0x4e602b3d // saddlp v29.4s, v25.8h
 	WORD $0x4eb6beaf // addp v15.4s, v21.4s, v22.4s
 	WORD $0x4f225676 // shl v22.4s, v19.4s, #2
-	WORD $0x6eb685ce // sub v14.4s, v14.4s, v22.4s
-	WORD $0x6eb685ef // sub v15.4s, v15.4s, v22.4s
-	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
-	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
-	FMOVD 176(R24), F24
-	FLDPQ 0(R24), (F26, F27)
 	WORD $0x0f08a718 // sshll v24.8h, v24.8b, #0
+	WORD $0x4eabbd55 // addp v21.4s, v10.4s, v11.4s
+	WORD $0x6eb685ce // sub v14.4s, v14.4s, v22.4s
+	VLD1R.P 4(R10), [V19.S4]
 	WORD $0x4f10a719 // sshll2 v25.4s, v24.8h, #0
 	WORD $0x0f10a718 // sshll v24.4s, v24.4h, #0
+	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
+	WORD $0x6eb685ef // sub v15.4s, v15.4s, v22.4s
 	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
 	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
+	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
+	WORD $0x4eadbd96 // addp v22.4s, v12.4s, v13.4s
 	WORD $0x6e38df58 // fmul v24.4s, v26.4s, v24.4s
 	WORD $0x6e39df79 // fmul v25.4s, v27.4s, v25.4s
+	FLDPQ 0(R24), (F26, F27)
 	WORD $0x6e38ddce // fmul v14.4s, v14.4s, v24.4s
 	WORD $0x6e39ddef // fmul v15.4s, v15.4s, v25.4s
+	FMOVD 168(R24), F24
 	WORD $0x4f9291ce // fmul v14.4s, v14.4s, v18.s[0]
 	WORD $0x4f9291ef // fmul v15.4s, v15.4s, v18.s[0]
+	WORD $0x0f08a718 // sshll v24.8h, v24.8b, #0
 	WORD $0x4e2ed508 // fadd v8.4s, v8.4s, v14.4s
-	WORD $0x4e2fd529 // fadd v9.4s, v9.4s, v15.4s
-	WORD $0x4eabbd55 // addp v21.4s, v10.4s, v11.4s
-	WORD $0x4eadbd96 // addp v22.4s, v12.4s, v13.4s
 	WORD $0x4eb6beae // addp v14.4s, v21.4s, v22.4s
 	WORD $0x4eb1be15 // addp v21.4s, v16.4s, v17.4s
 	WORD $0x4ebdbf96 // addp v22.4s, v28.4s, v29.4s
-	WORD $0x4eb6beaf // addp v15.4s, v21.4s, v22.4s
-	WORD $0x4f225696 // shl v22.4s, v20.4s, #2
-	WORD $0x6eb685ce // sub v14.4s, v14.4s, v22.4s
-	WORD $0x6eb685ef // sub v15.4s, v15.4s, v22.4s
-	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
-	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
-	FMOVD 184(R24), F24
-	FLDPQ 0(R24), (F26, F27)
-	WORD $0x0f08a718 // sshll v24.8h, v24.8b, #0
 	WORD $0x4f10a719 // sshll2 v25.4s, v24.8h, #0
 	WORD $0x0f10a718 // sshll v24.4s, v24.4h, #0
+	WORD $0x4e2fd529 // fadd v9.4s, v9.4s, v15.4s
+	WORD $0x4eb6beaf // addp v15.4s, v21.4s, v22.4s
+	WORD $0x4f225696 // shl v22.4s, v20.4s, #2
 	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
 	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
+	WORD $0x6eb685ce // sub v14.4s, v14.4s, v22.4s
+	FLDPQ 64(R0), (F20, F21)
+	WORD $0x6eb685ef // sub v15.4s, v15.4s, v22.4s
+	FLDPQ 64(R1), (F22, F23)
+	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
+	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
 	WORD $0x6e38df58 // fmul v24.4s, v26.4s, v24.4s
 	WORD $0x6e39df79 // fmul v25.4s, v27.4s, v25.4s
+	WORD $0x6f0a0694 // ushr v20.16b, v20.16b, #6
+	WORD $0x6f0a06b5 // ushr v21.16b, v21.16b, #6
+	WORD $0x6f0a06d6 // ushr v22.16b, v22.16b, #6
+	WORD $0x6f0a06f7 // ushr v23.16b, v23.16b, #6
 	WORD $0x6e38ddce // fmul v14.4s, v14.4s, v24.4s
+	FLDPQ 0(R0), (F24, F26)
 	WORD $0x6e39ddef // fmul v15.4s, v15.4s, v25.4s
-	WORD $0x4f9291ce // fmul v14.4s, v14.4s, v18.s[0]
-	WORD $0x4f9291ef // fmul v15.4s, v15.4s, v18.s[0]
-	WORD $0x4e2ed508 // fadd v8.4s, v8.4s, v14.4s
-	WORD $0x4e2fd529 // fadd v9.4s, v9.4s, v15.4s
+	FLDPQ 0(R1), (F25, F27)
 	ADD $110, R0, R0
 	ADD $110, R1, R1
+	WORD $0x4f9291ce // fmul v14.4s, v14.4s, v18.s[0]
+	WORD $0x4f9291ef // fmul v15.4s, v15.4s, v18.s[0]
+	WORD $0x6f090718 // ushr v24.16b, v24.16b, #7
+	WORD $0x6f090739 // ushr v25.16b, v25.16b, #7
+	WORD $0x6f09075a // ushr v26.16b, v26.16b, #7
+	WORD $0x6f0a5714 // sli v20.16b, v24.16b, #2
+	WORD $0x6f09077b // ushr v27.16b, v27.16b, #7
+	WORD $0x4e2ed508 // fadd v8.4s, v8.4s, v14.4s
+	WORD $0x6f0a5736 // sli v22.16b, v25.16b, #2
+	WORD $0x4e2fd529 // fadd v9.4s, v9.4s, v15.4s
+	FLDPQ.P 32(R8), (F14, F15)
+	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x6f0a5755 // sli v21.16b, v26.16b, #2
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x6f0a5777 // sli v23.16b, v27.16b, #2
+	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
+	FMOVS.P 4(R9), F18
+	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
+	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
+	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
+	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
+	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
+	WORD $0x4e602b00 // saddlp v0.4s, v24.8h
+	WORD $0x0e2fc2b8 // smull v24.8h, v21.8b, v15.8b
+	WORD $0x4e602b21 // saddlp v1.4s, v25.8h
+	WORD $0x0e2fc2f9 // smull v25.8h, v23.8b, v15.8b
+	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
+	FLDPQ 64(R2), (F20, F21)
+	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
+	FLDPQ 64(R3), (F22, F23)
+	WORD $0x4e602b0a // saddlp v10.4s, v24.8h
+	FLDPQ 0(R2), (F24, F26)
+	WORD $0x6f0a0694 // ushr v20.16b, v20.16b, #6
+	WORD $0x4e602b2b // saddlp v11.4s, v25.8h
+	FLDPQ 0(R3), (F25, F27)
+	WORD $0x6f0a06d6 // ushr v22.16b, v22.16b, #6
+	WORD $0x6f0a06b5 // ushr v21.16b, v21.16b, #6
+	WORD $0x6f0a06f7 // ushr v23.16b, v23.16b, #6
 	ADD $110, R2, R2
 	ADD $110, R3, R3
+	WORD $0x6f090718 // ushr v24.16b, v24.16b, #7
+	WORD $0x6f09075a // ushr v26.16b, v26.16b, #7
+	WORD $0x6f0a5714 // sli v20.16b, v24.16b, #2
+	WORD $0x6f090739 // ushr v25.16b, v25.16b, #7
+	WORD $0x6f0a5755 // sli v21.16b, v26.16b, #2
+	WORD $0x6f09077b // ushr v27.16b, v27.16b, #7
+	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x6f0a5736 // sli v22.16b, v25.16b, #2
+	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
+	WORD $0x6f0a5777 // sli v23.16b, v27.16b, #2
+	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
+	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
+	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
+	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
+	WORD $0x4e602b02 // saddlp v2.4s, v24.8h
+	WORD $0x0e2fc2b8 // smull v24.8h, v21.8b, v15.8b
+	WORD $0x4e602b23 // saddlp v3.4s, v25.8h
+	WORD $0x0e2fc2f9 // smull v25.8h, v23.8b, v15.8b
+	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
+	FLDPQ 64(R4), (F20, F21)
+	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
+	FLDPQ 64(R5), (F22, F23)
+	WORD $0x4e602b0c // saddlp v12.4s, v24.8h
+	FLDPQ 0(R4), (F24, F26)
+	WORD $0x6f0a0694 // ushr v20.16b, v20.16b, #6
+	WORD $0x6f0a06b5 // ushr v21.16b, v21.16b, #6
+	WORD $0x4e602b2d // saddlp v13.4s, v25.8h
+	FLDPQ 0(R5), (F25, F27)
+	WORD $0x6f0a06d6 // ushr v22.16b, v22.16b, #6
+	WORD $0x6f0a06f7 // ushr v23.16b, v23.16b, #6
 	ADD $110, R4, R4
 	ADD $110, R5, R5
+	WORD $0x6f090718 // ushr v24.16b, v24.16b, #7
+	WORD $0x6f09075a // ushr v26.16b, v26.16b, #7
+	WORD $0x6f0a5714 // sli v20.16b, v24.16b, #2
+	WORD $0x6f090739 // ushr v25.16b, v25.16b, #7
+	WORD $0x6f0a5755 // sli v21.16b, v26.16b, #2
+	WORD $0x6f09077b // ushr v27.16b, v27.16b, #7
+	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x6f0a5736 // sli v22.16b, v25.16b, #2
+	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
+	WORD $0x6f0a5777 // sli v23.16b, v27.16b, #2
+	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
+	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
+	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
+	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
+	WORD $0x4e602b04 // saddlp v4.4s, v24.8h
+	WORD $0x0e2fc2b8 // smull v24.8h, v21.8b, v15.8b
+	WORD $0x4e602b25 // saddlp v5.4s, v25.8h
+	WORD $0x0e2fc2f9 // smull v25.8h, v23.8b, v15.8b
+	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
+	FLDPQ 64(R6), (F20, F21)
+	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
+	FLDPQ 64(R7), (F22, F23)
+	WORD $0x4e602b10 // saddlp v16.4s, v24.8h
+	FLDPQ 0(R6), (F24, F26)
+	WORD $0x6f0a0694 // ushr v20.16b, v20.16b, #6
+	WORD $0x6f0a06b5 // ushr v21.16b, v21.16b, #6
+	WORD $0x4e602b31 // saddlp v17.4s, v25.8h
+	FLDPQ 0(R7), (F25, F27)
+	WORD $0x6f0a06d6 // ushr v22.16b, v22.16b, #6
+	WORD $0x6f0a06f7 // ushr v23.16b, v23.16b, #6
 	ADD $110, R6, R6
 	ADD $110, R7, R7
+	WORD $0x6f090718 // ushr v24.16b, v24.16b, #7
+	WORD $0x6f09075a // ushr v26.16b, v26.16b, #7
+	WORD $0x6f0a5714 // sli v20.16b, v24.16b, #2
+	WORD $0x6f090739 // ushr v25.16b, v25.16b, #7
+	WORD $0x6f0a5755 // sli v21.16b, v26.16b, #2
+	WORD $0x6f09077b // ushr v27.16b, v27.16b, #7
+	WORD $0x4e3f1e94 // and v20.16b, v20.16b, v31.16b
+	WORD $0x6f0a5736 // sli v22.16b, v25.16b, #2
+	WORD $0x4e3f1eb5 // and v21.16b, v21.16b, v31.16b
+	WORD $0x6f0a5777 // sli v23.16b, v27.16b, #2
+	WORD $0x0e2ec298 // smull v24.8h, v20.8b, v14.8b
+	WORD $0x4e3f1ed6 // and v22.16b, v22.16b, v31.16b
+	WORD $0x4e3f1ef7 // and v23.16b, v23.16b, v31.16b
+	FLDPQ 0(R24), (F26, F27)
+	WORD $0x0e2ec2d9 // smull v25.8h, v22.8b, v14.8b
+	WORD $0x4e2e8298 // smlal2 v24.8h, v20.16b, v14.16b
+	WORD $0x4f300674 // sshr v20.4s, v19.4s, #16
+	WORD $0x4f305673 // shl v19.4s, v19.4s, #16
+	WORD $0x4e2e82d9 // smlal2 v25.8h, v22.16b, v14.16b
+	WORD $0x4ea3bc56 // addp v22.4s, v2.4s, v3.4s
+	WORD $0x4f300673 // sshr v19.4s, v19.4s, #16
+	WORD $0x4e602b06 // saddlp v6.4s, v24.8h
+	WORD $0x0e2fc2b8 // smull v24.8h, v21.8b, v15.8b
+	WORD $0x4e602b27 // saddlp v7.4s, v25.8h
+	WORD $0x0e2fc2f9 // smull v25.8h, v23.8b, v15.8b
+	WORD $0x4e2f82b8 // smlal2 v24.8h, v21.16b, v15.16b
+	WORD $0x4ea1bc15 // addp v21.4s, v0.4s, v1.4s
+	WORD $0x4e2f82f9 // smlal2 v25.8h, v23.16b, v15.16b
+	WORD $0x4eb6beae // addp v14.4s, v21.4s, v22.4s
+	WORD $0x4ea5bc95 // addp v21.4s, v4.4s, v5.4s
+	WORD $0x4e602b1c // saddlp v28.4s, v24.8h
+	FMOVD 176(R24), F24
+	WORD $0x4ea7bcd6 // addp v22.4s, v6.4s, v7.4s
+	WORD $0x4e602b3d // saddlp v29.4s, v25.8h
+	WORD $0x4eb6beaf // addp v15.4s, v21.4s, v22.4s
+	WORD $0x4f225676 // shl v22.4s, v19.4s, #2
+	WORD $0x0f08a718 // sshll v24.8h, v24.8b, #0
+	WORD $0x4eabbd55 // addp v21.4s, v10.4s, v11.4s
+	WORD $0x6eb685ce // sub v14.4s, v14.4s, v22.4s
+	WORD $0x4f10a719 // sshll2 v25.4s, v24.8h, #0
+	WORD $0x0f10a718 // sshll v24.4s, v24.4h, #0
+	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
+	WORD $0x6eb685ef // sub v15.4s, v15.4s, v22.4s
+	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
+	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
+	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
+	WORD $0x4eadbd96 // addp v22.4s, v12.4s, v13.4s
+	WORD $0x6e38df58 // fmul v24.4s, v26.4s, v24.4s
+	WORD $0x6e39df79 // fmul v25.4s, v27.4s, v25.4s
+	FLDPQ 0(R24), (F26, F27)
+	WORD $0x6e38ddce // fmul v14.4s, v14.4s, v24.4s
+	WORD $0x6e39ddef // fmul v15.4s, v15.4s, v25.4s
+	FMOVD 184(R24), F24
+	WORD $0x4f9291ce // fmul v14.4s, v14.4s, v18.s[0]
+	WORD $0x4f9291ef // fmul v15.4s, v15.4s, v18.s[0]
+	WORD $0x0f08a718 // sshll v24.8h, v24.8b, #0
+	WORD $0x4e2ed508 // fadd v8.4s, v8.4s, v14.4s
+	WORD $0x4eb6beae // addp v14.4s, v21.4s, v22.4s
+	WORD $0x4eb1be15 // addp v21.4s, v16.4s, v17.4s
+	WORD $0x4ebdbf96 // addp v22.4s, v28.4s, v29.4s
+	WORD $0x4f10a719 // sshll2 v25.4s, v24.8h, #0
+	WORD $0x0f10a718 // sshll v24.4s, v24.4h, #0
+	WORD $0x4e2fd529 // fadd v9.4s, v9.4s, v15.4s
+	WORD $0x4eb6beaf // addp v15.4s, v21.4s, v22.4s
+	WORD $0x4f225696 // shl v22.4s, v20.4s, #2
+	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
+	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
+	WORD $0x6eb685ce // sub v14.4s, v14.4s, v22.4s
+	WORD $0x6eb685ef // sub v15.4s, v15.4s, v22.4s
+	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
+	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
+	WORD $0x6e38df58 // fmul v24.4s, v26.4s, v24.4s
+	WORD $0x6e39df79 // fmul v25.4s, v27.4s, v25.4s
+	WORD $0x6e38ddce // fmul v14.4s, v14.4s, v24.4s
+	WORD $0x6e39ddef // fmul v15.4s, v15.4s, v25.4s
+	WORD $0x4f9291ce // fmul v14.4s, v14.4s, v18.s[0]
+	WORD $0x4f9291ef // fmul v15.4s, v15.4s, v18.s[0]
+	WORD $0x4e2ed508 // fadd v8.4s, v8.4s, v14.4s
+	WORD $0x4e2fd529 // fadd v9.4s, v9.4s, v15.4s
 	SUBS $1, R11, R11
 	BNE blockQ3_KNEON
 	FSTPQ.P (F8, F9), 32(R13)

@@ -41,71 +41,71 @@ TEXT ·packQ8_0NEON(SB), NOSPLIT, $0-24
 
 packQ8_0NEON:
 	VLD1.P 2(R0), V16.H[0]
-	VLD1.P 2(R1), V16.H[1]
 	VLD1.P 32(R0), [V0.B16, V1.B16]
+	VLD1.P 2(R1), V16.H[1]
 	VLD1.P 32(R1), [V2.B16, V3.B16]
 	VLD1.P 2(R2), V16.H[2]
-	VLD1.P 2(R3), V16.H[3]
 	VLD1.P 32(R2), [V4.B16, V5.B16]
+	VLD1.P 2(R3), V16.H[3]
 	VLD1.P 32(R3), [V6.B16, V7.B16]
 	WORD $0x4e443814 // zip1 v20.8h, v0.8h, v4.8h
 	WORD $0x4e447815 // zip2 v21.8h, v0.8h, v4.8h
+	VLD1.P 2(R4), V16.H[4]
 	WORD $0x4e463856 // zip1 v22.8h, v2.8h, v6.8h
 	WORD $0x4e467857 // zip2 v23.8h, v2.8h, v6.8h
 	WORD $0x4e563a98 // zip1 v24.8h, v20.8h, v22.8h
 	WORD $0x4e567a99 // zip2 v25.8h, v20.8h, v22.8h
 	WORD $0x4e573aba // zip1 v26.8h, v21.8h, v23.8h
 	WORD $0x4e577abb // zip2 v27.8h, v21.8h, v23.8h
-	FMOVQ F24, 32(R8)
-	FMOVQ F25, 64(R8)
-	FMOVQ F26, 96(R8)
-	FMOVQ F27, 128(R8)
+	VLD1.P 2(R5), V16.H[5]
 	WORD $0x4e453834 // zip1 v20.8h, v1.8h, v5.8h
 	WORD $0x4e457835 // zip2 v21.8h, v1.8h, v5.8h
 	WORD $0x4e473876 // zip1 v22.8h, v3.8h, v7.8h
 	WORD $0x4e477877 // zip2 v23.8h, v3.8h, v7.8h
+	VLD1.P 32(R4), [V0.B16, V1.B16]
+	VLD1.P 32(R5), [V2.B16, V3.B16]
+	FMOVQ F24, 32(R8)
 	WORD $0x4e563a98 // zip1 v24.8h, v20.8h, v22.8h
+	VLD1.P 2(R6), V16.H[6]
+	VLD1.P 32(R6), [V4.B16, V5.B16]
+	FMOVQ F25, 64(R8)
 	WORD $0x4e567a99 // zip2 v25.8h, v20.8h, v22.8h
+	FMOVQ F26, 96(R8)
 	WORD $0x4e573aba // zip1 v26.8h, v21.8h, v23.8h
+	FMOVQ F27, 128(R8)
 	WORD $0x4e577abb // zip2 v27.8h, v21.8h, v23.8h
+	VLD1.P 2(R7), V16.H[7]
+	VLD1.P 32(R7), [V6.B16, V7.B16]
+	WORD $0x4e443814 // zip1 v20.8h, v0.8h, v4.8h
 	FMOVQ F24, 160(R8)
+	WORD $0x4e447815 // zip2 v21.8h, v0.8h, v4.8h
 	FMOVQ F25, 192(R8)
 	FMOVQ F26, 224(R8)
 	FMOVQ F27, 256(R8)
-	VLD1.P 2(R4), V16.H[4]
-	VLD1.P 2(R5), V16.H[5]
-	VLD1.P 32(R4), [V0.B16, V1.B16]
-	VLD1.P 32(R5), [V2.B16, V3.B16]
-	VLD1.P 2(R6), V16.H[6]
-	VLD1.P 2(R7), V16.H[7]
-	VLD1.P 32(R6), [V4.B16, V5.B16]
-	VLD1.P 32(R7), [V6.B16, V7.B16]
-	WORD $0x4e443814 // zip1 v20.8h, v0.8h, v4.8h
-	WORD $0x4e447815 // zip2 v21.8h, v0.8h, v4.8h
 	WORD $0x4e463856 // zip1 v22.8h, v2.8h, v6.8h
 	WORD $0x4e467857 // zip2 v23.8h, v2.8h, v6.8h
 	WORD $0x4e563a98 // zip1 v24.8h, v20.8h, v22.8h
 	WORD $0x4e567a99 // zip2 v25.8h, v20.8h, v22.8h
 	WORD $0x4e573aba // zip1 v26.8h, v21.8h, v23.8h
-	WORD $0x4e577abb // zip2 v27.8h, v21.8h, v23.8h
+	WORD $0x4e453834 // zip1 v20.8h, v1.8h, v5.8h
 	FMOVQ F24, 48(R8)
+	WORD $0x4e473876 // zip1 v22.8h, v3.8h, v7.8h
+	WORD $0x4e577abb // zip2 v27.8h, v21.8h, v23.8h
 	FMOVQ F25, 80(R8)
 	FMOVQ F26, 112(R8)
-	FMOVQ F27, 144(R8)
-	WORD $0x4e453834 // zip1 v20.8h, v1.8h, v5.8h
 	WORD $0x4e457835 // zip2 v21.8h, v1.8h, v5.8h
-	WORD $0x4e473876 // zip1 v22.8h, v3.8h, v7.8h
 	WORD $0x4e477877 // zip2 v23.8h, v3.8h, v7.8h
 	WORD $0x4e563a98 // zip1 v24.8h, v20.8h, v22.8h
+	FMOVQ F27, 144(R8)
 	WORD $0x4e567a99 // zip2 v25.8h, v20.8h, v22.8h
 	WORD $0x4e573aba // zip1 v26.8h, v21.8h, v23.8h
 	WORD $0x4e577abb // zip2 v27.8h, v21.8h, v23.8h
 	FMOVQ F24, 176(R8)
+	WORD $0x0e217a14 // fcvtl v20.4s, v16.4h
+	WORD $0x4e217a15 // fcvtl2 v21.4s, v16.8h
 	FMOVQ F25, 208(R8)
 	FMOVQ F26, 240(R8)
 	FMOVQ F27, 272(R8)
-	WORD $0x0e217a14 // fcvtl v20.4s, v16.4h
-	WORD $0x4e217a15 // fcvtl2 v21.4s, v16.8h
 	FSTPQ (F20, F21), 0(R8)
 	ADD $288, R8, R8
 	SUBS $1, R9, R9
@@ -139,103 +139,103 @@ TEXT ·packQ4_0NEON(SB), NOSPLIT, $0-24
 
 packQ4_0NEON:
 	VLD1.P 2(R0), V16.H[0]
-	VLD1.P 2(R1), V16.H[1]
 	VLD1.P 16(R0), [V0.B16]
+	VLD1.P 2(R1), V16.H[1]
 	VLD1.P 16(R1), [V2.B16]
 	WORD $0x6f0c0401 // ushr v1.16b, v0.16b, #4
-	WORD $0x6f0c0443 // ushr v3.16b, v2.16b, #4
 	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
-	WORD $0x4e3f1c42 // and v2.16b, v2.16b, v31.16b
-	WORD $0x6e328400 // sub v0.16b, v0.16b, v18.16b
-	WORD $0x6e328442 // sub v2.16b, v2.16b, v18.16b
 	WORD $0x6e328421 // sub v1.16b, v1.16b, v18.16b
-	WORD $0x6e328463 // sub v3.16b, v3.16b, v18.16b
+	WORD $0x6e328400 // sub v0.16b, v0.16b, v18.16b
 	VLD1.P 2(R2), V16.H[2]
-	VLD1.P 2(R3), V16.H[3]
 	VLD1.P 16(R2), [V4.B16]
+	WORD $0x6f0c0443 // ushr v3.16b, v2.16b, #4
+	WORD $0x4e3f1c42 // and v2.16b, v2.16b, v31.16b
+	WORD $0x6e328463 // sub v3.16b, v3.16b, v18.16b
+	WORD $0x6e328442 // sub v2.16b, v2.16b, v18.16b
+	VLD1.P 2(R3), V16.H[3]
 	VLD1.P 16(R3), [V6.B16]
 	WORD $0x6f0c0485 // ushr v5.16b, v4.16b, #4
-	WORD $0x6f0c04c7 // ushr v7.16b, v6.16b, #4
 	WORD $0x4e3f1c84 // and v4.16b, v4.16b, v31.16b
-	WORD $0x4e3f1cc6 // and v6.16b, v6.16b, v31.16b
-	WORD $0x6e328484 // sub v4.16b, v4.16b, v18.16b
-	WORD $0x6e3284c6 // sub v6.16b, v6.16b, v18.16b
 	WORD $0x6e3284a5 // sub v5.16b, v5.16b, v18.16b
-	WORD $0x6e3284e7 // sub v7.16b, v7.16b, v18.16b
+	WORD $0x6e328484 // sub v4.16b, v4.16b, v18.16b
+	VLD1.P 2(R4), V16.H[4]
+	WORD $0x6f0c04c7 // ushr v7.16b, v6.16b, #4
+	WORD $0x4e3f1cc6 // and v6.16b, v6.16b, v31.16b
 	WORD $0x4e443814 // zip1 v20.8h, v0.8h, v4.8h
 	WORD $0x4e447815 // zip2 v21.8h, v0.8h, v4.8h
+	WORD $0x6e3284c6 // sub v6.16b, v6.16b, v18.16b
+	VLD1.P 16(R4), [V0.B16]
+	WORD $0x6e3284e7 // sub v7.16b, v7.16b, v18.16b
+	VLD1.P 2(R5), V16.H[5]
 	WORD $0x4e463856 // zip1 v22.8h, v2.8h, v6.8h
 	WORD $0x4e467857 // zip2 v23.8h, v2.8h, v6.8h
+	VLD1.P 16(R5), [V2.B16]
 	WORD $0x4e563a98 // zip1 v24.8h, v20.8h, v22.8h
 	WORD $0x4e567a99 // zip2 v25.8h, v20.8h, v22.8h
 	WORD $0x4e573aba // zip1 v26.8h, v21.8h, v23.8h
 	WORD $0x4e577abb // zip2 v27.8h, v21.8h, v23.8h
 	FMOVQ F24, 32(R8)
-	FMOVQ F25, 64(R8)
-	FMOVQ F26, 96(R8)
-	FMOVQ F27, 128(R8)
 	WORD $0x4e453834 // zip1 v20.8h, v1.8h, v5.8h
+	VLD1.P 2(R6), V16.H[6]
 	WORD $0x4e457835 // zip2 v21.8h, v1.8h, v5.8h
+	VLD1.P 16(R6), [V4.B16]
 	WORD $0x4e473876 // zip1 v22.8h, v3.8h, v7.8h
 	WORD $0x4e477877 // zip2 v23.8h, v3.8h, v7.8h
-	WORD $0x4e563a98 // zip1 v24.8h, v20.8h, v22.8h
-	WORD $0x4e567a99 // zip2 v25.8h, v20.8h, v22.8h
-	WORD $0x4e573aba // zip1 v26.8h, v21.8h, v23.8h
-	WORD $0x4e577abb // zip2 v27.8h, v21.8h, v23.8h
-	FMOVQ F24, 160(R8)
-	FMOVQ F25, 192(R8)
-	FMOVQ F26, 224(R8)
-	FMOVQ F27, 256(R8)
-	VLD1.P 2(R4), V16.H[4]
-	VLD1.P 2(R5), V16.H[5]
-	VLD1.P 16(R4), [V0.B16]
-	VLD1.P 16(R5), [V2.B16]
 	WORD $0x6f0c0401 // ushr v1.16b, v0.16b, #4
 	WORD $0x6f0c0443 // ushr v3.16b, v2.16b, #4
 	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
 	WORD $0x4e3f1c42 // and v2.16b, v2.16b, v31.16b
-	WORD $0x6e328400 // sub v0.16b, v0.16b, v18.16b
-	WORD $0x6e328442 // sub v2.16b, v2.16b, v18.16b
-	WORD $0x6e328421 // sub v1.16b, v1.16b, v18.16b
-	WORD $0x6e328463 // sub v3.16b, v3.16b, v18.16b
-	VLD1.P 2(R6), V16.H[6]
+	FMOVQ F25, 64(R8)
 	VLD1.P 2(R7), V16.H[7]
-	VLD1.P 16(R6), [V4.B16]
+	WORD $0x4e563a98 // zip1 v24.8h, v20.8h, v22.8h
 	VLD1.P 16(R7), [V6.B16]
 	WORD $0x6f0c0485 // ushr v5.16b, v4.16b, #4
-	WORD $0x6f0c04c7 // ushr v7.16b, v6.16b, #4
 	WORD $0x4e3f1c84 // and v4.16b, v4.16b, v31.16b
-	WORD $0x4e3f1cc6 // and v6.16b, v6.16b, v31.16b
+	FMOVQ F26, 96(R8)
+	WORD $0x6e328400 // sub v0.16b, v0.16b, v18.16b
+	WORD $0x6e328442 // sub v2.16b, v2.16b, v18.16b
 	WORD $0x6e328484 // sub v4.16b, v4.16b, v18.16b
-	WORD $0x6e3284c6 // sub v6.16b, v6.16b, v18.16b
-	WORD $0x6e3284a5 // sub v5.16b, v5.16b, v18.16b
-	WORD $0x6e3284e7 // sub v7.16b, v7.16b, v18.16b
-	WORD $0x4e443814 // zip1 v20.8h, v0.8h, v4.8h
-	WORD $0x4e447815 // zip2 v21.8h, v0.8h, v4.8h
-	WORD $0x4e463856 // zip1 v22.8h, v2.8h, v6.8h
-	WORD $0x4e467857 // zip2 v23.8h, v2.8h, v6.8h
-	WORD $0x4e563a98 // zip1 v24.8h, v20.8h, v22.8h
+	FMOVQ F27, 128(R8)
 	WORD $0x4e567a99 // zip2 v25.8h, v20.8h, v22.8h
 	WORD $0x4e573aba // zip1 v26.8h, v21.8h, v23.8h
+	WORD $0x6f0c04c7 // ushr v7.16b, v6.16b, #4
+	WORD $0x4e3f1cc6 // and v6.16b, v6.16b, v31.16b
+	FMOVQ F24, 160(R8)
+	WORD $0x4e443814 // zip1 v20.8h, v0.8h, v4.8h
+	WORD $0x6e3284c6 // sub v6.16b, v6.16b, v18.16b
 	WORD $0x4e577abb // zip2 v27.8h, v21.8h, v23.8h
+	FMOVQ F25, 192(R8)
+	WORD $0x6e328421 // sub v1.16b, v1.16b, v18.16b
+	WORD $0x4e463856 // zip1 v22.8h, v2.8h, v6.8h
+	FMOVQ F26, 224(R8)
+	WORD $0x6e328463 // sub v3.16b, v3.16b, v18.16b
+	WORD $0x6e3284a5 // sub v5.16b, v5.16b, v18.16b
+	WORD $0x6e3284e7 // sub v7.16b, v7.16b, v18.16b
+	WORD $0x4e447815 // zip2 v21.8h, v0.8h, v4.8h
+	WORD $0x4e467857 // zip2 v23.8h, v2.8h, v6.8h
+	WORD $0x4e563a98 // zip1 v24.8h, v20.8h, v22.8h
+	FMOVQ F27, 256(R8)
+	WORD $0x4e567a99 // zip2 v25.8h, v20.8h, v22.8h
+	WORD $0x4e573aba // zip1 v26.8h, v21.8h, v23.8h
 	FMOVQ F24, 48(R8)
+	WORD $0x4e453834 // zip1 v20.8h, v1.8h, v5.8h
+	WORD $0x4e473876 // zip1 v22.8h, v3.8h, v7.8h
+	WORD $0x4e577abb // zip2 v27.8h, v21.8h, v23.8h
 	FMOVQ F25, 80(R8)
 	FMOVQ F26, 112(R8)
-	FMOVQ F27, 144(R8)
-	WORD $0x4e453834 // zip1 v20.8h, v1.8h, v5.8h
 	WORD $0x4e457835 // zip2 v21.8h, v1.8h, v5.8h
-	WORD $0x4e473876 // zip1 v22.8h, v3.8h, v7.8h
 	WORD $0x4e477877 // zip2 v23.8h, v3.8h, v7.8h
 	WORD $0x4e563a98 // zip1 v24.8h, v20.8h, v22.8h
+	FMOVQ F27, 144(R8)
 	WORD $0x4e567a99 // zip2 v25.8h, v20.8h, v22.8h
 	WORD $0x4e573aba // zip1 v26.8h, v21.8h, v23.8h
 	WORD $0x4e577abb // zip2 v27.8h, v21.8h, v23.8h
 	FMOVQ F24, 176(R8)
+	WORD $0x0e217a14 // fcvtl v20.4s, v16.4h
+	WORD $0x4e217a15 // fcvtl2 v21.4s, v16.8h
 	FMOVQ F25, 208(R8)
 	FMOVQ F26, 240(R8)
 	FMOVQ F27, 272(R8)
-	WORD $0x0e217a14 // fcvtl v20.4s, v16.4h
-	WORD $0x4e217a15 // fcvtl2 v21.4s, v16.8h
 	FSTPQ (F20, F21), 0(R8)
 	ADD $288, R8, R8
 	SUBS $1, R9, R9
@@ -268,95 +268,95 @@ TEXT ·packQ4_1NEON(SB), NOSPLIT, $0-24
 
 packQ4_1NEON:
 	VLD1.P 2(R0), V16.H[0]
-	VLD1.P 2(R1), V16.H[1]
 	VLD1.P 2(R0), V17.H[0]
-	VLD1.P 2(R1), V17.H[1]
 	VLD1.P 16(R0), [V0.B16]
+	VLD1.P 2(R1), V16.H[1]
+	VLD1.P 2(R1), V17.H[1]
 	VLD1.P 16(R1), [V2.B16]
 	WORD $0x6f0c0401 // ushr v1.16b, v0.16b, #4
-	WORD $0x6f0c0443 // ushr v3.16b, v2.16b, #4
 	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
-	WORD $0x4e3f1c42 // and v2.16b, v2.16b, v31.16b
 	VLD1.P 2(R2), V16.H[2]
-	VLD1.P 2(R3), V16.H[3]
 	VLD1.P 2(R2), V17.H[2]
-	VLD1.P 2(R3), V17.H[3]
 	VLD1.P 16(R2), [V4.B16]
+	WORD $0x6f0c0443 // ushr v3.16b, v2.16b, #4
+	WORD $0x4e3f1c42 // and v2.16b, v2.16b, v31.16b
+	VLD1.P 2(R3), V16.H[3]
+	VLD1.P 2(R3), V17.H[3]
 	VLD1.P 16(R3), [V6.B16]
 	WORD $0x6f0c0485 // ushr v5.16b, v4.16b, #4
-	WORD $0x6f0c04c7 // ushr v7.16b, v6.16b, #4
 	WORD $0x4e3f1c84 // and v4.16b, v4.16b, v31.16b
-	WORD $0x4e3f1cc6 // and v6.16b, v6.16b, v31.16b
-	WORD $0x4e443814 // zip1 v20.8h, v0.8h, v4.8h
-	WORD $0x4e447815 // zip2 v21.8h, v0.8h, v4.8h
-	WORD $0x4e463856 // zip1 v22.8h, v2.8h, v6.8h
-	WORD $0x4e467857 // zip2 v23.8h, v2.8h, v6.8h
-	WORD $0x4e563a98 // zip1 v24.8h, v20.8h, v22.8h
-	WORD $0x4e567a99 // zip2 v25.8h, v20.8h, v22.8h
-	WORD $0x4e573aba // zip1 v26.8h, v21.8h, v23.8h
-	WORD $0x4e577abb // zip2 v27.8h, v21.8h, v23.8h
-	FMOVQ F24, 64(R8)
-	FMOVQ F25, 96(R8)
-	FMOVQ F26, 128(R8)
-	FMOVQ F27, 160(R8)
-	WORD $0x4e453834 // zip1 v20.8h, v1.8h, v5.8h
-	WORD $0x4e457835 // zip2 v21.8h, v1.8h, v5.8h
-	WORD $0x4e473876 // zip1 v22.8h, v3.8h, v7.8h
-	WORD $0x4e477877 // zip2 v23.8h, v3.8h, v7.8h
-	WORD $0x4e563a98 // zip1 v24.8h, v20.8h, v22.8h
-	WORD $0x4e567a99 // zip2 v25.8h, v20.8h, v22.8h
-	WORD $0x4e573aba // zip1 v26.8h, v21.8h, v23.8h
-	WORD $0x4e577abb // zip2 v27.8h, v21.8h, v23.8h
-	FMOVQ F24, 192(R8)
-	FMOVQ F25, 224(R8)
-	FMOVQ F26, 256(R8)
-	FMOVQ F27, 288(R8)
 	VLD1.P 2(R4), V16.H[4]
-	VLD1.P 2(R5), V16.H[5]
-	VLD1.P 2(R4), V17.H[4]
-	VLD1.P 2(R5), V17.H[5]
-	VLD1.P 16(R4), [V0.B16]
-	VLD1.P 16(R5), [V2.B16]
-	WORD $0x6f0c0401 // ushr v1.16b, v0.16b, #4
-	WORD $0x6f0c0443 // ushr v3.16b, v2.16b, #4
-	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
-	WORD $0x4e3f1c42 // and v2.16b, v2.16b, v31.16b
-	VLD1.P 2(R6), V16.H[6]
-	VLD1.P 2(R7), V16.H[7]
-	VLD1.P 2(R6), V17.H[6]
-	VLD1.P 2(R7), V17.H[7]
-	VLD1.P 16(R6), [V4.B16]
-	VLD1.P 16(R7), [V6.B16]
-	WORD $0x6f0c0485 // ushr v5.16b, v4.16b, #4
-	WORD $0x6f0c04c7 // ushr v7.16b, v6.16b, #4
-	WORD $0x4e3f1c84 // and v4.16b, v4.16b, v31.16b
-	WORD $0x4e3f1cc6 // and v6.16b, v6.16b, v31.16b
 	WORD $0x4e443814 // zip1 v20.8h, v0.8h, v4.8h
+	VLD1.P 2(R4), V17.H[4]
 	WORD $0x4e447815 // zip2 v21.8h, v0.8h, v4.8h
+	WORD $0x6f0c04c7 // ushr v7.16b, v6.16b, #4
+	WORD $0x4e3f1cc6 // and v6.16b, v6.16b, v31.16b
+	VLD1.P 16(R4), [V0.B16]
 	WORD $0x4e463856 // zip1 v22.8h, v2.8h, v6.8h
 	WORD $0x4e467857 // zip2 v23.8h, v2.8h, v6.8h
+	VLD1.P 2(R5), V16.H[5]
+	VLD1.P 2(R5), V17.H[5]
+	WORD $0x4e563a98 // zip1 v24.8h, v20.8h, v22.8h
+	VLD1.P 16(R5), [V2.B16]
+	WORD $0x4e567a99 // zip2 v25.8h, v20.8h, v22.8h
+	WORD $0x4e573aba // zip1 v26.8h, v21.8h, v23.8h
+	FMOVQ F24, 64(R8)
+	WORD $0x4e453834 // zip1 v20.8h, v1.8h, v5.8h
+	WORD $0x4e473876 // zip1 v22.8h, v3.8h, v7.8h
+	VLD1.P 2(R6), V16.H[6]
+	WORD $0x4e577abb // zip2 v27.8h, v21.8h, v23.8h
+	VLD1.P 2(R6), V17.H[6]
+	WORD $0x4e457835 // zip2 v21.8h, v1.8h, v5.8h
+	VLD1.P 16(R6), [V4.B16]
+	WORD $0x4e477877 // zip2 v23.8h, v3.8h, v7.8h
+	FMOVQ F25, 96(R8)
+	WORD $0x4e563a98 // zip1 v24.8h, v20.8h, v22.8h
+	FMOVQ F26, 128(R8)
+	WORD $0x6f0c0401 // ushr v1.16b, v0.16b, #4
+	VLD1.P 2(R7), V16.H[7]
+	WORD $0x6f0c0443 // ushr v3.16b, v2.16b, #4
+	VLD1.P 2(R7), V17.H[7]
+	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
+	VLD1.P 16(R7), [V6.B16]
+	WORD $0x4e3f1c42 // and v2.16b, v2.16b, v31.16b
+	WORD $0x6f0c0485 // ushr v5.16b, v4.16b, #4
+	WORD $0x4e3f1c84 // and v4.16b, v4.16b, v31.16b
+	FMOVQ F27, 160(R8)
+	WORD $0x4e567a99 // zip2 v25.8h, v20.8h, v22.8h
+	WORD $0x4e573aba // zip1 v26.8h, v21.8h, v23.8h
+	FMOVQ F24, 192(R8)
+	WORD $0x4e443814 // zip1 v20.8h, v0.8h, v4.8h
+	WORD $0x4e577abb // zip2 v27.8h, v21.8h, v23.8h
+	WORD $0x6f0c04c7 // ushr v7.16b, v6.16b, #4
+	WORD $0x4e3f1cc6 // and v6.16b, v6.16b, v31.16b
+	FMOVQ F25, 224(R8)
+	WORD $0x4e447815 // zip2 v21.8h, v0.8h, v4.8h
+	WORD $0x4e463856 // zip1 v22.8h, v2.8h, v6.8h
+	FMOVQ F26, 256(R8)
+	WORD $0x4e467857 // zip2 v23.8h, v2.8h, v6.8h
+	FMOVQ F27, 288(R8)
 	WORD $0x4e563a98 // zip1 v24.8h, v20.8h, v22.8h
 	WORD $0x4e567a99 // zip2 v25.8h, v20.8h, v22.8h
 	WORD $0x4e573aba // zip1 v26.8h, v21.8h, v23.8h
-	WORD $0x4e577abb // zip2 v27.8h, v21.8h, v23.8h
+	WORD $0x4e453834 // zip1 v20.8h, v1.8h, v5.8h
 	FMOVQ F24, 80(R8)
+	WORD $0x4e473876 // zip1 v22.8h, v3.8h, v7.8h
+	WORD $0x4e577abb // zip2 v27.8h, v21.8h, v23.8h
 	FMOVQ F25, 112(R8)
 	FMOVQ F26, 144(R8)
-	FMOVQ F27, 176(R8)
-	WORD $0x4e453834 // zip1 v20.8h, v1.8h, v5.8h
 	WORD $0x4e457835 // zip2 v21.8h, v1.8h, v5.8h
-	WORD $0x4e473876 // zip1 v22.8h, v3.8h, v7.8h
 	WORD $0x4e477877 // zip2 v23.8h, v3.8h, v7.8h
 	WORD $0x4e563a98 // zip1 v24.8h, v20.8h, v22.8h
+	FMOVQ F27, 176(R8)
 	WORD $0x4e567a99 // zip2 v25.8h, v20.8h, v22.8h
 	WORD $0x4e573aba // zip1 v26.8h, v21.8h, v23.8h
 	WORD $0x4e577abb // zip2 v27.8h, v21.8h, v23.8h
 	FMOVQ F24, 208(R8)
+	WORD $0x0e217a14 // fcvtl v20.4s, v16.4h
+	WORD $0x4e217a15 // fcvtl2 v21.4s, v16.8h
 	FMOVQ F25, 240(R8)
 	FMOVQ F26, 272(R8)
 	FMOVQ F27, 304(R8)
-	WORD $0x0e217a14 // fcvtl v20.4s, v16.4h
-	WORD $0x4e217a15 // fcvtl2 v21.4s, v16.8h
 	FSTPQ (F20, F21), 0(R8)
 	WORD $0x0e217a34 // fcvtl v20.4s, v17.4h
 	WORD $0x4e217a35 // fcvtl2 v21.4s, v17.8h
@@ -398,151 +398,151 @@ TEXT ·packQ5_0NEON(SB), NOSPLIT, $0-24
 
 packQ5_0NEON:
 	VLD1.P 2(R0), V16.H[0]
-	VLD1.P 2(R1), V16.H[1]
 	VLD1R.P 4(R0), [V24.S4]
-	VLD1R.P 4(R1), [V26.S4]
 	VLD1.P 16(R0), [V0.B16]
-	VLD1.P 16(R1), [V2.B16]
+	VLD1.P 2(R1), V16.H[1]
+	VLD1R.P 4(R1), [V26.S4]
 	WORD $0x6e205b18 // mvn v24.16b, v24.16b
-	WORD $0x6e205b5a // mvn v26.16b, v26.16b
-	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
-	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
-	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
-	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
-	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
-	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
-	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
-	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
+	VLD1.P 16(R1), [V2.B16]
 	WORD $0x6f0c0401 // ushr v1.16b, v0.16b, #4
-	WORD $0x6f0c0443 // ushr v3.16b, v2.16b, #4
+	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
+	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
 	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
-	WORD $0x4e3f1c42 // and v2.16b, v2.16b, v31.16b
-	WORD $0x6f0c5700 // sli v0.16b, v24.16b, #4
-	WORD $0x6f0c5742 // sli v2.16b, v26.16b, #4
-	WORD $0x6f0c5721 // sli v1.16b, v25.16b, #4
-	WORD $0x6f0c5763 // sli v3.16b, v27.16b, #4
 	VLD1.P 2(R2), V16.H[2]
-	VLD1.P 2(R3), V16.H[3]
+	WORD $0x6e205b5a // mvn v26.16b, v26.16b
+	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
+	WORD $0x6f0c0443 // ushr v3.16b, v2.16b, #4
+	WORD $0x4e3f1c42 // and v2.16b, v2.16b, v31.16b
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
+	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
+	WORD $0x6f0c5700 // sli v0.16b, v24.16b, #4
 	VLD1R.P 4(R2), [V24.S4]
-	VLD1R.P 4(R3), [V26.S4]
+	VLD1.P 2(R3), V16.H[3]
+	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
+	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
+	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
 	VLD1.P 16(R2), [V4.B16]
+	WORD $0x6f0c5721 // sli v1.16b, v25.16b, #4
+	WORD $0x6f0c5742 // sli v2.16b, v26.16b, #4
+	VLD1R.P 4(R3), [V26.S4]
 	VLD1.P 16(R3), [V6.B16]
 	WORD $0x6e205b18 // mvn v24.16b, v24.16b
-	WORD $0x6e205b5a // mvn v26.16b, v26.16b
+	WORD $0x6f0c5763 // sli v3.16b, v27.16b, #4
+	VLD1.P 2(R4), V16.H[4]
 	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
-	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
 	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
-	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
-	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
-	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
-	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
-	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
 	WORD $0x6f0c0485 // ushr v5.16b, v4.16b, #4
-	WORD $0x6f0c04c7 // ushr v7.16b, v6.16b, #4
 	WORD $0x4e3f1c84 // and v4.16b, v4.16b, v31.16b
+	WORD $0x6e205b5a // mvn v26.16b, v26.16b
+	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
+	WORD $0x6f0c04c7 // ushr v7.16b, v6.16b, #4
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
+	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
 	WORD $0x4e3f1cc6 // and v6.16b, v6.16b, v31.16b
 	WORD $0x6f0c5704 // sli v4.16b, v24.16b, #4
-	WORD $0x6f0c5746 // sli v6.16b, v26.16b, #4
-	WORD $0x6f0c5725 // sli v5.16b, v25.16b, #4
-	WORD $0x6f0c5767 // sli v7.16b, v27.16b, #4
+	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
+	VLD1.P 2(R5), V16.H[5]
+	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
+	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
 	WORD $0x4e443814 // zip1 v20.8h, v0.8h, v4.8h
+	WORD $0x6f0c5725 // sli v5.16b, v25.16b, #4
+	WORD $0x6f0c5746 // sli v6.16b, v26.16b, #4
+	WORD $0x6f0c5767 // sli v7.16b, v27.16b, #4
 	WORD $0x4e447815 // zip2 v21.8h, v0.8h, v4.8h
 	WORD $0x4e463856 // zip1 v22.8h, v2.8h, v6.8h
 	WORD $0x4e467857 // zip2 v23.8h, v2.8h, v6.8h
+	VLD1.P 2(R6), V16.H[6]
 	WORD $0x4e563a98 // zip1 v24.8h, v20.8h, v22.8h
 	WORD $0x4e567a99 // zip2 v25.8h, v20.8h, v22.8h
 	WORD $0x4e573aba // zip1 v26.8h, v21.8h, v23.8h
-	WORD $0x4e577abb // zip2 v27.8h, v21.8h, v23.8h
+	WORD $0x4e453834 // zip1 v20.8h, v1.8h, v5.8h
 	FMOVQ F24, 32(R8)
+	WORD $0x4e473876 // zip1 v22.8h, v3.8h, v7.8h
+	WORD $0x4e577abb // zip2 v27.8h, v21.8h, v23.8h
 	FMOVQ F25, 64(R8)
 	FMOVQ F26, 96(R8)
-	FMOVQ F27, 128(R8)
-	WORD $0x4e453834 // zip1 v20.8h, v1.8h, v5.8h
 	WORD $0x4e457835 // zip2 v21.8h, v1.8h, v5.8h
-	WORD $0x4e473876 // zip1 v22.8h, v3.8h, v7.8h
 	WORD $0x4e477877 // zip2 v23.8h, v3.8h, v7.8h
 	WORD $0x4e563a98 // zip1 v24.8h, v20.8h, v22.8h
+	FMOVQ F27, 128(R8)
 	WORD $0x4e567a99 // zip2 v25.8h, v20.8h, v22.8h
 	WORD $0x4e573aba // zip1 v26.8h, v21.8h, v23.8h
-	WORD $0x4e577abb // zip2 v27.8h, v21.8h, v23.8h
 	FMOVQ F24, 160(R8)
 	FMOVQ F25, 192(R8)
+	WORD $0x4e577abb // zip2 v27.8h, v21.8h, v23.8h
 	FMOVQ F26, 224(R8)
-	FMOVQ F27, 256(R8)
-	VLD1.P 2(R4), V16.H[4]
-	VLD1.P 2(R5), V16.H[5]
 	VLD1R.P 4(R4), [V24.S4]
 	VLD1R.P 4(R5), [V26.S4]
 	VLD1.P 16(R4), [V0.B16]
 	VLD1.P 16(R5), [V2.B16]
+	FMOVQ F27, 256(R8)
 	WORD $0x6e205b18 // mvn v24.16b, v24.16b
+	VLD1.P 2(R7), V16.H[7]
 	WORD $0x6e205b5a // mvn v26.16b, v26.16b
 	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
-	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
 	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
 	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
-	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
-	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
-	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
-	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
 	WORD $0x6f0c0401 // ushr v1.16b, v0.16b, #4
 	WORD $0x6f0c0443 // ushr v3.16b, v2.16b, #4
+	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
 	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
+	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
 	WORD $0x4e3f1c42 // and v2.16b, v2.16b, v31.16b
 	WORD $0x6f0c5700 // sli v0.16b, v24.16b, #4
-	WORD $0x6f0c5742 // sli v2.16b, v26.16b, #4
-	WORD $0x6f0c5721 // sli v1.16b, v25.16b, #4
-	WORD $0x6f0c5763 // sli v3.16b, v27.16b, #4
-	VLD1.P 2(R6), V16.H[6]
-	VLD1.P 2(R7), V16.H[7]
 	VLD1R.P 4(R6), [V24.S4]
+	WORD $0x6f0c5742 // sli v2.16b, v26.16b, #4
 	VLD1R.P 4(R7), [V26.S4]
-	VLD1.P 16(R6), [V4.B16]
-	VLD1.P 16(R7), [V6.B16]
-	WORD $0x6e205b18 // mvn v24.16b, v24.16b
-	WORD $0x6e205b5a // mvn v26.16b, v26.16b
-	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
-	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
-	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
-	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
 	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
 	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
-	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
-	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
+	VLD1.P 16(R6), [V4.B16]
+	VLD1.P 16(R7), [V6.B16]
+	WORD $0x6f0c5721 // sli v1.16b, v25.16b, #4
+	WORD $0x6e205b18 // mvn v24.16b, v24.16b
+	WORD $0x6f0c5763 // sli v3.16b, v27.16b, #4
+	WORD $0x6e205b5a // mvn v26.16b, v26.16b
+	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
+	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
+	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
 	WORD $0x6f0c0485 // ushr v5.16b, v4.16b, #4
 	WORD $0x6f0c04c7 // ushr v7.16b, v6.16b, #4
+	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
 	WORD $0x4e3f1c84 // and v4.16b, v4.16b, v31.16b
+	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
 	WORD $0x4e3f1cc6 // and v6.16b, v6.16b, v31.16b
 	WORD $0x6f0c5704 // sli v4.16b, v24.16b, #4
+	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
 	WORD $0x6f0c5746 // sli v6.16b, v26.16b, #4
-	WORD $0x6f0c5725 // sli v5.16b, v25.16b, #4
-	WORD $0x6f0c5767 // sli v7.16b, v27.16b, #4
+	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
 	WORD $0x4e443814 // zip1 v20.8h, v0.8h, v4.8h
-	WORD $0x4e447815 // zip2 v21.8h, v0.8h, v4.8h
+	WORD $0x6f0c5725 // sli v5.16b, v25.16b, #4
 	WORD $0x4e463856 // zip1 v22.8h, v2.8h, v6.8h
+	WORD $0x6f0c5767 // sli v7.16b, v27.16b, #4
+	WORD $0x4e447815 // zip2 v21.8h, v0.8h, v4.8h
 	WORD $0x4e467857 // zip2 v23.8h, v2.8h, v6.8h
 	WORD $0x4e563a98 // zip1 v24.8h, v20.8h, v22.8h
 	WORD $0x4e567a99 // zip2 v25.8h, v20.8h, v22.8h
 	WORD $0x4e573aba // zip1 v26.8h, v21.8h, v23.8h
-	WORD $0x4e577abb // zip2 v27.8h, v21.8h, v23.8h
+	WORD $0x4e453834 // zip1 v20.8h, v1.8h, v5.8h
 	FMOVQ F24, 48(R8)
+	WORD $0x4e473876 // zip1 v22.8h, v3.8h, v7.8h
+	WORD $0x4e577abb // zip2 v27.8h, v21.8h, v23.8h
 	FMOVQ F25, 80(R8)
 	FMOVQ F26, 112(R8)
-	FMOVQ F27, 144(R8)
-	WORD $0x4e453834 // zip1 v20.8h, v1.8h, v5.8h
 	WORD $0x4e457835 // zip2 v21.8h, v1.8h, v5.8h
-	WORD $0x4e473876 // zip1 v22.8h, v3.8h, v7.8h
 	WORD $0x4e477877 // zip2 v23.8h, v3.8h, v7.8h
 	WORD $0x4e563a98 // zip1 v24.8h, v20.8h, v22.8h
+	FMOVQ F27, 144(R8)
 	WORD $0x4e567a99 // zip2 v25.8h, v20.8h, v22.8h
 	WORD $0x4e573aba // zip1 v26.8h, v21.8h, v23.8h
 	WORD $0x4e577abb // zip2 v27.8h, v21.8h, v23.8h
 	FMOVQ F24, 176(R8)
+	WORD $0x0e217a14 // fcvtl v20.4s, v16.4h
+	WORD $0x4e217a15 // fcvtl2 v21.4s, v16.8h
 	FMOVQ F25, 208(R8)
 	FMOVQ F26, 240(R8)
 	FMOVQ F27, 272(R8)
-	WORD $0x0e217a14 // fcvtl v20.4s, v16.4h
-	WORD $0x4e217a15 // fcvtl2 v21.4s, v16.8h
 	FSTPQ (F20, F21), 0(R8)
 	ADD $288, R8, R8
 	SUBS $1, R9, R9
@@ -580,175 +580,175 @@ TEXT ·packQ5_1NEON(SB), NOSPLIT, $0-24
 
 packQ5_1NEON:
 	VLD1.P 2(R0), V16.H[0]
-	VLD1.P 2(R1), V16.H[1]
 	VLD1.P 2(R0), V17.H[0]
-	VLD1.P 2(R1), V17.H[1]
 	VLD1R.P 4(R0), [V24.S4]
-	VLD1R.P 4(R1), [V26.S4]
 	VLD1.P 16(R0), [V0.B16]
-	VLD1.P 16(R1), [V2.B16]
+	VLD1.P 2(R1), V16.H[1]
+	VLD1.P 2(R1), V17.H[1]
+	VLD1R.P 4(R1), [V26.S4]
 	WORD $0x6e205b18 // mvn v24.16b, v24.16b
-	WORD $0x6e205b5a // mvn v26.16b, v26.16b
-	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
-	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
-	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
-	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
-	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
-	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
-	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
-	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
+	VLD1.P 16(R1), [V2.B16]
 	WORD $0x6f0c0401 // ushr v1.16b, v0.16b, #4
-	WORD $0x6f0c0443 // ushr v3.16b, v2.16b, #4
+	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
+	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
+	VLD1.P 2(R2), V16.H[2]
 	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
+	VLD1.P 2(R2), V17.H[2]
+	WORD $0x6e205b5a // mvn v26.16b, v26.16b
+	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
+	WORD $0x6f0c0443 // ushr v3.16b, v2.16b, #4
 	WORD $0x4e3f1c42 // and v2.16b, v2.16b, v31.16b
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
+	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
+	VLD1.P 2(R3), V16.H[3]
 	WORD $0x6f0c5700 // sli v0.16b, v24.16b, #4
+	VLD1.P 2(R3), V17.H[3]
+	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
+	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
+	VLD1R.P 4(R2), [V24.S4]
+	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
+	VLD1.P 16(R2), [V4.B16]
 	WORD $0x6f0c5742 // sli v2.16b, v26.16b, #4
+	VLD1R.P 4(R3), [V26.S4]
+	VLD1.P 16(R3), [V6.B16]
 	WORD $0x6f0c5721 // sli v1.16b, v25.16b, #4
 	WORD $0x6f0c5763 // sli v3.16b, v27.16b, #4
 	WORD $0x6e328400 // sub v0.16b, v0.16b, v18.16b
-	WORD $0x6e328442 // sub v2.16b, v2.16b, v18.16b
-	WORD $0x6e328421 // sub v1.16b, v1.16b, v18.16b
-	WORD $0x6e328463 // sub v3.16b, v3.16b, v18.16b
-	VLD1.P 2(R2), V16.H[2]
-	VLD1.P 2(R3), V16.H[3]
-	VLD1.P 2(R2), V17.H[2]
-	VLD1.P 2(R3), V17.H[3]
-	VLD1R.P 4(R2), [V24.S4]
-	VLD1R.P 4(R3), [V26.S4]
-	VLD1.P 16(R2), [V4.B16]
-	VLD1.P 16(R3), [V6.B16]
 	WORD $0x6e205b18 // mvn v24.16b, v24.16b
+	WORD $0x6e328442 // sub v2.16b, v2.16b, v18.16b
+	WORD $0x6f0c0485 // ushr v5.16b, v4.16b, #4
+	WORD $0x4e3f1c84 // and v4.16b, v4.16b, v31.16b
 	WORD $0x6e205b5a // mvn v26.16b, v26.16b
 	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
-	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
 	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
-	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
-	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
-	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
-	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
-	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
-	WORD $0x6f0c0485 // ushr v5.16b, v4.16b, #4
 	WORD $0x6f0c04c7 // ushr v7.16b, v6.16b, #4
-	WORD $0x4e3f1c84 // and v4.16b, v4.16b, v31.16b
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
+	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
 	WORD $0x4e3f1cc6 // and v6.16b, v6.16b, v31.16b
+	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
+	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
+	WORD $0x6e328421 // sub v1.16b, v1.16b, v18.16b
+	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
+	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
 	WORD $0x6f0c5704 // sli v4.16b, v24.16b, #4
-	WORD $0x6f0c5746 // sli v6.16b, v26.16b, #4
 	WORD $0x6f0c5725 // sli v5.16b, v25.16b, #4
+	WORD $0x6f0c5746 // sli v6.16b, v26.16b, #4
 	WORD $0x6f0c5767 // sli v7.16b, v27.16b, #4
 	WORD $0x6e328484 // sub v4.16b, v4.16b, v18.16b
+	WORD $0x6e328463 // sub v3.16b, v3.16b, v18.16b
 	WORD $0x6e3284c6 // sub v6.16b, v6.16b, v18.16b
 	WORD $0x6e3284a5 // sub v5.16b, v5.16b, v18.16b
-	WORD $0x6e3284e7 // sub v7.16b, v7.16b, v18.16b
 	WORD $0x4e443814 // zip1 v20.8h, v0.8h, v4.8h
-	WORD $0x4e447815 // zip2 v21.8h, v0.8h, v4.8h
+	WORD $0x6e3284e7 // sub v7.16b, v7.16b, v18.16b
 	WORD $0x4e463856 // zip1 v22.8h, v2.8h, v6.8h
+	WORD $0x4e447815 // zip2 v21.8h, v0.8h, v4.8h
 	WORD $0x4e467857 // zip2 v23.8h, v2.8h, v6.8h
+	VLD1.P 2(R4), V16.H[4]
 	WORD $0x4e563a98 // zip1 v24.8h, v20.8h, v22.8h
 	WORD $0x4e567a99 // zip2 v25.8h, v20.8h, v22.8h
 	WORD $0x4e573aba // zip1 v26.8h, v21.8h, v23.8h
-	WORD $0x4e577abb // zip2 v27.8h, v21.8h, v23.8h
-	FMOVQ F24, 64(R8)
-	FMOVQ F25, 96(R8)
-	FMOVQ F26, 128(R8)
-	FMOVQ F27, 160(R8)
 	WORD $0x4e453834 // zip1 v20.8h, v1.8h, v5.8h
-	WORD $0x4e457835 // zip2 v21.8h, v1.8h, v5.8h
+	FMOVQ F24, 64(R8)
 	WORD $0x4e473876 // zip1 v22.8h, v3.8h, v7.8h
+	VLD1.P 2(R4), V17.H[4]
+	WORD $0x4e577abb // zip2 v27.8h, v21.8h, v23.8h
+	FMOVQ F25, 96(R8)
+	WORD $0x4e457835 // zip2 v21.8h, v1.8h, v5.8h
+	FMOVQ F26, 128(R8)
 	WORD $0x4e477877 // zip2 v23.8h, v3.8h, v7.8h
 	WORD $0x4e563a98 // zip1 v24.8h, v20.8h, v22.8h
+	FMOVQ F27, 160(R8)
 	WORD $0x4e567a99 // zip2 v25.8h, v20.8h, v22.8h
 	WORD $0x4e573aba // zip1 v26.8h, v21.8h, v23.8h
-	WORD $0x4e577abb // zip2 v27.8h, v21.8h, v23.8h
 	FMOVQ F24, 192(R8)
-	FMOVQ F25, 224(R8)
-	FMOVQ F26, 256(R8)
-	FMOVQ F27, 288(R8)
-	VLD1.P 2(R4), V16.H[4]
+	WORD $0x4e577abb // zip2 v27.8h, v21.8h, v23.8h
 	VLD1.P 2(R5), V16.H[5]
-	VLD1.P 2(R4), V17.H[4]
+	FMOVQ F25, 224(R8)
 	VLD1.P 2(R5), V17.H[5]
+	FMOVQ F26, 256(R8)
 	VLD1R.P 4(R4), [V24.S4]
 	VLD1R.P 4(R5), [V26.S4]
 	VLD1.P 16(R4), [V0.B16]
 	VLD1.P 16(R5), [V2.B16]
+	VLD1.P 2(R6), V16.H[6]
 	WORD $0x6e205b18 // mvn v24.16b, v24.16b
+	VLD1.P 2(R6), V17.H[6]
 	WORD $0x6e205b5a // mvn v26.16b, v26.16b
+	FMOVQ F27, 288(R8)
 	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
-	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
 	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
 	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
-	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
-	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
-	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
-	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
 	WORD $0x6f0c0401 // ushr v1.16b, v0.16b, #4
 	WORD $0x6f0c0443 // ushr v3.16b, v2.16b, #4
+	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
 	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
+	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
 	WORD $0x4e3f1c42 // and v2.16b, v2.16b, v31.16b
+	VLD1.P 2(R7), V16.H[7]
 	WORD $0x6f0c5700 // sli v0.16b, v24.16b, #4
+	VLD1.P 2(R7), V17.H[7]
 	WORD $0x6f0c5742 // sli v2.16b, v26.16b, #4
+	VLD1R.P 4(R6), [V24.S4]
+	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
+	VLD1R.P 4(R7), [V26.S4]
+	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
+	VLD1.P 16(R6), [V4.B16]
 	WORD $0x6f0c5721 // sli v1.16b, v25.16b, #4
+	VLD1.P 16(R7), [V6.B16]
 	WORD $0x6f0c5763 // sli v3.16b, v27.16b, #4
 	WORD $0x6e328400 // sub v0.16b, v0.16b, v18.16b
 	WORD $0x6e328442 // sub v2.16b, v2.16b, v18.16b
-	WORD $0x6e328421 // sub v1.16b, v1.16b, v18.16b
-	WORD $0x6e328463 // sub v3.16b, v3.16b, v18.16b
-	VLD1.P 2(R6), V16.H[6]
-	VLD1.P 2(R7), V16.H[7]
-	VLD1.P 2(R6), V17.H[6]
-	VLD1.P 2(R7), V17.H[7]
-	VLD1R.P 4(R6), [V24.S4]
-	VLD1R.P 4(R7), [V26.S4]
-	VLD1.P 16(R6), [V4.B16]
-	VLD1.P 16(R7), [V6.B16]
 	WORD $0x6e205b18 // mvn v24.16b, v24.16b
+	WORD $0x6e328421 // sub v1.16b, v1.16b, v18.16b
 	WORD $0x6e205b5a // mvn v26.16b, v26.16b
+	WORD $0x6e328463 // sub v3.16b, v3.16b, v18.16b
 	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
-	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
 	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
 	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
-	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
-	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
-	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
-	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
 	WORD $0x6f0c0485 // ushr v5.16b, v4.16b, #4
 	WORD $0x6f0c04c7 // ushr v7.16b, v6.16b, #4
+	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
 	WORD $0x4e3f1c84 // and v4.16b, v4.16b, v31.16b
+	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
 	WORD $0x4e3f1cc6 // and v6.16b, v6.16b, v31.16b
 	WORD $0x6f0c5704 // sli v4.16b, v24.16b, #4
+	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
 	WORD $0x6f0c5746 // sli v6.16b, v26.16b, #4
-	WORD $0x6f0c5725 // sli v5.16b, v25.16b, #4
-	WORD $0x6f0c5767 // sli v7.16b, v27.16b, #4
+	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
 	WORD $0x6e328484 // sub v4.16b, v4.16b, v18.16b
+	WORD $0x6f0c5725 // sli v5.16b, v25.16b, #4
 	WORD $0x6e3284c6 // sub v6.16b, v6.16b, v18.16b
-	WORD $0x6e3284a5 // sub v5.16b, v5.16b, v18.16b
-	WORD $0x6e3284e7 // sub v7.16b, v7.16b, v18.16b
+	WORD $0x6f0c5767 // sli v7.16b, v27.16b, #4
 	WORD $0x4e443814 // zip1 v20.8h, v0.8h, v4.8h
-	WORD $0x4e447815 // zip2 v21.8h, v0.8h, v4.8h
+	WORD $0x6e3284a5 // sub v5.16b, v5.16b, v18.16b
 	WORD $0x4e463856 // zip1 v22.8h, v2.8h, v6.8h
+	WORD $0x6e3284e7 // sub v7.16b, v7.16b, v18.16b
+	WORD $0x4e447815 // zip2 v21.8h, v0.8h, v4.8h
 	WORD $0x4e467857 // zip2 v23.8h, v2.8h, v6.8h
 	WORD $0x4e563a98 // zip1 v24.8h, v20.8h, v22.8h
 	WORD $0x4e567a99 // zip2 v25.8h, v20.8h, v22.8h
 	WORD $0x4e573aba // zip1 v26.8h, v21.8h, v23.8h
-	WORD $0x4e577abb // zip2 v27.8h, v21.8h, v23.8h
+	WORD $0x4e453834 // zip1 v20.8h, v1.8h, v5.8h
 	FMOVQ F24, 80(R8)
+	WORD $0x4e473876 // zip1 v22.8h, v3.8h, v7.8h
+	WORD $0x4e577abb // zip2 v27.8h, v21.8h, v23.8h
 	FMOVQ F25, 112(R8)
 	FMOVQ F26, 144(R8)
-	FMOVQ F27, 176(R8)
-	WORD $0x4e453834 // zip1 v20.8h, v1.8h, v5.8h
 	WORD $0x4e457835 // zip2 v21.8h, v1.8h, v5.8h
-	WORD $0x4e473876 // zip1 v22.8h, v3.8h, v7.8h
 	WORD $0x4e477877 // zip2 v23.8h, v3.8h, v7.8h
 	WORD $0x4e563a98 // zip1 v24.8h, v20.8h, v22.8h
+	FMOVQ F27, 176(R8)
 	WORD $0x4e567a99 // zip2 v25.8h, v20.8h, v22.8h
 	WORD $0x4e573aba // zip1 v26.8h, v21.8h, v23.8h
 	WORD $0x4e577abb // zip2 v27.8h, v21.8h, v23.8h
 	FMOVQ F24, 208(R8)
+	WORD $0x0e217a14 // fcvtl v20.4s, v16.4h
+	WORD $0x4e217a15 // fcvtl2 v21.4s, v16.8h
 	FMOVQ F25, 240(R8)
 	FMOVQ F26, 272(R8)
 	FMOVQ F27, 304(R8)
-	WORD $0x0e217a14 // fcvtl v20.4s, v16.4h
-	WORD $0x4e217a15 // fcvtl2 v21.4s, v16.8h
 	FSTPQ (F20, F21), 0(R8)
 	WORD $0x0e217a34 // fcvtl v20.4s, v17.4h
 	WORD $0x4e217a35 // fcvtl2 v21.4s, v17.8h
@@ -788,103 +788,103 @@ TEXT ·packIQ4_NLNEON(SB), NOSPLIT, $0-24
 
 packIQ4_NLNEON:
 	VLD1.P 2(R0), V16.H[0]
-	VLD1.P 2(R1), V16.H[1]
 	VLD1.P 16(R0), [V0.B16]
+	VLD1.P 2(R1), V16.H[1]
 	VLD1.P 16(R1), [V2.B16]
 	WORD $0x6f0c0401 // ushr v1.16b, v0.16b, #4
-	WORD $0x6f0c0443 // ushr v3.16b, v2.16b, #4
 	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
-	WORD $0x4e3f1c42 // and v2.16b, v2.16b, v31.16b
-	WORD $0x4e0003c0 // tbl v0.16b, { v30.16b }, v0.16b
-	WORD $0x4e0203c2 // tbl v2.16b, { v30.16b }, v2.16b
 	WORD $0x4e0103c1 // tbl v1.16b, { v30.16b }, v1.16b
-	WORD $0x4e0303c3 // tbl v3.16b, { v30.16b }, v3.16b
+	WORD $0x4e0003c0 // tbl v0.16b, { v30.16b }, v0.16b
 	VLD1.P 2(R2), V16.H[2]
-	VLD1.P 2(R3), V16.H[3]
 	VLD1.P 16(R2), [V4.B16]
+	WORD $0x6f0c0443 // ushr v3.16b, v2.16b, #4
+	WORD $0x4e3f1c42 // and v2.16b, v2.16b, v31.16b
+	WORD $0x4e0303c3 // tbl v3.16b, { v30.16b }, v3.16b
+	WORD $0x4e0203c2 // tbl v2.16b, { v30.16b }, v2.16b
+	VLD1.P 2(R3), V16.H[3]
 	VLD1.P 16(R3), [V6.B16]
 	WORD $0x6f0c0485 // ushr v5.16b, v4.16b, #4
-	WORD $0x6f0c04c7 // ushr v7.16b, v6.16b, #4
 	WORD $0x4e3f1c84 // and v4.16b, v4.16b, v31.16b
-	WORD $0x4e3f1cc6 // and v6.16b, v6.16b, v31.16b
-	WORD $0x4e0403c4 // tbl v4.16b, { v30.16b }, v4.16b
-	WORD $0x4e0603c6 // tbl v6.16b, { v30.16b }, v6.16b
 	WORD $0x4e0503c5 // tbl v5.16b, { v30.16b }, v5.16b
-	WORD $0x4e0703c7 // tbl v7.16b, { v30.16b }, v7.16b
+	WORD $0x4e0403c4 // tbl v4.16b, { v30.16b }, v4.16b
+	VLD1.P 2(R4), V16.H[4]
+	WORD $0x6f0c04c7 // ushr v7.16b, v6.16b, #4
+	WORD $0x4e3f1cc6 // and v6.16b, v6.16b, v31.16b
 	WORD $0x4e443814 // zip1 v20.8h, v0.8h, v4.8h
 	WORD $0x4e447815 // zip2 v21.8h, v0.8h, v4.8h
+	WORD $0x4e0603c6 // tbl v6.16b, { v30.16b }, v6.16b
+	VLD1.P 16(R4), [V0.B16]
+	WORD $0x4e0703c7 // tbl v7.16b, { v30.16b }, v7.16b
+	VLD1.P 2(R5), V16.H[5]
 	WORD $0x4e463856 // zip1 v22.8h, v2.8h, v6.8h
 	WORD $0x4e467857 // zip2 v23.8h, v2.8h, v6.8h
+	VLD1.P 16(R5), [V2.B16]
 	WORD $0x4e563a98 // zip1 v24.8h, v20.8h, v22.8h
 	WORD $0x4e567a99 // zip2 v25.8h, v20.8h, v22.8h
 	WORD $0x4e573aba // zip1 v26.8h, v21.8h, v23.8h
 	WORD $0x4e577abb // zip2 v27.8h, v21.8h, v23.8h
-	FMOVQ F24, 32(R8)
-	FMOVQ F25, 64(R8)
-	FMOVQ F26, 96(R8)
-	FMOVQ F27, 128(R8)
+	VLD1.P 2(R6), V16.H[6]
 	WORD $0x4e453834 // zip1 v20.8h, v1.8h, v5.8h
+	VLD1.P 16(R6), [V4.B16]
 	WORD $0x4e457835 // zip2 v21.8h, v1.8h, v5.8h
 	WORD $0x4e473876 // zip1 v22.8h, v3.8h, v7.8h
 	WORD $0x4e477877 // zip2 v23.8h, v3.8h, v7.8h
-	WORD $0x4e563a98 // zip1 v24.8h, v20.8h, v22.8h
-	WORD $0x4e567a99 // zip2 v25.8h, v20.8h, v22.8h
-	WORD $0x4e573aba // zip1 v26.8h, v21.8h, v23.8h
-	WORD $0x4e577abb // zip2 v27.8h, v21.8h, v23.8h
-	FMOVQ F24, 160(R8)
-	FMOVQ F25, 192(R8)
-	FMOVQ F26, 224(R8)
-	FMOVQ F27, 256(R8)
-	VLD1.P 2(R4), V16.H[4]
-	VLD1.P 2(R5), V16.H[5]
-	VLD1.P 16(R4), [V0.B16]
-	VLD1.P 16(R5), [V2.B16]
 	WORD $0x6f0c0401 // ushr v1.16b, v0.16b, #4
 	WORD $0x6f0c0443 // ushr v3.16b, v2.16b, #4
 	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
 	WORD $0x4e3f1c42 // and v2.16b, v2.16b, v31.16b
-	WORD $0x4e0003c0 // tbl v0.16b, { v30.16b }, v0.16b
-	WORD $0x4e0203c2 // tbl v2.16b, { v30.16b }, v2.16b
-	WORD $0x4e0103c1 // tbl v1.16b, { v30.16b }, v1.16b
-	WORD $0x4e0303c3 // tbl v3.16b, { v30.16b }, v3.16b
-	VLD1.P 2(R6), V16.H[6]
 	VLD1.P 2(R7), V16.H[7]
-	VLD1.P 16(R6), [V4.B16]
+	WORD $0x4e0103c1 // tbl v1.16b, { v30.16b }, v1.16b
 	VLD1.P 16(R7), [V6.B16]
 	WORD $0x6f0c0485 // ushr v5.16b, v4.16b, #4
-	WORD $0x6f0c04c7 // ushr v7.16b, v6.16b, #4
 	WORD $0x4e3f1c84 // and v4.16b, v4.16b, v31.16b
-	WORD $0x4e3f1cc6 // and v6.16b, v6.16b, v31.16b
+	FMOVQ F24, 32(R8)
+	FMOVQ F25, 64(R8)
+	WORD $0x4e0003c0 // tbl v0.16b, { v30.16b }, v0.16b
+	WORD $0x4e0203c2 // tbl v2.16b, { v30.16b }, v2.16b
 	WORD $0x4e0403c4 // tbl v4.16b, { v30.16b }, v4.16b
+	FMOVQ F26, 96(R8)
+	WORD $0x4e563a98 // zip1 v24.8h, v20.8h, v22.8h
+	WORD $0x6f0c04c7 // ushr v7.16b, v6.16b, #4
+	WORD $0x4e3f1cc6 // and v6.16b, v6.16b, v31.16b
+	FMOVQ F27, 128(R8)
+	WORD $0x4e567a99 // zip2 v25.8h, v20.8h, v22.8h
 	WORD $0x4e0603c6 // tbl v6.16b, { v30.16b }, v6.16b
+	WORD $0x4e573aba // zip1 v26.8h, v21.8h, v23.8h
+	FMOVQ F24, 160(R8)
+	WORD $0x4e443814 // zip1 v20.8h, v0.8h, v4.8h
+	WORD $0x4e577abb // zip2 v27.8h, v21.8h, v23.8h
+	FMOVQ F25, 192(R8)
+	WORD $0x4e463856 // zip1 v22.8h, v2.8h, v6.8h
+	WORD $0x4e0303c3 // tbl v3.16b, { v30.16b }, v3.16b
 	WORD $0x4e0503c5 // tbl v5.16b, { v30.16b }, v5.16b
 	WORD $0x4e0703c7 // tbl v7.16b, { v30.16b }, v7.16b
-	WORD $0x4e443814 // zip1 v20.8h, v0.8h, v4.8h
+	FMOVQ F26, 224(R8)
 	WORD $0x4e447815 // zip2 v21.8h, v0.8h, v4.8h
-	WORD $0x4e463856 // zip1 v22.8h, v2.8h, v6.8h
 	WORD $0x4e467857 // zip2 v23.8h, v2.8h, v6.8h
 	WORD $0x4e563a98 // zip1 v24.8h, v20.8h, v22.8h
+	FMOVQ F27, 256(R8)
 	WORD $0x4e567a99 // zip2 v25.8h, v20.8h, v22.8h
 	WORD $0x4e573aba // zip1 v26.8h, v21.8h, v23.8h
-	WORD $0x4e577abb // zip2 v27.8h, v21.8h, v23.8h
 	FMOVQ F24, 48(R8)
+	WORD $0x4e453834 // zip1 v20.8h, v1.8h, v5.8h
+	WORD $0x4e473876 // zip1 v22.8h, v3.8h, v7.8h
+	WORD $0x4e577abb // zip2 v27.8h, v21.8h, v23.8h
 	FMOVQ F25, 80(R8)
 	FMOVQ F26, 112(R8)
-	FMOVQ F27, 144(R8)
-	WORD $0x4e453834 // zip1 v20.8h, v1.8h, v5.8h
 	WORD $0x4e457835 // zip2 v21.8h, v1.8h, v5.8h
-	WORD $0x4e473876 // zip1 v22.8h, v3.8h, v7.8h
 	WORD $0x4e477877 // zip2 v23.8h, v3.8h, v7.8h
 	WORD $0x4e563a98 // zip1 v24.8h, v20.8h, v22.8h
+	FMOVQ F27, 144(R8)
 	WORD $0x4e567a99 // zip2 v25.8h, v20.8h, v22.8h
 	WORD $0x4e573aba // zip1 v26.8h, v21.8h, v23.8h
 	WORD $0x4e577abb // zip2 v27.8h, v21.8h, v23.8h
 	FMOVQ F24, 176(R8)
+	WORD $0x0e217a14 // fcvtl v20.4s, v16.4h
+	WORD $0x4e217a15 // fcvtl2 v21.4s, v16.8h
 	FMOVQ F25, 208(R8)
 	FMOVQ F26, 240(R8)
 	FMOVQ F27, 272(R8)
-	WORD $0x0e217a14 // fcvtl v20.4s, v16.4h
-	WORD $0x4e217a15 // fcvtl2 v21.4s, v16.8h
 	FSTPQ (F20, F21), 0(R8)
 	ADD $288, R8, R8
 	SUBS $1, R9, R9
@@ -916,63 +916,63 @@ TEXT ·packQ8_0DotProd(SB), NOSPLIT, $0-24
 
 packQ8_0DotProd:
 	VLD1.P 2(R0), V16.H[0]
-	VLD1.P 2(R1), V16.H[1]
 	VLD1.P 32(R0), [V0.B16, V1.B16]
+	VLD1.P 2(R1), V16.H[1]
 	VLD1.P 32(R1), [V2.B16, V3.B16]
 	VLD1.P 2(R2), V16.H[2]
-	VLD1.P 2(R3), V16.H[3]
 	VLD1.P 32(R2), [V4.B16, V5.B16]
-	VLD1.P 32(R3), [V6.B16, V7.B16]
 	WORD $0x4e822814 // trn1 v20.4s, v0.4s, v2.4s
 	WORD $0x4e826815 // trn2 v21.4s, v0.4s, v2.4s
+	VLD1.P 2(R3), V16.H[3]
+	VLD1.P 32(R3), [V6.B16, V7.B16]
+	VLD1.P 2(R4), V16.H[4]
 	WORD $0x4e862896 // trn1 v22.4s, v4.4s, v6.4s
 	WORD $0x4e866897 // trn2 v23.4s, v4.4s, v6.4s
 	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
 	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
 	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
 	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
-	FSTPQ (F24, F25), 32(R8)
-	FSTPQ (F26, F27), 64(R8)
+	VLD1.P 2(R5), V16.H[5]
 	WORD $0x4e832834 // trn1 v20.4s, v1.4s, v3.4s
 	WORD $0x4e836835 // trn2 v21.4s, v1.4s, v3.4s
 	WORD $0x4e8728b6 // trn1 v22.4s, v5.4s, v7.4s
 	WORD $0x4e8768b7 // trn2 v23.4s, v5.4s, v7.4s
-	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
-	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
-	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
-	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
-	FSTPQ (F24, F25), 96(R8)
-	FSTPQ (F26, F27), 128(R8)
-	VLD1.P 2(R4), V16.H[4]
-	VLD1.P 2(R5), V16.H[5]
 	VLD1.P 32(R4), [V0.B16, V1.B16]
 	VLD1.P 32(R5), [V2.B16, V3.B16]
+	FSTPQ (F24, F25), 32(R8)
+	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
 	VLD1.P 2(R6), V16.H[6]
-	VLD1.P 2(R7), V16.H[7]
+	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
 	VLD1.P 32(R6), [V4.B16, V5.B16]
-	VLD1.P 32(R7), [V6.B16, V7.B16]
+	FSTPQ (F26, F27), 64(R8)
+	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
+	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
 	WORD $0x4e822814 // trn1 v20.4s, v0.4s, v2.4s
 	WORD $0x4e826815 // trn2 v21.4s, v0.4s, v2.4s
+	FSTPQ (F24, F25), 96(R8)
+	VLD1.P 2(R7), V16.H[7]
+	VLD1.P 32(R7), [V6.B16, V7.B16]
+	FSTPQ (F26, F27), 128(R8)
 	WORD $0x4e862896 // trn1 v22.4s, v4.4s, v6.4s
 	WORD $0x4e866897 // trn2 v23.4s, v4.4s, v6.4s
 	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
 	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
 	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
 	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
-	FSTPQ (F24, F25), 160(R8)
-	FSTPQ (F26, F27), 192(R8)
 	WORD $0x4e832834 // trn1 v20.4s, v1.4s, v3.4s
 	WORD $0x4e836835 // trn2 v21.4s, v1.4s, v3.4s
 	WORD $0x4e8728b6 // trn1 v22.4s, v5.4s, v7.4s
 	WORD $0x4e8768b7 // trn2 v23.4s, v5.4s, v7.4s
+	FSTPQ (F24, F25), 160(R8)
+	FSTPQ (F26, F27), 192(R8)
 	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
 	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
 	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
 	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
-	FSTPQ (F24, F25), 224(R8)
-	FSTPQ (F26, F27), 256(R8)
 	WORD $0x0e217a14 // fcvtl v20.4s, v16.4h
 	WORD $0x4e217a15 // fcvtl2 v21.4s, v16.8h
+	FSTPQ (F24, F25), 224(R8)
+	FSTPQ (F26, F27), 256(R8)
 	FSTPQ (F20, F21), 0(R8)
 	ADD $288, R8, R8
 	SUBS $1, R9, R9
@@ -1006,95 +1006,95 @@ TEXT ·packQ4_0DotProd(SB), NOSPLIT, $0-24
 
 packQ4_0DotProd:
 	VLD1.P 2(R0), V16.H[0]
-	VLD1.P 2(R1), V16.H[1]
 	VLD1.P 16(R0), [V0.B16]
+	VLD1.P 2(R1), V16.H[1]
 	VLD1.P 16(R1), [V2.B16]
 	WORD $0x6f0c0401 // ushr v1.16b, v0.16b, #4
-	WORD $0x6f0c0443 // ushr v3.16b, v2.16b, #4
 	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
-	WORD $0x4e3f1c42 // and v2.16b, v2.16b, v31.16b
-	WORD $0x6e328400 // sub v0.16b, v0.16b, v18.16b
-	WORD $0x6e328442 // sub v2.16b, v2.16b, v18.16b
 	WORD $0x6e328421 // sub v1.16b, v1.16b, v18.16b
-	WORD $0x6e328463 // sub v3.16b, v3.16b, v18.16b
+	WORD $0x6e328400 // sub v0.16b, v0.16b, v18.16b
 	VLD1.P 2(R2), V16.H[2]
-	VLD1.P 2(R3), V16.H[3]
 	VLD1.P 16(R2), [V4.B16]
+	WORD $0x6f0c0443 // ushr v3.16b, v2.16b, #4
+	WORD $0x4e3f1c42 // and v2.16b, v2.16b, v31.16b
+	WORD $0x6e328463 // sub v3.16b, v3.16b, v18.16b
+	WORD $0x6e328442 // sub v2.16b, v2.16b, v18.16b
+	VLD1.P 2(R3), V16.H[3]
 	VLD1.P 16(R3), [V6.B16]
 	WORD $0x6f0c0485 // ushr v5.16b, v4.16b, #4
-	WORD $0x6f0c04c7 // ushr v7.16b, v6.16b, #4
 	WORD $0x4e3f1c84 // and v4.16b, v4.16b, v31.16b
-	WORD $0x4e3f1cc6 // and v6.16b, v6.16b, v31.16b
-	WORD $0x6e328484 // sub v4.16b, v4.16b, v18.16b
-	WORD $0x6e3284c6 // sub v6.16b, v6.16b, v18.16b
-	WORD $0x6e3284a5 // sub v5.16b, v5.16b, v18.16b
-	WORD $0x6e3284e7 // sub v7.16b, v7.16b, v18.16b
 	WORD $0x4e822814 // trn1 v20.4s, v0.4s, v2.4s
 	WORD $0x4e826815 // trn2 v21.4s, v0.4s, v2.4s
+	WORD $0x6e3284a5 // sub v5.16b, v5.16b, v18.16b
+	WORD $0x6e328484 // sub v4.16b, v4.16b, v18.16b
+	VLD1.P 2(R4), V16.H[4]
+	WORD $0x6f0c04c7 // ushr v7.16b, v6.16b, #4
+	WORD $0x4e3f1cc6 // and v6.16b, v6.16b, v31.16b
+	VLD1.P 16(R4), [V0.B16]
+	WORD $0x6e3284c6 // sub v6.16b, v6.16b, v18.16b
+	WORD $0x6e3284e7 // sub v7.16b, v7.16b, v18.16b
+	VLD1.P 2(R5), V16.H[5]
 	WORD $0x4e862896 // trn1 v22.4s, v4.4s, v6.4s
 	WORD $0x4e866897 // trn2 v23.4s, v4.4s, v6.4s
+	VLD1.P 16(R5), [V2.B16]
 	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
-	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
 	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
+	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
 	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
-	FSTPQ (F24, F25), 32(R8)
-	FSTPQ (F26, F27), 64(R8)
 	WORD $0x4e832834 // trn1 v20.4s, v1.4s, v3.4s
 	WORD $0x4e836835 // trn2 v21.4s, v1.4s, v3.4s
+	VLD1.P 2(R6), V16.H[6]
 	WORD $0x4e8728b6 // trn1 v22.4s, v5.4s, v7.4s
+	VLD1.P 16(R6), [V4.B16]
 	WORD $0x4e8768b7 // trn2 v23.4s, v5.4s, v7.4s
-	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
-	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
-	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
-	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
-	FSTPQ (F24, F25), 96(R8)
-	FSTPQ (F26, F27), 128(R8)
-	VLD1.P 2(R4), V16.H[4]
-	VLD1.P 2(R5), V16.H[5]
-	VLD1.P 16(R4), [V0.B16]
-	VLD1.P 16(R5), [V2.B16]
 	WORD $0x6f0c0401 // ushr v1.16b, v0.16b, #4
 	WORD $0x6f0c0443 // ushr v3.16b, v2.16b, #4
 	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
 	WORD $0x4e3f1c42 // and v2.16b, v2.16b, v31.16b
-	WORD $0x6e328400 // sub v0.16b, v0.16b, v18.16b
-	WORD $0x6e328442 // sub v2.16b, v2.16b, v18.16b
-	WORD $0x6e328421 // sub v1.16b, v1.16b, v18.16b
-	WORD $0x6e328463 // sub v3.16b, v3.16b, v18.16b
-	VLD1.P 2(R6), V16.H[6]
+	FSTPQ (F24, F25), 32(R8)
+	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
 	VLD1.P 2(R7), V16.H[7]
-	VLD1.P 16(R6), [V4.B16]
+	WORD $0x6e328400 // sub v0.16b, v0.16b, v18.16b
 	VLD1.P 16(R7), [V6.B16]
 	WORD $0x6f0c0485 // ushr v5.16b, v4.16b, #4
-	WORD $0x6f0c04c7 // ushr v7.16b, v6.16b, #4
 	WORD $0x4e3f1c84 // and v4.16b, v4.16b, v31.16b
-	WORD $0x4e3f1cc6 // and v6.16b, v6.16b, v31.16b
-	WORD $0x6e328484 // sub v4.16b, v4.16b, v18.16b
-	WORD $0x6e3284c6 // sub v6.16b, v6.16b, v18.16b
-	WORD $0x6e3284a5 // sub v5.16b, v5.16b, v18.16b
-	WORD $0x6e3284e7 // sub v7.16b, v7.16b, v18.16b
-	WORD $0x4e822814 // trn1 v20.4s, v0.4s, v2.4s
-	WORD $0x4e826815 // trn2 v21.4s, v0.4s, v2.4s
-	WORD $0x4e862896 // trn1 v22.4s, v4.4s, v6.4s
-	WORD $0x4e866897 // trn2 v23.4s, v4.4s, v6.4s
-	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
+	WORD $0x6e328442 // sub v2.16b, v2.16b, v18.16b
+	FSTPQ (F26, F27), 64(R8)
 	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
+	WORD $0x6e328484 // sub v4.16b, v4.16b, v18.16b
 	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
 	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
-	FSTPQ (F24, F25), 160(R8)
-	FSTPQ (F26, F27), 192(R8)
+	WORD $0x4e822814 // trn1 v20.4s, v0.4s, v2.4s
+	WORD $0x6f0c04c7 // ushr v7.16b, v6.16b, #4
+	WORD $0x4e3f1cc6 // and v6.16b, v6.16b, v31.16b
+	WORD $0x4e826815 // trn2 v21.4s, v0.4s, v2.4s
+	WORD $0x6e328421 // sub v1.16b, v1.16b, v18.16b
+	WORD $0x6e3284c6 // sub v6.16b, v6.16b, v18.16b
+	WORD $0x6e328463 // sub v3.16b, v3.16b, v18.16b
+	WORD $0x6e3284a5 // sub v5.16b, v5.16b, v18.16b
+	WORD $0x6e3284e7 // sub v7.16b, v7.16b, v18.16b
+	WORD $0x4e862896 // trn1 v22.4s, v4.4s, v6.4s
+	WORD $0x4e866897 // trn2 v23.4s, v4.4s, v6.4s
+	FSTPQ (F24, F25), 96(R8)
+	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
+	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
+	FSTPQ (F26, F27), 128(R8)
+	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
+	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
 	WORD $0x4e832834 // trn1 v20.4s, v1.4s, v3.4s
 	WORD $0x4e836835 // trn2 v21.4s, v1.4s, v3.4s
 	WORD $0x4e8728b6 // trn1 v22.4s, v5.4s, v7.4s
 	WORD $0x4e8768b7 // trn2 v23.4s, v5.4s, v7.4s
+	FSTPQ (F24, F25), 160(R8)
+	FSTPQ (F26, F27), 192(R8)
 	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
 	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
 	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
 	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
-	FSTPQ (F24, F25), 224(R8)
-	FSTPQ (F26, F27), 256(R8)
 	WORD $0x0e217a14 // fcvtl v20.4s, v16.4h
 	WORD $0x4e217a15 // fcvtl2 v21.4s, v16.8h
+	FSTPQ (F24, F25), 224(R8)
+	FSTPQ (F26, F27), 256(R8)
 	FSTPQ (F20, F21), 0(R8)
 	ADD $288, R8, R8
 	SUBS $1, R9, R9
@@ -1127,87 +1127,87 @@ TEXT ·packQ4_1DotProd(SB), NOSPLIT, $0-24
 
 packQ4_1DotProd:
 	VLD1.P 2(R0), V16.H[0]
-	VLD1.P 2(R1), V16.H[1]
 	VLD1.P 2(R0), V17.H[0]
-	VLD1.P 2(R1), V17.H[1]
 	VLD1.P 16(R0), [V0.B16]
+	VLD1.P 2(R1), V16.H[1]
+	VLD1.P 2(R1), V17.H[1]
 	VLD1.P 16(R1), [V2.B16]
 	WORD $0x6f0c0401 // ushr v1.16b, v0.16b, #4
-	WORD $0x6f0c0443 // ushr v3.16b, v2.16b, #4
 	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
-	WORD $0x4e3f1c42 // and v2.16b, v2.16b, v31.16b
 	VLD1.P 2(R2), V16.H[2]
-	VLD1.P 2(R3), V16.H[3]
 	VLD1.P 2(R2), V17.H[2]
-	VLD1.P 2(R3), V17.H[3]
 	VLD1.P 16(R2), [V4.B16]
+	WORD $0x6f0c0443 // ushr v3.16b, v2.16b, #4
+	WORD $0x4e3f1c42 // and v2.16b, v2.16b, v31.16b
+	VLD1.P 2(R3), V16.H[3]
+	WORD $0x4e822814 // trn1 v20.4s, v0.4s, v2.4s
+	VLD1.P 2(R3), V17.H[3]
+	WORD $0x4e826815 // trn2 v21.4s, v0.4s, v2.4s
 	VLD1.P 16(R3), [V6.B16]
 	WORD $0x6f0c0485 // ushr v5.16b, v4.16b, #4
-	WORD $0x6f0c04c7 // ushr v7.16b, v6.16b, #4
 	WORD $0x4e3f1c84 // and v4.16b, v4.16b, v31.16b
+	VLD1.P 2(R4), V16.H[4]
+	VLD1.P 2(R4), V17.H[4]
+	WORD $0x6f0c04c7 // ushr v7.16b, v6.16b, #4
 	WORD $0x4e3f1cc6 // and v6.16b, v6.16b, v31.16b
-	WORD $0x4e822814 // trn1 v20.4s, v0.4s, v2.4s
-	WORD $0x4e826815 // trn2 v21.4s, v0.4s, v2.4s
+	VLD1.P 16(R4), [V0.B16]
 	WORD $0x4e862896 // trn1 v22.4s, v4.4s, v6.4s
 	WORD $0x4e866897 // trn2 v23.4s, v4.4s, v6.4s
+	VLD1.P 2(R5), V16.H[5]
+	VLD1.P 2(R5), V17.H[5]
 	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
+	VLD1.P 16(R5), [V2.B16]
 	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
 	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
 	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
-	FSTPQ (F24, F25), 64(R8)
-	FSTPQ (F26, F27), 96(R8)
 	WORD $0x4e832834 // trn1 v20.4s, v1.4s, v3.4s
 	WORD $0x4e836835 // trn2 v21.4s, v1.4s, v3.4s
+	VLD1.P 2(R6), V16.H[6]
 	WORD $0x4e8728b6 // trn1 v22.4s, v5.4s, v7.4s
+	VLD1.P 2(R6), V17.H[6]
 	WORD $0x4e8768b7 // trn2 v23.4s, v5.4s, v7.4s
-	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
-	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
-	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
-	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
-	FSTPQ (F24, F25), 128(R8)
-	FSTPQ (F26, F27), 160(R8)
-	VLD1.P 2(R4), V16.H[4]
-	VLD1.P 2(R5), V16.H[5]
-	VLD1.P 2(R4), V17.H[4]
-	VLD1.P 2(R5), V17.H[5]
-	VLD1.P 16(R4), [V0.B16]
-	VLD1.P 16(R5), [V2.B16]
+	VLD1.P 16(R6), [V4.B16]
 	WORD $0x6f0c0401 // ushr v1.16b, v0.16b, #4
 	WORD $0x6f0c0443 // ushr v3.16b, v2.16b, #4
 	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
 	WORD $0x4e3f1c42 // and v2.16b, v2.16b, v31.16b
-	VLD1.P 2(R6), V16.H[6]
+	FSTPQ (F24, F25), 64(R8)
 	VLD1.P 2(R7), V16.H[7]
-	VLD1.P 2(R6), V17.H[6]
+	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
 	VLD1.P 2(R7), V17.H[7]
-	VLD1.P 16(R6), [V4.B16]
+	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
 	VLD1.P 16(R7), [V6.B16]
 	WORD $0x6f0c0485 // ushr v5.16b, v4.16b, #4
-	WORD $0x6f0c04c7 // ushr v7.16b, v6.16b, #4
 	WORD $0x4e3f1c84 // and v4.16b, v4.16b, v31.16b
-	WORD $0x4e3f1cc6 // and v6.16b, v6.16b, v31.16b
+	FSTPQ (F26, F27), 96(R8)
+	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
+	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
 	WORD $0x4e822814 // trn1 v20.4s, v0.4s, v2.4s
 	WORD $0x4e826815 // trn2 v21.4s, v0.4s, v2.4s
+	FSTPQ (F24, F25), 128(R8)
+	WORD $0x6f0c04c7 // ushr v7.16b, v6.16b, #4
+	WORD $0x4e3f1cc6 // and v6.16b, v6.16b, v31.16b
+	FSTPQ (F26, F27), 160(R8)
 	WORD $0x4e862896 // trn1 v22.4s, v4.4s, v6.4s
 	WORD $0x4e866897 // trn2 v23.4s, v4.4s, v6.4s
 	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
 	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
 	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
 	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
-	FSTPQ (F24, F25), 192(R8)
-	FSTPQ (F26, F27), 224(R8)
 	WORD $0x4e832834 // trn1 v20.4s, v1.4s, v3.4s
 	WORD $0x4e836835 // trn2 v21.4s, v1.4s, v3.4s
 	WORD $0x4e8728b6 // trn1 v22.4s, v5.4s, v7.4s
 	WORD $0x4e8768b7 // trn2 v23.4s, v5.4s, v7.4s
+	FSTPQ (F24, F25), 192(R8)
+	FSTPQ (F26, F27), 224(R8)
 	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
 	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
 	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
 	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
-	FSTPQ (F24, F25), 256(R8)
-	FSTPQ (F26, F27), 288(R8)
 	WORD $0x0e217a14 // fcvtl v20.4s, v16.4h
 	WORD $0x4e217a15 // fcvtl2 v21.4s, v16.8h
+	FSTPQ (F24, F25), 256(R8)
+	FSTPQ (F26, F27), 288(R8)
 	FSTPQ (F20, F21), 0(R8)
 	WORD $0x0e217a34 // fcvtl v20.4s, v17.4h
 	WORD $0x4e217a35 // fcvtl2 v21.4s, v17.8h
@@ -1249,143 +1249,143 @@ TEXT ·packQ5_0DotProd(SB), NOSPLIT, $0-24
 
 packQ5_0DotProd:
 	VLD1.P 2(R0), V16.H[0]
-	VLD1.P 2(R1), V16.H[1]
 	VLD1R.P 4(R0), [V24.S4]
-	VLD1R.P 4(R1), [V26.S4]
 	VLD1.P 16(R0), [V0.B16]
-	VLD1.P 16(R1), [V2.B16]
+	VLD1.P 2(R1), V16.H[1]
+	VLD1R.P 4(R1), [V26.S4]
 	WORD $0x6e205b18 // mvn v24.16b, v24.16b
-	WORD $0x6e205b5a // mvn v26.16b, v26.16b
-	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
-	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
-	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
-	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
-	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
-	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
-	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
-	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
+	VLD1.P 16(R1), [V2.B16]
 	WORD $0x6f0c0401 // ushr v1.16b, v0.16b, #4
-	WORD $0x6f0c0443 // ushr v3.16b, v2.16b, #4
+	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
+	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
 	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
-	WORD $0x4e3f1c42 // and v2.16b, v2.16b, v31.16b
-	WORD $0x6f0c5700 // sli v0.16b, v24.16b, #4
-	WORD $0x6f0c5742 // sli v2.16b, v26.16b, #4
-	WORD $0x6f0c5721 // sli v1.16b, v25.16b, #4
-	WORD $0x6f0c5763 // sli v3.16b, v27.16b, #4
 	VLD1.P 2(R2), V16.H[2]
-	VLD1.P 2(R3), V16.H[3]
+	WORD $0x6e205b5a // mvn v26.16b, v26.16b
+	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
+	WORD $0x6f0c0443 // ushr v3.16b, v2.16b, #4
+	WORD $0x4e3f1c42 // and v2.16b, v2.16b, v31.16b
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
+	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
+	WORD $0x6f0c5700 // sli v0.16b, v24.16b, #4
 	VLD1R.P 4(R2), [V24.S4]
-	VLD1R.P 4(R3), [V26.S4]
+	VLD1.P 2(R3), V16.H[3]
+	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
+	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
+	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
 	VLD1.P 16(R2), [V4.B16]
+	WORD $0x6f0c5721 // sli v1.16b, v25.16b, #4
+	WORD $0x6f0c5742 // sli v2.16b, v26.16b, #4
+	VLD1R.P 4(R3), [V26.S4]
 	VLD1.P 16(R3), [V6.B16]
 	WORD $0x6e205b18 // mvn v24.16b, v24.16b
-	WORD $0x6e205b5a // mvn v26.16b, v26.16b
-	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
-	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
-	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
-	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
-	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
-	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
-	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
-	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
-	WORD $0x6f0c0485 // ushr v5.16b, v4.16b, #4
-	WORD $0x6f0c04c7 // ushr v7.16b, v6.16b, #4
-	WORD $0x4e3f1c84 // and v4.16b, v4.16b, v31.16b
-	WORD $0x4e3f1cc6 // and v6.16b, v6.16b, v31.16b
-	WORD $0x6f0c5704 // sli v4.16b, v24.16b, #4
-	WORD $0x6f0c5746 // sli v6.16b, v26.16b, #4
-	WORD $0x6f0c5725 // sli v5.16b, v25.16b, #4
-	WORD $0x6f0c5767 // sli v7.16b, v27.16b, #4
+	WORD $0x6f0c5763 // sli v3.16b, v27.16b, #4
 	WORD $0x4e822814 // trn1 v20.4s, v0.4s, v2.4s
+	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
+	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
+	WORD $0x6f0c0485 // ushr v5.16b, v4.16b, #4
+	WORD $0x4e3f1c84 // and v4.16b, v4.16b, v31.16b
+	WORD $0x6e205b5a // mvn v26.16b, v26.16b
 	WORD $0x4e826815 // trn2 v21.4s, v0.4s, v2.4s
+	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
+	WORD $0x6f0c04c7 // ushr v7.16b, v6.16b, #4
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
+	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
+	WORD $0x4e3f1cc6 // and v6.16b, v6.16b, v31.16b
+	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
+	WORD $0x6f0c5704 // sli v4.16b, v24.16b, #4
+	VLD1.P 2(R4), V16.H[4]
+	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
+	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
+	WORD $0x6f0c5725 // sli v5.16b, v25.16b, #4
+	WORD $0x6f0c5746 // sli v6.16b, v26.16b, #4
+	WORD $0x6f0c5767 // sli v7.16b, v27.16b, #4
 	WORD $0x4e862896 // trn1 v22.4s, v4.4s, v6.4s
 	WORD $0x4e866897 // trn2 v23.4s, v4.4s, v6.4s
+	VLD1.P 2(R5), V16.H[5]
 	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
 	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
 	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
 	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
-	FSTPQ (F24, F25), 32(R8)
-	FSTPQ (F26, F27), 64(R8)
 	WORD $0x4e832834 // trn1 v20.4s, v1.4s, v3.4s
 	WORD $0x4e836835 // trn2 v21.4s, v1.4s, v3.4s
 	WORD $0x4e8728b6 // trn1 v22.4s, v5.4s, v7.4s
 	WORD $0x4e8768b7 // trn2 v23.4s, v5.4s, v7.4s
+	FSTPQ (F24, F25), 32(R8)
 	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
 	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
+	FSTPQ (F26, F27), 64(R8)
 	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
 	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
 	FSTPQ (F24, F25), 96(R8)
-	FSTPQ (F26, F27), 128(R8)
-	VLD1.P 2(R4), V16.H[4]
-	VLD1.P 2(R5), V16.H[5]
 	VLD1R.P 4(R4), [V24.S4]
+	FSTPQ (F26, F27), 128(R8)
 	VLD1R.P 4(R5), [V26.S4]
 	VLD1.P 16(R4), [V0.B16]
 	VLD1.P 16(R5), [V2.B16]
 	WORD $0x6e205b18 // mvn v24.16b, v24.16b
+	VLD1.P 2(R6), V16.H[6]
 	WORD $0x6e205b5a // mvn v26.16b, v26.16b
 	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
-	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
 	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
-	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
-	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
-	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
-	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
-	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
 	WORD $0x6f0c0401 // ushr v1.16b, v0.16b, #4
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
+	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
 	WORD $0x6f0c0443 // ushr v3.16b, v2.16b, #4
 	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
+	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
 	WORD $0x4e3f1c42 // and v2.16b, v2.16b, v31.16b
-	WORD $0x6f0c5700 // sli v0.16b, v24.16b, #4
-	WORD $0x6f0c5742 // sli v2.16b, v26.16b, #4
-	WORD $0x6f0c5721 // sli v1.16b, v25.16b, #4
-	WORD $0x6f0c5763 // sli v3.16b, v27.16b, #4
-	VLD1.P 2(R6), V16.H[6]
+	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
 	VLD1.P 2(R7), V16.H[7]
+	WORD $0x6f0c5700 // sli v0.16b, v24.16b, #4
 	VLD1R.P 4(R6), [V24.S4]
+	WORD $0x6f0c5742 // sli v2.16b, v26.16b, #4
 	VLD1R.P 4(R7), [V26.S4]
-	VLD1.P 16(R6), [V4.B16]
-	VLD1.P 16(R7), [V6.B16]
-	WORD $0x6e205b18 // mvn v24.16b, v24.16b
-	WORD $0x6e205b5a // mvn v26.16b, v26.16b
-	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
-	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
-	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
-	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
 	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
 	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
-	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
-	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
+	VLD1.P 16(R6), [V4.B16]
+	WORD $0x4e822814 // trn1 v20.4s, v0.4s, v2.4s
+	VLD1.P 16(R7), [V6.B16]
+	WORD $0x6f0c5721 // sli v1.16b, v25.16b, #4
+	WORD $0x6e205b18 // mvn v24.16b, v24.16b
+	WORD $0x6f0c5763 // sli v3.16b, v27.16b, #4
+	WORD $0x6e205b5a // mvn v26.16b, v26.16b
+	WORD $0x4e826815 // trn2 v21.4s, v0.4s, v2.4s
+	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
+	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
+	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
 	WORD $0x6f0c0485 // ushr v5.16b, v4.16b, #4
 	WORD $0x6f0c04c7 // ushr v7.16b, v6.16b, #4
+	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
 	WORD $0x4e3f1c84 // and v4.16b, v4.16b, v31.16b
+	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
 	WORD $0x4e3f1cc6 // and v6.16b, v6.16b, v31.16b
 	WORD $0x6f0c5704 // sli v4.16b, v24.16b, #4
+	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
 	WORD $0x6f0c5746 // sli v6.16b, v26.16b, #4
+	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
 	WORD $0x6f0c5725 // sli v5.16b, v25.16b, #4
-	WORD $0x6f0c5767 // sli v7.16b, v27.16b, #4
-	WORD $0x4e822814 // trn1 v20.4s, v0.4s, v2.4s
-	WORD $0x4e826815 // trn2 v21.4s, v0.4s, v2.4s
 	WORD $0x4e862896 // trn1 v22.4s, v4.4s, v6.4s
 	WORD $0x4e866897 // trn2 v23.4s, v4.4s, v6.4s
+	WORD $0x6f0c5767 // sli v7.16b, v27.16b, #4
 	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
 	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
 	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
 	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
-	FSTPQ (F24, F25), 160(R8)
-	FSTPQ (F26, F27), 192(R8)
 	WORD $0x4e832834 // trn1 v20.4s, v1.4s, v3.4s
 	WORD $0x4e836835 // trn2 v21.4s, v1.4s, v3.4s
 	WORD $0x4e8728b6 // trn1 v22.4s, v5.4s, v7.4s
 	WORD $0x4e8768b7 // trn2 v23.4s, v5.4s, v7.4s
+	FSTPQ (F24, F25), 160(R8)
+	FSTPQ (F26, F27), 192(R8)
 	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
 	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
 	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
 	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
-	FSTPQ (F24, F25), 224(R8)
-	FSTPQ (F26, F27), 256(R8)
 	WORD $0x0e217a14 // fcvtl v20.4s, v16.4h
 	WORD $0x4e217a15 // fcvtl2 v21.4s, v16.8h
+	FSTPQ (F24, F25), 224(R8)
+	FSTPQ (F26, F27), 256(R8)
 	FSTPQ (F20, F21), 0(R8)
 	ADD $288, R8, R8
 	SUBS $1, R9, R9
@@ -1423,62 +1423,62 @@ TEXT ·packQ5_1DotProd(SB), NOSPLIT, $0-24
 
 packQ5_1DotProd:
 	VLD1.P 2(R0), V16.H[0]
-	VLD1.P 2(R1), V16.H[1]
 	VLD1.P 2(R0), V17.H[0]
-	VLD1.P 2(R1), V17.H[1]
 	VLD1R.P 4(R0), [V24.S4]
-	VLD1R.P 4(R1), [V26.S4]
 	VLD1.P 16(R0), [V0.B16]
-	VLD1.P 16(R1), [V2.B16]
+	VLD1.P 2(R1), V16.H[1]
+	VLD1.P 2(R1), V17.H[1]
+	VLD1R.P 4(R1), [V26.S4]
 	WORD $0x6e205b18 // mvn v24.16b, v24.16b
-	WORD $0x6e205b5a // mvn v26.16b, v26.16b
-	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
-	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
-	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
-	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
-	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
-	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
-	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
-	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
+	VLD1.P 16(R1), [V2.B16]
 	WORD $0x6f0c0401 // ushr v1.16b, v0.16b, #4
-	WORD $0x6f0c0443 // ushr v3.16b, v2.16b, #4
+	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
+	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
+	VLD1.P 2(R2), V16.H[2]
 	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
+	VLD1.P 2(R2), V17.H[2]
+	WORD $0x6e205b5a // mvn v26.16b, v26.16b
+	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
+	WORD $0x6f0c0443 // ushr v3.16b, v2.16b, #4
 	WORD $0x4e3f1c42 // and v2.16b, v2.16b, v31.16b
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
+	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
+	VLD1.P 2(R3), V16.H[3]
 	WORD $0x6f0c5700 // sli v0.16b, v24.16b, #4
+	VLD1.P 2(R3), V17.H[3]
+	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
+	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
+	VLD1R.P 4(R2), [V24.S4]
+	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
+	VLD1.P 16(R2), [V4.B16]
 	WORD $0x6f0c5742 // sli v2.16b, v26.16b, #4
+	VLD1R.P 4(R3), [V26.S4]
+	VLD1.P 16(R3), [V6.B16]
 	WORD $0x6f0c5721 // sli v1.16b, v25.16b, #4
 	WORD $0x6f0c5763 // sli v3.16b, v27.16b, #4
 	WORD $0x6e328400 // sub v0.16b, v0.16b, v18.16b
-	WORD $0x6e328442 // sub v2.16b, v2.16b, v18.16b
-	WORD $0x6e328421 // sub v1.16b, v1.16b, v18.16b
-	WORD $0x6e328463 // sub v3.16b, v3.16b, v18.16b
-	VLD1.P 2(R2), V16.H[2]
-	VLD1.P 2(R3), V16.H[3]
-	VLD1.P 2(R2), V17.H[2]
-	VLD1.P 2(R3), V17.H[3]
-	VLD1R.P 4(R2), [V24.S4]
-	VLD1R.P 4(R3), [V26.S4]
-	VLD1.P 16(R2), [V4.B16]
-	VLD1.P 16(R3), [V6.B16]
 	WORD $0x6e205b18 // mvn v24.16b, v24.16b
+	WORD $0x6e328442 // sub v2.16b, v2.16b, v18.16b
+	WORD $0x6f0c0485 // ushr v5.16b, v4.16b, #4
+	WORD $0x4e3f1c84 // and v4.16b, v4.16b, v31.16b
 	WORD $0x6e205b5a // mvn v26.16b, v26.16b
 	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
-	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
 	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
-	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
-	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
-	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
-	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
-	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
-	WORD $0x6f0c0485 // ushr v5.16b, v4.16b, #4
 	WORD $0x6f0c04c7 // ushr v7.16b, v6.16b, #4
-	WORD $0x4e3f1c84 // and v4.16b, v4.16b, v31.16b
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
+	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
 	WORD $0x4e3f1cc6 // and v6.16b, v6.16b, v31.16b
+	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
+	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
+	WORD $0x6e328421 // sub v1.16b, v1.16b, v18.16b
+	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
+	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
 	WORD $0x6f0c5704 // sli v4.16b, v24.16b, #4
-	WORD $0x6f0c5746 // sli v6.16b, v26.16b, #4
 	WORD $0x6f0c5725 // sli v5.16b, v25.16b, #4
+	WORD $0x6f0c5746 // sli v6.16b, v26.16b, #4
 	WORD $0x6f0c5767 // sli v7.16b, v27.16b, #4
 	WORD $0x6e328484 // sub v4.16b, v4.16b, v18.16b
+	WORD $0x6e328463 // sub v3.16b, v3.16b, v18.16b
 	WORD $0x6e3284c6 // sub v6.16b, v6.16b, v18.16b
 	WORD $0x6e3284a5 // sub v5.16b, v5.16b, v18.16b
 	WORD $0x6e3284e7 // sub v7.16b, v7.16b, v18.16b
@@ -1486,104 +1486,104 @@ packQ5_1DotProd:
 	WORD $0x4e826815 // trn2 v21.4s, v0.4s, v2.4s
 	WORD $0x4e862896 // trn1 v22.4s, v4.4s, v6.4s
 	WORD $0x4e866897 // trn2 v23.4s, v4.4s, v6.4s
+	VLD1.P 2(R4), V16.H[4]
+	VLD1.P 2(R4), V17.H[4]
 	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
 	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
 	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
 	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
-	FSTPQ (F24, F25), 64(R8)
-	FSTPQ (F26, F27), 96(R8)
 	WORD $0x4e832834 // trn1 v20.4s, v1.4s, v3.4s
 	WORD $0x4e836835 // trn2 v21.4s, v1.4s, v3.4s
 	WORD $0x4e8728b6 // trn1 v22.4s, v5.4s, v7.4s
 	WORD $0x4e8768b7 // trn2 v23.4s, v5.4s, v7.4s
+	FSTPQ (F24, F25), 64(R8)
 	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
+	FSTPQ (F26, F27), 96(R8)
 	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
 	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
 	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
-	FSTPQ (F24, F25), 128(R8)
-	FSTPQ (F26, F27), 160(R8)
-	VLD1.P 2(R4), V16.H[4]
 	VLD1.P 2(R5), V16.H[5]
-	VLD1.P 2(R4), V17.H[4]
+	FSTPQ (F24, F25), 128(R8)
 	VLD1.P 2(R5), V17.H[5]
+	FSTPQ (F26, F27), 160(R8)
 	VLD1R.P 4(R4), [V24.S4]
 	VLD1R.P 4(R5), [V26.S4]
 	VLD1.P 16(R4), [V0.B16]
 	VLD1.P 16(R5), [V2.B16]
+	VLD1.P 2(R6), V16.H[6]
 	WORD $0x6e205b18 // mvn v24.16b, v24.16b
+	VLD1.P 2(R6), V17.H[6]
 	WORD $0x6e205b5a // mvn v26.16b, v26.16b
 	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
-	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
 	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
 	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
-	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
-	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
-	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
-	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
 	WORD $0x6f0c0401 // ushr v1.16b, v0.16b, #4
 	WORD $0x6f0c0443 // ushr v3.16b, v2.16b, #4
+	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
 	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
+	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
 	WORD $0x4e3f1c42 // and v2.16b, v2.16b, v31.16b
+	VLD1.P 2(R7), V16.H[7]
 	WORD $0x6f0c5700 // sli v0.16b, v24.16b, #4
+	VLD1.P 2(R7), V17.H[7]
 	WORD $0x6f0c5742 // sli v2.16b, v26.16b, #4
+	VLD1R.P 4(R6), [V24.S4]
+	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
+	VLD1R.P 4(R7), [V26.S4]
+	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
+	VLD1.P 16(R6), [V4.B16]
 	WORD $0x6f0c5721 // sli v1.16b, v25.16b, #4
+	VLD1.P 16(R7), [V6.B16]
 	WORD $0x6f0c5763 // sli v3.16b, v27.16b, #4
 	WORD $0x6e328400 // sub v0.16b, v0.16b, v18.16b
 	WORD $0x6e328442 // sub v2.16b, v2.16b, v18.16b
-	WORD $0x6e328421 // sub v1.16b, v1.16b, v18.16b
-	WORD $0x6e328463 // sub v3.16b, v3.16b, v18.16b
-	VLD1.P 2(R6), V16.H[6]
-	VLD1.P 2(R7), V16.H[7]
-	VLD1.P 2(R6), V17.H[6]
-	VLD1.P 2(R7), V17.H[7]
-	VLD1R.P 4(R6), [V24.S4]
-	VLD1R.P 4(R7), [V26.S4]
-	VLD1.P 16(R6), [V4.B16]
-	VLD1.P 16(R7), [V6.B16]
 	WORD $0x6e205b18 // mvn v24.16b, v24.16b
+	WORD $0x6e328421 // sub v1.16b, v1.16b, v18.16b
 	WORD $0x6e205b5a // mvn v26.16b, v26.16b
+	WORD $0x4e822814 // trn1 v20.4s, v0.4s, v2.4s
 	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
-	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
 	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
 	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
-	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
-	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
-	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
-	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
 	WORD $0x6f0c0485 // ushr v5.16b, v4.16b, #4
 	WORD $0x6f0c04c7 // ushr v7.16b, v6.16b, #4
+	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
 	WORD $0x4e3f1c84 // and v4.16b, v4.16b, v31.16b
+	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
 	WORD $0x4e3f1cc6 // and v6.16b, v6.16b, v31.16b
 	WORD $0x6f0c5704 // sli v4.16b, v24.16b, #4
+	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
 	WORD $0x6f0c5746 // sli v6.16b, v26.16b, #4
-	WORD $0x6f0c5725 // sli v5.16b, v25.16b, #4
-	WORD $0x6f0c5767 // sli v7.16b, v27.16b, #4
+	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
 	WORD $0x6e328484 // sub v4.16b, v4.16b, v18.16b
+	WORD $0x6f0c5725 // sli v5.16b, v25.16b, #4
 	WORD $0x6e3284c6 // sub v6.16b, v6.16b, v18.16b
-	WORD $0x6e3284a5 // sub v5.16b, v5.16b, v18.16b
-	WORD $0x6e3284e7 // sub v7.16b, v7.16b, v18.16b
-	WORD $0x4e822814 // trn1 v20.4s, v0.4s, v2.4s
+	WORD $0x6f0c5767 // sli v7.16b, v27.16b, #4
 	WORD $0x4e826815 // trn2 v21.4s, v0.4s, v2.4s
+	WORD $0x6e328463 // sub v3.16b, v3.16b, v18.16b
 	WORD $0x4e862896 // trn1 v22.4s, v4.4s, v6.4s
 	WORD $0x4e866897 // trn2 v23.4s, v4.4s, v6.4s
+	WORD $0x6e3284a5 // sub v5.16b, v5.16b, v18.16b
+	WORD $0x6e3284e7 // sub v7.16b, v7.16b, v18.16b
 	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
 	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
 	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
 	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
-	FSTPQ (F24, F25), 192(R8)
-	FSTPQ (F26, F27), 224(R8)
 	WORD $0x4e832834 // trn1 v20.4s, v1.4s, v3.4s
 	WORD $0x4e836835 // trn2 v21.4s, v1.4s, v3.4s
 	WORD $0x4e8728b6 // trn1 v22.4s, v5.4s, v7.4s
 	WORD $0x4e8768b7 // trn2 v23.4s, v5.4s, v7.4s
+	FSTPQ (F24, F25), 192(R8)
+	FSTPQ (F26, F27), 224(R8)
 	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
 	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
 	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
 	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
-	FSTPQ (F24, F25), 256(R8)
-	FSTPQ (F26, F27), 288(R8)
 	WORD $0x0e217a14 // fcvtl v20.4s, v16.4h
 	WORD $0x4e217a15 // fcvtl2 v21.4s, v16.8h
+	FSTPQ (F24, F25), 256(R8)
+	FSTPQ (F26, F27), 288(R8)
 	FSTPQ (F20, F21), 0(R8)
 	WORD $0x0e217a34 // fcvtl v20.4s, v17.4h
 	WORD $0x4e217a35 // fcvtl2 v21.4s, v17.8h
@@ -1623,95 +1623,95 @@ TEXT ·packIQ4_NLDotProd(SB), NOSPLIT, $0-24
 
 packIQ4_NLDotProd:
 	VLD1.P 2(R0), V16.H[0]
-	VLD1.P 2(R1), V16.H[1]
 	VLD1.P 16(R0), [V0.B16]
+	VLD1.P 2(R1), V16.H[1]
 	VLD1.P 16(R1), [V2.B16]
 	WORD $0x6f0c0401 // ushr v1.16b, v0.16b, #4
-	WORD $0x6f0c0443 // ushr v3.16b, v2.16b, #4
 	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
-	WORD $0x4e3f1c42 // and v2.16b, v2.16b, v31.16b
-	WORD $0x4e0003c0 // tbl v0.16b, { v30.16b }, v0.16b
-	WORD $0x4e0203c2 // tbl v2.16b, { v30.16b }, v2.16b
 	WORD $0x4e0103c1 // tbl v1.16b, { v30.16b }, v1.16b
-	WORD $0x4e0303c3 // tbl v3.16b, { v30.16b }, v3.16b
+	WORD $0x4e0003c0 // tbl v0.16b, { v30.16b }, v0.16b
 	VLD1.P 2(R2), V16.H[2]
-	VLD1.P 2(R3), V16.H[3]
 	VLD1.P 16(R2), [V4.B16]
+	WORD $0x6f0c0443 // ushr v3.16b, v2.16b, #4
+	WORD $0x4e3f1c42 // and v2.16b, v2.16b, v31.16b
+	WORD $0x4e0303c3 // tbl v3.16b, { v30.16b }, v3.16b
+	WORD $0x4e0203c2 // tbl v2.16b, { v30.16b }, v2.16b
+	VLD1.P 2(R3), V16.H[3]
 	VLD1.P 16(R3), [V6.B16]
 	WORD $0x6f0c0485 // ushr v5.16b, v4.16b, #4
-	WORD $0x6f0c04c7 // ushr v7.16b, v6.16b, #4
 	WORD $0x4e3f1c84 // and v4.16b, v4.16b, v31.16b
-	WORD $0x4e3f1cc6 // and v6.16b, v6.16b, v31.16b
-	WORD $0x4e0403c4 // tbl v4.16b, { v30.16b }, v4.16b
-	WORD $0x4e0603c6 // tbl v6.16b, { v30.16b }, v6.16b
-	WORD $0x4e0503c5 // tbl v5.16b, { v30.16b }, v5.16b
-	WORD $0x4e0703c7 // tbl v7.16b, { v30.16b }, v7.16b
 	WORD $0x4e822814 // trn1 v20.4s, v0.4s, v2.4s
 	WORD $0x4e826815 // trn2 v21.4s, v0.4s, v2.4s
+	WORD $0x4e0503c5 // tbl v5.16b, { v30.16b }, v5.16b
+	WORD $0x4e0403c4 // tbl v4.16b, { v30.16b }, v4.16b
+	VLD1.P 2(R4), V16.H[4]
+	WORD $0x6f0c04c7 // ushr v7.16b, v6.16b, #4
+	WORD $0x4e3f1cc6 // and v6.16b, v6.16b, v31.16b
+	VLD1.P 16(R4), [V0.B16]
+	WORD $0x4e0603c6 // tbl v6.16b, { v30.16b }, v6.16b
+	WORD $0x4e0703c7 // tbl v7.16b, { v30.16b }, v7.16b
+	VLD1.P 2(R5), V16.H[5]
 	WORD $0x4e862896 // trn1 v22.4s, v4.4s, v6.4s
 	WORD $0x4e866897 // trn2 v23.4s, v4.4s, v6.4s
+	VLD1.P 16(R5), [V2.B16]
 	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
 	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
 	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
 	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
-	FSTPQ (F24, F25), 32(R8)
-	FSTPQ (F26, F27), 64(R8)
+	VLD1.P 2(R6), V16.H[6]
 	WORD $0x4e832834 // trn1 v20.4s, v1.4s, v3.4s
+	VLD1.P 16(R6), [V4.B16]
 	WORD $0x4e836835 // trn2 v21.4s, v1.4s, v3.4s
 	WORD $0x4e8728b6 // trn1 v22.4s, v5.4s, v7.4s
 	WORD $0x4e8768b7 // trn2 v23.4s, v5.4s, v7.4s
-	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
-	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
-	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
-	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
-	FSTPQ (F24, F25), 96(R8)
-	FSTPQ (F26, F27), 128(R8)
-	VLD1.P 2(R4), V16.H[4]
-	VLD1.P 2(R5), V16.H[5]
-	VLD1.P 16(R4), [V0.B16]
-	VLD1.P 16(R5), [V2.B16]
 	WORD $0x6f0c0401 // ushr v1.16b, v0.16b, #4
 	WORD $0x6f0c0443 // ushr v3.16b, v2.16b, #4
 	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
 	WORD $0x4e3f1c42 // and v2.16b, v2.16b, v31.16b
-	WORD $0x4e0003c0 // tbl v0.16b, { v30.16b }, v0.16b
-	WORD $0x4e0203c2 // tbl v2.16b, { v30.16b }, v2.16b
-	WORD $0x4e0103c1 // tbl v1.16b, { v30.16b }, v1.16b
-	WORD $0x4e0303c3 // tbl v3.16b, { v30.16b }, v3.16b
-	VLD1.P 2(R6), V16.H[6]
 	VLD1.P 2(R7), V16.H[7]
-	VLD1.P 16(R6), [V4.B16]
+	WORD $0x4e0103c1 // tbl v1.16b, { v30.16b }, v1.16b
 	VLD1.P 16(R7), [V6.B16]
 	WORD $0x6f0c0485 // ushr v5.16b, v4.16b, #4
-	WORD $0x6f0c04c7 // ushr v7.16b, v6.16b, #4
 	WORD $0x4e3f1c84 // and v4.16b, v4.16b, v31.16b
-	WORD $0x4e3f1cc6 // and v6.16b, v6.16b, v31.16b
+	WORD $0x4e0003c0 // tbl v0.16b, { v30.16b }, v0.16b
+	WORD $0x4e0203c2 // tbl v2.16b, { v30.16b }, v2.16b
+	FSTPQ (F24, F25), 32(R8)
 	WORD $0x4e0403c4 // tbl v4.16b, { v30.16b }, v4.16b
+	FSTPQ (F26, F27), 64(R8)
+	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
+	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
+	WORD $0x6f0c04c7 // ushr v7.16b, v6.16b, #4
+	WORD $0x4e3f1cc6 // and v6.16b, v6.16b, v31.16b
+	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
+	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
 	WORD $0x4e0603c6 // tbl v6.16b, { v30.16b }, v6.16b
+	WORD $0x4e0303c3 // tbl v3.16b, { v30.16b }, v3.16b
 	WORD $0x4e0503c5 // tbl v5.16b, { v30.16b }, v5.16b
 	WORD $0x4e0703c7 // tbl v7.16b, { v30.16b }, v7.16b
 	WORD $0x4e822814 // trn1 v20.4s, v0.4s, v2.4s
 	WORD $0x4e826815 // trn2 v21.4s, v0.4s, v2.4s
 	WORD $0x4e862896 // trn1 v22.4s, v4.4s, v6.4s
 	WORD $0x4e866897 // trn2 v23.4s, v4.4s, v6.4s
+	FSTPQ (F24, F25), 96(R8)
 	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
 	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
+	FSTPQ (F26, F27), 128(R8)
 	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
 	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
-	FSTPQ (F24, F25), 160(R8)
-	FSTPQ (F26, F27), 192(R8)
 	WORD $0x4e832834 // trn1 v20.4s, v1.4s, v3.4s
 	WORD $0x4e836835 // trn2 v21.4s, v1.4s, v3.4s
 	WORD $0x4e8728b6 // trn1 v22.4s, v5.4s, v7.4s
 	WORD $0x4e8768b7 // trn2 v23.4s, v5.4s, v7.4s
+	FSTPQ (F24, F25), 160(R8)
+	FSTPQ (F26, F27), 192(R8)
 	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
 	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
 	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
 	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
-	FSTPQ (F24, F25), 224(R8)
-	FSTPQ (F26, F27), 256(R8)
 	WORD $0x0e217a14 // fcvtl v20.4s, v16.4h
 	WORD $0x4e217a15 // fcvtl2 v21.4s, v16.8h
+	FSTPQ (F24, F25), 224(R8)
+	FSTPQ (F26, F27), 256(R8)
 	FSTPQ (F20, F21), 0(R8)
 	ADD $288, R8, R8
 	SUBS $1, R9, R9
@@ -1743,47 +1743,47 @@ TEXT ·packQ8_0I8MM(SB), NOSPLIT, $0-24
 
 packQ8_0I8MM:
 	VLD1.P 2(R0), V16.H[0]
-	VLD1.P 2(R1), V16.H[1]
 	VLD1.P 32(R0), [V0.B16, V1.B16]
+	VLD1.P 2(R1), V16.H[1]
 	VLD1.P 32(R1), [V2.B16, V3.B16]
 	VLD1.P 2(R2), V16.H[2]
-	VLD1.P 2(R3), V16.H[3]
 	VLD1.P 32(R2), [V4.B16, V5.B16]
-	VLD1.P 32(R3), [V6.B16, V7.B16]
 	WORD $0x4ec23814 // zip1 v20.2d, v0.2d, v2.2d
-	WORD $0x4ec63895 // zip1 v21.2d, v4.2d, v6.2d
 	WORD $0x4ec27816 // zip2 v22.2d, v0.2d, v2.2d
+	VLD1.P 2(R3), V16.H[3]
+	VLD1.P 32(R3), [V6.B16, V7.B16]
+	VLD1.P 2(R4), V16.H[4]
+	WORD $0x4ec63895 // zip1 v21.2d, v4.2d, v6.2d
 	WORD $0x4ec67897 // zip2 v23.2d, v4.2d, v6.2d
 	FSTPQ (F20, F21), 64(R8)
-	FSTPQ (F22, F23), 128(R8)
 	WORD $0x4ec33834 // zip1 v20.2d, v1.2d, v3.2d
+	FSTPQ (F22, F23), 128(R8)
 	WORD $0x4ec738b5 // zip1 v21.2d, v5.2d, v7.2d
+	VLD1.P 2(R5), V16.H[5]
 	WORD $0x4ec37836 // zip2 v22.2d, v1.2d, v3.2d
 	WORD $0x4ec778b7 // zip2 v23.2d, v5.2d, v7.2d
-	FSTPQ (F20, F21), 192(R8)
-	FSTPQ (F22, F23), 256(R8)
-	VLD1.P 2(R4), V16.H[4]
-	VLD1.P 2(R5), V16.H[5]
 	VLD1.P 32(R4), [V0.B16, V1.B16]
 	VLD1.P 32(R5), [V2.B16, V3.B16]
+	FSTPQ (F20, F21), 192(R8)
+	FSTPQ (F22, F23), 256(R8)
 	VLD1.P 2(R6), V16.H[6]
-	VLD1.P 2(R7), V16.H[7]
 	VLD1.P 32(R6), [V4.B16, V5.B16]
-	VLD1.P 32(R7), [V6.B16, V7.B16]
 	WORD $0x4ec23814 // zip1 v20.2d, v0.2d, v2.2d
-	WORD $0x4ec63895 // zip1 v21.2d, v4.2d, v6.2d
 	WORD $0x4ec27816 // zip2 v22.2d, v0.2d, v2.2d
+	VLD1.P 2(R7), V16.H[7]
+	VLD1.P 32(R7), [V6.B16, V7.B16]
+	WORD $0x4ec63895 // zip1 v21.2d, v4.2d, v6.2d
 	WORD $0x4ec67897 // zip2 v23.2d, v4.2d, v6.2d
 	FSTPQ (F20, F21), 96(R8)
-	FSTPQ (F22, F23), 160(R8)
 	WORD $0x4ec33834 // zip1 v20.2d, v1.2d, v3.2d
 	WORD $0x4ec738b5 // zip1 v21.2d, v5.2d, v7.2d
+	FSTPQ (F22, F23), 160(R8)
 	WORD $0x4ec37836 // zip2 v22.2d, v1.2d, v3.2d
 	WORD $0x4ec778b7 // zip2 v23.2d, v5.2d, v7.2d
 	FSTPQ (F20, F21), 224(R8)
-	FSTPQ (F22, F23), 288(R8)
 	WORD $0x0e217a14 // fcvtl v20.4s, v16.4h
 	WORD $0x4e217a15 // fcvtl2 v21.4s, v16.8h
+	FSTPQ (F22, F23), 288(R8)
 	WORD $0x4e943a96 // zip1 v22.4s, v20.4s, v20.4s
 	WORD $0x4e947a97 // zip2 v23.4s, v20.4s, v20.4s
 	WORD $0x4e953ab8 // zip1 v24.4s, v21.4s, v21.4s
@@ -1822,79 +1822,79 @@ TEXT ·packQ4_0I8MM(SB), NOSPLIT, $0-24
 
 packQ4_0I8MM:
 	VLD1.P 2(R0), V16.H[0]
-	VLD1.P 2(R1), V16.H[1]
 	VLD1.P 16(R0), [V0.B16]
+	VLD1.P 2(R1), V16.H[1]
 	VLD1.P 16(R1), [V2.B16]
 	WORD $0x6f0c0401 // ushr v1.16b, v0.16b, #4
-	WORD $0x6f0c0443 // ushr v3.16b, v2.16b, #4
 	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
-	WORD $0x4e3f1c42 // and v2.16b, v2.16b, v31.16b
-	WORD $0x6e328400 // sub v0.16b, v0.16b, v18.16b
-	WORD $0x6e328442 // sub v2.16b, v2.16b, v18.16b
 	WORD $0x6e328421 // sub v1.16b, v1.16b, v18.16b
-	WORD $0x6e328463 // sub v3.16b, v3.16b, v18.16b
+	WORD $0x6e328400 // sub v0.16b, v0.16b, v18.16b
 	VLD1.P 2(R2), V16.H[2]
-	VLD1.P 2(R3), V16.H[3]
 	VLD1.P 16(R2), [V4.B16]
+	WORD $0x6f0c0443 // ushr v3.16b, v2.16b, #4
+	WORD $0x4e3f1c42 // and v2.16b, v2.16b, v31.16b
+	WORD $0x6e328463 // sub v3.16b, v3.16b, v18.16b
+	WORD $0x6e328442 // sub v2.16b, v2.16b, v18.16b
+	VLD1.P 2(R3), V16.H[3]
 	VLD1.P 16(R3), [V6.B16]
 	WORD $0x6f0c0485 // ushr v5.16b, v4.16b, #4
-	WORD $0x6f0c04c7 // ushr v7.16b, v6.16b, #4
 	WORD $0x4e3f1c84 // and v4.16b, v4.16b, v31.16b
-	WORD $0x4e3f1cc6 // and v6.16b, v6.16b, v31.16b
-	WORD $0x6e328484 // sub v4.16b, v4.16b, v18.16b
-	WORD $0x6e3284c6 // sub v6.16b, v6.16b, v18.16b
-	WORD $0x6e3284a5 // sub v5.16b, v5.16b, v18.16b
-	WORD $0x6e3284e7 // sub v7.16b, v7.16b, v18.16b
 	WORD $0x4ec23814 // zip1 v20.2d, v0.2d, v2.2d
-	WORD $0x4ec63895 // zip1 v21.2d, v4.2d, v6.2d
 	WORD $0x4ec27816 // zip2 v22.2d, v0.2d, v2.2d
+	WORD $0x6e3284a5 // sub v5.16b, v5.16b, v18.16b
+	WORD $0x6e328484 // sub v4.16b, v4.16b, v18.16b
+	VLD1.P 2(R4), V16.H[4]
+	WORD $0x6f0c04c7 // ushr v7.16b, v6.16b, #4
+	WORD $0x4e3f1cc6 // and v6.16b, v6.16b, v31.16b
+	VLD1.P 16(R4), [V0.B16]
+	WORD $0x6e3284c6 // sub v6.16b, v6.16b, v18.16b
+	WORD $0x6e3284e7 // sub v7.16b, v7.16b, v18.16b
+	VLD1.P 2(R5), V16.H[5]
+	WORD $0x4ec63895 // zip1 v21.2d, v4.2d, v6.2d
 	WORD $0x4ec67897 // zip2 v23.2d, v4.2d, v6.2d
+	VLD1.P 16(R5), [V2.B16]
 	FSTPQ (F20, F21), 64(R8)
-	FSTPQ (F22, F23), 128(R8)
 	WORD $0x4ec33834 // zip1 v20.2d, v1.2d, v3.2d
+	FSTPQ (F22, F23), 128(R8)
 	WORD $0x4ec738b5 // zip1 v21.2d, v5.2d, v7.2d
 	WORD $0x4ec37836 // zip2 v22.2d, v1.2d, v3.2d
 	WORD $0x4ec778b7 // zip2 v23.2d, v5.2d, v7.2d
-	FSTPQ (F20, F21), 192(R8)
-	FSTPQ (F22, F23), 256(R8)
-	VLD1.P 2(R4), V16.H[4]
-	VLD1.P 2(R5), V16.H[5]
-	VLD1.P 16(R4), [V0.B16]
-	VLD1.P 16(R5), [V2.B16]
+	VLD1.P 2(R6), V16.H[6]
 	WORD $0x6f0c0401 // ushr v1.16b, v0.16b, #4
+	VLD1.P 16(R6), [V4.B16]
 	WORD $0x6f0c0443 // ushr v3.16b, v2.16b, #4
 	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
 	WORD $0x4e3f1c42 // and v2.16b, v2.16b, v31.16b
+	FSTPQ (F20, F21), 192(R8)
+	WORD $0x6e328421 // sub v1.16b, v1.16b, v18.16b
 	WORD $0x6e328400 // sub v0.16b, v0.16b, v18.16b
 	WORD $0x6e328442 // sub v2.16b, v2.16b, v18.16b
-	WORD $0x6e328421 // sub v1.16b, v1.16b, v18.16b
-	WORD $0x6e328463 // sub v3.16b, v3.16b, v18.16b
-	VLD1.P 2(R6), V16.H[6]
 	VLD1.P 2(R7), V16.H[7]
-	VLD1.P 16(R6), [V4.B16]
+	WORD $0x6e328463 // sub v3.16b, v3.16b, v18.16b
 	VLD1.P 16(R7), [V6.B16]
 	WORD $0x6f0c0485 // ushr v5.16b, v4.16b, #4
-	WORD $0x6f0c04c7 // ushr v7.16b, v6.16b, #4
 	WORD $0x4e3f1c84 // and v4.16b, v4.16b, v31.16b
-	WORD $0x4e3f1cc6 // and v6.16b, v6.16b, v31.16b
-	WORD $0x6e328484 // sub v4.16b, v4.16b, v18.16b
-	WORD $0x6e3284c6 // sub v6.16b, v6.16b, v18.16b
-	WORD $0x6e3284a5 // sub v5.16b, v5.16b, v18.16b
-	WORD $0x6e3284e7 // sub v7.16b, v7.16b, v18.16b
 	WORD $0x4ec23814 // zip1 v20.2d, v0.2d, v2.2d
-	WORD $0x4ec63895 // zip1 v21.2d, v4.2d, v6.2d
+	WORD $0x6e3284a5 // sub v5.16b, v5.16b, v18.16b
+	FSTPQ (F22, F23), 256(R8)
+	WORD $0x6e328484 // sub v4.16b, v4.16b, v18.16b
 	WORD $0x4ec27816 // zip2 v22.2d, v0.2d, v2.2d
+	WORD $0x6f0c04c7 // ushr v7.16b, v6.16b, #4
+	WORD $0x4e3f1cc6 // and v6.16b, v6.16b, v31.16b
+	WORD $0x6e3284c6 // sub v6.16b, v6.16b, v18.16b
+	WORD $0x6e3284e7 // sub v7.16b, v7.16b, v18.16b
+	WORD $0x4ec63895 // zip1 v21.2d, v4.2d, v6.2d
 	WORD $0x4ec67897 // zip2 v23.2d, v4.2d, v6.2d
 	FSTPQ (F20, F21), 96(R8)
-	FSTPQ (F22, F23), 160(R8)
 	WORD $0x4ec33834 // zip1 v20.2d, v1.2d, v3.2d
 	WORD $0x4ec738b5 // zip1 v21.2d, v5.2d, v7.2d
+	FSTPQ (F22, F23), 160(R8)
 	WORD $0x4ec37836 // zip2 v22.2d, v1.2d, v3.2d
 	WORD $0x4ec778b7 // zip2 v23.2d, v5.2d, v7.2d
 	FSTPQ (F20, F21), 224(R8)
-	FSTPQ (F22, F23), 288(R8)
 	WORD $0x0e217a14 // fcvtl v20.4s, v16.4h
 	WORD $0x4e217a15 // fcvtl2 v21.4s, v16.8h
+	FSTPQ (F22, F23), 288(R8)
 	WORD $0x4e943a96 // zip1 v22.4s, v20.4s, v20.4s
 	WORD $0x4e947a97 // zip2 v23.4s, v20.4s, v20.4s
 	WORD $0x4e953ab8 // zip1 v24.4s, v21.4s, v21.4s
@@ -1932,79 +1932,79 @@ TEXT ·packQ4_1I8MM(SB), NOSPLIT, $0-24
 
 packQ4_1I8MM:
 	VLD1.P 2(R0), V16.H[0]
-	VLD1.P 2(R1), V16.H[1]
 	VLD1.P 2(R0), V17.H[0]
-	VLD1.P 2(R1), V17.H[1]
 	VLD1.P 16(R0), [V0.B16]
+	VLD1.P 2(R1), V16.H[1]
+	VLD1.P 2(R1), V17.H[1]
 	VLD1.P 16(R1), [V2.B16]
 	WORD $0x6f0c0401 // ushr v1.16b, v0.16b, #4
-	WORD $0x6f0c0443 // ushr v3.16b, v2.16b, #4
 	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
-	WORD $0x4e3f1c42 // and v2.16b, v2.16b, v31.16b
 	VLD1.P 2(R2), V16.H[2]
-	VLD1.P 2(R3), V16.H[3]
 	VLD1.P 2(R2), V17.H[2]
-	VLD1.P 2(R3), V17.H[3]
 	VLD1.P 16(R2), [V4.B16]
+	WORD $0x6f0c0443 // ushr v3.16b, v2.16b, #4
+	WORD $0x4e3f1c42 // and v2.16b, v2.16b, v31.16b
+	VLD1.P 2(R3), V16.H[3]
+	WORD $0x4ec23814 // zip1 v20.2d, v0.2d, v2.2d
+	VLD1.P 2(R3), V17.H[3]
+	WORD $0x4ec27816 // zip2 v22.2d, v0.2d, v2.2d
 	VLD1.P 16(R3), [V6.B16]
 	WORD $0x6f0c0485 // ushr v5.16b, v4.16b, #4
-	WORD $0x6f0c04c7 // ushr v7.16b, v6.16b, #4
 	WORD $0x4e3f1c84 // and v4.16b, v4.16b, v31.16b
-	WORD $0x4e3f1cc6 // and v6.16b, v6.16b, v31.16b
-	WORD $0x4ec23814 // zip1 v20.2d, v0.2d, v2.2d
-	WORD $0x4ec63895 // zip1 v21.2d, v4.2d, v6.2d
-	WORD $0x4ec27816 // zip2 v22.2d, v0.2d, v2.2d
-	WORD $0x4ec67897 // zip2 v23.2d, v4.2d, v6.2d
-	FSTPQ (F20, F21), 128(R8)
-	FSTPQ (F22, F23), 192(R8)
-	WORD $0x4ec33834 // zip1 v20.2d, v1.2d, v3.2d
-	WORD $0x4ec738b5 // zip1 v21.2d, v5.2d, v7.2d
-	WORD $0x4ec37836 // zip2 v22.2d, v1.2d, v3.2d
-	WORD $0x4ec778b7 // zip2 v23.2d, v5.2d, v7.2d
-	FSTPQ (F20, F21), 256(R8)
-	FSTPQ (F22, F23), 320(R8)
 	VLD1.P 2(R4), V16.H[4]
-	VLD1.P 2(R5), V16.H[5]
 	VLD1.P 2(R4), V17.H[4]
-	VLD1.P 2(R5), V17.H[5]
+	WORD $0x6f0c04c7 // ushr v7.16b, v6.16b, #4
+	WORD $0x4e3f1cc6 // and v6.16b, v6.16b, v31.16b
 	VLD1.P 16(R4), [V0.B16]
+	WORD $0x4ec63895 // zip1 v21.2d, v4.2d, v6.2d
+	WORD $0x4ec67897 // zip2 v23.2d, v4.2d, v6.2d
+	VLD1.P 2(R5), V16.H[5]
+	VLD1.P 2(R5), V17.H[5]
 	VLD1.P 16(R5), [V2.B16]
+	FSTPQ (F20, F21), 128(R8)
+	WORD $0x4ec33834 // zip1 v20.2d, v1.2d, v3.2d
+	FSTPQ (F22, F23), 192(R8)
+	WORD $0x4ec738b5 // zip1 v21.2d, v5.2d, v7.2d
+	VLD1.P 2(R6), V16.H[6]
+	WORD $0x4ec37836 // zip2 v22.2d, v1.2d, v3.2d
+	VLD1.P 2(R6), V17.H[6]
+	WORD $0x4ec778b7 // zip2 v23.2d, v5.2d, v7.2d
+	VLD1.P 16(R6), [V4.B16]
 	WORD $0x6f0c0401 // ushr v1.16b, v0.16b, #4
 	WORD $0x6f0c0443 // ushr v3.16b, v2.16b, #4
 	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
 	WORD $0x4e3f1c42 // and v2.16b, v2.16b, v31.16b
-	VLD1.P 2(R6), V16.H[6]
+	FSTPQ (F20, F21), 256(R8)
 	VLD1.P 2(R7), V16.H[7]
-	VLD1.P 2(R6), V17.H[6]
 	VLD1.P 2(R7), V17.H[7]
-	VLD1.P 16(R6), [V4.B16]
+	WORD $0x4ec23814 // zip1 v20.2d, v0.2d, v2.2d
 	VLD1.P 16(R7), [V6.B16]
 	WORD $0x6f0c0485 // ushr v5.16b, v4.16b, #4
-	WORD $0x6f0c04c7 // ushr v7.16b, v6.16b, #4
 	WORD $0x4e3f1c84 // and v4.16b, v4.16b, v31.16b
-	WORD $0x4e3f1cc6 // and v6.16b, v6.16b, v31.16b
-	WORD $0x4ec23814 // zip1 v20.2d, v0.2d, v2.2d
-	WORD $0x4ec63895 // zip1 v21.2d, v4.2d, v6.2d
+	FSTPQ (F22, F23), 320(R8)
 	WORD $0x4ec27816 // zip2 v22.2d, v0.2d, v2.2d
+	WORD $0x6f0c04c7 // ushr v7.16b, v6.16b, #4
+	WORD $0x4e3f1cc6 // and v6.16b, v6.16b, v31.16b
+	WORD $0x4ec63895 // zip1 v21.2d, v4.2d, v6.2d
 	WORD $0x4ec67897 // zip2 v23.2d, v4.2d, v6.2d
 	FSTPQ (F20, F21), 160(R8)
-	FSTPQ (F22, F23), 224(R8)
 	WORD $0x4ec33834 // zip1 v20.2d, v1.2d, v3.2d
 	WORD $0x4ec738b5 // zip1 v21.2d, v5.2d, v7.2d
+	FSTPQ (F22, F23), 224(R8)
 	WORD $0x4ec37836 // zip2 v22.2d, v1.2d, v3.2d
 	WORD $0x4ec778b7 // zip2 v23.2d, v5.2d, v7.2d
 	FSTPQ (F20, F21), 288(R8)
-	FSTPQ (F22, F23), 352(R8)
 	WORD $0x0e217a14 // fcvtl v20.4s, v16.4h
 	WORD $0x4e217a15 // fcvtl2 v21.4s, v16.8h
+	FSTPQ (F22, F23), 352(R8)
 	WORD $0x4e943a96 // zip1 v22.4s, v20.4s, v20.4s
 	WORD $0x4e947a97 // zip2 v23.4s, v20.4s, v20.4s
+	WORD $0x0e217a34 // fcvtl v20.4s, v17.4h
 	WORD $0x4e953ab8 // zip1 v24.4s, v21.4s, v21.4s
 	WORD $0x4e957ab9 // zip2 v25.4s, v21.4s, v21.4s
+	WORD $0x4e217a35 // fcvtl2 v21.4s, v17.8h
 	FSTPQ (F22, F23), 0(R8)
 	FSTPQ (F24, F25), 32(R8)
-	WORD $0x0e217a34 // fcvtl v20.4s, v17.4h
-	WORD $0x4e217a35 // fcvtl2 v21.4s, v17.8h
 	WORD $0x6ea0fa94 // fneg v20.4s, v20.4s
 	WORD $0x6ea0fab5 // fneg v21.4s, v21.4s
 	WORD $0x4e943a96 // zip1 v22.4s, v20.4s, v20.4s
@@ -2048,127 +2048,127 @@ TEXT ·packQ5_0I8MM(SB), NOSPLIT, $0-24
 
 packQ5_0I8MM:
 	VLD1.P 2(R0), V16.H[0]
-	VLD1.P 2(R1), V16.H[1]
 	VLD1R.P 4(R0), [V24.S4]
-	VLD1R.P 4(R1), [V26.S4]
 	VLD1.P 16(R0), [V0.B16]
-	VLD1.P 16(R1), [V2.B16]
+	VLD1.P 2(R1), V16.H[1]
+	VLD1R.P 4(R1), [V26.S4]
 	WORD $0x6e205b18 // mvn v24.16b, v24.16b
-	WORD $0x6e205b5a // mvn v26.16b, v26.16b
-	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
-	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
-	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
-	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
-	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
-	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
-	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
-	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
+	VLD1.P 16(R1), [V2.B16]
 	WORD $0x6f0c0401 // ushr v1.16b, v0.16b, #4
-	WORD $0x6f0c0443 // ushr v3.16b, v2.16b, #4
+	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
+	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
 	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
-	WORD $0x4e3f1c42 // and v2.16b, v2.16b, v31.16b
-	WORD $0x6f0c5700 // sli v0.16b, v24.16b, #4
-	WORD $0x6f0c5742 // sli v2.16b, v26.16b, #4
-	WORD $0x6f0c5721 // sli v1.16b, v25.16b, #4
-	WORD $0x6f0c5763 // sli v3.16b, v27.16b, #4
 	VLD1.P 2(R2), V16.H[2]
-	VLD1.P 2(R3), V16.H[3]
+	WORD $0x6e205b5a // mvn v26.16b, v26.16b
+	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
+	WORD $0x6f0c0443 // ushr v3.16b, v2.16b, #4
+	WORD $0x4e3f1c42 // and v2.16b, v2.16b, v31.16b
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
+	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
+	WORD $0x6f0c5700 // sli v0.16b, v24.16b, #4
 	VLD1R.P 4(R2), [V24.S4]
-	VLD1R.P 4(R3), [V26.S4]
+	VLD1.P 2(R3), V16.H[3]
+	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
+	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
+	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
 	VLD1.P 16(R2), [V4.B16]
+	WORD $0x6f0c5721 // sli v1.16b, v25.16b, #4
+	WORD $0x6f0c5742 // sli v2.16b, v26.16b, #4
+	VLD1R.P 4(R3), [V26.S4]
 	VLD1.P 16(R3), [V6.B16]
 	WORD $0x6e205b18 // mvn v24.16b, v24.16b
-	WORD $0x6e205b5a // mvn v26.16b, v26.16b
+	VLD1.P 2(R4), V16.H[4]
+	WORD $0x6f0c5763 // sli v3.16b, v27.16b, #4
 	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
-	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
 	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
+	WORD $0x6f0c0485 // ushr v5.16b, v4.16b, #4
+	WORD $0x4e3f1c84 // and v4.16b, v4.16b, v31.16b
+	WORD $0x6e205b5a // mvn v26.16b, v26.16b
+	WORD $0x4ec23814 // zip1 v20.2d, v0.2d, v2.2d
+	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
+	WORD $0x6f0c04c7 // ushr v7.16b, v6.16b, #4
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
 	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
+	WORD $0x4e3f1cc6 // and v6.16b, v6.16b, v31.16b
+	VLD1.P 2(R5), V16.H[5]
+	WORD $0x6f0c5704 // sli v4.16b, v24.16b, #4
+	VLD1R.P 4(R4), [V24.S4]
+	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
 	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
 	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
-	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
-	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
-	WORD $0x6f0c0485 // ushr v5.16b, v4.16b, #4
-	WORD $0x6f0c04c7 // ushr v7.16b, v6.16b, #4
-	WORD $0x4e3f1c84 // and v4.16b, v4.16b, v31.16b
-	WORD $0x4e3f1cc6 // and v6.16b, v6.16b, v31.16b
-	WORD $0x6f0c5704 // sli v4.16b, v24.16b, #4
-	WORD $0x6f0c5746 // sli v6.16b, v26.16b, #4
-	WORD $0x6f0c5725 // sli v5.16b, v25.16b, #4
-	WORD $0x6f0c5767 // sli v7.16b, v27.16b, #4
-	WORD $0x4ec23814 // zip1 v20.2d, v0.2d, v2.2d
-	WORD $0x4ec63895 // zip1 v21.2d, v4.2d, v6.2d
 	WORD $0x4ec27816 // zip2 v22.2d, v0.2d, v2.2d
-	WORD $0x4ec67897 // zip2 v23.2d, v4.2d, v6.2d
-	FSTPQ (F20, F21), 64(R8)
-	FSTPQ (F22, F23), 128(R8)
-	WORD $0x4ec33834 // zip1 v20.2d, v1.2d, v3.2d
-	WORD $0x4ec738b5 // zip1 v21.2d, v5.2d, v7.2d
-	WORD $0x4ec37836 // zip2 v22.2d, v1.2d, v3.2d
-	WORD $0x4ec778b7 // zip2 v23.2d, v5.2d, v7.2d
-	FSTPQ (F20, F21), 192(R8)
-	FSTPQ (F22, F23), 256(R8)
-	VLD1.P 2(R4), V16.H[4]
-	VLD1.P 2(R5), V16.H[5]
-	VLD1R.P 4(R4), [V24.S4]
+	WORD $0x6f0c5746 // sli v6.16b, v26.16b, #4
 	VLD1R.P 4(R5), [V26.S4]
 	VLD1.P 16(R4), [V0.B16]
+	WORD $0x6f0c5725 // sli v5.16b, v25.16b, #4
 	VLD1.P 16(R5), [V2.B16]
 	WORD $0x6e205b18 // mvn v24.16b, v24.16b
-	WORD $0x6e205b5a // mvn v26.16b, v26.16b
+	VLD1.P 2(R6), V16.H[6]
+	WORD $0x6f0c5767 // sli v7.16b, v27.16b, #4
+	WORD $0x4ec63895 // zip1 v21.2d, v4.2d, v6.2d
 	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
-	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
+	WORD $0x6e205b5a // mvn v26.16b, v26.16b
 	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
+	WORD $0x4ec67897 // zip2 v23.2d, v4.2d, v6.2d
+	FSTPQ (F20, F21), 64(R8)
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
 	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
-	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
-	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
+	FSTPQ (F22, F23), 128(R8)
+	WORD $0x4ec33834 // zip1 v20.2d, v1.2d, v3.2d
+	WORD $0x4ec37836 // zip2 v22.2d, v1.2d, v3.2d
 	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
 	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
 	WORD $0x6f0c0401 // ushr v1.16b, v0.16b, #4
 	WORD $0x6f0c0443 // ushr v3.16b, v2.16b, #4
 	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
 	WORD $0x4e3f1c42 // and v2.16b, v2.16b, v31.16b
-	WORD $0x6f0c5700 // sli v0.16b, v24.16b, #4
-	WORD $0x6f0c5742 // sli v2.16b, v26.16b, #4
-	WORD $0x6f0c5721 // sli v1.16b, v25.16b, #4
-	WORD $0x6f0c5763 // sli v3.16b, v27.16b, #4
-	VLD1.P 2(R6), V16.H[6]
 	VLD1.P 2(R7), V16.H[7]
+	WORD $0x6f0c5700 // sli v0.16b, v24.16b, #4
 	VLD1R.P 4(R6), [V24.S4]
+	WORD $0x6f0c5742 // sli v2.16b, v26.16b, #4
 	VLD1R.P 4(R7), [V26.S4]
-	VLD1.P 16(R6), [V4.B16]
-	VLD1.P 16(R7), [V6.B16]
-	WORD $0x6e205b18 // mvn v24.16b, v24.16b
-	WORD $0x6e205b5a // mvn v26.16b, v26.16b
-	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
-	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
-	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
-	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
 	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
 	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
-	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
-	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
+	VLD1.P 16(R6), [V4.B16]
+	WORD $0x4ec738b5 // zip1 v21.2d, v5.2d, v7.2d
+	VLD1.P 16(R7), [V6.B16]
+	WORD $0x6f0c5721 // sli v1.16b, v25.16b, #4
+	WORD $0x6e205b18 // mvn v24.16b, v24.16b
+	WORD $0x6f0c5763 // sli v3.16b, v27.16b, #4
+	WORD $0x6e205b5a // mvn v26.16b, v26.16b
+	WORD $0x4ec778b7 // zip2 v23.2d, v5.2d, v7.2d
+	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
+	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
+	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
 	WORD $0x6f0c0485 // ushr v5.16b, v4.16b, #4
 	WORD $0x6f0c04c7 // ushr v7.16b, v6.16b, #4
+	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
 	WORD $0x4e3f1c84 // and v4.16b, v4.16b, v31.16b
+	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
 	WORD $0x4e3f1cc6 // and v6.16b, v6.16b, v31.16b
+	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
+	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
 	WORD $0x6f0c5704 // sli v4.16b, v24.16b, #4
 	WORD $0x6f0c5746 // sli v6.16b, v26.16b, #4
+	FSTPQ (F20, F21), 192(R8)
 	WORD $0x6f0c5725 // sli v5.16b, v25.16b, #4
 	WORD $0x6f0c5767 // sli v7.16b, v27.16b, #4
 	WORD $0x4ec23814 // zip1 v20.2d, v0.2d, v2.2d
 	WORD $0x4ec63895 // zip1 v21.2d, v4.2d, v6.2d
+	FSTPQ (F22, F23), 256(R8)
 	WORD $0x4ec27816 // zip2 v22.2d, v0.2d, v2.2d
 	WORD $0x4ec67897 // zip2 v23.2d, v4.2d, v6.2d
 	FSTPQ (F20, F21), 96(R8)
-	FSTPQ (F22, F23), 160(R8)
 	WORD $0x4ec33834 // zip1 v20.2d, v1.2d, v3.2d
 	WORD $0x4ec738b5 // zip1 v21.2d, v5.2d, v7.2d
+	FSTPQ (F22, F23), 160(R8)
 	WORD $0x4ec37836 // zip2 v22.2d, v1.2d, v3.2d
 	WORD $0x4ec778b7 // zip2 v23.2d, v5.2d, v7.2d
 	FSTPQ (F20, F21), 224(R8)
-	FSTPQ (F22, F23), 288(R8)
 	WORD $0x0e217a14 // fcvtl v20.4s, v16.4h
 	WORD $0x4e217a15 // fcvtl2 v21.4s, v16.8h
+	FSTPQ (F22, F23), 288(R8)
 	WORD $0x4e943a96 // zip1 v22.4s, v20.4s, v20.4s
 	WORD $0x4e947a97 // zip2 v23.4s, v20.4s, v20.4s
 	WORD $0x4e953ab8 // zip1 v24.4s, v21.4s, v21.4s
@@ -2211,159 +2211,159 @@ TEXT ·packQ5_1I8MM(SB), NOSPLIT, $0-24
 
 packQ5_1I8MM:
 	VLD1.P 2(R0), V16.H[0]
-	VLD1.P 2(R1), V16.H[1]
 	VLD1.P 2(R0), V17.H[0]
-	VLD1.P 2(R1), V17.H[1]
 	VLD1R.P 4(R0), [V24.S4]
-	VLD1R.P 4(R1), [V26.S4]
 	VLD1.P 16(R0), [V0.B16]
+	VLD1.P 2(R1), V16.H[1]
+	VLD1.P 2(R1), V17.H[1]
+	VLD1R.P 4(R1), [V26.S4]
+	WORD $0x6e205b18 // mvn v24.16b, v24.16b
 	VLD1.P 16(R1), [V2.B16]
-	WORD $0x6e205b18 // mvn v24.16b, v24.16b
-	WORD $0x6e205b5a // mvn v26.16b, v26.16b
-	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
-	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
-	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
-	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
-	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
-	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
-	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
-	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
 	WORD $0x6f0c0401 // ushr v1.16b, v0.16b, #4
-	WORD $0x6f0c0443 // ushr v3.16b, v2.16b, #4
-	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
-	WORD $0x4e3f1c42 // and v2.16b, v2.16b, v31.16b
-	WORD $0x6f0c5700 // sli v0.16b, v24.16b, #4
-	WORD $0x6f0c5742 // sli v2.16b, v26.16b, #4
-	WORD $0x6f0c5721 // sli v1.16b, v25.16b, #4
-	WORD $0x6f0c5763 // sli v3.16b, v27.16b, #4
-	WORD $0x6e328400 // sub v0.16b, v0.16b, v18.16b
-	WORD $0x6e328442 // sub v2.16b, v2.16b, v18.16b
-	WORD $0x6e328421 // sub v1.16b, v1.16b, v18.16b
-	WORD $0x6e328463 // sub v3.16b, v3.16b, v18.16b
+	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
+	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
 	VLD1.P 2(R2), V16.H[2]
-	VLD1.P 2(R3), V16.H[3]
+	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
 	VLD1.P 2(R2), V17.H[2]
+	WORD $0x6e205b5a // mvn v26.16b, v26.16b
+	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
+	WORD $0x6f0c0443 // ushr v3.16b, v2.16b, #4
+	WORD $0x4e3f1c42 // and v2.16b, v2.16b, v31.16b
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
+	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
+	VLD1.P 2(R3), V16.H[3]
+	WORD $0x6f0c5700 // sli v0.16b, v24.16b, #4
 	VLD1.P 2(R3), V17.H[3]
+	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
+	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
 	VLD1R.P 4(R2), [V24.S4]
-	VLD1R.P 4(R3), [V26.S4]
+	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
 	VLD1.P 16(R2), [V4.B16]
+	WORD $0x6f0c5742 // sli v2.16b, v26.16b, #4
+	VLD1R.P 4(R3), [V26.S4]
 	VLD1.P 16(R3), [V6.B16]
+	WORD $0x6f0c5721 // sli v1.16b, v25.16b, #4
+	VLD1.P 2(R4), V16.H[4]
+	WORD $0x6f0c5763 // sli v3.16b, v27.16b, #4
 	WORD $0x6e205b18 // mvn v24.16b, v24.16b
+	VLD1.P 2(R4), V17.H[4]
+	WORD $0x6f0c0485 // ushr v5.16b, v4.16b, #4
+	WORD $0x4e3f1c84 // and v4.16b, v4.16b, v31.16b
 	WORD $0x6e205b5a // mvn v26.16b, v26.16b
 	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
-	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
 	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
+	WORD $0x6f0c04c7 // ushr v7.16b, v6.16b, #4
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
 	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
+	WORD $0x4e3f1cc6 // and v6.16b, v6.16b, v31.16b
+	VLD1.P 2(R5), V16.H[5]
+	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
+	VLD1.P 2(R5), V17.H[5]
+	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
+	WORD $0x6e328400 // sub v0.16b, v0.16b, v18.16b
+	WORD $0x6f0c5704 // sli v4.16b, v24.16b, #4
+	VLD1R.P 4(R4), [V24.S4]
+	WORD $0x6f0c5746 // sli v6.16b, v26.16b, #4
+	VLD1R.P 4(R5), [V26.S4]
+	WORD $0x6e328442 // sub v2.16b, v2.16b, v18.16b
 	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
 	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
-	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
-	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
-	WORD $0x6f0c0485 // ushr v5.16b, v4.16b, #4
-	WORD $0x6f0c04c7 // ushr v7.16b, v6.16b, #4
-	WORD $0x4e3f1c84 // and v4.16b, v4.16b, v31.16b
-	WORD $0x4e3f1cc6 // and v6.16b, v6.16b, v31.16b
-	WORD $0x6f0c5704 // sli v4.16b, v24.16b, #4
-	WORD $0x6f0c5746 // sli v6.16b, v26.16b, #4
-	WORD $0x6f0c5725 // sli v5.16b, v25.16b, #4
-	WORD $0x6f0c5767 // sli v7.16b, v27.16b, #4
 	WORD $0x6e328484 // sub v4.16b, v4.16b, v18.16b
 	WORD $0x6e3284c6 // sub v6.16b, v6.16b, v18.16b
-	WORD $0x6e3284a5 // sub v5.16b, v5.16b, v18.16b
-	WORD $0x6e3284e7 // sub v7.16b, v7.16b, v18.16b
 	WORD $0x4ec23814 // zip1 v20.2d, v0.2d, v2.2d
-	WORD $0x4ec63895 // zip1 v21.2d, v4.2d, v6.2d
 	WORD $0x4ec27816 // zip2 v22.2d, v0.2d, v2.2d
-	WORD $0x4ec67897 // zip2 v23.2d, v4.2d, v6.2d
-	FSTPQ (F20, F21), 128(R8)
-	FSTPQ (F22, F23), 192(R8)
-	WORD $0x4ec33834 // zip1 v20.2d, v1.2d, v3.2d
-	WORD $0x4ec738b5 // zip1 v21.2d, v5.2d, v7.2d
-	WORD $0x4ec37836 // zip2 v22.2d, v1.2d, v3.2d
-	WORD $0x4ec778b7 // zip2 v23.2d, v5.2d, v7.2d
-	FSTPQ (F20, F21), 256(R8)
-	FSTPQ (F22, F23), 320(R8)
-	VLD1.P 2(R4), V16.H[4]
-	VLD1.P 2(R5), V16.H[5]
-	VLD1.P 2(R4), V17.H[4]
-	VLD1.P 2(R5), V17.H[5]
-	VLD1R.P 4(R4), [V24.S4]
-	VLD1R.P 4(R5), [V26.S4]
 	VLD1.P 16(R4), [V0.B16]
 	VLD1.P 16(R5), [V2.B16]
 	WORD $0x6e205b18 // mvn v24.16b, v24.16b
 	WORD $0x6e205b5a // mvn v26.16b, v26.16b
+	VLD1.P 2(R6), V16.H[6]
+	VLD1.P 2(R6), V17.H[6]
+	WORD $0x6f0c5725 // sli v5.16b, v25.16b, #4
+	WORD $0x6f0c5767 // sli v7.16b, v27.16b, #4
+	WORD $0x4ec63895 // zip1 v21.2d, v4.2d, v6.2d
 	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
 	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
 	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
 	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
-	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
-	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
+	WORD $0x6e328421 // sub v1.16b, v1.16b, v18.16b
+	WORD $0x6e328463 // sub v3.16b, v3.16b, v18.16b
+	WORD $0x4ec67897 // zip2 v23.2d, v4.2d, v6.2d
+	FSTPQ (F20, F21), 128(R8)
+	WORD $0x4ec33834 // zip1 v20.2d, v1.2d, v3.2d
 	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
+	FSTPQ (F22, F23), 192(R8)
+	WORD $0x4ec37836 // zip2 v22.2d, v1.2d, v3.2d
 	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
 	WORD $0x6f0c0401 // ushr v1.16b, v0.16b, #4
 	WORD $0x6f0c0443 // ushr v3.16b, v2.16b, #4
 	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
 	WORD $0x4e3f1c42 // and v2.16b, v2.16b, v31.16b
+	VLD1.P 2(R7), V16.H[7]
+	VLD1.P 2(R7), V17.H[7]
 	WORD $0x6f0c5700 // sli v0.16b, v24.16b, #4
 	WORD $0x6f0c5742 // sli v2.16b, v26.16b, #4
-	WORD $0x6f0c5721 // sli v1.16b, v25.16b, #4
-	WORD $0x6f0c5763 // sli v3.16b, v27.16b, #4
-	WORD $0x6e328400 // sub v0.16b, v0.16b, v18.16b
-	WORD $0x6e328442 // sub v2.16b, v2.16b, v18.16b
-	WORD $0x6e328421 // sub v1.16b, v1.16b, v18.16b
-	WORD $0x6e328463 // sub v3.16b, v3.16b, v18.16b
-	VLD1.P 2(R6), V16.H[6]
-	VLD1.P 2(R7), V16.H[7]
-	VLD1.P 2(R6), V17.H[6]
-	VLD1.P 2(R7), V17.H[7]
 	VLD1R.P 4(R6), [V24.S4]
 	VLD1R.P 4(R7), [V26.S4]
-	VLD1.P 16(R6), [V4.B16]
-	VLD1.P 16(R7), [V6.B16]
-	WORD $0x6e205b18 // mvn v24.16b, v24.16b
-	WORD $0x6e205b5a // mvn v26.16b, v26.16b
-	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
-	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
-	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
-	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
 	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
 	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
+	VLD1.P 16(R6), [V4.B16]
+	VLD1.P 16(R7), [V6.B16]
+	WORD $0x6f0c5721 // sli v1.16b, v25.16b, #4
+	WORD $0x6f0c5763 // sli v3.16b, v27.16b, #4
+	WORD $0x6e3284a5 // sub v5.16b, v5.16b, v18.16b
+	WORD $0x6e205b18 // mvn v24.16b, v24.16b
+	WORD $0x6e3284e7 // sub v7.16b, v7.16b, v18.16b
+	WORD $0x6e205b5a // mvn v26.16b, v26.16b
+	WORD $0x6e328400 // sub v0.16b, v0.16b, v18.16b
+	WORD $0x4e1d0319 // tbl v25.16b, { v24.16b }, v29.16b
+	WORD $0x4e1c0318 // tbl v24.16b, { v24.16b }, v28.16b
+	WORD $0x4e1d035b // tbl v27.16b, { v26.16b }, v29.16b
+	WORD $0x4e1c035a // tbl v26.16b, { v26.16b }, v28.16b
+	WORD $0x4ec738b5 // zip1 v21.2d, v5.2d, v7.2d
+	WORD $0x4ec778b7 // zip2 v23.2d, v5.2d, v7.2d
 	WORD $0x4e3e8f18 // cmtst v24.16b, v24.16b, v30.16b
-	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
 	WORD $0x6f0c0485 // ushr v5.16b, v4.16b, #4
+	WORD $0x4e3e8f5a // cmtst v26.16b, v26.16b, v30.16b
 	WORD $0x6f0c04c7 // ushr v7.16b, v6.16b, #4
 	WORD $0x4e3f1c84 // and v4.16b, v4.16b, v31.16b
 	WORD $0x4e3f1cc6 // and v6.16b, v6.16b, v31.16b
+	WORD $0x4e3e8f39 // cmtst v25.16b, v25.16b, v30.16b
+	WORD $0x4e3e8f7b // cmtst v27.16b, v27.16b, v30.16b
 	WORD $0x6f0c5704 // sli v4.16b, v24.16b, #4
 	WORD $0x6f0c5746 // sli v6.16b, v26.16b, #4
+	WORD $0x6e328442 // sub v2.16b, v2.16b, v18.16b
 	WORD $0x6f0c5725 // sli v5.16b, v25.16b, #4
 	WORD $0x6f0c5767 // sli v7.16b, v27.16b, #4
 	WORD $0x6e328484 // sub v4.16b, v4.16b, v18.16b
 	WORD $0x6e3284c6 // sub v6.16b, v6.16b, v18.16b
+	FSTPQ (F20, F21), 256(R8)
+	WORD $0x6e328421 // sub v1.16b, v1.16b, v18.16b
+	WORD $0x6e328463 // sub v3.16b, v3.16b, v18.16b
 	WORD $0x6e3284a5 // sub v5.16b, v5.16b, v18.16b
 	WORD $0x6e3284e7 // sub v7.16b, v7.16b, v18.16b
 	WORD $0x4ec23814 // zip1 v20.2d, v0.2d, v2.2d
 	WORD $0x4ec63895 // zip1 v21.2d, v4.2d, v6.2d
+	FSTPQ (F22, F23), 320(R8)
 	WORD $0x4ec27816 // zip2 v22.2d, v0.2d, v2.2d
 	WORD $0x4ec67897 // zip2 v23.2d, v4.2d, v6.2d
 	FSTPQ (F20, F21), 160(R8)
-	FSTPQ (F22, F23), 224(R8)
 	WORD $0x4ec33834 // zip1 v20.2d, v1.2d, v3.2d
 	WORD $0x4ec738b5 // zip1 v21.2d, v5.2d, v7.2d
+	FSTPQ (F22, F23), 224(R8)
 	WORD $0x4ec37836 // zip2 v22.2d, v1.2d, v3.2d
-	WORD $0x4ec778b7 // zip2 v23.2d, v5.2d, v7.2d
 	FSTPQ (F20, F21), 288(R8)
-	FSTPQ (F22, F23), 352(R8)
 	WORD $0x0e217a14 // fcvtl v20.4s, v16.4h
 	WORD $0x4e217a15 // fcvtl2 v21.4s, v16.8h
+	WORD $0x4ec778b7 // zip2 v23.2d, v5.2d, v7.2d
+	FSTPQ (F22, F23), 352(R8)
 	WORD $0x4e943a96 // zip1 v22.4s, v20.4s, v20.4s
 	WORD $0x4e947a97 // zip2 v23.4s, v20.4s, v20.4s
+	WORD $0x0e217a34 // fcvtl v20.4s, v17.4h
 	WORD $0x4e953ab8 // zip1 v24.4s, v21.4s, v21.4s
 	WORD $0x4e957ab9 // zip2 v25.4s, v21.4s, v21.4s
+	WORD $0x4e217a35 // fcvtl2 v21.4s, v17.8h
 	FSTPQ (F22, F23), 0(R8)
 	FSTPQ (F24, F25), 32(R8)
-	WORD $0x0e217a34 // fcvtl v20.4s, v17.4h
-	WORD $0x4e217a35 // fcvtl2 v21.4s, v17.8h
 	WORD $0x6ea0fa94 // fneg v20.4s, v20.4s
 	WORD $0x6ea0fab5 // fneg v21.4s, v21.4s
 	WORD $0x4e943a96 // zip1 v22.4s, v20.4s, v20.4s
@@ -2405,79 +2405,79 @@ TEXT ·packIQ4_NLI8MM(SB), NOSPLIT, $0-24
 
 packIQ4_NLI8MM:
 	VLD1.P 2(R0), V16.H[0]
-	VLD1.P 2(R1), V16.H[1]
 	VLD1.P 16(R0), [V0.B16]
+	VLD1.P 2(R1), V16.H[1]
 	VLD1.P 16(R1), [V2.B16]
 	WORD $0x6f0c0401 // ushr v1.16b, v0.16b, #4
-	WORD $0x6f0c0443 // ushr v3.16b, v2.16b, #4
 	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
-	WORD $0x4e3f1c42 // and v2.16b, v2.16b, v31.16b
-	WORD $0x4e0003c0 // tbl v0.16b, { v30.16b }, v0.16b
-	WORD $0x4e0203c2 // tbl v2.16b, { v30.16b }, v2.16b
 	WORD $0x4e0103c1 // tbl v1.16b, { v30.16b }, v1.16b
-	WORD $0x4e0303c3 // tbl v3.16b, { v30.16b }, v3.16b
+	WORD $0x4e0003c0 // tbl v0.16b, { v30.16b }, v0.16b
 	VLD1.P 2(R2), V16.H[2]
-	VLD1.P 2(R3), V16.H[3]
 	VLD1.P 16(R2), [V4.B16]
+	WORD $0x6f0c0443 // ushr v3.16b, v2.16b, #4
+	WORD $0x4e3f1c42 // and v2.16b, v2.16b, v31.16b
+	WORD $0x4e0303c3 // tbl v3.16b, { v30.16b }, v3.16b
+	WORD $0x4e0203c2 // tbl v2.16b, { v30.16b }, v2.16b
+	VLD1.P 2(R3), V16.H[3]
 	VLD1.P 16(R3), [V6.B16]
 	WORD $0x6f0c0485 // ushr v5.16b, v4.16b, #4
-	WORD $0x6f0c04c7 // ushr v7.16b, v6.16b, #4
 	WORD $0x4e3f1c84 // and v4.16b, v4.16b, v31.16b
-	WORD $0x4e3f1cc6 // and v6.16b, v6.16b, v31.16b
-	WORD $0x4e0403c4 // tbl v4.16b, { v30.16b }, v4.16b
-	WORD $0x4e0603c6 // tbl v6.16b, { v30.16b }, v6.16b
-	WORD $0x4e0503c5 // tbl v5.16b, { v30.16b }, v5.16b
-	WORD $0x4e0703c7 // tbl v7.16b, { v30.16b }, v7.16b
 	WORD $0x4ec23814 // zip1 v20.2d, v0.2d, v2.2d
-	WORD $0x4ec63895 // zip1 v21.2d, v4.2d, v6.2d
 	WORD $0x4ec27816 // zip2 v22.2d, v0.2d, v2.2d
-	WORD $0x4ec67897 // zip2 v23.2d, v4.2d, v6.2d
-	FSTPQ (F20, F21), 64(R8)
-	FSTPQ (F22, F23), 128(R8)
-	WORD $0x4ec33834 // zip1 v20.2d, v1.2d, v3.2d
-	WORD $0x4ec738b5 // zip1 v21.2d, v5.2d, v7.2d
-	WORD $0x4ec37836 // zip2 v22.2d, v1.2d, v3.2d
-	WORD $0x4ec778b7 // zip2 v23.2d, v5.2d, v7.2d
-	FSTPQ (F20, F21), 192(R8)
-	FSTPQ (F22, F23), 256(R8)
+	WORD $0x4e0503c5 // tbl v5.16b, { v30.16b }, v5.16b
+	WORD $0x4e0403c4 // tbl v4.16b, { v30.16b }, v4.16b
 	VLD1.P 2(R4), V16.H[4]
-	VLD1.P 2(R5), V16.H[5]
+	WORD $0x6f0c04c7 // ushr v7.16b, v6.16b, #4
+	WORD $0x4e3f1cc6 // and v6.16b, v6.16b, v31.16b
 	VLD1.P 16(R4), [V0.B16]
+	WORD $0x4e0603c6 // tbl v6.16b, { v30.16b }, v6.16b
+	WORD $0x4e0703c7 // tbl v7.16b, { v30.16b }, v7.16b
+	VLD1.P 2(R5), V16.H[5]
+	WORD $0x4ec63895 // zip1 v21.2d, v4.2d, v6.2d
+	WORD $0x4ec67897 // zip2 v23.2d, v4.2d, v6.2d
 	VLD1.P 16(R5), [V2.B16]
+	FSTPQ (F20, F21), 64(R8)
+	WORD $0x4ec33834 // zip1 v20.2d, v1.2d, v3.2d
+	FSTPQ (F22, F23), 128(R8)
+	WORD $0x4ec738b5 // zip1 v21.2d, v5.2d, v7.2d
+	VLD1.P 2(R6), V16.H[6]
+	WORD $0x4ec37836 // zip2 v22.2d, v1.2d, v3.2d
+	VLD1.P 16(R6), [V4.B16]
+	WORD $0x4ec778b7 // zip2 v23.2d, v5.2d, v7.2d
 	WORD $0x6f0c0401 // ushr v1.16b, v0.16b, #4
 	WORD $0x6f0c0443 // ushr v3.16b, v2.16b, #4
 	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
 	WORD $0x4e3f1c42 // and v2.16b, v2.16b, v31.16b
-	WORD $0x4e0003c0 // tbl v0.16b, { v30.16b }, v0.16b
-	WORD $0x4e0203c2 // tbl v2.16b, { v30.16b }, v2.16b
 	WORD $0x4e0103c1 // tbl v1.16b, { v30.16b }, v1.16b
 	WORD $0x4e0303c3 // tbl v3.16b, { v30.16b }, v3.16b
-	VLD1.P 2(R6), V16.H[6]
 	VLD1.P 2(R7), V16.H[7]
-	VLD1.P 16(R6), [V4.B16]
+	WORD $0x4e0003c0 // tbl v0.16b, { v30.16b }, v0.16b
 	VLD1.P 16(R7), [V6.B16]
 	WORD $0x6f0c0485 // ushr v5.16b, v4.16b, #4
-	WORD $0x6f0c04c7 // ushr v7.16b, v6.16b, #4
 	WORD $0x4e3f1c84 // and v4.16b, v4.16b, v31.16b
-	WORD $0x4e3f1cc6 // and v6.16b, v6.16b, v31.16b
-	WORD $0x4e0403c4 // tbl v4.16b, { v30.16b }, v4.16b
-	WORD $0x4e0603c6 // tbl v6.16b, { v30.16b }, v6.16b
+	WORD $0x4e0203c2 // tbl v2.16b, { v30.16b }, v2.16b
 	WORD $0x4e0503c5 // tbl v5.16b, { v30.16b }, v5.16b
-	WORD $0x4e0703c7 // tbl v7.16b, { v30.16b }, v7.16b
+	FSTPQ (F20, F21), 192(R8)
+	WORD $0x4e0403c4 // tbl v4.16b, { v30.16b }, v4.16b
+	FSTPQ (F22, F23), 256(R8)
 	WORD $0x4ec23814 // zip1 v20.2d, v0.2d, v2.2d
-	WORD $0x4ec63895 // zip1 v21.2d, v4.2d, v6.2d
 	WORD $0x4ec27816 // zip2 v22.2d, v0.2d, v2.2d
+	WORD $0x6f0c04c7 // ushr v7.16b, v6.16b, #4
+	WORD $0x4e3f1cc6 // and v6.16b, v6.16b, v31.16b
+	WORD $0x4e0603c6 // tbl v6.16b, { v30.16b }, v6.16b
+	WORD $0x4e0703c7 // tbl v7.16b, { v30.16b }, v7.16b
+	WORD $0x4ec63895 // zip1 v21.2d, v4.2d, v6.2d
 	WORD $0x4ec67897 // zip2 v23.2d, v4.2d, v6.2d
 	FSTPQ (F20, F21), 96(R8)
-	FSTPQ (F22, F23), 160(R8)
 	WORD $0x4ec33834 // zip1 v20.2d, v1.2d, v3.2d
 	WORD $0x4ec738b5 // zip1 v21.2d, v5.2d, v7.2d
+	FSTPQ (F22, F23), 160(R8)
 	WORD $0x4ec37836 // zip2 v22.2d, v1.2d, v3.2d
 	WORD $0x4ec778b7 // zip2 v23.2d, v5.2d, v7.2d
 	FSTPQ (F20, F21), 224(R8)
-	FSTPQ (F22, F23), 288(R8)
 	WORD $0x0e217a14 // fcvtl v20.4s, v16.4h
 	WORD $0x4e217a15 // fcvtl2 v21.4s, v16.8h
+	FSTPQ (F22, F23), 288(R8)
 	WORD $0x4e943a96 // zip1 v22.4s, v20.4s, v20.4s
 	WORD $0x4e947a97 // zip2 v23.4s, v20.4s, v20.4s
 	WORD $0x4e953ab8 // zip1 v24.4s, v21.4s, v21.4s

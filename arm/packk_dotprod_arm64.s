@@ -48,231 +48,245 @@ TEXT ·packQ4_KDotProd(SB), NOSPLIT, $0-32
 	WORD $0x4f00e5ff // movi v31.16b, #15
 
 packQ4_KDotProd:
-	WORD $0x4f01e7fc // movi v28.16b, #63
-	WORD $0x4f00e5fd // movi v29.16b, #15
 	FMOVQ 0(R0), F0
+	WORD $0x4f01e7fc // movi v28.16b, #63
 	FMOVQ 0(R1), F1
+	WORD $0x4f00e5fd // movi v29.16b, #15
 	FMOVQ 0(R2), F2
+	MOVD $four<>(SB), R11
 	FMOVQ 0(R3), F3
 	WORD $0x4e812804 // trn1 v4.4s, v0.4s, v1.4s
 	WORD $0x4e816805 // trn2 v5.4s, v0.4s, v1.4s
 	WORD $0x4e832846 // trn1 v6.4s, v2.4s, v3.4s
 	WORD $0x4e836847 // trn2 v7.4s, v2.4s, v3.4s
-	WORD $0x4ec6389a // zip1 v26.2d, v4.2d, v6.2d
+	FMOVQ 0(R7), F3
 	WORD $0x4ec738a0 // zip1 v0.2d, v5.2d, v7.2d
 	WORD $0x4ec67881 // zip2 v1.2d, v4.2d, v6.2d
 	WORD $0x4ec778a2 // zip2 v2.2d, v5.2d, v7.2d
+	WORD $0x4ec6389a // zip1 v26.2d, v4.2d, v6.2d
 	WORD $0x4e3c1c10 // and v16.16b, v0.16b, v28.16b
 	WORD $0x4e3c1c34 // and v20.16b, v1.16b, v28.16b
 	WORD $0x4e3d1c52 // and v18.16b, v2.16b, v29.16b
 	WORD $0x6f0c0456 // ushr v22.16b, v2.16b, #4
 	WORD $0x6f0a0400 // ushr v0.16b, v0.16b, #6
 	WORD $0x6f0a0421 // ushr v1.16b, v1.16b, #6
+	FMOVQ 0(R6), F2
 	WORD $0x6f0c5412 // sli v18.16b, v0.16b, #4
 	WORD $0x6f0c5436 // sli v22.16b, v1.16b, #4
 	FMOVQ 0(R4), F0
 	FMOVQ 0(R5), F1
-	FMOVQ 0(R6), F2
-	FMOVQ 0(R7), F3
-	WORD $0x4e812804 // trn1 v4.4s, v0.4s, v1.4s
-	WORD $0x4e816805 // trn2 v5.4s, v0.4s, v1.4s
-	WORD $0x4e832846 // trn1 v6.4s, v2.4s, v3.4s
 	WORD $0x4e836847 // trn2 v7.4s, v2.4s, v3.4s
-	WORD $0x4ec6389b // zip1 v27.2d, v4.2d, v6.2d
+	WORD $0x4e832846 // trn1 v6.4s, v2.4s, v3.4s
+	WORD $0x4e816805 // trn2 v5.4s, v0.4s, v1.4s
+	WORD $0x4e812804 // trn1 v4.4s, v0.4s, v1.4s
 	WORD $0x4ec738a0 // zip1 v0.2d, v5.2d, v7.2d
-	WORD $0x4ec67881 // zip2 v1.2d, v4.2d, v6.2d
 	WORD $0x4ec778a2 // zip2 v2.2d, v5.2d, v7.2d
+	WORD $0x4ec67881 // zip2 v1.2d, v4.2d, v6.2d
+	WORD $0x4ec6389b // zip1 v27.2d, v4.2d, v6.2d
 	WORD $0x4e3c1c11 // and v17.16b, v0.16b, v28.16b
-	WORD $0x4e3c1c35 // and v21.16b, v1.16b, v28.16b
 	WORD $0x4e3d1c53 // and v19.16b, v2.16b, v29.16b
-	WORD $0x6f0c0457 // ushr v23.16b, v2.16b, #4
 	WORD $0x6f0a0400 // ushr v0.16b, v0.16b, #6
+	WORD $0x4e3c1c35 // and v21.16b, v1.16b, v28.16b
+	WORD $0x6f0c0457 // ushr v23.16b, v2.16b, #4
 	WORD $0x6f0a0421 // ushr v1.16b, v1.16b, #6
 	WORD $0x6f0c5413 // sli v19.16b, v0.16b, #4
-	WORD $0x6f0c5437 // sli v23.16b, v1.16b, #4
 	WORD $0x4e5b1b40 // uzp1 v0.8h, v26.8h, v27.8h
+	FLDPQ (R11), (F28, F29)
+	WORD $0x6f0c5437 // sli v23.16b, v1.16b, #4
 	WORD $0x4e5b5b41 // uzp2 v1.8h, v26.8h, v27.8h
 	WORD $0x0e217802 // fcvtl v2.4s, v0.4h
 	WORD $0x4e217803 // fcvtl2 v3.4s, v0.8h
+	FLDPQ 16(R3), (F6, F7)
 	WORD $0x0e217824 // fcvtl v4.4s, v1.4h
 	WORD $0x4e217825 // fcvtl2 v5.4s, v1.8h
-	FSTPQ (F2, F3), 0(R10)
-	FSTPQ (F4, F5), 32(R10)
-	MOVD $four<>(SB), R11
-	FLDPQ (R11), (F28, F29)
 	WORD $0x4e1c2200 // tbl v0.16b, { v16.16b, v17.16b }, v28.16b
 	WORD $0x4e1d2201 // tbl v1.16b, { v16.16b, v17.16b }, v29.16b
+	FSTPQ (F2, F3), 0(R10)
+	FSTPQ (F4, F5), 32(R10)
+	WORD $0x4e3f1cc6 // and v6.16b, v6.16b, v31.16b
 	FSTPQ (F0, F1), 64(R10)
 	WORD $0x4e1c2240 // tbl v0.16b, { v18.16b, v19.16b }, v28.16b
 	WORD $0x4e1d2241 // tbl v1.16b, { v18.16b, v19.16b }, v29.16b
+	FLDPQ 16(R1), (F2, F3)
+	FLDPQ 16(R2), (F4, F5)
+	WORD $0x4e3f1ce7 // and v7.16b, v7.16b, v31.16b
 	FSTPQ (F0, F1), 96(R10)
 	WORD $0x4e1c2280 // tbl v0.16b, { v20.16b, v21.16b }, v28.16b
 	WORD $0x4e1d2281 // tbl v1.16b, { v20.16b, v21.16b }, v29.16b
+	WORD $0x4e3f1c42 // and v2.16b, v2.16b, v31.16b
+	WORD $0x4e3f1c63 // and v3.16b, v3.16b, v31.16b
+	WORD $0x4e3f1c84 // and v4.16b, v4.16b, v31.16b
+	WORD $0x4e3f1ca5 // and v5.16b, v5.16b, v31.16b
 	FSTPQ (F0, F1), 192(R10)
 	WORD $0x4e1c22c0 // tbl v0.16b, { v22.16b, v23.16b }, v28.16b
 	WORD $0x4e1d22c1 // tbl v1.16b, { v22.16b, v23.16b }, v29.16b
+	WORD $0x4e862896 // trn1 v22.4s, v4.4s, v6.4s
+	WORD $0x4e866897 // trn2 v23.4s, v4.4s, v6.4s
 	FSTPQ (F0, F1), 224(R10)
 	FLDPQ 16(R0), (F0, F1)
-	FLDPQ 16(R1), (F2, F3)
 	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
-	WORD $0x4e3f1c42 // and v2.16b, v2.16b, v31.16b
 	WORD $0x4e3f1c21 // and v1.16b, v1.16b, v31.16b
-	WORD $0x4e3f1c63 // and v3.16b, v3.16b, v31.16b
-	FLDPQ 16(R2), (F4, F5)
-	FLDPQ 16(R3), (F6, F7)
-	WORD $0x4e3f1c84 // and v4.16b, v4.16b, v31.16b
-	WORD $0x4e3f1cc6 // and v6.16b, v6.16b, v31.16b
-	WORD $0x4e3f1ca5 // and v5.16b, v5.16b, v31.16b
-	WORD $0x4e3f1ce7 // and v7.16b, v7.16b, v31.16b
 	WORD $0x4e822814 // trn1 v20.4s, v0.4s, v2.4s
 	WORD $0x4e826815 // trn2 v21.4s, v0.4s, v2.4s
-	WORD $0x4e862896 // trn1 v22.4s, v4.4s, v6.4s
-	WORD $0x4e866897 // trn2 v23.4s, v4.4s, v6.4s
 	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
 	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
 	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
 	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
-	FSTPQ (F24, F25), 64(R8)
-	FSTPQ (F26, F27), 96(R8)
 	WORD $0x4e832834 // trn1 v20.4s, v1.4s, v3.4s
 	WORD $0x4e836835 // trn2 v21.4s, v1.4s, v3.4s
 	WORD $0x4e8728b6 // trn1 v22.4s, v5.4s, v7.4s
 	WORD $0x4e8768b7 // trn2 v23.4s, v5.4s, v7.4s
-	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
-	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
-	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
-	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
-	FSTPQ (F24, F25), 128(R8)
-	FSTPQ (F26, F27), 160(R8)
 	FLDPQ 16(R4), (F0, F1)
 	FLDPQ 16(R5), (F2, F3)
-	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
-	WORD $0x4e3f1c42 // and v2.16b, v2.16b, v31.16b
-	WORD $0x4e3f1c21 // and v1.16b, v1.16b, v31.16b
-	WORD $0x4e3f1c63 // and v3.16b, v3.16b, v31.16b
 	FLDPQ 16(R6), (F4, F5)
 	FLDPQ 16(R7), (F6, F7)
+	FSTPQ (F24, F25), 64(R8)
+	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
+	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
+	FSTPQ (F26, F27), 96(R8)
+	WORD $0x4e3f1c42 // and v2.16b, v2.16b, v31.16b
+	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
 	WORD $0x4e3f1c84 // and v4.16b, v4.16b, v31.16b
+	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
 	WORD $0x4e3f1cc6 // and v6.16b, v6.16b, v31.16b
-	WORD $0x4e3f1ca5 // and v5.16b, v5.16b, v31.16b
-	WORD $0x4e3f1ce7 // and v7.16b, v7.16b, v31.16b
+	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
 	WORD $0x4e822814 // trn1 v20.4s, v0.4s, v2.4s
 	WORD $0x4e826815 // trn2 v21.4s, v0.4s, v2.4s
 	WORD $0x4e862896 // trn1 v22.4s, v4.4s, v6.4s
 	WORD $0x4e866897 // trn2 v23.4s, v4.4s, v6.4s
+	WORD $0x4e3f1c21 // and v1.16b, v1.16b, v31.16b
+	WORD $0x4e3f1c63 // and v3.16b, v3.16b, v31.16b
+	WORD $0x4e3f1ca5 // and v5.16b, v5.16b, v31.16b
+	WORD $0x4e3f1ce7 // and v7.16b, v7.16b, v31.16b
+	FSTPQ (F24, F25), 128(R8)
 	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
 	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
+	FSTPQ (F26, F27), 160(R8)
 	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
 	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
-	FSTPQ (F24, F25), 192(R8)
-	FSTPQ (F26, F27), 224(R8)
 	WORD $0x4e832834 // trn1 v20.4s, v1.4s, v3.4s
-	WORD $0x4e836835 // trn2 v21.4s, v1.4s, v3.4s
 	WORD $0x4e8728b6 // trn1 v22.4s, v5.4s, v7.4s
-	WORD $0x4e8768b7 // trn2 v23.4s, v5.4s, v7.4s
+	FSTPQ (F24, F25), 192(R8)
+	WORD $0x4e836835 // trn2 v21.4s, v1.4s, v3.4s
+	FSTPQ (F26, F27), 224(R8)
 	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
-	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
 	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
-	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
-	FSTPQ (F24, F25), 256(R8)
-	FSTPQ (F26, F27), 288(R8)
 	FMOVD 64(R10), F20
-	FLDPQ 0(R10), (F26, F27)
-	WORD $0x0f08a694 // sshll v20.8h, v20.8b, #0
-	WORD $0x4f10a695 // sshll2 v21.4s, v20.8h, #0
-	WORD $0x0f10a694 // sshll v20.4s, v20.4h, #0
-	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
-	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
-	WORD $0x6e34df54 // fmul v20.4s, v26.4s, v20.4s
-	WORD $0x6e35df75 // fmul v21.4s, v27.4s, v21.4s
-	FSTPQ (F20, F21), 0(R8)
-	FMOVD 192(R10), F20
-	FLDPQ 32(R10), (F26, F27)
-	WORD $0x0f08a694 // sshll v20.8h, v20.8b, #0
-	WORD $0x4f10a695 // sshll2 v21.4s, v20.8h, #0
-	WORD $0x0f10a694 // sshll v20.4s, v20.4h, #0
-	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
-	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
-	WORD $0x6e34df54 // fmul v20.4s, v26.4s, v20.4s
-	WORD $0x6e35df75 // fmul v21.4s, v27.4s, v21.4s
-	FSTPQ (F20, F21), 32(R8)
-	ADD $320, R8, R8
+	WORD $0x4e8768b7 // trn2 v23.4s, v5.4s, v7.4s
 	FLDPQ 16(R0), (F0, F1)
 	FLDPQ 16(R1), (F2, F3)
-	WORD $0x6f0c0400 // ushr v0.16b, v0.16b, #4
-	WORD $0x6f0c0442 // ushr v2.16b, v2.16b, #4
-	WORD $0x6f0c0421 // ushr v1.16b, v1.16b, #4
-	WORD $0x6f0c0463 // ushr v3.16b, v3.16b, #4
+	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
+	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
 	FLDPQ 16(R2), (F4, F5)
+	WORD $0x0f08a694 // sshll v20.8h, v20.8b, #0
+	FSTPQ (F24, F25), 256(R8)
+	FSTPQ (F26, F27), 288(R8)
+	WORD $0x6f0c0400 // ushr v0.16b, v0.16b, #4
+	WORD $0x4f10a695 // sshll2 v21.4s, v20.8h, #0
+	WORD $0x0f10a694 // sshll v20.4s, v20.4h, #0
+	FLDPQ 0(R10), (F26, F27)
+	WORD $0x6f0c0442 // ushr v2.16b, v2.16b, #4
+	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
+	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
 	FLDPQ 16(R3), (F6, F7)
 	WORD $0x6f0c0484 // ushr v4.16b, v4.16b, #4
-	WORD $0x6f0c04c6 // ushr v6.16b, v6.16b, #4
+	WORD $0x6f0c0421 // ushr v1.16b, v1.16b, #4
+	WORD $0x6f0c0463 // ushr v3.16b, v3.16b, #4
 	WORD $0x6f0c04a5 // ushr v5.16b, v5.16b, #4
+	WORD $0x6e34df54 // fmul v20.4s, v26.4s, v20.4s
+	WORD $0x6e35df75 // fmul v21.4s, v27.4s, v21.4s
+	FLDPQ 32(R10), (F26, F27)
+	WORD $0x6f0c04c6 // ushr v6.16b, v6.16b, #4
 	WORD $0x6f0c04e7 // ushr v7.16b, v7.16b, #4
+	FSTPQ (F20, F21), 0(R8)
+	WORD $0x4e862896 // trn1 v22.4s, v4.4s, v6.4s
+	FMOVD 192(R10), F20
+	WORD $0x4e866897 // trn2 v23.4s, v4.4s, v6.4s
+	WORD $0x0f08a694 // sshll v20.8h, v20.8b, #0
+	WORD $0x4f10a695 // sshll2 v21.4s, v20.8h, #0
+	WORD $0x0f10a694 // sshll v20.4s, v20.4h, #0
+	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
+	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
+	WORD $0x6e34df54 // fmul v20.4s, v26.4s, v20.4s
+	WORD $0x6e35df75 // fmul v21.4s, v27.4s, v21.4s
+	FSTPQ (F20, F21), 32(R8)
 	WORD $0x4e822814 // trn1 v20.4s, v0.4s, v2.4s
 	WORD $0x4e826815 // trn2 v21.4s, v0.4s, v2.4s
-	WORD $0x4e862896 // trn1 v22.4s, v4.4s, v6.4s
-	WORD $0x4e866897 // trn2 v23.4s, v4.4s, v6.4s
+	ADD $320, R8, R8
 	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
-	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
 	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
+	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
 	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
-	FSTPQ (F24, F25), 64(R8)
-	FSTPQ (F26, F27), 96(R8)
 	WORD $0x4e832834 // trn1 v20.4s, v1.4s, v3.4s
 	WORD $0x4e836835 // trn2 v21.4s, v1.4s, v3.4s
 	WORD $0x4e8728b6 // trn1 v22.4s, v5.4s, v7.4s
 	WORD $0x4e8768b7 // trn2 v23.4s, v5.4s, v7.4s
-	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
-	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
-	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
-	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
-	FSTPQ (F24, F25), 128(R8)
-	FSTPQ (F26, F27), 160(R8)
 	FLDPQ 16(R4), (F0, F1)
 	FLDPQ 16(R5), (F2, F3)
-	WORD $0x6f0c0400 // ushr v0.16b, v0.16b, #4
-	WORD $0x6f0c0442 // ushr v2.16b, v2.16b, #4
-	WORD $0x6f0c0421 // ushr v1.16b, v1.16b, #4
-	WORD $0x6f0c0463 // ushr v3.16b, v3.16b, #4
 	FLDPQ 16(R6), (F4, F5)
 	FLDPQ 16(R7), (F6, F7)
+	FSTPQ (F24, F25), 64(R8)
+	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
+	WORD $0x6f0c0400 // ushr v0.16b, v0.16b, #4
+	FSTPQ (F26, F27), 96(R8)
+	WORD $0x6f0c0442 // ushr v2.16b, v2.16b, #4
+	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
 	WORD $0x6f0c0484 // ushr v4.16b, v4.16b, #4
+	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
 	WORD $0x6f0c04c6 // ushr v6.16b, v6.16b, #4
-	WORD $0x6f0c04a5 // ushr v5.16b, v5.16b, #4
-	WORD $0x6f0c04e7 // ushr v7.16b, v7.16b, #4
+	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
 	WORD $0x4e822814 // trn1 v20.4s, v0.4s, v2.4s
 	WORD $0x4e826815 // trn2 v21.4s, v0.4s, v2.4s
 	WORD $0x4e862896 // trn1 v22.4s, v4.4s, v6.4s
 	WORD $0x4e866897 // trn2 v23.4s, v4.4s, v6.4s
+	WORD $0x6f0c0421 // ushr v1.16b, v1.16b, #4
+	WORD $0x6f0c0463 // ushr v3.16b, v3.16b, #4
+	WORD $0x6f0c04a5 // ushr v5.16b, v5.16b, #4
+	WORD $0x6f0c04e7 // ushr v7.16b, v7.16b, #4
+	FSTPQ (F24, F25), 128(R8)
 	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
 	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
+	FSTPQ (F26, F27), 160(R8)
 	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
 	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
-	FSTPQ (F24, F25), 192(R8)
-	FSTPQ (F26, F27), 224(R8)
 	WORD $0x4e832834 // trn1 v20.4s, v1.4s, v3.4s
-	WORD $0x4e836835 // trn2 v21.4s, v1.4s, v3.4s
 	WORD $0x4e8728b6 // trn1 v22.4s, v5.4s, v7.4s
-	WORD $0x4e8768b7 // trn2 v23.4s, v5.4s, v7.4s
+	FSTPQ (F24, F25), 192(R8)
+	WORD $0x4e836835 // trn2 v21.4s, v1.4s, v3.4s
+	FSTPQ (F26, F27), 224(R8)
 	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
-	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
 	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
-	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
-	FSTPQ (F24, F25), 256(R8)
-	FSTPQ (F26, F27), 288(R8)
 	FMOVD 72(R10), F20
-	FLDPQ 0(R10), (F26, F27)
+	WORD $0x4e8768b7 // trn2 v23.4s, v5.4s, v7.4s
+	FLDPQ 48(R0), (F0, F1)
+	FLDPQ 48(R1), (F2, F3)
+	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
+	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
+	FLDPQ 48(R2), (F4, F5)
 	WORD $0x0f08a694 // sshll v20.8h, v20.8b, #0
+	FSTPQ (F24, F25), 256(R8)
+	FSTPQ (F26, F27), 288(R8)
+	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
 	WORD $0x4f10a695 // sshll2 v21.4s, v20.8h, #0
 	WORD $0x0f10a694 // sshll v20.4s, v20.4h, #0
+	FLDPQ 0(R10), (F26, F27)
+	WORD $0x4e3f1c42 // and v2.16b, v2.16b, v31.16b
 	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
 	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
+	FLDPQ 48(R3), (F6, F7)
+	WORD $0x4e3f1c84 // and v4.16b, v4.16b, v31.16b
+	WORD $0x4e3f1c21 // and v1.16b, v1.16b, v31.16b
+	WORD $0x4e3f1c63 // and v3.16b, v3.16b, v31.16b
+	WORD $0x4e3f1ca5 // and v5.16b, v5.16b, v31.16b
 	WORD $0x6e34df54 // fmul v20.4s, v26.4s, v20.4s
 	WORD $0x6e35df75 // fmul v21.4s, v27.4s, v21.4s
+	FLDPQ 32(R10), (F26, F27)
+	WORD $0x4e3f1cc6 // and v6.16b, v6.16b, v31.16b
+	WORD $0x4e3f1ce7 // and v7.16b, v7.16b, v31.16b
 	FSTPQ (F20, F21), 0(R8)
+	WORD $0x4e862896 // trn1 v22.4s, v4.4s, v6.4s
 	FMOVD 200(R10), F20
-	FLDPQ 32(R10), (F26, F27)
+	WORD $0x4e866897 // trn2 v23.4s, v4.4s, v6.4s
 	WORD $0x0f08a694 // sshll v20.8h, v20.8b, #0
 	WORD $0x4f10a695 // sshll2 v21.4s, v20.8h, #0
 	WORD $0x0f10a694 // sshll v20.4s, v20.4h, #0
@@ -281,168 +295,168 @@ packQ4_KDotProd:
 	WORD $0x6e34df54 // fmul v20.4s, v26.4s, v20.4s
 	WORD $0x6e35df75 // fmul v21.4s, v27.4s, v21.4s
 	FSTPQ (F20, F21), 32(R8)
-	ADD $320, R8, R8
-	FLDPQ 48(R0), (F0, F1)
-	FLDPQ 48(R1), (F2, F3)
-	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
-	WORD $0x4e3f1c42 // and v2.16b, v2.16b, v31.16b
-	WORD $0x4e3f1c21 // and v1.16b, v1.16b, v31.16b
-	WORD $0x4e3f1c63 // and v3.16b, v3.16b, v31.16b
-	FLDPQ 48(R2), (F4, F5)
-	FLDPQ 48(R3), (F6, F7)
-	WORD $0x4e3f1c84 // and v4.16b, v4.16b, v31.16b
-	WORD $0x4e3f1cc6 // and v6.16b, v6.16b, v31.16b
-	WORD $0x4e3f1ca5 // and v5.16b, v5.16b, v31.16b
-	WORD $0x4e3f1ce7 // and v7.16b, v7.16b, v31.16b
 	WORD $0x4e822814 // trn1 v20.4s, v0.4s, v2.4s
 	WORD $0x4e826815 // trn2 v21.4s, v0.4s, v2.4s
-	WORD $0x4e862896 // trn1 v22.4s, v4.4s, v6.4s
-	WORD $0x4e866897 // trn2 v23.4s, v4.4s, v6.4s
+	ADD $320, R8, R8
 	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
-	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
 	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
+	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
 	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
-	FSTPQ (F24, F25), 64(R8)
-	FSTPQ (F26, F27), 96(R8)
 	WORD $0x4e832834 // trn1 v20.4s, v1.4s, v3.4s
 	WORD $0x4e836835 // trn2 v21.4s, v1.4s, v3.4s
 	WORD $0x4e8728b6 // trn1 v22.4s, v5.4s, v7.4s
 	WORD $0x4e8768b7 // trn2 v23.4s, v5.4s, v7.4s
-	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
-	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
-	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
-	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
-	FSTPQ (F24, F25), 128(R8)
-	FSTPQ (F26, F27), 160(R8)
 	FLDPQ 48(R4), (F0, F1)
 	FLDPQ 48(R5), (F2, F3)
-	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
-	WORD $0x4e3f1c42 // and v2.16b, v2.16b, v31.16b
-	WORD $0x4e3f1c21 // and v1.16b, v1.16b, v31.16b
-	WORD $0x4e3f1c63 // and v3.16b, v3.16b, v31.16b
 	FLDPQ 48(R6), (F4, F5)
 	FLDPQ 48(R7), (F6, F7)
+	FSTPQ (F24, F25), 64(R8)
+	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
+	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
+	FSTPQ (F26, F27), 96(R8)
+	WORD $0x4e3f1c42 // and v2.16b, v2.16b, v31.16b
+	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
 	WORD $0x4e3f1c84 // and v4.16b, v4.16b, v31.16b
+	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
 	WORD $0x4e3f1cc6 // and v6.16b, v6.16b, v31.16b
-	WORD $0x4e3f1ca5 // and v5.16b, v5.16b, v31.16b
-	WORD $0x4e3f1ce7 // and v7.16b, v7.16b, v31.16b
+	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
 	WORD $0x4e822814 // trn1 v20.4s, v0.4s, v2.4s
 	WORD $0x4e826815 // trn2 v21.4s, v0.4s, v2.4s
 	WORD $0x4e862896 // trn1 v22.4s, v4.4s, v6.4s
 	WORD $0x4e866897 // trn2 v23.4s, v4.4s, v6.4s
+	WORD $0x4e3f1c21 // and v1.16b, v1.16b, v31.16b
+	WORD $0x4e3f1c63 // and v3.16b, v3.16b, v31.16b
+	WORD $0x4e3f1ca5 // and v5.16b, v5.16b, v31.16b
+	WORD $0x4e3f1ce7 // and v7.16b, v7.16b, v31.16b
+	FSTPQ (F24, F25), 128(R8)
 	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
 	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
+	FSTPQ (F26, F27), 160(R8)
 	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
 	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
-	FSTPQ (F24, F25), 192(R8)
-	FSTPQ (F26, F27), 224(R8)
 	WORD $0x4e832834 // trn1 v20.4s, v1.4s, v3.4s
-	WORD $0x4e836835 // trn2 v21.4s, v1.4s, v3.4s
 	WORD $0x4e8728b6 // trn1 v22.4s, v5.4s, v7.4s
-	WORD $0x4e8768b7 // trn2 v23.4s, v5.4s, v7.4s
+	FSTPQ (F24, F25), 192(R8)
+	WORD $0x4e836835 // trn2 v21.4s, v1.4s, v3.4s
+	FSTPQ (F26, F27), 224(R8)
 	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
-	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
 	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
-	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
-	FSTPQ (F24, F25), 256(R8)
-	FSTPQ (F26, F27), 288(R8)
 	FMOVD 80(R10), F20
-	FLDPQ 0(R10), (F26, F27)
-	WORD $0x0f08a694 // sshll v20.8h, v20.8b, #0
-	WORD $0x4f10a695 // sshll2 v21.4s, v20.8h, #0
-	WORD $0x0f10a694 // sshll v20.4s, v20.4h, #0
-	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
-	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
-	WORD $0x6e34df54 // fmul v20.4s, v26.4s, v20.4s
-	WORD $0x6e35df75 // fmul v21.4s, v27.4s, v21.4s
-	FSTPQ (F20, F21), 0(R8)
-	FMOVD 208(R10), F20
-	FLDPQ 32(R10), (F26, F27)
-	WORD $0x0f08a694 // sshll v20.8h, v20.8b, #0
-	WORD $0x4f10a695 // sshll2 v21.4s, v20.8h, #0
-	WORD $0x0f10a694 // sshll v20.4s, v20.4h, #0
-	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
-	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
-	WORD $0x6e34df54 // fmul v20.4s, v26.4s, v20.4s
-	WORD $0x6e35df75 // fmul v21.4s, v27.4s, v21.4s
-	FSTPQ (F20, F21), 32(R8)
-	ADD $320, R8, R8
+	WORD $0x4e8768b7 // trn2 v23.4s, v5.4s, v7.4s
 	FLDPQ 48(R0), (F0, F1)
 	FLDPQ 48(R1), (F2, F3)
-	WORD $0x6f0c0400 // ushr v0.16b, v0.16b, #4
-	WORD $0x6f0c0442 // ushr v2.16b, v2.16b, #4
-	WORD $0x6f0c0421 // ushr v1.16b, v1.16b, #4
-	WORD $0x6f0c0463 // ushr v3.16b, v3.16b, #4
+	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
+	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
 	FLDPQ 48(R2), (F4, F5)
+	WORD $0x0f08a694 // sshll v20.8h, v20.8b, #0
+	FSTPQ (F24, F25), 256(R8)
+	FSTPQ (F26, F27), 288(R8)
+	WORD $0x6f0c0400 // ushr v0.16b, v0.16b, #4
+	WORD $0x4f10a695 // sshll2 v21.4s, v20.8h, #0
+	WORD $0x0f10a694 // sshll v20.4s, v20.4h, #0
+	FLDPQ 0(R10), (F26, F27)
+	WORD $0x6f0c0442 // ushr v2.16b, v2.16b, #4
+	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
+	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
 	FLDPQ 48(R3), (F6, F7)
 	WORD $0x6f0c0484 // ushr v4.16b, v4.16b, #4
-	WORD $0x6f0c04c6 // ushr v6.16b, v6.16b, #4
+	WORD $0x6f0c0421 // ushr v1.16b, v1.16b, #4
+	WORD $0x6f0c0463 // ushr v3.16b, v3.16b, #4
 	WORD $0x6f0c04a5 // ushr v5.16b, v5.16b, #4
+	WORD $0x6e34df54 // fmul v20.4s, v26.4s, v20.4s
+	WORD $0x6e35df75 // fmul v21.4s, v27.4s, v21.4s
+	FLDPQ 32(R10), (F26, F27)
+	WORD $0x6f0c04c6 // ushr v6.16b, v6.16b, #4
 	WORD $0x6f0c04e7 // ushr v7.16b, v7.16b, #4
+	FSTPQ (F20, F21), 0(R8)
+	WORD $0x4e862896 // trn1 v22.4s, v4.4s, v6.4s
+	FMOVD 208(R10), F20
+	WORD $0x4e866897 // trn2 v23.4s, v4.4s, v6.4s
+	WORD $0x0f08a694 // sshll v20.8h, v20.8b, #0
+	WORD $0x4f10a695 // sshll2 v21.4s, v20.8h, #0
+	WORD $0x0f10a694 // sshll v20.4s, v20.4h, #0
+	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
+	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
+	WORD $0x6e34df54 // fmul v20.4s, v26.4s, v20.4s
+	WORD $0x6e35df75 // fmul v21.4s, v27.4s, v21.4s
+	FSTPQ (F20, F21), 32(R8)
 	WORD $0x4e822814 // trn1 v20.4s, v0.4s, v2.4s
 	WORD $0x4e826815 // trn2 v21.4s, v0.4s, v2.4s
-	WORD $0x4e862896 // trn1 v22.4s, v4.4s, v6.4s
-	WORD $0x4e866897 // trn2 v23.4s, v4.4s, v6.4s
+	ADD $320, R8, R8
 	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
-	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
 	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
+	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
 	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
-	FSTPQ (F24, F25), 64(R8)
-	FSTPQ (F26, F27), 96(R8)
 	WORD $0x4e832834 // trn1 v20.4s, v1.4s, v3.4s
 	WORD $0x4e836835 // trn2 v21.4s, v1.4s, v3.4s
 	WORD $0x4e8728b6 // trn1 v22.4s, v5.4s, v7.4s
 	WORD $0x4e8768b7 // trn2 v23.4s, v5.4s, v7.4s
-	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
-	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
-	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
-	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
-	FSTPQ (F24, F25), 128(R8)
-	FSTPQ (F26, F27), 160(R8)
 	FLDPQ 48(R4), (F0, F1)
 	FLDPQ 48(R5), (F2, F3)
-	WORD $0x6f0c0400 // ushr v0.16b, v0.16b, #4
-	WORD $0x6f0c0442 // ushr v2.16b, v2.16b, #4
-	WORD $0x6f0c0421 // ushr v1.16b, v1.16b, #4
-	WORD $0x6f0c0463 // ushr v3.16b, v3.16b, #4
 	FLDPQ 48(R6), (F4, F5)
 	FLDPQ 48(R7), (F6, F7)
+	FSTPQ (F24, F25), 64(R8)
+	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
+	WORD $0x6f0c0400 // ushr v0.16b, v0.16b, #4
+	FSTPQ (F26, F27), 96(R8)
+	WORD $0x6f0c0442 // ushr v2.16b, v2.16b, #4
+	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
 	WORD $0x6f0c0484 // ushr v4.16b, v4.16b, #4
+	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
 	WORD $0x6f0c04c6 // ushr v6.16b, v6.16b, #4
-	WORD $0x6f0c04a5 // ushr v5.16b, v5.16b, #4
-	WORD $0x6f0c04e7 // ushr v7.16b, v7.16b, #4
+	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
 	WORD $0x4e822814 // trn1 v20.4s, v0.4s, v2.4s
 	WORD $0x4e826815 // trn2 v21.4s, v0.4s, v2.4s
 	WORD $0x4e862896 // trn1 v22.4s, v4.4s, v6.4s
 	WORD $0x4e866897 // trn2 v23.4s, v4.4s, v6.4s
+	WORD $0x6f0c0421 // ushr v1.16b, v1.16b, #4
+	WORD $0x6f0c0463 // ushr v3.16b, v3.16b, #4
+	WORD $0x6f0c04a5 // ushr v5.16b, v5.16b, #4
+	WORD $0x6f0c04e7 // ushr v7.16b, v7.16b, #4
+	FSTPQ (F24, F25), 128(R8)
 	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
 	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
+	FSTPQ (F26, F27), 160(R8)
 	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
 	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
-	FSTPQ (F24, F25), 192(R8)
-	FSTPQ (F26, F27), 224(R8)
 	WORD $0x4e832834 // trn1 v20.4s, v1.4s, v3.4s
-	WORD $0x4e836835 // trn2 v21.4s, v1.4s, v3.4s
 	WORD $0x4e8728b6 // trn1 v22.4s, v5.4s, v7.4s
-	WORD $0x4e8768b7 // trn2 v23.4s, v5.4s, v7.4s
+	FSTPQ (F24, F25), 192(R8)
+	WORD $0x4e836835 // trn2 v21.4s, v1.4s, v3.4s
+	FSTPQ (F26, F27), 224(R8)
 	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
-	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
 	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
-	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
-	FSTPQ (F24, F25), 256(R8)
-	FSTPQ (F26, F27), 288(R8)
 	FMOVD 88(R10), F20
-	FLDPQ 0(R10), (F26, F27)
+	WORD $0x4e8768b7 // trn2 v23.4s, v5.4s, v7.4s
+	FLDPQ 80(R0), (F0, F1)
+	FLDPQ 80(R1), (F2, F3)
+	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
+	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
+	FLDPQ 80(R2), (F4, F5)
 	WORD $0x0f08a694 // sshll v20.8h, v20.8b, #0
+	FSTPQ (F24, F25), 256(R8)
+	FSTPQ (F26, F27), 288(R8)
+	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
 	WORD $0x4f10a695 // sshll2 v21.4s, v20.8h, #0
 	WORD $0x0f10a694 // sshll v20.4s, v20.4h, #0
+	FLDPQ 0(R10), (F26, F27)
+	WORD $0x4e3f1c42 // and v2.16b, v2.16b, v31.16b
 	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
 	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
+	FLDPQ 80(R3), (F6, F7)
+	WORD $0x4e3f1c84 // and v4.16b, v4.16b, v31.16b
+	WORD $0x4e3f1c21 // and v1.16b, v1.16b, v31.16b
+	WORD $0x4e3f1c63 // and v3.16b, v3.16b, v31.16b
+	WORD $0x4e3f1ca5 // and v5.16b, v5.16b, v31.16b
 	WORD $0x6e34df54 // fmul v20.4s, v26.4s, v20.4s
 	WORD $0x6e35df75 // fmul v21.4s, v27.4s, v21.4s
+	FLDPQ 32(R10), (F26, F27)
+	WORD $0x4e3f1cc6 // and v6.16b, v6.16b, v31.16b
+	WORD $0x4e3f1ce7 // and v7.16b, v7.16b, v31.16b
 	FSTPQ (F20, F21), 0(R8)
+	WORD $0x4e862896 // trn1 v22.4s, v4.4s, v6.4s
 	FMOVD 216(R10), F20
-	FLDPQ 32(R10), (F26, F27)
+	WORD $0x4e866897 // trn2 v23.4s, v4.4s, v6.4s
 	WORD $0x0f08a694 // sshll v20.8h, v20.8b, #0
 	WORD $0x4f10a695 // sshll2 v21.4s, v20.8h, #0
 	WORD $0x0f10a694 // sshll v20.4s, v20.4h, #0
@@ -451,168 +465,168 @@ packQ4_KDotProd:
 	WORD $0x6e34df54 // fmul v20.4s, v26.4s, v20.4s
 	WORD $0x6e35df75 // fmul v21.4s, v27.4s, v21.4s
 	FSTPQ (F20, F21), 32(R8)
-	ADD $320, R8, R8
-	FLDPQ 80(R0), (F0, F1)
-	FLDPQ 80(R1), (F2, F3)
-	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
-	WORD $0x4e3f1c42 // and v2.16b, v2.16b, v31.16b
-	WORD $0x4e3f1c21 // and v1.16b, v1.16b, v31.16b
-	WORD $0x4e3f1c63 // and v3.16b, v3.16b, v31.16b
-	FLDPQ 80(R2), (F4, F5)
-	FLDPQ 80(R3), (F6, F7)
-	WORD $0x4e3f1c84 // and v4.16b, v4.16b, v31.16b
-	WORD $0x4e3f1cc6 // and v6.16b, v6.16b, v31.16b
-	WORD $0x4e3f1ca5 // and v5.16b, v5.16b, v31.16b
-	WORD $0x4e3f1ce7 // and v7.16b, v7.16b, v31.16b
 	WORD $0x4e822814 // trn1 v20.4s, v0.4s, v2.4s
 	WORD $0x4e826815 // trn2 v21.4s, v0.4s, v2.4s
-	WORD $0x4e862896 // trn1 v22.4s, v4.4s, v6.4s
-	WORD $0x4e866897 // trn2 v23.4s, v4.4s, v6.4s
+	ADD $320, R8, R8
 	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
-	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
 	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
+	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
 	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
-	FSTPQ (F24, F25), 64(R8)
-	FSTPQ (F26, F27), 96(R8)
 	WORD $0x4e832834 // trn1 v20.4s, v1.4s, v3.4s
 	WORD $0x4e836835 // trn2 v21.4s, v1.4s, v3.4s
 	WORD $0x4e8728b6 // trn1 v22.4s, v5.4s, v7.4s
 	WORD $0x4e8768b7 // trn2 v23.4s, v5.4s, v7.4s
-	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
-	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
-	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
-	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
-	FSTPQ (F24, F25), 128(R8)
-	FSTPQ (F26, F27), 160(R8)
 	FLDPQ 80(R4), (F0, F1)
 	FLDPQ 80(R5), (F2, F3)
-	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
-	WORD $0x4e3f1c42 // and v2.16b, v2.16b, v31.16b
-	WORD $0x4e3f1c21 // and v1.16b, v1.16b, v31.16b
-	WORD $0x4e3f1c63 // and v3.16b, v3.16b, v31.16b
 	FLDPQ 80(R6), (F4, F5)
 	FLDPQ 80(R7), (F6, F7)
+	FSTPQ (F24, F25), 64(R8)
+	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
+	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
+	FSTPQ (F26, F27), 96(R8)
+	WORD $0x4e3f1c42 // and v2.16b, v2.16b, v31.16b
+	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
 	WORD $0x4e3f1c84 // and v4.16b, v4.16b, v31.16b
+	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
 	WORD $0x4e3f1cc6 // and v6.16b, v6.16b, v31.16b
-	WORD $0x4e3f1ca5 // and v5.16b, v5.16b, v31.16b
-	WORD $0x4e3f1ce7 // and v7.16b, v7.16b, v31.16b
+	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
 	WORD $0x4e822814 // trn1 v20.4s, v0.4s, v2.4s
 	WORD $0x4e826815 // trn2 v21.4s, v0.4s, v2.4s
 	WORD $0x4e862896 // trn1 v22.4s, v4.4s, v6.4s
 	WORD $0x4e866897 // trn2 v23.4s, v4.4s, v6.4s
+	WORD $0x4e3f1c21 // and v1.16b, v1.16b, v31.16b
+	WORD $0x4e3f1c63 // and v3.16b, v3.16b, v31.16b
+	WORD $0x4e3f1ca5 // and v5.16b, v5.16b, v31.16b
+	WORD $0x4e3f1ce7 // and v7.16b, v7.16b, v31.16b
+	FSTPQ (F24, F25), 128(R8)
 	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
 	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
+	FSTPQ (F26, F27), 160(R8)
 	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
 	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
-	FSTPQ (F24, F25), 192(R8)
-	FSTPQ (F26, F27), 224(R8)
 	WORD $0x4e832834 // trn1 v20.4s, v1.4s, v3.4s
-	WORD $0x4e836835 // trn2 v21.4s, v1.4s, v3.4s
 	WORD $0x4e8728b6 // trn1 v22.4s, v5.4s, v7.4s
-	WORD $0x4e8768b7 // trn2 v23.4s, v5.4s, v7.4s
+	FSTPQ (F24, F25), 192(R8)
+	WORD $0x4e836835 // trn2 v21.4s, v1.4s, v3.4s
+	FSTPQ (F26, F27), 224(R8)
 	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
-	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
 	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
-	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
-	FSTPQ (F24, F25), 256(R8)
-	FSTPQ (F26, F27), 288(R8)
 	FMOVD 96(R10), F20
-	FLDPQ 0(R10), (F26, F27)
-	WORD $0x0f08a694 // sshll v20.8h, v20.8b, #0
-	WORD $0x4f10a695 // sshll2 v21.4s, v20.8h, #0
-	WORD $0x0f10a694 // sshll v20.4s, v20.4h, #0
-	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
-	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
-	WORD $0x6e34df54 // fmul v20.4s, v26.4s, v20.4s
-	WORD $0x6e35df75 // fmul v21.4s, v27.4s, v21.4s
-	FSTPQ (F20, F21), 0(R8)
-	FMOVD 224(R10), F20
-	FLDPQ 32(R10), (F26, F27)
-	WORD $0x0f08a694 // sshll v20.8h, v20.8b, #0
-	WORD $0x4f10a695 // sshll2 v21.4s, v20.8h, #0
-	WORD $0x0f10a694 // sshll v20.4s, v20.4h, #0
-	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
-	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
-	WORD $0x6e34df54 // fmul v20.4s, v26.4s, v20.4s
-	WORD $0x6e35df75 // fmul v21.4s, v27.4s, v21.4s
-	FSTPQ (F20, F21), 32(R8)
-	ADD $320, R8, R8
+	WORD $0x4e8768b7 // trn2 v23.4s, v5.4s, v7.4s
 	FLDPQ 80(R0), (F0, F1)
 	FLDPQ 80(R1), (F2, F3)
-	WORD $0x6f0c0400 // ushr v0.16b, v0.16b, #4
-	WORD $0x6f0c0442 // ushr v2.16b, v2.16b, #4
-	WORD $0x6f0c0421 // ushr v1.16b, v1.16b, #4
-	WORD $0x6f0c0463 // ushr v3.16b, v3.16b, #4
+	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
+	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
 	FLDPQ 80(R2), (F4, F5)
+	WORD $0x0f08a694 // sshll v20.8h, v20.8b, #0
+	FSTPQ (F24, F25), 256(R8)
+	FSTPQ (F26, F27), 288(R8)
+	WORD $0x6f0c0400 // ushr v0.16b, v0.16b, #4
+	WORD $0x4f10a695 // sshll2 v21.4s, v20.8h, #0
+	WORD $0x0f10a694 // sshll v20.4s, v20.4h, #0
+	FLDPQ 0(R10), (F26, F27)
+	WORD $0x6f0c0442 // ushr v2.16b, v2.16b, #4
+	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
+	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
 	FLDPQ 80(R3), (F6, F7)
 	WORD $0x6f0c0484 // ushr v4.16b, v4.16b, #4
-	WORD $0x6f0c04c6 // ushr v6.16b, v6.16b, #4
+	WORD $0x6f0c0421 // ushr v1.16b, v1.16b, #4
+	WORD $0x6f0c0463 // ushr v3.16b, v3.16b, #4
 	WORD $0x6f0c04a5 // ushr v5.16b, v5.16b, #4
+	WORD $0x6e34df54 // fmul v20.4s, v26.4s, v20.4s
+	WORD $0x6e35df75 // fmul v21.4s, v27.4s, v21.4s
+	FLDPQ 32(R10), (F26, F27)
+	WORD $0x6f0c04c6 // ushr v6.16b, v6.16b, #4
 	WORD $0x6f0c04e7 // ushr v7.16b, v7.16b, #4
+	FSTPQ (F20, F21), 0(R8)
+	WORD $0x4e862896 // trn1 v22.4s, v4.4s, v6.4s
+	FMOVD 224(R10), F20
+	WORD $0x4e866897 // trn2 v23.4s, v4.4s, v6.4s
+	WORD $0x0f08a694 // sshll v20.8h, v20.8b, #0
+	WORD $0x4f10a695 // sshll2 v21.4s, v20.8h, #0
+	WORD $0x0f10a694 // sshll v20.4s, v20.4h, #0
+	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
+	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
+	WORD $0x6e34df54 // fmul v20.4s, v26.4s, v20.4s
+	WORD $0x6e35df75 // fmul v21.4s, v27.4s, v21.4s
+	FSTPQ (F20, F21), 32(R8)
 	WORD $0x4e822814 // trn1 v20.4s, v0.4s, v2.4s
 	WORD $0x4e826815 // trn2 v21.4s, v0.4s, v2.4s
-	WORD $0x4e862896 // trn1 v22.4s, v4.4s, v6.4s
-	WORD $0x4e866897 // trn2 v23.4s, v4.4s, v6.4s
+	ADD $320, R8, R8
 	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
-	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
 	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
+	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
 	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
-	FSTPQ (F24, F25), 64(R8)
-	FSTPQ (F26, F27), 96(R8)
 	WORD $0x4e832834 // trn1 v20.4s, v1.4s, v3.4s
 	WORD $0x4e836835 // trn2 v21.4s, v1.4s, v3.4s
 	WORD $0x4e8728b6 // trn1 v22.4s, v5.4s, v7.4s
 	WORD $0x4e8768b7 // trn2 v23.4s, v5.4s, v7.4s
-	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
-	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
-	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
-	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
-	FSTPQ (F24, F25), 128(R8)
-	FSTPQ (F26, F27), 160(R8)
 	FLDPQ 80(R4), (F0, F1)
 	FLDPQ 80(R5), (F2, F3)
-	WORD $0x6f0c0400 // ushr v0.16b, v0.16b, #4
-	WORD $0x6f0c0442 // ushr v2.16b, v2.16b, #4
-	WORD $0x6f0c0421 // ushr v1.16b, v1.16b, #4
-	WORD $0x6f0c0463 // ushr v3.16b, v3.16b, #4
 	FLDPQ 80(R6), (F4, F5)
 	FLDPQ 80(R7), (F6, F7)
+	FSTPQ (F24, F25), 64(R8)
+	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
+	WORD $0x6f0c0400 // ushr v0.16b, v0.16b, #4
+	FSTPQ (F26, F27), 96(R8)
+	WORD $0x6f0c0442 // ushr v2.16b, v2.16b, #4
+	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
 	WORD $0x6f0c0484 // ushr v4.16b, v4.16b, #4
+	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
 	WORD $0x6f0c04c6 // ushr v6.16b, v6.16b, #4
-	WORD $0x6f0c04a5 // ushr v5.16b, v5.16b, #4
-	WORD $0x6f0c04e7 // ushr v7.16b, v7.16b, #4
+	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
 	WORD $0x4e822814 // trn1 v20.4s, v0.4s, v2.4s
 	WORD $0x4e826815 // trn2 v21.4s, v0.4s, v2.4s
 	WORD $0x4e862896 // trn1 v22.4s, v4.4s, v6.4s
 	WORD $0x4e866897 // trn2 v23.4s, v4.4s, v6.4s
+	WORD $0x6f0c0421 // ushr v1.16b, v1.16b, #4
+	WORD $0x6f0c0463 // ushr v3.16b, v3.16b, #4
+	WORD $0x6f0c04a5 // ushr v5.16b, v5.16b, #4
+	WORD $0x6f0c04e7 // ushr v7.16b, v7.16b, #4
+	FSTPQ (F24, F25), 128(R8)
 	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
 	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
+	FSTPQ (F26, F27), 160(R8)
 	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
 	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
-	FSTPQ (F24, F25), 192(R8)
-	FSTPQ (F26, F27), 224(R8)
 	WORD $0x4e832834 // trn1 v20.4s, v1.4s, v3.4s
-	WORD $0x4e836835 // trn2 v21.4s, v1.4s, v3.4s
 	WORD $0x4e8728b6 // trn1 v22.4s, v5.4s, v7.4s
-	WORD $0x4e8768b7 // trn2 v23.4s, v5.4s, v7.4s
+	FSTPQ (F24, F25), 192(R8)
+	WORD $0x4e836835 // trn2 v21.4s, v1.4s, v3.4s
+	FSTPQ (F26, F27), 224(R8)
 	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
-	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
 	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
-	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
-	FSTPQ (F24, F25), 256(R8)
-	FSTPQ (F26, F27), 288(R8)
 	FMOVD 104(R10), F20
-	FLDPQ 0(R10), (F26, F27)
+	WORD $0x4e8768b7 // trn2 v23.4s, v5.4s, v7.4s
+	FLDPQ 112(R0), (F0, F1)
+	FLDPQ 112(R1), (F2, F3)
+	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
+	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
+	FLDPQ 112(R2), (F4, F5)
 	WORD $0x0f08a694 // sshll v20.8h, v20.8b, #0
+	FSTPQ (F24, F25), 256(R8)
+	FSTPQ (F26, F27), 288(R8)
+	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
 	WORD $0x4f10a695 // sshll2 v21.4s, v20.8h, #0
 	WORD $0x0f10a694 // sshll v20.4s, v20.4h, #0
+	FLDPQ 0(R10), (F26, F27)
+	WORD $0x4e3f1c42 // and v2.16b, v2.16b, v31.16b
 	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
 	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
+	FLDPQ 112(R3), (F6, F7)
+	WORD $0x4e3f1c84 // and v4.16b, v4.16b, v31.16b
+	WORD $0x4e3f1c21 // and v1.16b, v1.16b, v31.16b
+	WORD $0x4e3f1c63 // and v3.16b, v3.16b, v31.16b
+	WORD $0x4e3f1ca5 // and v5.16b, v5.16b, v31.16b
 	WORD $0x6e34df54 // fmul v20.4s, v26.4s, v20.4s
 	WORD $0x6e35df75 // fmul v21.4s, v27.4s, v21.4s
+	FLDPQ 32(R10), (F26, F27)
+	WORD $0x4e3f1cc6 // and v6.16b, v6.16b, v31.16b
+	WORD $0x4e3f1ce7 // and v7.16b, v7.16b, v31.16b
 	FSTPQ (F20, F21), 0(R8)
+	WORD $0x4e862896 // trn1 v22.4s, v4.4s, v6.4s
 	FMOVD 232(R10), F20
-	FLDPQ 32(R10), (F26, F27)
+	WORD $0x4e866897 // trn2 v23.4s, v4.4s, v6.4s
 	WORD $0x0f08a694 // sshll v20.8h, v20.8b, #0
 	WORD $0x4f10a695 // sshll2 v21.4s, v20.8h, #0
 	WORD $0x0f10a694 // sshll v20.4s, v20.4h, #0
@@ -621,83 +635,87 @@ packQ4_KDotProd:
 	WORD $0x6e34df54 // fmul v20.4s, v26.4s, v20.4s
 	WORD $0x6e35df75 // fmul v21.4s, v27.4s, v21.4s
 	FSTPQ (F20, F21), 32(R8)
-	ADD $320, R8, R8
-	FLDPQ 112(R0), (F0, F1)
-	FLDPQ 112(R1), (F2, F3)
-	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
-	WORD $0x4e3f1c42 // and v2.16b, v2.16b, v31.16b
-	WORD $0x4e3f1c21 // and v1.16b, v1.16b, v31.16b
-	WORD $0x4e3f1c63 // and v3.16b, v3.16b, v31.16b
-	FLDPQ 112(R2), (F4, F5)
-	FLDPQ 112(R3), (F6, F7)
-	WORD $0x4e3f1c84 // and v4.16b, v4.16b, v31.16b
-	WORD $0x4e3f1cc6 // and v6.16b, v6.16b, v31.16b
-	WORD $0x4e3f1ca5 // and v5.16b, v5.16b, v31.16b
-	WORD $0x4e3f1ce7 // and v7.16b, v7.16b, v31.16b
 	WORD $0x4e822814 // trn1 v20.4s, v0.4s, v2.4s
 	WORD $0x4e826815 // trn2 v21.4s, v0.4s, v2.4s
-	WORD $0x4e862896 // trn1 v22.4s, v4.4s, v6.4s
-	WORD $0x4e866897 // trn2 v23.4s, v4.4s, v6.4s
+	ADD $320, R8, R8
 	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
-	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
 	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
+	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
 	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
-	FSTPQ (F24, F25), 64(R8)
-	FSTPQ (F26, F27), 96(R8)
 	WORD $0x4e832834 // trn1 v20.4s, v1.4s, v3.4s
 	WORD $0x4e836835 // trn2 v21.4s, v1.4s, v3.4s
 	WORD $0x4e8728b6 // trn1 v22.4s, v5.4s, v7.4s
 	WORD $0x4e8768b7 // trn2 v23.4s, v5.4s, v7.4s
-	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
-	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
-	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
-	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
-	FSTPQ (F24, F25), 128(R8)
-	FSTPQ (F26, F27), 160(R8)
 	FLDPQ 112(R4), (F0, F1)
 	FLDPQ 112(R5), (F2, F3)
-	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
-	WORD $0x4e3f1c42 // and v2.16b, v2.16b, v31.16b
-	WORD $0x4e3f1c21 // and v1.16b, v1.16b, v31.16b
-	WORD $0x4e3f1c63 // and v3.16b, v3.16b, v31.16b
 	FLDPQ 112(R6), (F4, F5)
 	FLDPQ 112(R7), (F6, F7)
+	FSTPQ (F24, F25), 64(R8)
+	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
+	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
+	FSTPQ (F26, F27), 96(R8)
+	WORD $0x4e3f1c42 // and v2.16b, v2.16b, v31.16b
+	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
 	WORD $0x4e3f1c84 // and v4.16b, v4.16b, v31.16b
+	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
 	WORD $0x4e3f1cc6 // and v6.16b, v6.16b, v31.16b
-	WORD $0x4e3f1ca5 // and v5.16b, v5.16b, v31.16b
-	WORD $0x4e3f1ce7 // and v7.16b, v7.16b, v31.16b
+	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
 	WORD $0x4e822814 // trn1 v20.4s, v0.4s, v2.4s
 	WORD $0x4e826815 // trn2 v21.4s, v0.4s, v2.4s
 	WORD $0x4e862896 // trn1 v22.4s, v4.4s, v6.4s
 	WORD $0x4e866897 // trn2 v23.4s, v4.4s, v6.4s
+	WORD $0x4e3f1c21 // and v1.16b, v1.16b, v31.16b
+	WORD $0x4e3f1c63 // and v3.16b, v3.16b, v31.16b
+	WORD $0x4e3f1ca5 // and v5.16b, v5.16b, v31.16b
+	WORD $0x4e3f1ce7 // and v7.16b, v7.16b, v31.16b
+	FSTPQ (F24, F25), 128(R8)
 	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
 	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
+	FSTPQ (F26, F27), 160(R8)
 	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
 	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
-	FSTPQ (F24, F25), 192(R8)
-	FSTPQ (F26, F27), 224(R8)
 	WORD $0x4e832834 // trn1 v20.4s, v1.4s, v3.4s
-	WORD $0x4e836835 // trn2 v21.4s, v1.4s, v3.4s
 	WORD $0x4e8728b6 // trn1 v22.4s, v5.4s, v7.4s
-	WORD $0x4e8768b7 // trn2 v23.4s, v5.4s, v7.4s
+	FSTPQ (F24, F25), 192(R8)
+	WORD $0x4e836835 // trn2 v21.4s, v1.4s, v3.4s
+	FSTPQ (F26, F27), 224(R8)
 	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
-	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
 	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
-	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
-	FSTPQ (F24, F25), 256(R8)
-	FSTPQ (F26, F27), 288(R8)
 	FMOVD 112(R10), F20
-	FLDPQ 0(R10), (F26, F27)
+	WORD $0x4e8768b7 // trn2 v23.4s, v5.4s, v7.4s
+	FLDPQ 112(R0), (F0, F1)
+	FLDPQ 112(R1), (F2, F3)
+	ADD $144, R0, R0
+	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
+	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
+	FLDPQ 112(R2), (F4, F5)
+	ADD $144, R1, R1
 	WORD $0x0f08a694 // sshll v20.8h, v20.8b, #0
+	FSTPQ (F24, F25), 256(R8)
+	FSTPQ (F26, F27), 288(R8)
+	WORD $0x6f0c0400 // ushr v0.16b, v0.16b, #4
 	WORD $0x4f10a695 // sshll2 v21.4s, v20.8h, #0
 	WORD $0x0f10a694 // sshll v20.4s, v20.4h, #0
+	FLDPQ 0(R10), (F26, F27)
+	WORD $0x6f0c0442 // ushr v2.16b, v2.16b, #4
 	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
 	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
+	FLDPQ 112(R3), (F6, F7)
+	WORD $0x6f0c0484 // ushr v4.16b, v4.16b, #4
+	WORD $0x6f0c0421 // ushr v1.16b, v1.16b, #4
+	WORD $0x6f0c0463 // ushr v3.16b, v3.16b, #4
+	WORD $0x6f0c04a5 // ushr v5.16b, v5.16b, #4
+	ADD $144, R2, R2
 	WORD $0x6e34df54 // fmul v20.4s, v26.4s, v20.4s
 	WORD $0x6e35df75 // fmul v21.4s, v27.4s, v21.4s
-	FSTPQ (F20, F21), 0(R8)
-	FMOVD 240(R10), F20
 	FLDPQ 32(R10), (F26, F27)
+	ADD $144, R3, R3
+	WORD $0x6f0c04c6 // ushr v6.16b, v6.16b, #4
+	WORD $0x6f0c04e7 // ushr v7.16b, v7.16b, #4
+	FSTPQ (F20, F21), 0(R8)
+	WORD $0x4e862896 // trn1 v22.4s, v4.4s, v6.4s
+	FMOVD 240(R10), F20
+	WORD $0x4e866897 // trn2 v23.4s, v4.4s, v6.4s
 	WORD $0x0f08a694 // sshll v20.8h, v20.8b, #0
 	WORD $0x4f10a695 // sshll2 v21.4s, v20.8h, #0
 	WORD $0x0f10a694 // sshll v20.4s, v20.4h, #0
@@ -706,83 +724,73 @@ packQ4_KDotProd:
 	WORD $0x6e34df54 // fmul v20.4s, v26.4s, v20.4s
 	WORD $0x6e35df75 // fmul v21.4s, v27.4s, v21.4s
 	FSTPQ (F20, F21), 32(R8)
+	WORD $0x4e822814 // trn1 v20.4s, v0.4s, v2.4s
+	WORD $0x4e826815 // trn2 v21.4s, v0.4s, v2.4s
 	ADD $320, R8, R8
-	FLDPQ 112(R0), (F0, F1)
-	FLDPQ 112(R1), (F2, F3)
-	WORD $0x6f0c0400 // ushr v0.16b, v0.16b, #4
-	WORD $0x6f0c0442 // ushr v2.16b, v2.16b, #4
-	WORD $0x6f0c0421 // ushr v1.16b, v1.16b, #4
-	WORD $0x6f0c0463 // ushr v3.16b, v3.16b, #4
-	FLDPQ 112(R2), (F4, F5)
-	FLDPQ 112(R3), (F6, F7)
-	WORD $0x6f0c0484 // ushr v4.16b, v4.16b, #4
-	WORD $0x6f0c04c6 // ushr v6.16b, v6.16b, #4
-	WORD $0x6f0c04a5 // ushr v5.16b, v5.16b, #4
-	WORD $0x6f0c04e7 // ushr v7.16b, v7.16b, #4
-	WORD $0x4e822814 // trn1 v20.4s, v0.4s, v2.4s
-	WORD $0x4e826815 // trn2 v21.4s, v0.4s, v2.4s
-	WORD $0x4e862896 // trn1 v22.4s, v4.4s, v6.4s
-	WORD $0x4e866897 // trn2 v23.4s, v4.4s, v6.4s
 	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
-	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
 	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
+	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
 	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
-	FSTPQ (F24, F25), 64(R8)
-	FSTPQ (F26, F27), 96(R8)
 	WORD $0x4e832834 // trn1 v20.4s, v1.4s, v3.4s
 	WORD $0x4e836835 // trn2 v21.4s, v1.4s, v3.4s
 	WORD $0x4e8728b6 // trn1 v22.4s, v5.4s, v7.4s
 	WORD $0x4e8768b7 // trn2 v23.4s, v5.4s, v7.4s
-	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
-	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
-	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
-	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
-	FSTPQ (F24, F25), 128(R8)
-	FSTPQ (F26, F27), 160(R8)
 	FLDPQ 112(R4), (F0, F1)
+	ADD $144, R4, R4
 	FLDPQ 112(R5), (F2, F3)
-	WORD $0x6f0c0400 // ushr v0.16b, v0.16b, #4
-	WORD $0x6f0c0442 // ushr v2.16b, v2.16b, #4
-	WORD $0x6f0c0421 // ushr v1.16b, v1.16b, #4
-	WORD $0x6f0c0463 // ushr v3.16b, v3.16b, #4
+	ADD $144, R5, R5
 	FLDPQ 112(R6), (F4, F5)
+	ADD $144, R6, R6
 	FLDPQ 112(R7), (F6, F7)
+	ADD $144, R7, R7
+	FSTPQ (F24, F25), 64(R8)
+	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
+	WORD $0x6f0c0400 // ushr v0.16b, v0.16b, #4
+	FSTPQ (F26, F27), 96(R8)
+	WORD $0x6f0c0442 // ushr v2.16b, v2.16b, #4
+	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
 	WORD $0x6f0c0484 // ushr v4.16b, v4.16b, #4
+	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
 	WORD $0x6f0c04c6 // ushr v6.16b, v6.16b, #4
-	WORD $0x6f0c04a5 // ushr v5.16b, v5.16b, #4
-	WORD $0x6f0c04e7 // ushr v7.16b, v7.16b, #4
+	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
 	WORD $0x4e822814 // trn1 v20.4s, v0.4s, v2.4s
 	WORD $0x4e826815 // trn2 v21.4s, v0.4s, v2.4s
 	WORD $0x4e862896 // trn1 v22.4s, v4.4s, v6.4s
 	WORD $0x4e866897 // trn2 v23.4s, v4.4s, v6.4s
+	WORD $0x6f0c0421 // ushr v1.16b, v1.16b, #4
+	WORD $0x6f0c0463 // ushr v3.16b, v3.16b, #4
+	WORD $0x6f0c04a5 // ushr v5.16b, v5.16b, #4
+	WORD $0x6f0c04e7 // ushr v7.16b, v7.16b, #4
+	FSTPQ (F24, F25), 128(R8)
 	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
 	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
+	FSTPQ (F26, F27), 160(R8)
 	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
 	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
-	FSTPQ (F24, F25), 192(R8)
-	FSTPQ (F26, F27), 224(R8)
 	WORD $0x4e832834 // trn1 v20.4s, v1.4s, v3.4s
-	WORD $0x4e836835 // trn2 v21.4s, v1.4s, v3.4s
 	WORD $0x4e8728b6 // trn1 v22.4s, v5.4s, v7.4s
-	WORD $0x4e8768b7 // trn2 v23.4s, v5.4s, v7.4s
+	FSTPQ (F24, F25), 192(R8)
+	WORD $0x4e836835 // trn2 v21.4s, v1.4s, v3.4s
+	FSTPQ (F26, F27), 224(R8)
 	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
-	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
 	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
+	FMOVD 120(R10), F20
+	WORD $0x4e8768b7 // trn2 v23.4s, v5.4s, v7.4s
+	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
 	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
+	WORD $0x0f08a694 // sshll v20.8h, v20.8b, #0
 	FSTPQ (F24, F25), 256(R8)
 	FSTPQ (F26, F27), 288(R8)
-	FMOVD 120(R10), F20
-	FLDPQ 0(R10), (F26, F27)
-	WORD $0x0f08a694 // sshll v20.8h, v20.8b, #0
 	WORD $0x4f10a695 // sshll2 v21.4s, v20.8h, #0
 	WORD $0x0f10a694 // sshll v20.4s, v20.4h, #0
+	FLDPQ 0(R10), (F26, F27)
 	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
 	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
 	WORD $0x6e34df54 // fmul v20.4s, v26.4s, v20.4s
 	WORD $0x6e35df75 // fmul v21.4s, v27.4s, v21.4s
+	FLDPQ 32(R10), (F26, F27)
 	FSTPQ (F20, F21), 0(R8)
 	FMOVD 248(R10), F20
-	FLDPQ 32(R10), (F26, F27)
 	WORD $0x0f08a694 // sshll v20.8h, v20.8b, #0
 	WORD $0x4f10a695 // sshll2 v21.4s, v20.8h, #0
 	WORD $0x0f10a694 // sshll v20.4s, v20.4h, #0
@@ -792,14 +800,6 @@ packQ4_KDotProd:
 	WORD $0x6e35df75 // fmul v21.4s, v27.4s, v21.4s
 	FSTPQ (F20, F21), 32(R8)
 	ADD $320, R8, R8
-	ADD $144, R0, R0
-	ADD $144, R1, R1
-	ADD $144, R2, R2
-	ADD $144, R3, R3
-	ADD $144, R4, R4
-	ADD $144, R5, R5
-	ADD $144, R6, R6
-	ADD $144, R7, R7
 	SUBS $1, R9, R9
 	BNE packQ4_KDotProd
 	RET
@@ -832,1109 +832,1117 @@ TEXT ·packQ5_KDotProd(SB), NOSPLIT, $0-32
 	WORD $0x4f00e7ff // movi v31.16b, #31
 
 packQ5_KDotProd:
-	WORD $0x4f01e7fc // movi v28.16b, #63
-	WORD $0x4f00e5fd // movi v29.16b, #15
 	FMOVQ 0(R0), F0
+	WORD $0x4f01e7fc // movi v28.16b, #63
 	FMOVQ 0(R1), F1
+	WORD $0x4f00e5fd // movi v29.16b, #15
 	FMOVQ 0(R2), F2
+	MOVD $four<>(SB), R11
 	FMOVQ 0(R3), F3
+	FLDPQ 16(R0), (F24, F25)
 	WORD $0x4e812804 // trn1 v4.4s, v0.4s, v1.4s
 	WORD $0x4e816805 // trn2 v5.4s, v0.4s, v1.4s
 	WORD $0x4e832846 // trn1 v6.4s, v2.4s, v3.4s
 	WORD $0x4e836847 // trn2 v7.4s, v2.4s, v3.4s
-	WORD $0x4ec6389a // zip1 v26.2d, v4.2d, v6.2d
+	FMOVQ 0(R7), F3
 	WORD $0x4ec738a0 // zip1 v0.2d, v5.2d, v7.2d
 	WORD $0x4ec67881 // zip2 v1.2d, v4.2d, v6.2d
 	WORD $0x4ec778a2 // zip2 v2.2d, v5.2d, v7.2d
+	WORD $0x4ec6389a // zip1 v26.2d, v4.2d, v6.2d
 	WORD $0x4e3c1c10 // and v16.16b, v0.16b, v28.16b
 	WORD $0x4e3c1c34 // and v20.16b, v1.16b, v28.16b
 	WORD $0x4e3d1c52 // and v18.16b, v2.16b, v29.16b
 	WORD $0x6f0c0456 // ushr v22.16b, v2.16b, #4
 	WORD $0x6f0a0400 // ushr v0.16b, v0.16b, #6
 	WORD $0x6f0a0421 // ushr v1.16b, v1.16b, #6
+	FMOVQ 0(R6), F2
 	WORD $0x6f0c5412 // sli v18.16b, v0.16b, #4
 	WORD $0x6f0c5436 // sli v22.16b, v1.16b, #4
 	FMOVQ 0(R4), F0
 	FMOVQ 0(R5), F1
-	FMOVQ 0(R6), F2
-	FMOVQ 0(R7), F3
-	WORD $0x4e812804 // trn1 v4.4s, v0.4s, v1.4s
-	WORD $0x4e816805 // trn2 v5.4s, v0.4s, v1.4s
-	WORD $0x4e832846 // trn1 v6.4s, v2.4s, v3.4s
 	WORD $0x4e836847 // trn2 v7.4s, v2.4s, v3.4s
-	WORD $0x4ec6389b // zip1 v27.2d, v4.2d, v6.2d
+	WORD $0x4e832846 // trn1 v6.4s, v2.4s, v3.4s
+	WORD $0x4e816805 // trn2 v5.4s, v0.4s, v1.4s
+	WORD $0x4e812804 // trn1 v4.4s, v0.4s, v1.4s
 	WORD $0x4ec738a0 // zip1 v0.2d, v5.2d, v7.2d
-	WORD $0x4ec67881 // zip2 v1.2d, v4.2d, v6.2d
 	WORD $0x4ec778a2 // zip2 v2.2d, v5.2d, v7.2d
+	WORD $0x4ec67881 // zip2 v1.2d, v4.2d, v6.2d
+	WORD $0x4ec6389b // zip1 v27.2d, v4.2d, v6.2d
 	WORD $0x4e3c1c11 // and v17.16b, v0.16b, v28.16b
-	WORD $0x4e3c1c35 // and v21.16b, v1.16b, v28.16b
 	WORD $0x4e3d1c53 // and v19.16b, v2.16b, v29.16b
-	WORD $0x6f0c0457 // ushr v23.16b, v2.16b, #4
 	WORD $0x6f0a0400 // ushr v0.16b, v0.16b, #6
+	WORD $0x4e3c1c35 // and v21.16b, v1.16b, v28.16b
+	WORD $0x6f0c0457 // ushr v23.16b, v2.16b, #4
 	WORD $0x6f0a0421 // ushr v1.16b, v1.16b, #6
 	WORD $0x6f0c5413 // sli v19.16b, v0.16b, #4
-	WORD $0x6f0c5437 // sli v23.16b, v1.16b, #4
 	WORD $0x4e5b1b40 // uzp1 v0.8h, v26.8h, v27.8h
+	FLDPQ (R11), (F28, F29)
+	WORD $0x6f0c5437 // sli v23.16b, v1.16b, #4
 	WORD $0x4e5b5b41 // uzp2 v1.8h, v26.8h, v27.8h
 	WORD $0x0e217802 // fcvtl v2.4s, v0.4h
 	WORD $0x4e217803 // fcvtl2 v3.4s, v0.8h
+	FLDPQ 16(R1), (F26, F27)
 	WORD $0x0e217824 // fcvtl v4.4s, v1.4h
 	WORD $0x4e217825 // fcvtl2 v5.4s, v1.8h
-	FSTPQ (F2, F3), 0(R10)
-	FSTPQ (F4, F5), 32(R10)
-	MOVD $four<>(SB), R11
-	FLDPQ (R11), (F28, F29)
+	FLDPQ 48(R3), (F6, F7)
 	WORD $0x4e1c2200 // tbl v0.16b, { v16.16b, v17.16b }, v28.16b
 	WORD $0x4e1d2201 // tbl v1.16b, { v16.16b, v17.16b }, v29.16b
+	FSTPQ (F2, F3), 0(R10)
+	FSTPQ (F4, F5), 32(R10)
 	FSTPQ (F0, F1), 64(R10)
 	WORD $0x4e1c2240 // tbl v0.16b, { v18.16b, v19.16b }, v28.16b
 	WORD $0x4e1d2241 // tbl v1.16b, { v18.16b, v19.16b }, v29.16b
+	FLDPQ 48(R1), (F2, F3)
+	FLDPQ 48(R2), (F4, F5)
 	FSTPQ (F0, F1), 96(R10)
 	WORD $0x4e1c2280 // tbl v0.16b, { v20.16b, v21.16b }, v28.16b
 	WORD $0x4e1d2281 // tbl v1.16b, { v20.16b, v21.16b }, v29.16b
+	WORD $0x6f0c5742 // sli v2.16b, v26.16b, #4
+	WORD $0x6f0c5763 // sli v3.16b, v27.16b, #4
+	FLDPQ 16(R3), (F26, F27)
 	FSTPQ (F0, F1), 192(R10)
 	WORD $0x4e1c22c0 // tbl v0.16b, { v22.16b, v23.16b }, v28.16b
 	WORD $0x4e1d22c1 // tbl v1.16b, { v22.16b, v23.16b }, v29.16b
+	WORD $0x4e3f1c42 // and v2.16b, v2.16b, v31.16b
+	WORD $0x4e3f1c63 // and v3.16b, v3.16b, v31.16b
 	FSTPQ (F0, F1), 224(R10)
-	FLDPQ 48(R0), (F0, F1)
-	FLDPQ 48(R1), (F2, F3)
-	FLDPQ 16(R0), (F24, F25)
-	FLDPQ 16(R1), (F26, F27)
-	WORD $0x6f0c5700 // sli v0.16b, v24.16b, #4
-	WORD $0x6f0c5742 // sli v2.16b, v26.16b, #4
-	WORD $0x6f0c5721 // sli v1.16b, v25.16b, #4
-	WORD $0x6f0c5763 // sli v3.16b, v27.16b, #4
-	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
-	WORD $0x4e3f1c42 // and v2.16b, v2.16b, v31.16b
-	WORD $0x4e3f1c21 // and v1.16b, v1.16b, v31.16b
-	WORD $0x4e3f1c63 // and v3.16b, v3.16b, v31.16b
-	FLDPQ 48(R2), (F4, F5)
-	FLDPQ 48(R3), (F6, F7)
-	FLDPQ 16(R2), (F24, F25)
-	FLDPQ 16(R3), (F26, F27)
-	WORD $0x6f0c5704 // sli v4.16b, v24.16b, #4
 	WORD $0x6f0c5746 // sli v6.16b, v26.16b, #4
-	WORD $0x6f0c5725 // sli v5.16b, v25.16b, #4
+	FLDPQ 48(R0), (F0, F1)
 	WORD $0x6f0c5767 // sli v7.16b, v27.16b, #4
-	WORD $0x4e3f1c84 // and v4.16b, v4.16b, v31.16b
 	WORD $0x4e3f1cc6 // and v6.16b, v6.16b, v31.16b
-	WORD $0x4e3f1ca5 // and v5.16b, v5.16b, v31.16b
 	WORD $0x4e3f1ce7 // and v7.16b, v7.16b, v31.16b
+	WORD $0x6f0c5700 // sli v0.16b, v24.16b, #4
+	WORD $0x6f0c5721 // sli v1.16b, v25.16b, #4
+	FLDPQ 16(R2), (F24, F25)
+	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
+	WORD $0x4e3f1c21 // and v1.16b, v1.16b, v31.16b
 	WORD $0x4e822814 // trn1 v20.4s, v0.4s, v2.4s
 	WORD $0x4e826815 // trn2 v21.4s, v0.4s, v2.4s
+	WORD $0x6f0c5704 // sli v4.16b, v24.16b, #4
+	WORD $0x6f0c5725 // sli v5.16b, v25.16b, #4
+	WORD $0x4e3f1c84 // and v4.16b, v4.16b, v31.16b
+	WORD $0x4e3f1ca5 // and v5.16b, v5.16b, v31.16b
 	WORD $0x4e862896 // trn1 v22.4s, v4.4s, v6.4s
 	WORD $0x4e866897 // trn2 v23.4s, v4.4s, v6.4s
 	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
 	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
 	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
 	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
-	FSTPQ (F24, F25), 64(R8)
-	FSTPQ (F26, F27), 96(R8)
 	WORD $0x4e832834 // trn1 v20.4s, v1.4s, v3.4s
 	WORD $0x4e836835 // trn2 v21.4s, v1.4s, v3.4s
 	WORD $0x4e8728b6 // trn1 v22.4s, v5.4s, v7.4s
 	WORD $0x4e8768b7 // trn2 v23.4s, v5.4s, v7.4s
+	FSTPQ (F24, F25), 64(R8)
 	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
 	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
+	FSTPQ (F26, F27), 96(R8)
 	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
 	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
 	FSTPQ (F24, F25), 128(R8)
-	FSTPQ (F26, F27), 160(R8)
 	FLDPQ 48(R4), (F0, F1)
+	FSTPQ (F26, F27), 160(R8)
 	FLDPQ 48(R5), (F2, F3)
 	FLDPQ 16(R4), (F24, F25)
 	FLDPQ 16(R5), (F26, F27)
+	FLDPQ 48(R6), (F4, F5)
+	FLDPQ 48(R7), (F6, F7)
 	WORD $0x6f0c5700 // sli v0.16b, v24.16b, #4
-	WORD $0x6f0c5742 // sli v2.16b, v26.16b, #4
 	WORD $0x6f0c5721 // sli v1.16b, v25.16b, #4
+	WORD $0x6f0c5742 // sli v2.16b, v26.16b, #4
 	WORD $0x6f0c5763 // sli v3.16b, v27.16b, #4
+	FLDPQ 16(R6), (F24, F25)
 	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
+	FLDPQ 16(R7), (F26, F27)
 	WORD $0x4e3f1c42 // and v2.16b, v2.16b, v31.16b
 	WORD $0x4e3f1c21 // and v1.16b, v1.16b, v31.16b
 	WORD $0x4e3f1c63 // and v3.16b, v3.16b, v31.16b
-	FLDPQ 48(R6), (F4, F5)
-	FLDPQ 48(R7), (F6, F7)
-	FLDPQ 16(R6), (F24, F25)
-	FLDPQ 16(R7), (F26, F27)
-	WORD $0x6f0c5704 // sli v4.16b, v24.16b, #4
-	WORD $0x6f0c5746 // sli v6.16b, v26.16b, #4
-	WORD $0x6f0c5725 // sli v5.16b, v25.16b, #4
-	WORD $0x6f0c5767 // sli v7.16b, v27.16b, #4
-	WORD $0x4e3f1c84 // and v4.16b, v4.16b, v31.16b
-	WORD $0x4e3f1cc6 // and v6.16b, v6.16b, v31.16b
-	WORD $0x4e3f1ca5 // and v5.16b, v5.16b, v31.16b
-	WORD $0x4e3f1ce7 // and v7.16b, v7.16b, v31.16b
 	WORD $0x4e822814 // trn1 v20.4s, v0.4s, v2.4s
 	WORD $0x4e826815 // trn2 v21.4s, v0.4s, v2.4s
+	WORD $0x6f0c5704 // sli v4.16b, v24.16b, #4
+	WORD $0x6f0c5725 // sli v5.16b, v25.16b, #4
+	WORD $0x6f0c5746 // sli v6.16b, v26.16b, #4
+	WORD $0x6f0c5767 // sli v7.16b, v27.16b, #4
+	WORD $0x4e3f1c84 // and v4.16b, v4.16b, v31.16b
+	WORD $0x4e3f1ca5 // and v5.16b, v5.16b, v31.16b
+	WORD $0x4e3f1cc6 // and v6.16b, v6.16b, v31.16b
+	WORD $0x4e3f1ce7 // and v7.16b, v7.16b, v31.16b
 	WORD $0x4e862896 // trn1 v22.4s, v4.4s, v6.4s
 	WORD $0x4e866897 // trn2 v23.4s, v4.4s, v6.4s
 	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
 	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
 	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
 	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
-	FSTPQ (F24, F25), 192(R8)
-	FSTPQ (F26, F27), 224(R8)
 	WORD $0x4e832834 // trn1 v20.4s, v1.4s, v3.4s
-	WORD $0x4e836835 // trn2 v21.4s, v1.4s, v3.4s
 	WORD $0x4e8728b6 // trn1 v22.4s, v5.4s, v7.4s
-	WORD $0x4e8768b7 // trn2 v23.4s, v5.4s, v7.4s
+	FSTPQ (F24, F25), 192(R8)
+	WORD $0x4e836835 // trn2 v21.4s, v1.4s, v3.4s
+	FSTPQ (F26, F27), 224(R8)
 	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
-	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
 	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
-	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
-	FSTPQ (F24, F25), 256(R8)
-	FSTPQ (F26, F27), 288(R8)
 	FMOVD 64(R10), F20
-	FLDPQ 0(R10), (F26, F27)
-	WORD $0x0f08a694 // sshll v20.8h, v20.8b, #0
-	WORD $0x4f10a695 // sshll2 v21.4s, v20.8h, #0
-	WORD $0x0f10a694 // sshll v20.4s, v20.4h, #0
-	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
-	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
-	WORD $0x6e34df54 // fmul v20.4s, v26.4s, v20.4s
-	WORD $0x6e35df75 // fmul v21.4s, v27.4s, v21.4s
-	FSTPQ (F20, F21), 0(R8)
-	FMOVD 192(R10), F20
-	FLDPQ 32(R10), (F26, F27)
-	WORD $0x0f08a694 // sshll v20.8h, v20.8b, #0
-	WORD $0x4f10a695 // sshll2 v21.4s, v20.8h, #0
-	WORD $0x0f10a694 // sshll v20.4s, v20.4h, #0
-	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
-	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
-	WORD $0x6e34df54 // fmul v20.4s, v26.4s, v20.4s
-	WORD $0x6e35df75 // fmul v21.4s, v27.4s, v21.4s
-	FSTPQ (F20, F21), 32(R8)
-	ADD $320, R8, R8
+	WORD $0x4e8768b7 // trn2 v23.4s, v5.4s, v7.4s
 	FLDPQ 48(R0), (F0, F1)
 	FLDPQ 48(R1), (F2, F3)
-	FLDPQ 16(R0), (F24, F25)
-	FLDPQ 16(R1), (F26, F27)
+	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
+	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
+	FLDPQ 48(R2), (F4, F5)
+	WORD $0x0f08a694 // sshll v20.8h, v20.8b, #0
+	FSTPQ (F24, F25), 256(R8)
+	FSTPQ (F26, F27), 288(R8)
 	WORD $0x6f0c0400 // ushr v0.16b, v0.16b, #4
+	WORD $0x4f10a695 // sshll2 v21.4s, v20.8h, #0
+	WORD $0x0f10a694 // sshll v20.4s, v20.4h, #0
+	FLDPQ 0(R10), (F26, F27)
 	WORD $0x6f0c0442 // ushr v2.16b, v2.16b, #4
+	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
+	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
+	FLDPQ 16(R0), (F24, F25)
 	WORD $0x6f0c0421 // ushr v1.16b, v1.16b, #4
 	WORD $0x6f0c0463 // ushr v3.16b, v3.16b, #4
-	WORD $0x6f0f0718 // ushr v24.16b, v24.16b, #1
-	WORD $0x6f0f075a // ushr v26.16b, v26.16b, #1
-	WORD $0x6f0f0739 // ushr v25.16b, v25.16b, #1
-	WORD $0x6f0f077b // ushr v27.16b, v27.16b, #1
-	WORD $0x6f0c5700 // sli v0.16b, v24.16b, #4
-	WORD $0x6f0c5742 // sli v2.16b, v26.16b, #4
-	WORD $0x6f0c5721 // sli v1.16b, v25.16b, #4
-	WORD $0x6f0c5763 // sli v3.16b, v27.16b, #4
-	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
-	WORD $0x4e3f1c42 // and v2.16b, v2.16b, v31.16b
-	WORD $0x4e3f1c21 // and v1.16b, v1.16b, v31.16b
-	WORD $0x4e3f1c63 // and v3.16b, v3.16b, v31.16b
-	FLDPQ 48(R2), (F4, F5)
 	FLDPQ 48(R3), (F6, F7)
-	FLDPQ 16(R2), (F24, F25)
-	FLDPQ 16(R3), (F26, F27)
 	WORD $0x6f0c0484 // ushr v4.16b, v4.16b, #4
-	WORD $0x6f0c04c6 // ushr v6.16b, v6.16b, #4
 	WORD $0x6f0c04a5 // ushr v5.16b, v5.16b, #4
-	WORD $0x6f0c04e7 // ushr v7.16b, v7.16b, #4
+	WORD $0x6e34df54 // fmul v20.4s, v26.4s, v20.4s
+	WORD $0x6e35df75 // fmul v21.4s, v27.4s, v21.4s
+	FLDPQ 32(R10), (F26, F27)
 	WORD $0x6f0f0718 // ushr v24.16b, v24.16b, #1
-	WORD $0x6f0f075a // ushr v26.16b, v26.16b, #1
 	WORD $0x6f0f0739 // ushr v25.16b, v25.16b, #1
-	WORD $0x6f0f077b // ushr v27.16b, v27.16b, #1
+	WORD $0x6f0c04c6 // ushr v6.16b, v6.16b, #4
+	WORD $0x6f0c04e7 // ushr v7.16b, v7.16b, #4
+	FSTPQ (F20, F21), 0(R8)
+	WORD $0x6f0c5700 // sli v0.16b, v24.16b, #4
+	FMOVD 192(R10), F20
+	WORD $0x6f0c5721 // sli v1.16b, v25.16b, #4
+	FLDPQ 16(R2), (F24, F25)
+	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
+	WORD $0x4e3f1c21 // and v1.16b, v1.16b, v31.16b
+	WORD $0x0f08a694 // sshll v20.8h, v20.8b, #0
+	WORD $0x6f0f0718 // ushr v24.16b, v24.16b, #1
+	WORD $0x6f0f0739 // ushr v25.16b, v25.16b, #1
+	WORD $0x4f10a695 // sshll2 v21.4s, v20.8h, #0
+	WORD $0x0f10a694 // sshll v20.4s, v20.4h, #0
 	WORD $0x6f0c5704 // sli v4.16b, v24.16b, #4
-	WORD $0x6f0c5746 // sli v6.16b, v26.16b, #4
 	WORD $0x6f0c5725 // sli v5.16b, v25.16b, #4
-	WORD $0x6f0c5767 // sli v7.16b, v27.16b, #4
+	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
+	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
 	WORD $0x4e3f1c84 // and v4.16b, v4.16b, v31.16b
-	WORD $0x4e3f1cc6 // and v6.16b, v6.16b, v31.16b
 	WORD $0x4e3f1ca5 // and v5.16b, v5.16b, v31.16b
-	WORD $0x4e3f1ce7 // and v7.16b, v7.16b, v31.16b
+	WORD $0x6e34df54 // fmul v20.4s, v26.4s, v20.4s
+	WORD $0x6e35df75 // fmul v21.4s, v27.4s, v21.4s
+	FLDPQ 16(R1), (F26, F27)
+	FSTPQ (F20, F21), 32(R8)
+	ADD $320, R8, R8
+	WORD $0x6f0f075a // ushr v26.16b, v26.16b, #1
+	WORD $0x6f0f077b // ushr v27.16b, v27.16b, #1
+	WORD $0x6f0c5742 // sli v2.16b, v26.16b, #4
+	WORD $0x6f0c5763 // sli v3.16b, v27.16b, #4
+	FLDPQ 16(R3), (F26, F27)
+	WORD $0x4e3f1c42 // and v2.16b, v2.16b, v31.16b
+	WORD $0x4e3f1c63 // and v3.16b, v3.16b, v31.16b
 	WORD $0x4e822814 // trn1 v20.4s, v0.4s, v2.4s
 	WORD $0x4e826815 // trn2 v21.4s, v0.4s, v2.4s
+	WORD $0x6f0f075a // ushr v26.16b, v26.16b, #1
+	WORD $0x6f0f077b // ushr v27.16b, v27.16b, #1
+	WORD $0x6f0c5746 // sli v6.16b, v26.16b, #4
+	WORD $0x6f0c5767 // sli v7.16b, v27.16b, #4
+	WORD $0x4e3f1cc6 // and v6.16b, v6.16b, v31.16b
+	WORD $0x4e3f1ce7 // and v7.16b, v7.16b, v31.16b
 	WORD $0x4e862896 // trn1 v22.4s, v4.4s, v6.4s
 	WORD $0x4e866897 // trn2 v23.4s, v4.4s, v6.4s
 	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
 	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
 	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
 	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
-	FSTPQ (F24, F25), 64(R8)
-	FSTPQ (F26, F27), 96(R8)
 	WORD $0x4e832834 // trn1 v20.4s, v1.4s, v3.4s
 	WORD $0x4e836835 // trn2 v21.4s, v1.4s, v3.4s
 	WORD $0x4e8728b6 // trn1 v22.4s, v5.4s, v7.4s
 	WORD $0x4e8768b7 // trn2 v23.4s, v5.4s, v7.4s
+	FSTPQ (F24, F25), 64(R8)
 	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
 	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
+	FSTPQ (F26, F27), 96(R8)
 	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
 	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
 	FSTPQ (F24, F25), 128(R8)
-	FSTPQ (F26, F27), 160(R8)
 	FLDPQ 48(R4), (F0, F1)
+	FSTPQ (F26, F27), 160(R8)
 	FLDPQ 48(R5), (F2, F3)
 	FLDPQ 16(R4), (F24, F25)
 	FLDPQ 16(R5), (F26, F27)
 	WORD $0x6f0c0400 // ushr v0.16b, v0.16b, #4
-	WORD $0x6f0c0442 // ushr v2.16b, v2.16b, #4
 	WORD $0x6f0c0421 // ushr v1.16b, v1.16b, #4
-	WORD $0x6f0c0463 // ushr v3.16b, v3.16b, #4
-	WORD $0x6f0f0718 // ushr v24.16b, v24.16b, #1
-	WORD $0x6f0f075a // ushr v26.16b, v26.16b, #1
-	WORD $0x6f0f0739 // ushr v25.16b, v25.16b, #1
-	WORD $0x6f0f077b // ushr v27.16b, v27.16b, #1
-	WORD $0x6f0c5700 // sli v0.16b, v24.16b, #4
-	WORD $0x6f0c5742 // sli v2.16b, v26.16b, #4
-	WORD $0x6f0c5721 // sli v1.16b, v25.16b, #4
-	WORD $0x6f0c5763 // sli v3.16b, v27.16b, #4
-	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
-	WORD $0x4e3f1c42 // and v2.16b, v2.16b, v31.16b
-	WORD $0x4e3f1c21 // and v1.16b, v1.16b, v31.16b
-	WORD $0x4e3f1c63 // and v3.16b, v3.16b, v31.16b
 	FLDPQ 48(R6), (F4, F5)
+	WORD $0x6f0c0442 // ushr v2.16b, v2.16b, #4
+	WORD $0x6f0c0463 // ushr v3.16b, v3.16b, #4
+	WORD $0x6f0f0718 // ushr v24.16b, v24.16b, #1
+	WORD $0x6f0f0739 // ushr v25.16b, v25.16b, #1
+	WORD $0x6f0f075a // ushr v26.16b, v26.16b, #1
+	WORD $0x6f0f077b // ushr v27.16b, v27.16b, #1
+	WORD $0x6f0c5700 // sli v0.16b, v24.16b, #4
+	WORD $0x6f0c5721 // sli v1.16b, v25.16b, #4
+	WORD $0x6f0c5742 // sli v2.16b, v26.16b, #4
+	WORD $0x6f0c5763 // sli v3.16b, v27.16b, #4
 	FLDPQ 48(R7), (F6, F7)
-	FLDPQ 16(R6), (F24, F25)
-	FLDPQ 16(R7), (F26, F27)
 	WORD $0x6f0c0484 // ushr v4.16b, v4.16b, #4
-	WORD $0x6f0c04c6 // ushr v6.16b, v6.16b, #4
+	FLDPQ 16(R6), (F24, F25)
 	WORD $0x6f0c04a5 // ushr v5.16b, v5.16b, #4
+	FLDPQ 16(R7), (F26, F27)
+	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
+	WORD $0x4e3f1c42 // and v2.16b, v2.16b, v31.16b
+	WORD $0x4e3f1c21 // and v1.16b, v1.16b, v31.16b
+	WORD $0x4e3f1c63 // and v3.16b, v3.16b, v31.16b
+	WORD $0x6f0c04c6 // ushr v6.16b, v6.16b, #4
 	WORD $0x6f0c04e7 // ushr v7.16b, v7.16b, #4
 	WORD $0x6f0f0718 // ushr v24.16b, v24.16b, #1
-	WORD $0x6f0f075a // ushr v26.16b, v26.16b, #1
 	WORD $0x6f0f0739 // ushr v25.16b, v25.16b, #1
+	WORD $0x6f0f075a // ushr v26.16b, v26.16b, #1
 	WORD $0x6f0f077b // ushr v27.16b, v27.16b, #1
 	WORD $0x6f0c5704 // sli v4.16b, v24.16b, #4
-	WORD $0x6f0c5746 // sli v6.16b, v26.16b, #4
 	WORD $0x6f0c5725 // sli v5.16b, v25.16b, #4
+	WORD $0x6f0c5746 // sli v6.16b, v26.16b, #4
 	WORD $0x6f0c5767 // sli v7.16b, v27.16b, #4
 	WORD $0x4e3f1c84 // and v4.16b, v4.16b, v31.16b
+	WORD $0x4e822814 // trn1 v20.4s, v0.4s, v2.4s
 	WORD $0x4e3f1cc6 // and v6.16b, v6.16b, v31.16b
+	WORD $0x4e826815 // trn2 v21.4s, v0.4s, v2.4s
 	WORD $0x4e3f1ca5 // and v5.16b, v5.16b, v31.16b
 	WORD $0x4e3f1ce7 // and v7.16b, v7.16b, v31.16b
-	WORD $0x4e822814 // trn1 v20.4s, v0.4s, v2.4s
-	WORD $0x4e826815 // trn2 v21.4s, v0.4s, v2.4s
 	WORD $0x4e862896 // trn1 v22.4s, v4.4s, v6.4s
 	WORD $0x4e866897 // trn2 v23.4s, v4.4s, v6.4s
 	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
 	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
 	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
 	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
-	FSTPQ (F24, F25), 192(R8)
-	FSTPQ (F26, F27), 224(R8)
 	WORD $0x4e832834 // trn1 v20.4s, v1.4s, v3.4s
-	WORD $0x4e836835 // trn2 v21.4s, v1.4s, v3.4s
 	WORD $0x4e8728b6 // trn1 v22.4s, v5.4s, v7.4s
-	WORD $0x4e8768b7 // trn2 v23.4s, v5.4s, v7.4s
+	FSTPQ (F24, F25), 192(R8)
+	WORD $0x4e836835 // trn2 v21.4s, v1.4s, v3.4s
+	FSTPQ (F26, F27), 224(R8)
 	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
-	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
 	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
-	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
-	FSTPQ (F24, F25), 256(R8)
-	FSTPQ (F26, F27), 288(R8)
 	FMOVD 72(R10), F20
-	FLDPQ 0(R10), (F26, F27)
+	WORD $0x4e8768b7 // trn2 v23.4s, v5.4s, v7.4s
+	FLDPQ 80(R0), (F0, F1)
+	FLDPQ 80(R1), (F2, F3)
+	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
+	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
+	FLDPQ 80(R2), (F4, F5)
 	WORD $0x0f08a694 // sshll v20.8h, v20.8b, #0
+	FSTPQ (F24, F25), 256(R8)
+	FSTPQ (F26, F27), 288(R8)
 	WORD $0x4f10a695 // sshll2 v21.4s, v20.8h, #0
 	WORD $0x0f10a694 // sshll v20.4s, v20.4h, #0
+	FLDPQ 0(R10), (F26, F27)
 	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
 	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
+	FLDPQ 16(R0), (F24, F25)
+	FLDPQ 80(R3), (F6, F7)
 	WORD $0x6e34df54 // fmul v20.4s, v26.4s, v20.4s
 	WORD $0x6e35df75 // fmul v21.4s, v27.4s, v21.4s
+	FLDPQ 32(R10), (F26, F27)
+	WORD $0x6f0e0718 // ushr v24.16b, v24.16b, #2
+	WORD $0x6f0e0739 // ushr v25.16b, v25.16b, #2
 	FSTPQ (F20, F21), 0(R8)
+	WORD $0x6f0c5700 // sli v0.16b, v24.16b, #4
 	FMOVD 200(R10), F20
-	FLDPQ 32(R10), (F26, F27)
+	WORD $0x6f0c5721 // sli v1.16b, v25.16b, #4
+	FLDPQ 16(R2), (F24, F25)
+	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
+	WORD $0x4e3f1c21 // and v1.16b, v1.16b, v31.16b
 	WORD $0x0f08a694 // sshll v20.8h, v20.8b, #0
+	WORD $0x6f0e0718 // ushr v24.16b, v24.16b, #2
+	WORD $0x6f0e0739 // ushr v25.16b, v25.16b, #2
 	WORD $0x4f10a695 // sshll2 v21.4s, v20.8h, #0
 	WORD $0x0f10a694 // sshll v20.4s, v20.4h, #0
+	WORD $0x6f0c5704 // sli v4.16b, v24.16b, #4
+	WORD $0x6f0c5725 // sli v5.16b, v25.16b, #4
 	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
 	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
+	WORD $0x4e3f1c84 // and v4.16b, v4.16b, v31.16b
+	WORD $0x4e3f1ca5 // and v5.16b, v5.16b, v31.16b
 	WORD $0x6e34df54 // fmul v20.4s, v26.4s, v20.4s
 	WORD $0x6e35df75 // fmul v21.4s, v27.4s, v21.4s
+	FLDPQ 16(R1), (F26, F27)
 	FSTPQ (F20, F21), 32(R8)
 	ADD $320, R8, R8
-	FLDPQ 80(R0), (F0, F1)
-	FLDPQ 80(R1), (F2, F3)
-	FLDPQ 16(R0), (F24, F25)
-	FLDPQ 16(R1), (F26, F27)
-	WORD $0x6f0e0718 // ushr v24.16b, v24.16b, #2
 	WORD $0x6f0e075a // ushr v26.16b, v26.16b, #2
-	WORD $0x6f0e0739 // ushr v25.16b, v25.16b, #2
 	WORD $0x6f0e077b // ushr v27.16b, v27.16b, #2
-	WORD $0x6f0c5700 // sli v0.16b, v24.16b, #4
 	WORD $0x6f0c5742 // sli v2.16b, v26.16b, #4
-	WORD $0x6f0c5721 // sli v1.16b, v25.16b, #4
 	WORD $0x6f0c5763 // sli v3.16b, v27.16b, #4
-	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
-	WORD $0x4e3f1c42 // and v2.16b, v2.16b, v31.16b
-	WORD $0x4e3f1c21 // and v1.16b, v1.16b, v31.16b
-	WORD $0x4e3f1c63 // and v3.16b, v3.16b, v31.16b
-	FLDPQ 80(R2), (F4, F5)
-	FLDPQ 80(R3), (F6, F7)
-	FLDPQ 16(R2), (F24, F25)
 	FLDPQ 16(R3), (F26, F27)
-	WORD $0x6f0e0718 // ushr v24.16b, v24.16b, #2
-	WORD $0x6f0e075a // ushr v26.16b, v26.16b, #2
-	WORD $0x6f0e0739 // ushr v25.16b, v25.16b, #2
-	WORD $0x6f0e077b // ushr v27.16b, v27.16b, #2
-	WORD $0x6f0c5704 // sli v4.16b, v24.16b, #4
-	WORD $0x6f0c5746 // sli v6.16b, v26.16b, #4
-	WORD $0x6f0c5725 // sli v5.16b, v25.16b, #4
-	WORD $0x6f0c5767 // sli v7.16b, v27.16b, #4
-	WORD $0x4e3f1c84 // and v4.16b, v4.16b, v31.16b
-	WORD $0x4e3f1cc6 // and v6.16b, v6.16b, v31.16b
-	WORD $0x4e3f1ca5 // and v5.16b, v5.16b, v31.16b
-	WORD $0x4e3f1ce7 // and v7.16b, v7.16b, v31.16b
+	WORD $0x4e3f1c42 // and v2.16b, v2.16b, v31.16b
+	WORD $0x4e3f1c63 // and v3.16b, v3.16b, v31.16b
 	WORD $0x4e822814 // trn1 v20.4s, v0.4s, v2.4s
 	WORD $0x4e826815 // trn2 v21.4s, v0.4s, v2.4s
+	WORD $0x6f0e075a // ushr v26.16b, v26.16b, #2
+	WORD $0x6f0e077b // ushr v27.16b, v27.16b, #2
+	WORD $0x6f0c5746 // sli v6.16b, v26.16b, #4
+	WORD $0x6f0c5767 // sli v7.16b, v27.16b, #4
+	WORD $0x4e3f1cc6 // and v6.16b, v6.16b, v31.16b
+	WORD $0x4e3f1ce7 // and v7.16b, v7.16b, v31.16b
 	WORD $0x4e862896 // trn1 v22.4s, v4.4s, v6.4s
 	WORD $0x4e866897 // trn2 v23.4s, v4.4s, v6.4s
 	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
 	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
 	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
 	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
-	FSTPQ (F24, F25), 64(R8)
-	FSTPQ (F26, F27), 96(R8)
 	WORD $0x4e832834 // trn1 v20.4s, v1.4s, v3.4s
 	WORD $0x4e836835 // trn2 v21.4s, v1.4s, v3.4s
 	WORD $0x4e8728b6 // trn1 v22.4s, v5.4s, v7.4s
 	WORD $0x4e8768b7 // trn2 v23.4s, v5.4s, v7.4s
+	FSTPQ (F24, F25), 64(R8)
 	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
 	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
+	FSTPQ (F26, F27), 96(R8)
 	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
 	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
 	FSTPQ (F24, F25), 128(R8)
+	FLDPQ 16(R4), (F24, F25)
 	FSTPQ (F26, F27), 160(R8)
+	FLDPQ 16(R5), (F26, F27)
 	FLDPQ 80(R4), (F0, F1)
 	FLDPQ 80(R5), (F2, F3)
-	FLDPQ 16(R4), (F24, F25)
-	FLDPQ 16(R5), (F26, F27)
 	WORD $0x6f0e0718 // ushr v24.16b, v24.16b, #2
-	WORD $0x6f0e075a // ushr v26.16b, v26.16b, #2
 	WORD $0x6f0e0739 // ushr v25.16b, v25.16b, #2
+	FLDPQ 80(R6), (F4, F5)
+	WORD $0x6f0e075a // ushr v26.16b, v26.16b, #2
 	WORD $0x6f0e077b // ushr v27.16b, v27.16b, #2
 	WORD $0x6f0c5700 // sli v0.16b, v24.16b, #4
-	WORD $0x6f0c5742 // sli v2.16b, v26.16b, #4
 	WORD $0x6f0c5721 // sli v1.16b, v25.16b, #4
+	WORD $0x6f0c5742 // sli v2.16b, v26.16b, #4
 	WORD $0x6f0c5763 // sli v3.16b, v27.16b, #4
-	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
-	WORD $0x4e3f1c42 // and v2.16b, v2.16b, v31.16b
-	WORD $0x4e3f1c21 // and v1.16b, v1.16b, v31.16b
-	WORD $0x4e3f1c63 // and v3.16b, v3.16b, v31.16b
-	FLDPQ 80(R6), (F4, F5)
-	FLDPQ 80(R7), (F6, F7)
 	FLDPQ 16(R6), (F24, F25)
+	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
 	FLDPQ 16(R7), (F26, F27)
-	WORD $0x6f0e0718 // ushr v24.16b, v24.16b, #2
-	WORD $0x6f0e075a // ushr v26.16b, v26.16b, #2
-	WORD $0x6f0e0739 // ushr v25.16b, v25.16b, #2
-	WORD $0x6f0e077b // ushr v27.16b, v27.16b, #2
-	WORD $0x6f0c5704 // sli v4.16b, v24.16b, #4
-	WORD $0x6f0c5746 // sli v6.16b, v26.16b, #4
-	WORD $0x6f0c5725 // sli v5.16b, v25.16b, #4
-	WORD $0x6f0c5767 // sli v7.16b, v27.16b, #4
-	WORD $0x4e3f1c84 // and v4.16b, v4.16b, v31.16b
-	WORD $0x4e3f1cc6 // and v6.16b, v6.16b, v31.16b
-	WORD $0x4e3f1ca5 // and v5.16b, v5.16b, v31.16b
-	WORD $0x4e3f1ce7 // and v7.16b, v7.16b, v31.16b
+	WORD $0x4e3f1c42 // and v2.16b, v2.16b, v31.16b
+	FLDPQ 80(R7), (F6, F7)
+	WORD $0x4e3f1c21 // and v1.16b, v1.16b, v31.16b
 	WORD $0x4e822814 // trn1 v20.4s, v0.4s, v2.4s
 	WORD $0x4e826815 // trn2 v21.4s, v0.4s, v2.4s
+	WORD $0x4e3f1c63 // and v3.16b, v3.16b, v31.16b
+	WORD $0x6f0e0718 // ushr v24.16b, v24.16b, #2
+	WORD $0x6f0e0739 // ushr v25.16b, v25.16b, #2
+	WORD $0x6f0e075a // ushr v26.16b, v26.16b, #2
+	WORD $0x6f0e077b // ushr v27.16b, v27.16b, #2
+	WORD $0x6f0c5704 // sli v4.16b, v24.16b, #4
+	WORD $0x6f0c5725 // sli v5.16b, v25.16b, #4
+	WORD $0x6f0c5746 // sli v6.16b, v26.16b, #4
+	WORD $0x6f0c5767 // sli v7.16b, v27.16b, #4
+	WORD $0x4e3f1c84 // and v4.16b, v4.16b, v31.16b
+	WORD $0x4e3f1ca5 // and v5.16b, v5.16b, v31.16b
+	WORD $0x4e3f1cc6 // and v6.16b, v6.16b, v31.16b
+	WORD $0x4e3f1ce7 // and v7.16b, v7.16b, v31.16b
 	WORD $0x4e862896 // trn1 v22.4s, v4.4s, v6.4s
 	WORD $0x4e866897 // trn2 v23.4s, v4.4s, v6.4s
 	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
 	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
 	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
 	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
-	FSTPQ (F24, F25), 192(R8)
-	FSTPQ (F26, F27), 224(R8)
 	WORD $0x4e832834 // trn1 v20.4s, v1.4s, v3.4s
-	WORD $0x4e836835 // trn2 v21.4s, v1.4s, v3.4s
 	WORD $0x4e8728b6 // trn1 v22.4s, v5.4s, v7.4s
-	WORD $0x4e8768b7 // trn2 v23.4s, v5.4s, v7.4s
+	FSTPQ (F24, F25), 192(R8)
+	WORD $0x4e836835 // trn2 v21.4s, v1.4s, v3.4s
+	FSTPQ (F26, F27), 224(R8)
 	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
-	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
 	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
-	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
-	FSTPQ (F24, F25), 256(R8)
-	FSTPQ (F26, F27), 288(R8)
 	FMOVD 80(R10), F20
-	FLDPQ 0(R10), (F26, F27)
-	WORD $0x0f08a694 // sshll v20.8h, v20.8b, #0
-	WORD $0x4f10a695 // sshll2 v21.4s, v20.8h, #0
-	WORD $0x0f10a694 // sshll v20.4s, v20.4h, #0
-	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
-	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
-	WORD $0x6e34df54 // fmul v20.4s, v26.4s, v20.4s
-	WORD $0x6e35df75 // fmul v21.4s, v27.4s, v21.4s
-	FSTPQ (F20, F21), 0(R8)
-	FMOVD 208(R10), F20
-	FLDPQ 32(R10), (F26, F27)
-	WORD $0x0f08a694 // sshll v20.8h, v20.8b, #0
-	WORD $0x4f10a695 // sshll2 v21.4s, v20.8h, #0
-	WORD $0x0f10a694 // sshll v20.4s, v20.4h, #0
-	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
-	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
-	WORD $0x6e34df54 // fmul v20.4s, v26.4s, v20.4s
-	WORD $0x6e35df75 // fmul v21.4s, v27.4s, v21.4s
-	FSTPQ (F20, F21), 32(R8)
-	ADD $320, R8, R8
+	WORD $0x4e8768b7 // trn2 v23.4s, v5.4s, v7.4s
 	FLDPQ 80(R0), (F0, F1)
 	FLDPQ 80(R1), (F2, F3)
-	FLDPQ 16(R0), (F24, F25)
-	FLDPQ 16(R1), (F26, F27)
+	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
+	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
+	FLDPQ 80(R2), (F4, F5)
+	WORD $0x0f08a694 // sshll v20.8h, v20.8b, #0
+	FSTPQ (F24, F25), 256(R8)
+	FSTPQ (F26, F27), 288(R8)
 	WORD $0x6f0c0400 // ushr v0.16b, v0.16b, #4
+	WORD $0x4f10a695 // sshll2 v21.4s, v20.8h, #0
+	WORD $0x0f10a694 // sshll v20.4s, v20.4h, #0
+	FLDPQ 0(R10), (F26, F27)
 	WORD $0x6f0c0442 // ushr v2.16b, v2.16b, #4
+	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
+	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
+	FLDPQ 16(R0), (F24, F25)
 	WORD $0x6f0c0421 // ushr v1.16b, v1.16b, #4
 	WORD $0x6f0c0463 // ushr v3.16b, v3.16b, #4
-	WORD $0x6f0d0718 // ushr v24.16b, v24.16b, #3
-	WORD $0x6f0d075a // ushr v26.16b, v26.16b, #3
-	WORD $0x6f0d0739 // ushr v25.16b, v25.16b, #3
-	WORD $0x6f0d077b // ushr v27.16b, v27.16b, #3
-	WORD $0x6f0c5700 // sli v0.16b, v24.16b, #4
-	WORD $0x6f0c5742 // sli v2.16b, v26.16b, #4
-	WORD $0x6f0c5721 // sli v1.16b, v25.16b, #4
-	WORD $0x6f0c5763 // sli v3.16b, v27.16b, #4
-	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
-	WORD $0x4e3f1c42 // and v2.16b, v2.16b, v31.16b
-	WORD $0x4e3f1c21 // and v1.16b, v1.16b, v31.16b
-	WORD $0x4e3f1c63 // and v3.16b, v3.16b, v31.16b
-	FLDPQ 80(R2), (F4, F5)
 	FLDPQ 80(R3), (F6, F7)
-	FLDPQ 16(R2), (F24, F25)
-	FLDPQ 16(R3), (F26, F27)
 	WORD $0x6f0c0484 // ushr v4.16b, v4.16b, #4
-	WORD $0x6f0c04c6 // ushr v6.16b, v6.16b, #4
 	WORD $0x6f0c04a5 // ushr v5.16b, v5.16b, #4
-	WORD $0x6f0c04e7 // ushr v7.16b, v7.16b, #4
+	WORD $0x6e34df54 // fmul v20.4s, v26.4s, v20.4s
+	WORD $0x6e35df75 // fmul v21.4s, v27.4s, v21.4s
+	FLDPQ 32(R10), (F26, F27)
 	WORD $0x6f0d0718 // ushr v24.16b, v24.16b, #3
-	WORD $0x6f0d075a // ushr v26.16b, v26.16b, #3
 	WORD $0x6f0d0739 // ushr v25.16b, v25.16b, #3
-	WORD $0x6f0d077b // ushr v27.16b, v27.16b, #3
+	WORD $0x6f0c04c6 // ushr v6.16b, v6.16b, #4
+	WORD $0x6f0c04e7 // ushr v7.16b, v7.16b, #4
+	FSTPQ (F20, F21), 0(R8)
+	WORD $0x6f0c5700 // sli v0.16b, v24.16b, #4
+	FMOVD 208(R10), F20
+	WORD $0x6f0c5721 // sli v1.16b, v25.16b, #4
+	FLDPQ 16(R2), (F24, F25)
+	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
+	WORD $0x4e3f1c21 // and v1.16b, v1.16b, v31.16b
+	WORD $0x0f08a694 // sshll v20.8h, v20.8b, #0
+	WORD $0x6f0d0718 // ushr v24.16b, v24.16b, #3
+	WORD $0x6f0d0739 // ushr v25.16b, v25.16b, #3
+	WORD $0x4f10a695 // sshll2 v21.4s, v20.8h, #0
+	WORD $0x0f10a694 // sshll v20.4s, v20.4h, #0
 	WORD $0x6f0c5704 // sli v4.16b, v24.16b, #4
-	WORD $0x6f0c5746 // sli v6.16b, v26.16b, #4
 	WORD $0x6f0c5725 // sli v5.16b, v25.16b, #4
-	WORD $0x6f0c5767 // sli v7.16b, v27.16b, #4
+	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
+	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
 	WORD $0x4e3f1c84 // and v4.16b, v4.16b, v31.16b
-	WORD $0x4e3f1cc6 // and v6.16b, v6.16b, v31.16b
 	WORD $0x4e3f1ca5 // and v5.16b, v5.16b, v31.16b
-	WORD $0x4e3f1ce7 // and v7.16b, v7.16b, v31.16b
+	WORD $0x6e34df54 // fmul v20.4s, v26.4s, v20.4s
+	WORD $0x6e35df75 // fmul v21.4s, v27.4s, v21.4s
+	FLDPQ 16(R1), (F26, F27)
+	FSTPQ (F20, F21), 32(R8)
+	ADD $320, R8, R8
+	WORD $0x6f0d075a // ushr v26.16b, v26.16b, #3
+	WORD $0x6f0d077b // ushr v27.16b, v27.16b, #3
+	WORD $0x6f0c5742 // sli v2.16b, v26.16b, #4
+	WORD $0x6f0c5763 // sli v3.16b, v27.16b, #4
+	FLDPQ 16(R3), (F26, F27)
+	WORD $0x4e3f1c42 // and v2.16b, v2.16b, v31.16b
+	WORD $0x4e3f1c63 // and v3.16b, v3.16b, v31.16b
 	WORD $0x4e822814 // trn1 v20.4s, v0.4s, v2.4s
 	WORD $0x4e826815 // trn2 v21.4s, v0.4s, v2.4s
+	WORD $0x6f0d075a // ushr v26.16b, v26.16b, #3
+	WORD $0x6f0d077b // ushr v27.16b, v27.16b, #3
+	WORD $0x6f0c5746 // sli v6.16b, v26.16b, #4
+	WORD $0x6f0c5767 // sli v7.16b, v27.16b, #4
+	WORD $0x4e3f1cc6 // and v6.16b, v6.16b, v31.16b
+	WORD $0x4e3f1ce7 // and v7.16b, v7.16b, v31.16b
 	WORD $0x4e862896 // trn1 v22.4s, v4.4s, v6.4s
 	WORD $0x4e866897 // trn2 v23.4s, v4.4s, v6.4s
 	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
 	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
 	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
 	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
-	FSTPQ (F24, F25), 64(R8)
-	FSTPQ (F26, F27), 96(R8)
 	WORD $0x4e832834 // trn1 v20.4s, v1.4s, v3.4s
 	WORD $0x4e836835 // trn2 v21.4s, v1.4s, v3.4s
 	WORD $0x4e8728b6 // trn1 v22.4s, v5.4s, v7.4s
 	WORD $0x4e8768b7 // trn2 v23.4s, v5.4s, v7.4s
+	FSTPQ (F24, F25), 64(R8)
 	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
 	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
+	FSTPQ (F26, F27), 96(R8)
 	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
 	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
 	FSTPQ (F24, F25), 128(R8)
-	FSTPQ (F26, F27), 160(R8)
 	FLDPQ 80(R4), (F0, F1)
+	FSTPQ (F26, F27), 160(R8)
 	FLDPQ 80(R5), (F2, F3)
 	FLDPQ 16(R4), (F24, F25)
 	FLDPQ 16(R5), (F26, F27)
 	WORD $0x6f0c0400 // ushr v0.16b, v0.16b, #4
-	WORD $0x6f0c0442 // ushr v2.16b, v2.16b, #4
 	WORD $0x6f0c0421 // ushr v1.16b, v1.16b, #4
-	WORD $0x6f0c0463 // ushr v3.16b, v3.16b, #4
-	WORD $0x6f0d0718 // ushr v24.16b, v24.16b, #3
-	WORD $0x6f0d075a // ushr v26.16b, v26.16b, #3
-	WORD $0x6f0d0739 // ushr v25.16b, v25.16b, #3
-	WORD $0x6f0d077b // ushr v27.16b, v27.16b, #3
-	WORD $0x6f0c5700 // sli v0.16b, v24.16b, #4
-	WORD $0x6f0c5742 // sli v2.16b, v26.16b, #4
-	WORD $0x6f0c5721 // sli v1.16b, v25.16b, #4
-	WORD $0x6f0c5763 // sli v3.16b, v27.16b, #4
-	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
-	WORD $0x4e3f1c42 // and v2.16b, v2.16b, v31.16b
-	WORD $0x4e3f1c21 // and v1.16b, v1.16b, v31.16b
-	WORD $0x4e3f1c63 // and v3.16b, v3.16b, v31.16b
 	FLDPQ 80(R6), (F4, F5)
+	WORD $0x6f0c0442 // ushr v2.16b, v2.16b, #4
+	WORD $0x6f0c0463 // ushr v3.16b, v3.16b, #4
+	WORD $0x6f0d0718 // ushr v24.16b, v24.16b, #3
+	WORD $0x6f0d0739 // ushr v25.16b, v25.16b, #3
+	WORD $0x6f0d075a // ushr v26.16b, v26.16b, #3
+	WORD $0x6f0d077b // ushr v27.16b, v27.16b, #3
+	WORD $0x6f0c5700 // sli v0.16b, v24.16b, #4
+	WORD $0x6f0c5721 // sli v1.16b, v25.16b, #4
+	WORD $0x6f0c5742 // sli v2.16b, v26.16b, #4
+	WORD $0x6f0c5763 // sli v3.16b, v27.16b, #4
 	FLDPQ 80(R7), (F6, F7)
-	FLDPQ 16(R6), (F24, F25)
-	FLDPQ 16(R7), (F26, F27)
 	WORD $0x6f0c0484 // ushr v4.16b, v4.16b, #4
-	WORD $0x6f0c04c6 // ushr v6.16b, v6.16b, #4
+	FLDPQ 16(R6), (F24, F25)
 	WORD $0x6f0c04a5 // ushr v5.16b, v5.16b, #4
+	FLDPQ 16(R7), (F26, F27)
+	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
+	WORD $0x4e3f1c42 // and v2.16b, v2.16b, v31.16b
+	WORD $0x4e3f1c21 // and v1.16b, v1.16b, v31.16b
+	WORD $0x4e3f1c63 // and v3.16b, v3.16b, v31.16b
+	WORD $0x6f0c04c6 // ushr v6.16b, v6.16b, #4
 	WORD $0x6f0c04e7 // ushr v7.16b, v7.16b, #4
 	WORD $0x6f0d0718 // ushr v24.16b, v24.16b, #3
-	WORD $0x6f0d075a // ushr v26.16b, v26.16b, #3
 	WORD $0x6f0d0739 // ushr v25.16b, v25.16b, #3
+	WORD $0x6f0d075a // ushr v26.16b, v26.16b, #3
 	WORD $0x6f0d077b // ushr v27.16b, v27.16b, #3
 	WORD $0x6f0c5704 // sli v4.16b, v24.16b, #4
-	WORD $0x6f0c5746 // sli v6.16b, v26.16b, #4
 	WORD $0x6f0c5725 // sli v5.16b, v25.16b, #4
+	WORD $0x6f0c5746 // sli v6.16b, v26.16b, #4
 	WORD $0x6f0c5767 // sli v7.16b, v27.16b, #4
 	WORD $0x4e3f1c84 // and v4.16b, v4.16b, v31.16b
+	WORD $0x4e822814 // trn1 v20.4s, v0.4s, v2.4s
 	WORD $0x4e3f1cc6 // and v6.16b, v6.16b, v31.16b
+	WORD $0x4e826815 // trn2 v21.4s, v0.4s, v2.4s
 	WORD $0x4e3f1ca5 // and v5.16b, v5.16b, v31.16b
 	WORD $0x4e3f1ce7 // and v7.16b, v7.16b, v31.16b
-	WORD $0x4e822814 // trn1 v20.4s, v0.4s, v2.4s
-	WORD $0x4e826815 // trn2 v21.4s, v0.4s, v2.4s
 	WORD $0x4e862896 // trn1 v22.4s, v4.4s, v6.4s
 	WORD $0x4e866897 // trn2 v23.4s, v4.4s, v6.4s
 	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
 	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
 	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
 	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
-	FSTPQ (F24, F25), 192(R8)
-	FSTPQ (F26, F27), 224(R8)
 	WORD $0x4e832834 // trn1 v20.4s, v1.4s, v3.4s
-	WORD $0x4e836835 // trn2 v21.4s, v1.4s, v3.4s
 	WORD $0x4e8728b6 // trn1 v22.4s, v5.4s, v7.4s
-	WORD $0x4e8768b7 // trn2 v23.4s, v5.4s, v7.4s
+	FSTPQ (F24, F25), 192(R8)
+	WORD $0x4e836835 // trn2 v21.4s, v1.4s, v3.4s
+	FSTPQ (F26, F27), 224(R8)
 	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
-	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
 	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
-	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
-	FSTPQ (F24, F25), 256(R8)
-	FSTPQ (F26, F27), 288(R8)
 	FMOVD 88(R10), F20
-	FLDPQ 0(R10), (F26, F27)
+	WORD $0x4e8768b7 // trn2 v23.4s, v5.4s, v7.4s
+	FLDPQ 112(R0), (F0, F1)
+	FLDPQ 112(R1), (F2, F3)
+	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
+	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
+	FLDPQ 112(R2), (F4, F5)
 	WORD $0x0f08a694 // sshll v20.8h, v20.8b, #0
+	FSTPQ (F24, F25), 256(R8)
+	FSTPQ (F26, F27), 288(R8)
 	WORD $0x4f10a695 // sshll2 v21.4s, v20.8h, #0
 	WORD $0x0f10a694 // sshll v20.4s, v20.4h, #0
+	FLDPQ 0(R10), (F26, F27)
 	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
 	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
+	FLDPQ 16(R0), (F24, F25)
+	FLDPQ 112(R3), (F6, F7)
 	WORD $0x6e34df54 // fmul v20.4s, v26.4s, v20.4s
 	WORD $0x6e35df75 // fmul v21.4s, v27.4s, v21.4s
+	FLDPQ 32(R10), (F26, F27)
+	WORD $0x6f0c0718 // ushr v24.16b, v24.16b, #4
+	WORD $0x6f0c0739 // ushr v25.16b, v25.16b, #4
 	FSTPQ (F20, F21), 0(R8)
+	WORD $0x6f0c5700 // sli v0.16b, v24.16b, #4
 	FMOVD 216(R10), F20
-	FLDPQ 32(R10), (F26, F27)
+	WORD $0x6f0c5721 // sli v1.16b, v25.16b, #4
+	FLDPQ 16(R2), (F24, F25)
+	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
+	WORD $0x4e3f1c21 // and v1.16b, v1.16b, v31.16b
 	WORD $0x0f08a694 // sshll v20.8h, v20.8b, #0
+	WORD $0x6f0c0718 // ushr v24.16b, v24.16b, #4
+	WORD $0x6f0c0739 // ushr v25.16b, v25.16b, #4
 	WORD $0x4f10a695 // sshll2 v21.4s, v20.8h, #0
 	WORD $0x0f10a694 // sshll v20.4s, v20.4h, #0
+	WORD $0x6f0c5704 // sli v4.16b, v24.16b, #4
+	WORD $0x6f0c5725 // sli v5.16b, v25.16b, #4
 	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
 	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
+	WORD $0x4e3f1c84 // and v4.16b, v4.16b, v31.16b
+	WORD $0x4e3f1ca5 // and v5.16b, v5.16b, v31.16b
 	WORD $0x6e34df54 // fmul v20.4s, v26.4s, v20.4s
 	WORD $0x6e35df75 // fmul v21.4s, v27.4s, v21.4s
+	FLDPQ 16(R1), (F26, F27)
 	FSTPQ (F20, F21), 32(R8)
 	ADD $320, R8, R8
-	FLDPQ 112(R0), (F0, F1)
-	FLDPQ 112(R1), (F2, F3)
-	FLDPQ 16(R0), (F24, F25)
-	FLDPQ 16(R1), (F26, F27)
-	WORD $0x6f0c0718 // ushr v24.16b, v24.16b, #4
 	WORD $0x6f0c075a // ushr v26.16b, v26.16b, #4
-	WORD $0x6f0c0739 // ushr v25.16b, v25.16b, #4
 	WORD $0x6f0c077b // ushr v27.16b, v27.16b, #4
-	WORD $0x6f0c5700 // sli v0.16b, v24.16b, #4
 	WORD $0x6f0c5742 // sli v2.16b, v26.16b, #4
-	WORD $0x6f0c5721 // sli v1.16b, v25.16b, #4
 	WORD $0x6f0c5763 // sli v3.16b, v27.16b, #4
-	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
-	WORD $0x4e3f1c42 // and v2.16b, v2.16b, v31.16b
-	WORD $0x4e3f1c21 // and v1.16b, v1.16b, v31.16b
-	WORD $0x4e3f1c63 // and v3.16b, v3.16b, v31.16b
-	FLDPQ 112(R2), (F4, F5)
-	FLDPQ 112(R3), (F6, F7)
-	FLDPQ 16(R2), (F24, F25)
 	FLDPQ 16(R3), (F26, F27)
-	WORD $0x6f0c0718 // ushr v24.16b, v24.16b, #4
-	WORD $0x6f0c075a // ushr v26.16b, v26.16b, #4
-	WORD $0x6f0c0739 // ushr v25.16b, v25.16b, #4
-	WORD $0x6f0c077b // ushr v27.16b, v27.16b, #4
-	WORD $0x6f0c5704 // sli v4.16b, v24.16b, #4
-	WORD $0x6f0c5746 // sli v6.16b, v26.16b, #4
-	WORD $0x6f0c5725 // sli v5.16b, v25.16b, #4
-	WORD $0x6f0c5767 // sli v7.16b, v27.16b, #4
-	WORD $0x4e3f1c84 // and v4.16b, v4.16b, v31.16b
-	WORD $0x4e3f1cc6 // and v6.16b, v6.16b, v31.16b
-	WORD $0x4e3f1ca5 // and v5.16b, v5.16b, v31.16b
-	WORD $0x4e3f1ce7 // and v7.16b, v7.16b, v31.16b
+	WORD $0x4e3f1c42 // and v2.16b, v2.16b, v31.16b
+	WORD $0x4e3f1c63 // and v3.16b, v3.16b, v31.16b
 	WORD $0x4e822814 // trn1 v20.4s, v0.4s, v2.4s
 	WORD $0x4e826815 // trn2 v21.4s, v0.4s, v2.4s
+	WORD $0x6f0c075a // ushr v26.16b, v26.16b, #4
+	WORD $0x6f0c077b // ushr v27.16b, v27.16b, #4
+	WORD $0x6f0c5746 // sli v6.16b, v26.16b, #4
+	WORD $0x6f0c5767 // sli v7.16b, v27.16b, #4
+	WORD $0x4e3f1cc6 // and v6.16b, v6.16b, v31.16b
+	WORD $0x4e3f1ce7 // and v7.16b, v7.16b, v31.16b
 	WORD $0x4e862896 // trn1 v22.4s, v4.4s, v6.4s
 	WORD $0x4e866897 // trn2 v23.4s, v4.4s, v6.4s
 	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
 	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
 	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
 	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
-	FSTPQ (F24, F25), 64(R8)
-	FSTPQ (F26, F27), 96(R8)
 	WORD $0x4e832834 // trn1 v20.4s, v1.4s, v3.4s
 	WORD $0x4e836835 // trn2 v21.4s, v1.4s, v3.4s
 	WORD $0x4e8728b6 // trn1 v22.4s, v5.4s, v7.4s
 	WORD $0x4e8768b7 // trn2 v23.4s, v5.4s, v7.4s
+	FSTPQ (F24, F25), 64(R8)
 	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
 	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
+	FSTPQ (F26, F27), 96(R8)
 	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
 	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
 	FSTPQ (F24, F25), 128(R8)
+	FLDPQ 16(R4), (F24, F25)
 	FSTPQ (F26, F27), 160(R8)
+	FLDPQ 16(R5), (F26, F27)
 	FLDPQ 112(R4), (F0, F1)
 	FLDPQ 112(R5), (F2, F3)
-	FLDPQ 16(R4), (F24, F25)
-	FLDPQ 16(R5), (F26, F27)
 	WORD $0x6f0c0718 // ushr v24.16b, v24.16b, #4
-	WORD $0x6f0c075a // ushr v26.16b, v26.16b, #4
 	WORD $0x6f0c0739 // ushr v25.16b, v25.16b, #4
+	FLDPQ 112(R6), (F4, F5)
+	WORD $0x6f0c075a // ushr v26.16b, v26.16b, #4
 	WORD $0x6f0c077b // ushr v27.16b, v27.16b, #4
 	WORD $0x6f0c5700 // sli v0.16b, v24.16b, #4
-	WORD $0x6f0c5742 // sli v2.16b, v26.16b, #4
 	WORD $0x6f0c5721 // sli v1.16b, v25.16b, #4
+	WORD $0x6f0c5742 // sli v2.16b, v26.16b, #4
 	WORD $0x6f0c5763 // sli v3.16b, v27.16b, #4
-	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
-	WORD $0x4e3f1c42 // and v2.16b, v2.16b, v31.16b
-	WORD $0x4e3f1c21 // and v1.16b, v1.16b, v31.16b
-	WORD $0x4e3f1c63 // and v3.16b, v3.16b, v31.16b
-	FLDPQ 112(R6), (F4, F5)
-	FLDPQ 112(R7), (F6, F7)
 	FLDPQ 16(R6), (F24, F25)
+	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
 	FLDPQ 16(R7), (F26, F27)
-	WORD $0x6f0c0718 // ushr v24.16b, v24.16b, #4
-	WORD $0x6f0c075a // ushr v26.16b, v26.16b, #4
-	WORD $0x6f0c0739 // ushr v25.16b, v25.16b, #4
-	WORD $0x6f0c077b // ushr v27.16b, v27.16b, #4
-	WORD $0x6f0c5704 // sli v4.16b, v24.16b, #4
-	WORD $0x6f0c5746 // sli v6.16b, v26.16b, #4
-	WORD $0x6f0c5725 // sli v5.16b, v25.16b, #4
-	WORD $0x6f0c5767 // sli v7.16b, v27.16b, #4
-	WORD $0x4e3f1c84 // and v4.16b, v4.16b, v31.16b
-	WORD $0x4e3f1cc6 // and v6.16b, v6.16b, v31.16b
-	WORD $0x4e3f1ca5 // and v5.16b, v5.16b, v31.16b
-	WORD $0x4e3f1ce7 // and v7.16b, v7.16b, v31.16b
+	WORD $0x4e3f1c42 // and v2.16b, v2.16b, v31.16b
+	FLDPQ 112(R7), (F6, F7)
+	WORD $0x4e3f1c21 // and v1.16b, v1.16b, v31.16b
 	WORD $0x4e822814 // trn1 v20.4s, v0.4s, v2.4s
 	WORD $0x4e826815 // trn2 v21.4s, v0.4s, v2.4s
+	WORD $0x4e3f1c63 // and v3.16b, v3.16b, v31.16b
+	WORD $0x6f0c0718 // ushr v24.16b, v24.16b, #4
+	WORD $0x6f0c0739 // ushr v25.16b, v25.16b, #4
+	WORD $0x6f0c075a // ushr v26.16b, v26.16b, #4
+	WORD $0x6f0c077b // ushr v27.16b, v27.16b, #4
+	WORD $0x6f0c5704 // sli v4.16b, v24.16b, #4
+	WORD $0x6f0c5725 // sli v5.16b, v25.16b, #4
+	WORD $0x6f0c5746 // sli v6.16b, v26.16b, #4
+	WORD $0x6f0c5767 // sli v7.16b, v27.16b, #4
+	WORD $0x4e3f1c84 // and v4.16b, v4.16b, v31.16b
+	WORD $0x4e3f1ca5 // and v5.16b, v5.16b, v31.16b
+	WORD $0x4e3f1cc6 // and v6.16b, v6.16b, v31.16b
+	WORD $0x4e3f1ce7 // and v7.16b, v7.16b, v31.16b
 	WORD $0x4e862896 // trn1 v22.4s, v4.4s, v6.4s
 	WORD $0x4e866897 // trn2 v23.4s, v4.4s, v6.4s
 	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
 	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
 	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
 	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
-	FSTPQ (F24, F25), 192(R8)
-	FSTPQ (F26, F27), 224(R8)
 	WORD $0x4e832834 // trn1 v20.4s, v1.4s, v3.4s
-	WORD $0x4e836835 // trn2 v21.4s, v1.4s, v3.4s
 	WORD $0x4e8728b6 // trn1 v22.4s, v5.4s, v7.4s
-	WORD $0x4e8768b7 // trn2 v23.4s, v5.4s, v7.4s
+	FSTPQ (F24, F25), 192(R8)
+	WORD $0x4e836835 // trn2 v21.4s, v1.4s, v3.4s
+	FSTPQ (F26, F27), 224(R8)
 	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
-	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
 	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
-	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
-	FSTPQ (F24, F25), 256(R8)
-	FSTPQ (F26, F27), 288(R8)
 	FMOVD 96(R10), F20
-	FLDPQ 0(R10), (F26, F27)
-	WORD $0x0f08a694 // sshll v20.8h, v20.8b, #0
-	WORD $0x4f10a695 // sshll2 v21.4s, v20.8h, #0
-	WORD $0x0f10a694 // sshll v20.4s, v20.4h, #0
-	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
-	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
-	WORD $0x6e34df54 // fmul v20.4s, v26.4s, v20.4s
-	WORD $0x6e35df75 // fmul v21.4s, v27.4s, v21.4s
-	FSTPQ (F20, F21), 0(R8)
-	FMOVD 224(R10), F20
-	FLDPQ 32(R10), (F26, F27)
-	WORD $0x0f08a694 // sshll v20.8h, v20.8b, #0
-	WORD $0x4f10a695 // sshll2 v21.4s, v20.8h, #0
-	WORD $0x0f10a694 // sshll v20.4s, v20.4h, #0
-	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
-	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
-	WORD $0x6e34df54 // fmul v20.4s, v26.4s, v20.4s
-	WORD $0x6e35df75 // fmul v21.4s, v27.4s, v21.4s
-	FSTPQ (F20, F21), 32(R8)
-	ADD $320, R8, R8
+	WORD $0x4e8768b7 // trn2 v23.4s, v5.4s, v7.4s
 	FLDPQ 112(R0), (F0, F1)
 	FLDPQ 112(R1), (F2, F3)
-	FLDPQ 16(R0), (F24, F25)
-	FLDPQ 16(R1), (F26, F27)
+	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
+	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
+	FLDPQ 112(R2), (F4, F5)
+	WORD $0x0f08a694 // sshll v20.8h, v20.8b, #0
+	FSTPQ (F24, F25), 256(R8)
+	FSTPQ (F26, F27), 288(R8)
 	WORD $0x6f0c0400 // ushr v0.16b, v0.16b, #4
+	WORD $0x4f10a695 // sshll2 v21.4s, v20.8h, #0
+	WORD $0x0f10a694 // sshll v20.4s, v20.4h, #0
+	FLDPQ 0(R10), (F26, F27)
 	WORD $0x6f0c0442 // ushr v2.16b, v2.16b, #4
+	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
+	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
+	FLDPQ 16(R0), (F24, F25)
 	WORD $0x6f0c0421 // ushr v1.16b, v1.16b, #4
 	WORD $0x6f0c0463 // ushr v3.16b, v3.16b, #4
-	WORD $0x6f0b0718 // ushr v24.16b, v24.16b, #5
-	WORD $0x6f0b075a // ushr v26.16b, v26.16b, #5
-	WORD $0x6f0b0739 // ushr v25.16b, v25.16b, #5
-	WORD $0x6f0b077b // ushr v27.16b, v27.16b, #5
-	WORD $0x6f0c5700 // sli v0.16b, v24.16b, #4
-	WORD $0x6f0c5742 // sli v2.16b, v26.16b, #4
-	WORD $0x6f0c5721 // sli v1.16b, v25.16b, #4
-	WORD $0x6f0c5763 // sli v3.16b, v27.16b, #4
-	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
-	WORD $0x4e3f1c42 // and v2.16b, v2.16b, v31.16b
-	WORD $0x4e3f1c21 // and v1.16b, v1.16b, v31.16b
-	WORD $0x4e3f1c63 // and v3.16b, v3.16b, v31.16b
-	FLDPQ 112(R2), (F4, F5)
 	FLDPQ 112(R3), (F6, F7)
-	FLDPQ 16(R2), (F24, F25)
-	FLDPQ 16(R3), (F26, F27)
 	WORD $0x6f0c0484 // ushr v4.16b, v4.16b, #4
-	WORD $0x6f0c04c6 // ushr v6.16b, v6.16b, #4
 	WORD $0x6f0c04a5 // ushr v5.16b, v5.16b, #4
-	WORD $0x6f0c04e7 // ushr v7.16b, v7.16b, #4
+	WORD $0x6e34df54 // fmul v20.4s, v26.4s, v20.4s
+	WORD $0x6e35df75 // fmul v21.4s, v27.4s, v21.4s
+	FLDPQ 32(R10), (F26, F27)
 	WORD $0x6f0b0718 // ushr v24.16b, v24.16b, #5
-	WORD $0x6f0b075a // ushr v26.16b, v26.16b, #5
 	WORD $0x6f0b0739 // ushr v25.16b, v25.16b, #5
-	WORD $0x6f0b077b // ushr v27.16b, v27.16b, #5
+	WORD $0x6f0c04c6 // ushr v6.16b, v6.16b, #4
+	WORD $0x6f0c04e7 // ushr v7.16b, v7.16b, #4
+	FSTPQ (F20, F21), 0(R8)
+	WORD $0x6f0c5700 // sli v0.16b, v24.16b, #4
+	FMOVD 224(R10), F20
+	WORD $0x6f0c5721 // sli v1.16b, v25.16b, #4
+	FLDPQ 16(R2), (F24, F25)
+	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
+	WORD $0x4e3f1c21 // and v1.16b, v1.16b, v31.16b
+	WORD $0x0f08a694 // sshll v20.8h, v20.8b, #0
+	WORD $0x6f0b0718 // ushr v24.16b, v24.16b, #5
+	WORD $0x6f0b0739 // ushr v25.16b, v25.16b, #5
+	WORD $0x4f10a695 // sshll2 v21.4s, v20.8h, #0
+	WORD $0x0f10a694 // sshll v20.4s, v20.4h, #0
 	WORD $0x6f0c5704 // sli v4.16b, v24.16b, #4
-	WORD $0x6f0c5746 // sli v6.16b, v26.16b, #4
 	WORD $0x6f0c5725 // sli v5.16b, v25.16b, #4
-	WORD $0x6f0c5767 // sli v7.16b, v27.16b, #4
+	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
+	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
 	WORD $0x4e3f1c84 // and v4.16b, v4.16b, v31.16b
-	WORD $0x4e3f1cc6 // and v6.16b, v6.16b, v31.16b
 	WORD $0x4e3f1ca5 // and v5.16b, v5.16b, v31.16b
-	WORD $0x4e3f1ce7 // and v7.16b, v7.16b, v31.16b
+	WORD $0x6e34df54 // fmul v20.4s, v26.4s, v20.4s
+	WORD $0x6e35df75 // fmul v21.4s, v27.4s, v21.4s
+	FLDPQ 16(R1), (F26, F27)
+	FSTPQ (F20, F21), 32(R8)
+	ADD $320, R8, R8
+	WORD $0x6f0b075a // ushr v26.16b, v26.16b, #5
+	WORD $0x6f0b077b // ushr v27.16b, v27.16b, #5
+	WORD $0x6f0c5742 // sli v2.16b, v26.16b, #4
+	WORD $0x6f0c5763 // sli v3.16b, v27.16b, #4
+	FLDPQ 16(R3), (F26, F27)
+	WORD $0x4e3f1c42 // and v2.16b, v2.16b, v31.16b
+	WORD $0x4e3f1c63 // and v3.16b, v3.16b, v31.16b
 	WORD $0x4e822814 // trn1 v20.4s, v0.4s, v2.4s
 	WORD $0x4e826815 // trn2 v21.4s, v0.4s, v2.4s
+	WORD $0x6f0b075a // ushr v26.16b, v26.16b, #5
+	WORD $0x6f0b077b // ushr v27.16b, v27.16b, #5
+	WORD $0x6f0c5746 // sli v6.16b, v26.16b, #4
+	WORD $0x6f0c5767 // sli v7.16b, v27.16b, #4
+	WORD $0x4e3f1cc6 // and v6.16b, v6.16b, v31.16b
+	WORD $0x4e3f1ce7 // and v7.16b, v7.16b, v31.16b
 	WORD $0x4e862896 // trn1 v22.4s, v4.4s, v6.4s
 	WORD $0x4e866897 // trn2 v23.4s, v4.4s, v6.4s
 	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
 	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
 	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
 	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
-	FSTPQ (F24, F25), 64(R8)
-	FSTPQ (F26, F27), 96(R8)
 	WORD $0x4e832834 // trn1 v20.4s, v1.4s, v3.4s
 	WORD $0x4e836835 // trn2 v21.4s, v1.4s, v3.4s
 	WORD $0x4e8728b6 // trn1 v22.4s, v5.4s, v7.4s
 	WORD $0x4e8768b7 // trn2 v23.4s, v5.4s, v7.4s
+	FSTPQ (F24, F25), 64(R8)
 	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
 	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
+	FSTPQ (F26, F27), 96(R8)
 	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
 	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
 	FSTPQ (F24, F25), 128(R8)
-	FSTPQ (F26, F27), 160(R8)
 	FLDPQ 112(R4), (F0, F1)
+	FSTPQ (F26, F27), 160(R8)
 	FLDPQ 112(R5), (F2, F3)
 	FLDPQ 16(R4), (F24, F25)
 	FLDPQ 16(R5), (F26, F27)
 	WORD $0x6f0c0400 // ushr v0.16b, v0.16b, #4
-	WORD $0x6f0c0442 // ushr v2.16b, v2.16b, #4
 	WORD $0x6f0c0421 // ushr v1.16b, v1.16b, #4
-	WORD $0x6f0c0463 // ushr v3.16b, v3.16b, #4
-	WORD $0x6f0b0718 // ushr v24.16b, v24.16b, #5
-	WORD $0x6f0b075a // ushr v26.16b, v26.16b, #5
-	WORD $0x6f0b0739 // ushr v25.16b, v25.16b, #5
-	WORD $0x6f0b077b // ushr v27.16b, v27.16b, #5
-	WORD $0x6f0c5700 // sli v0.16b, v24.16b, #4
-	WORD $0x6f0c5742 // sli v2.16b, v26.16b, #4
-	WORD $0x6f0c5721 // sli v1.16b, v25.16b, #4
-	WORD $0x6f0c5763 // sli v3.16b, v27.16b, #4
-	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
-	WORD $0x4e3f1c42 // and v2.16b, v2.16b, v31.16b
-	WORD $0x4e3f1c21 // and v1.16b, v1.16b, v31.16b
-	WORD $0x4e3f1c63 // and v3.16b, v3.16b, v31.16b
 	FLDPQ 112(R6), (F4, F5)
+	WORD $0x6f0c0442 // ushr v2.16b, v2.16b, #4
+	WORD $0x6f0c0463 // ushr v3.16b, v3.16b, #4
+	WORD $0x6f0b0718 // ushr v24.16b, v24.16b, #5
+	WORD $0x6f0b0739 // ushr v25.16b, v25.16b, #5
+	WORD $0x6f0b075a // ushr v26.16b, v26.16b, #5
+	WORD $0x6f0b077b // ushr v27.16b, v27.16b, #5
+	WORD $0x6f0c5700 // sli v0.16b, v24.16b, #4
+	WORD $0x6f0c5721 // sli v1.16b, v25.16b, #4
+	WORD $0x6f0c5742 // sli v2.16b, v26.16b, #4
+	WORD $0x6f0c5763 // sli v3.16b, v27.16b, #4
 	FLDPQ 112(R7), (F6, F7)
-	FLDPQ 16(R6), (F24, F25)
-	FLDPQ 16(R7), (F26, F27)
 	WORD $0x6f0c0484 // ushr v4.16b, v4.16b, #4
-	WORD $0x6f0c04c6 // ushr v6.16b, v6.16b, #4
+	FLDPQ 16(R6), (F24, F25)
 	WORD $0x6f0c04a5 // ushr v5.16b, v5.16b, #4
+	FLDPQ 16(R7), (F26, F27)
+	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
+	WORD $0x4e3f1c42 // and v2.16b, v2.16b, v31.16b
+	WORD $0x4e3f1c21 // and v1.16b, v1.16b, v31.16b
+	WORD $0x4e3f1c63 // and v3.16b, v3.16b, v31.16b
+	WORD $0x6f0c04c6 // ushr v6.16b, v6.16b, #4
 	WORD $0x6f0c04e7 // ushr v7.16b, v7.16b, #4
 	WORD $0x6f0b0718 // ushr v24.16b, v24.16b, #5
-	WORD $0x6f0b075a // ushr v26.16b, v26.16b, #5
 	WORD $0x6f0b0739 // ushr v25.16b, v25.16b, #5
+	WORD $0x6f0b075a // ushr v26.16b, v26.16b, #5
 	WORD $0x6f0b077b // ushr v27.16b, v27.16b, #5
 	WORD $0x6f0c5704 // sli v4.16b, v24.16b, #4
-	WORD $0x6f0c5746 // sli v6.16b, v26.16b, #4
 	WORD $0x6f0c5725 // sli v5.16b, v25.16b, #4
+	WORD $0x6f0c5746 // sli v6.16b, v26.16b, #4
 	WORD $0x6f0c5767 // sli v7.16b, v27.16b, #4
 	WORD $0x4e3f1c84 // and v4.16b, v4.16b, v31.16b
+	WORD $0x4e822814 // trn1 v20.4s, v0.4s, v2.4s
 	WORD $0x4e3f1cc6 // and v6.16b, v6.16b, v31.16b
+	WORD $0x4e826815 // trn2 v21.4s, v0.4s, v2.4s
 	WORD $0x4e3f1ca5 // and v5.16b, v5.16b, v31.16b
 	WORD $0x4e3f1ce7 // and v7.16b, v7.16b, v31.16b
-	WORD $0x4e822814 // trn1 v20.4s, v0.4s, v2.4s
-	WORD $0x4e826815 // trn2 v21.4s, v0.4s, v2.4s
 	WORD $0x4e862896 // trn1 v22.4s, v4.4s, v6.4s
 	WORD $0x4e866897 // trn2 v23.4s, v4.4s, v6.4s
 	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
 	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
 	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
 	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
-	FSTPQ (F24, F25), 192(R8)
-	FSTPQ (F26, F27), 224(R8)
 	WORD $0x4e832834 // trn1 v20.4s, v1.4s, v3.4s
-	WORD $0x4e836835 // trn2 v21.4s, v1.4s, v3.4s
 	WORD $0x4e8728b6 // trn1 v22.4s, v5.4s, v7.4s
-	WORD $0x4e8768b7 // trn2 v23.4s, v5.4s, v7.4s
+	FSTPQ (F24, F25), 192(R8)
+	WORD $0x4e836835 // trn2 v21.4s, v1.4s, v3.4s
+	FSTPQ (F26, F27), 224(R8)
 	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
-	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
 	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
-	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
-	FSTPQ (F24, F25), 256(R8)
-	FSTPQ (F26, F27), 288(R8)
 	FMOVD 104(R10), F20
-	FLDPQ 0(R10), (F26, F27)
+	WORD $0x4e8768b7 // trn2 v23.4s, v5.4s, v7.4s
+	FLDPQ 144(R0), (F0, F1)
+	FLDPQ 144(R1), (F2, F3)
+	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
+	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
+	FLDPQ 144(R2), (F4, F5)
 	WORD $0x0f08a694 // sshll v20.8h, v20.8b, #0
+	FSTPQ (F24, F25), 256(R8)
+	FSTPQ (F26, F27), 288(R8)
 	WORD $0x4f10a695 // sshll2 v21.4s, v20.8h, #0
 	WORD $0x0f10a694 // sshll v20.4s, v20.4h, #0
+	FLDPQ 0(R10), (F26, F27)
 	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
 	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
+	FLDPQ 16(R0), (F24, F25)
+	FLDPQ 144(R3), (F6, F7)
 	WORD $0x6e34df54 // fmul v20.4s, v26.4s, v20.4s
 	WORD $0x6e35df75 // fmul v21.4s, v27.4s, v21.4s
+	FLDPQ 32(R10), (F26, F27)
+	WORD $0x6f0a0718 // ushr v24.16b, v24.16b, #6
+	WORD $0x6f0a0739 // ushr v25.16b, v25.16b, #6
 	FSTPQ (F20, F21), 0(R8)
+	WORD $0x6f0c5700 // sli v0.16b, v24.16b, #4
 	FMOVD 232(R10), F20
-	FLDPQ 32(R10), (F26, F27)
+	WORD $0x6f0c5721 // sli v1.16b, v25.16b, #4
+	FLDPQ 16(R2), (F24, F25)
+	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
+	WORD $0x4e3f1c21 // and v1.16b, v1.16b, v31.16b
 	WORD $0x0f08a694 // sshll v20.8h, v20.8b, #0
+	WORD $0x6f0a0718 // ushr v24.16b, v24.16b, #6
+	WORD $0x6f0a0739 // ushr v25.16b, v25.16b, #6
 	WORD $0x4f10a695 // sshll2 v21.4s, v20.8h, #0
 	WORD $0x0f10a694 // sshll v20.4s, v20.4h, #0
+	WORD $0x6f0c5704 // sli v4.16b, v24.16b, #4
+	WORD $0x6f0c5725 // sli v5.16b, v25.16b, #4
 	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
 	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
+	WORD $0x4e3f1c84 // and v4.16b, v4.16b, v31.16b
+	WORD $0x4e3f1ca5 // and v5.16b, v5.16b, v31.16b
 	WORD $0x6e34df54 // fmul v20.4s, v26.4s, v20.4s
 	WORD $0x6e35df75 // fmul v21.4s, v27.4s, v21.4s
+	FLDPQ 16(R1), (F26, F27)
 	FSTPQ (F20, F21), 32(R8)
 	ADD $320, R8, R8
-	FLDPQ 144(R0), (F0, F1)
-	FLDPQ 144(R1), (F2, F3)
-	FLDPQ 16(R0), (F24, F25)
-	FLDPQ 16(R1), (F26, F27)
-	WORD $0x6f0a0718 // ushr v24.16b, v24.16b, #6
 	WORD $0x6f0a075a // ushr v26.16b, v26.16b, #6
-	WORD $0x6f0a0739 // ushr v25.16b, v25.16b, #6
 	WORD $0x6f0a077b // ushr v27.16b, v27.16b, #6
-	WORD $0x6f0c5700 // sli v0.16b, v24.16b, #4
 	WORD $0x6f0c5742 // sli v2.16b, v26.16b, #4
-	WORD $0x6f0c5721 // sli v1.16b, v25.16b, #4
 	WORD $0x6f0c5763 // sli v3.16b, v27.16b, #4
-	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
-	WORD $0x4e3f1c42 // and v2.16b, v2.16b, v31.16b
-	WORD $0x4e3f1c21 // and v1.16b, v1.16b, v31.16b
-	WORD $0x4e3f1c63 // and v3.16b, v3.16b, v31.16b
-	FLDPQ 144(R2), (F4, F5)
-	FLDPQ 144(R3), (F6, F7)
-	FLDPQ 16(R2), (F24, F25)
 	FLDPQ 16(R3), (F26, F27)
-	WORD $0x6f0a0718 // ushr v24.16b, v24.16b, #6
-	WORD $0x6f0a075a // ushr v26.16b, v26.16b, #6
-	WORD $0x6f0a0739 // ushr v25.16b, v25.16b, #6
-	WORD $0x6f0a077b // ushr v27.16b, v27.16b, #6
-	WORD $0x6f0c5704 // sli v4.16b, v24.16b, #4
-	WORD $0x6f0c5746 // sli v6.16b, v26.16b, #4
-	WORD $0x6f0c5725 // sli v5.16b, v25.16b, #4
-	WORD $0x6f0c5767 // sli v7.16b, v27.16b, #4
-	WORD $0x4e3f1c84 // and v4.16b, v4.16b, v31.16b
-	WORD $0x4e3f1cc6 // and v6.16b, v6.16b, v31.16b
-	WORD $0x4e3f1ca5 // and v5.16b, v5.16b, v31.16b
-	WORD $0x4e3f1ce7 // and v7.16b, v7.16b, v31.16b
+	WORD $0x4e3f1c42 // and v2.16b, v2.16b, v31.16b
+	WORD $0x4e3f1c63 // and v3.16b, v3.16b, v31.16b
 	WORD $0x4e822814 // trn1 v20.4s, v0.4s, v2.4s
 	WORD $0x4e826815 // trn2 v21.4s, v0.4s, v2.4s
+	WORD $0x6f0a075a // ushr v26.16b, v26.16b, #6
+	WORD $0x6f0a077b // ushr v27.16b, v27.16b, #6
+	WORD $0x6f0c5746 // sli v6.16b, v26.16b, #4
+	WORD $0x6f0c5767 // sli v7.16b, v27.16b, #4
+	WORD $0x4e3f1cc6 // and v6.16b, v6.16b, v31.16b
+	WORD $0x4e3f1ce7 // and v7.16b, v7.16b, v31.16b
 	WORD $0x4e862896 // trn1 v22.4s, v4.4s, v6.4s
 	WORD $0x4e866897 // trn2 v23.4s, v4.4s, v6.4s
 	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
 	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
 	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
 	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
-	FSTPQ (F24, F25), 64(R8)
-	FSTPQ (F26, F27), 96(R8)
 	WORD $0x4e832834 // trn1 v20.4s, v1.4s, v3.4s
 	WORD $0x4e836835 // trn2 v21.4s, v1.4s, v3.4s
 	WORD $0x4e8728b6 // trn1 v22.4s, v5.4s, v7.4s
 	WORD $0x4e8768b7 // trn2 v23.4s, v5.4s, v7.4s
+	FSTPQ (F24, F25), 64(R8)
 	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
 	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
+	FSTPQ (F26, F27), 96(R8)
 	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
 	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
 	FSTPQ (F24, F25), 128(R8)
+	FLDPQ 16(R4), (F24, F25)
 	FSTPQ (F26, F27), 160(R8)
+	FLDPQ 16(R5), (F26, F27)
 	FLDPQ 144(R4), (F0, F1)
 	FLDPQ 144(R5), (F2, F3)
-	FLDPQ 16(R4), (F24, F25)
-	FLDPQ 16(R5), (F26, F27)
 	WORD $0x6f0a0718 // ushr v24.16b, v24.16b, #6
-	WORD $0x6f0a075a // ushr v26.16b, v26.16b, #6
 	WORD $0x6f0a0739 // ushr v25.16b, v25.16b, #6
+	FLDPQ 144(R6), (F4, F5)
+	WORD $0x6f0a075a // ushr v26.16b, v26.16b, #6
 	WORD $0x6f0a077b // ushr v27.16b, v27.16b, #6
 	WORD $0x6f0c5700 // sli v0.16b, v24.16b, #4
-	WORD $0x6f0c5742 // sli v2.16b, v26.16b, #4
 	WORD $0x6f0c5721 // sli v1.16b, v25.16b, #4
+	WORD $0x6f0c5742 // sli v2.16b, v26.16b, #4
 	WORD $0x6f0c5763 // sli v3.16b, v27.16b, #4
-	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
-	WORD $0x4e3f1c42 // and v2.16b, v2.16b, v31.16b
-	WORD $0x4e3f1c21 // and v1.16b, v1.16b, v31.16b
-	WORD $0x4e3f1c63 // and v3.16b, v3.16b, v31.16b
-	FLDPQ 144(R6), (F4, F5)
-	FLDPQ 144(R7), (F6, F7)
 	FLDPQ 16(R6), (F24, F25)
+	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
 	FLDPQ 16(R7), (F26, F27)
-	WORD $0x6f0a0718 // ushr v24.16b, v24.16b, #6
-	WORD $0x6f0a075a // ushr v26.16b, v26.16b, #6
-	WORD $0x6f0a0739 // ushr v25.16b, v25.16b, #6
-	WORD $0x6f0a077b // ushr v27.16b, v27.16b, #6
-	WORD $0x6f0c5704 // sli v4.16b, v24.16b, #4
-	WORD $0x6f0c5746 // sli v6.16b, v26.16b, #4
-	WORD $0x6f0c5725 // sli v5.16b, v25.16b, #4
-	WORD $0x6f0c5767 // sli v7.16b, v27.16b, #4
-	WORD $0x4e3f1c84 // and v4.16b, v4.16b, v31.16b
-	WORD $0x4e3f1cc6 // and v6.16b, v6.16b, v31.16b
-	WORD $0x4e3f1ca5 // and v5.16b, v5.16b, v31.16b
-	WORD $0x4e3f1ce7 // and v7.16b, v7.16b, v31.16b
+	WORD $0x4e3f1c42 // and v2.16b, v2.16b, v31.16b
+	FLDPQ 144(R7), (F6, F7)
+	WORD $0x4e3f1c21 // and v1.16b, v1.16b, v31.16b
 	WORD $0x4e822814 // trn1 v20.4s, v0.4s, v2.4s
 	WORD $0x4e826815 // trn2 v21.4s, v0.4s, v2.4s
+	WORD $0x4e3f1c63 // and v3.16b, v3.16b, v31.16b
+	WORD $0x6f0a0718 // ushr v24.16b, v24.16b, #6
+	WORD $0x6f0a0739 // ushr v25.16b, v25.16b, #6
+	WORD $0x6f0a075a // ushr v26.16b, v26.16b, #6
+	WORD $0x6f0a077b // ushr v27.16b, v27.16b, #6
+	WORD $0x6f0c5704 // sli v4.16b, v24.16b, #4
+	WORD $0x6f0c5725 // sli v5.16b, v25.16b, #4
+	WORD $0x6f0c5746 // sli v6.16b, v26.16b, #4
+	WORD $0x6f0c5767 // sli v7.16b, v27.16b, #4
+	WORD $0x4e3f1c84 // and v4.16b, v4.16b, v31.16b
+	WORD $0x4e3f1ca5 // and v5.16b, v5.16b, v31.16b
+	WORD $0x4e3f1cc6 // and v6.16b, v6.16b, v31.16b
+	WORD $0x4e3f1ce7 // and v7.16b, v7.16b, v31.16b
 	WORD $0x4e862896 // trn1 v22.4s, v4.4s, v6.4s
 	WORD $0x4e866897 // trn2 v23.4s, v4.4s, v6.4s
 	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
 	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
 	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
 	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
-	FSTPQ (F24, F25), 192(R8)
-	FSTPQ (F26, F27), 224(R8)
 	WORD $0x4e832834 // trn1 v20.4s, v1.4s, v3.4s
-	WORD $0x4e836835 // trn2 v21.4s, v1.4s, v3.4s
 	WORD $0x4e8728b6 // trn1 v22.4s, v5.4s, v7.4s
-	WORD $0x4e8768b7 // trn2 v23.4s, v5.4s, v7.4s
+	FSTPQ (F24, F25), 192(R8)
+	WORD $0x4e836835 // trn2 v21.4s, v1.4s, v3.4s
+	FSTPQ (F26, F27), 224(R8)
 	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
-	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
 	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
-	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
-	FSTPQ (F24, F25), 256(R8)
-	FSTPQ (F26, F27), 288(R8)
 	FMOVD 112(R10), F20
-	FLDPQ 0(R10), (F26, F27)
-	WORD $0x0f08a694 // sshll v20.8h, v20.8b, #0
-	WORD $0x4f10a695 // sshll2 v21.4s, v20.8h, #0
-	WORD $0x0f10a694 // sshll v20.4s, v20.4h, #0
-	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
-	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
-	WORD $0x6e34df54 // fmul v20.4s, v26.4s, v20.4s
-	WORD $0x6e35df75 // fmul v21.4s, v27.4s, v21.4s
-	FSTPQ (F20, F21), 0(R8)
-	FMOVD 240(R10), F20
-	FLDPQ 32(R10), (F26, F27)
-	WORD $0x0f08a694 // sshll v20.8h, v20.8b, #0
-	WORD $0x4f10a695 // sshll2 v21.4s, v20.8h, #0
-	WORD $0x0f10a694 // sshll v20.4s, v20.4h, #0
-	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
-	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
-	WORD $0x6e34df54 // fmul v20.4s, v26.4s, v20.4s
-	WORD $0x6e35df75 // fmul v21.4s, v27.4s, v21.4s
-	FSTPQ (F20, F21), 32(R8)
-	ADD $320, R8, R8
+	WORD $0x4e8768b7 // trn2 v23.4s, v5.4s, v7.4s
 	FLDPQ 144(R0), (F0, F1)
 	FLDPQ 144(R1), (F2, F3)
-	FLDPQ 16(R0), (F24, F25)
-	FLDPQ 16(R1), (F26, F27)
+	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
+	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
+	FLDPQ 144(R2), (F4, F5)
+	WORD $0x0f08a694 // sshll v20.8h, v20.8b, #0
+	FSTPQ (F24, F25), 256(R8)
+	FSTPQ (F26, F27), 288(R8)
 	WORD $0x6f0c0400 // ushr v0.16b, v0.16b, #4
+	WORD $0x4f10a695 // sshll2 v21.4s, v20.8h, #0
+	WORD $0x0f10a694 // sshll v20.4s, v20.4h, #0
+	FLDPQ 0(R10), (F26, F27)
 	WORD $0x6f0c0442 // ushr v2.16b, v2.16b, #4
+	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
+	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
+	FLDPQ 16(R0), (F24, F25)
 	WORD $0x6f0c0421 // ushr v1.16b, v1.16b, #4
 	WORD $0x6f0c0463 // ushr v3.16b, v3.16b, #4
-	WORD $0x6f090718 // ushr v24.16b, v24.16b, #7
-	WORD $0x6f09075a // ushr v26.16b, v26.16b, #7
-	WORD $0x6f090739 // ushr v25.16b, v25.16b, #7
-	WORD $0x6f09077b // ushr v27.16b, v27.16b, #7
-	WORD $0x6f0c5700 // sli v0.16b, v24.16b, #4
-	WORD $0x6f0c5742 // sli v2.16b, v26.16b, #4
-	WORD $0x6f0c5721 // sli v1.16b, v25.16b, #4
-	WORD $0x6f0c5763 // sli v3.16b, v27.16b, #4
-	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
-	WORD $0x4e3f1c42 // and v2.16b, v2.16b, v31.16b
-	WORD $0x4e3f1c21 // and v1.16b, v1.16b, v31.16b
-	WORD $0x4e3f1c63 // and v3.16b, v3.16b, v31.16b
-	FLDPQ 144(R2), (F4, F5)
 	FLDPQ 144(R3), (F6, F7)
-	FLDPQ 16(R2), (F24, F25)
-	FLDPQ 16(R3), (F26, F27)
 	WORD $0x6f0c0484 // ushr v4.16b, v4.16b, #4
-	WORD $0x6f0c04c6 // ushr v6.16b, v6.16b, #4
 	WORD $0x6f0c04a5 // ushr v5.16b, v5.16b, #4
-	WORD $0x6f0c04e7 // ushr v7.16b, v7.16b, #4
+	WORD $0x6e34df54 // fmul v20.4s, v26.4s, v20.4s
+	WORD $0x6e35df75 // fmul v21.4s, v27.4s, v21.4s
+	FLDPQ 32(R10), (F26, F27)
+	ADD $176, R0, R0
 	WORD $0x6f090718 // ushr v24.16b, v24.16b, #7
-	WORD $0x6f09075a // ushr v26.16b, v26.16b, #7
 	WORD $0x6f090739 // ushr v25.16b, v25.16b, #7
-	WORD $0x6f09077b // ushr v27.16b, v27.16b, #7
+	WORD $0x6f0c04c6 // ushr v6.16b, v6.16b, #4
+	WORD $0x6f0c04e7 // ushr v7.16b, v7.16b, #4
+	FSTPQ (F20, F21), 0(R8)
+	WORD $0x6f0c5700 // sli v0.16b, v24.16b, #4
+	FMOVD 240(R10), F20
+	WORD $0x6f0c5721 // sli v1.16b, v25.16b, #4
+	FLDPQ 16(R2), (F24, F25)
+	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
+	WORD $0x4e3f1c21 // and v1.16b, v1.16b, v31.16b
+	ADD $176, R2, R2
+	WORD $0x0f08a694 // sshll v20.8h, v20.8b, #0
+	WORD $0x6f090718 // ushr v24.16b, v24.16b, #7
+	WORD $0x6f090739 // ushr v25.16b, v25.16b, #7
+	WORD $0x4f10a695 // sshll2 v21.4s, v20.8h, #0
+	WORD $0x0f10a694 // sshll v20.4s, v20.4h, #0
 	WORD $0x6f0c5704 // sli v4.16b, v24.16b, #4
-	WORD $0x6f0c5746 // sli v6.16b, v26.16b, #4
 	WORD $0x6f0c5725 // sli v5.16b, v25.16b, #4
-	WORD $0x6f0c5767 // sli v7.16b, v27.16b, #4
+	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
+	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
 	WORD $0x4e3f1c84 // and v4.16b, v4.16b, v31.16b
-	WORD $0x4e3f1cc6 // and v6.16b, v6.16b, v31.16b
 	WORD $0x4e3f1ca5 // and v5.16b, v5.16b, v31.16b
-	WORD $0x4e3f1ce7 // and v7.16b, v7.16b, v31.16b
+	WORD $0x6e34df54 // fmul v20.4s, v26.4s, v20.4s
+	WORD $0x6e35df75 // fmul v21.4s, v27.4s, v21.4s
+	FLDPQ 16(R1), (F26, F27)
+	ADD $176, R1, R1
+	FSTPQ (F20, F21), 32(R8)
+	ADD $320, R8, R8
+	WORD $0x6f09075a // ushr v26.16b, v26.16b, #7
+	WORD $0x6f09077b // ushr v27.16b, v27.16b, #7
+	WORD $0x6f0c5742 // sli v2.16b, v26.16b, #4
+	WORD $0x6f0c5763 // sli v3.16b, v27.16b, #4
+	FLDPQ 16(R3), (F26, F27)
+	ADD $176, R3, R3
+	WORD $0x4e3f1c42 // and v2.16b, v2.16b, v31.16b
+	WORD $0x4e3f1c63 // and v3.16b, v3.16b, v31.16b
 	WORD $0x4e822814 // trn1 v20.4s, v0.4s, v2.4s
 	WORD $0x4e826815 // trn2 v21.4s, v0.4s, v2.4s
+	WORD $0x6f09075a // ushr v26.16b, v26.16b, #7
+	WORD $0x6f09077b // ushr v27.16b, v27.16b, #7
+	WORD $0x6f0c5746 // sli v6.16b, v26.16b, #4
+	WORD $0x6f0c5767 // sli v7.16b, v27.16b, #4
+	WORD $0x4e3f1cc6 // and v6.16b, v6.16b, v31.16b
+	WORD $0x4e3f1ce7 // and v7.16b, v7.16b, v31.16b
 	WORD $0x4e862896 // trn1 v22.4s, v4.4s, v6.4s
 	WORD $0x4e866897 // trn2 v23.4s, v4.4s, v6.4s
 	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
 	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
 	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
 	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
-	FSTPQ (F24, F25), 64(R8)
-	FSTPQ (F26, F27), 96(R8)
 	WORD $0x4e832834 // trn1 v20.4s, v1.4s, v3.4s
 	WORD $0x4e836835 // trn2 v21.4s, v1.4s, v3.4s
 	WORD $0x4e8728b6 // trn1 v22.4s, v5.4s, v7.4s
 	WORD $0x4e8768b7 // trn2 v23.4s, v5.4s, v7.4s
+	FSTPQ (F24, F25), 64(R8)
 	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
 	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
+	FSTPQ (F26, F27), 96(R8)
 	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
 	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
 	FSTPQ (F24, F25), 128(R8)
-	FSTPQ (F26, F27), 160(R8)
 	FLDPQ 144(R4), (F0, F1)
+	FSTPQ (F26, F27), 160(R8)
 	FLDPQ 144(R5), (F2, F3)
 	FLDPQ 16(R4), (F24, F25)
+	ADD $176, R4, R4
 	FLDPQ 16(R5), (F26, F27)
+	ADD $176, R5, R5
 	WORD $0x6f0c0400 // ushr v0.16b, v0.16b, #4
-	WORD $0x6f0c0442 // ushr v2.16b, v2.16b, #4
 	WORD $0x6f0c0421 // ushr v1.16b, v1.16b, #4
+	FLDPQ 144(R6), (F4, F5)
+	WORD $0x6f0c0442 // ushr v2.16b, v2.16b, #4
 	WORD $0x6f0c0463 // ushr v3.16b, v3.16b, #4
 	WORD $0x6f090718 // ushr v24.16b, v24.16b, #7
-	WORD $0x6f09075a // ushr v26.16b, v26.16b, #7
 	WORD $0x6f090739 // ushr v25.16b, v25.16b, #7
+	WORD $0x6f09075a // ushr v26.16b, v26.16b, #7
 	WORD $0x6f09077b // ushr v27.16b, v27.16b, #7
 	WORD $0x6f0c5700 // sli v0.16b, v24.16b, #4
-	WORD $0x6f0c5742 // sli v2.16b, v26.16b, #4
 	WORD $0x6f0c5721 // sli v1.16b, v25.16b, #4
+	WORD $0x6f0c5742 // sli v2.16b, v26.16b, #4
 	WORD $0x6f0c5763 // sli v3.16b, v27.16b, #4
+	FLDPQ 144(R7), (F6, F7)
+	WORD $0x6f0c0484 // ushr v4.16b, v4.16b, #4
+	FLDPQ 16(R6), (F24, F25)
+	WORD $0x6f0c04a5 // ushr v5.16b, v5.16b, #4
+	FLDPQ 16(R7), (F26, F27)
 	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
 	WORD $0x4e3f1c42 // and v2.16b, v2.16b, v31.16b
 	WORD $0x4e3f1c21 // and v1.16b, v1.16b, v31.16b
 	WORD $0x4e3f1c63 // and v3.16b, v3.16b, v31.16b
-	FLDPQ 144(R6), (F4, F5)
-	FLDPQ 144(R7), (F6, F7)
-	FLDPQ 16(R6), (F24, F25)
-	FLDPQ 16(R7), (F26, F27)
-	WORD $0x6f0c0484 // ushr v4.16b, v4.16b, #4
+	ADD $176, R6, R6
 	WORD $0x6f0c04c6 // ushr v6.16b, v6.16b, #4
-	WORD $0x6f0c04a5 // ushr v5.16b, v5.16b, #4
 	WORD $0x6f0c04e7 // ushr v7.16b, v7.16b, #4
 	WORD $0x6f090718 // ushr v24.16b, v24.16b, #7
-	WORD $0x6f09075a // ushr v26.16b, v26.16b, #7
 	WORD $0x6f090739 // ushr v25.16b, v25.16b, #7
+	WORD $0x6f09075a // ushr v26.16b, v26.16b, #7
 	WORD $0x6f09077b // ushr v27.16b, v27.16b, #7
 	WORD $0x6f0c5704 // sli v4.16b, v24.16b, #4
-	WORD $0x6f0c5746 // sli v6.16b, v26.16b, #4
 	WORD $0x6f0c5725 // sli v5.16b, v25.16b, #4
+	WORD $0x6f0c5746 // sli v6.16b, v26.16b, #4
 	WORD $0x6f0c5767 // sli v7.16b, v27.16b, #4
 	WORD $0x4e3f1c84 // and v4.16b, v4.16b, v31.16b
+	WORD $0x4e822814 // trn1 v20.4s, v0.4s, v2.4s
 	WORD $0x4e3f1cc6 // and v6.16b, v6.16b, v31.16b
+	WORD $0x4e826815 // trn2 v21.4s, v0.4s, v2.4s
 	WORD $0x4e3f1ca5 // and v5.16b, v5.16b, v31.16b
 	WORD $0x4e3f1ce7 // and v7.16b, v7.16b, v31.16b
-	WORD $0x4e822814 // trn1 v20.4s, v0.4s, v2.4s
-	WORD $0x4e826815 // trn2 v21.4s, v0.4s, v2.4s
 	WORD $0x4e862896 // trn1 v22.4s, v4.4s, v6.4s
 	WORD $0x4e866897 // trn2 v23.4s, v4.4s, v6.4s
+	ADD $176, R7, R7
 	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
 	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
 	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
 	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
-	FSTPQ (F24, F25), 192(R8)
-	FSTPQ (F26, F27), 224(R8)
 	WORD $0x4e832834 // trn1 v20.4s, v1.4s, v3.4s
-	WORD $0x4e836835 // trn2 v21.4s, v1.4s, v3.4s
 	WORD $0x4e8728b6 // trn1 v22.4s, v5.4s, v7.4s
-	WORD $0x4e8768b7 // trn2 v23.4s, v5.4s, v7.4s
+	FSTPQ (F24, F25), 192(R8)
+	WORD $0x4e836835 // trn2 v21.4s, v1.4s, v3.4s
+	FSTPQ (F26, F27), 224(R8)
 	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
-	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
 	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
+	FMOVD 120(R10), F20
+	WORD $0x4e8768b7 // trn2 v23.4s, v5.4s, v7.4s
+	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
 	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
+	WORD $0x0f08a694 // sshll v20.8h, v20.8b, #0
 	FSTPQ (F24, F25), 256(R8)
 	FSTPQ (F26, F27), 288(R8)
-	FMOVD 120(R10), F20
-	FLDPQ 0(R10), (F26, F27)
-	WORD $0x0f08a694 // sshll v20.8h, v20.8b, #0
 	WORD $0x4f10a695 // sshll2 v21.4s, v20.8h, #0
 	WORD $0x0f10a694 // sshll v20.4s, v20.4h, #0
+	FLDPQ 0(R10), (F26, F27)
 	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
 	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
 	WORD $0x6e34df54 // fmul v20.4s, v26.4s, v20.4s
 	WORD $0x6e35df75 // fmul v21.4s, v27.4s, v21.4s
+	FLDPQ 32(R10), (F26, F27)
 	FSTPQ (F20, F21), 0(R8)
 	FMOVD 248(R10), F20
-	FLDPQ 32(R10), (F26, F27)
 	WORD $0x0f08a694 // sshll v20.8h, v20.8b, #0
 	WORD $0x4f10a695 // sshll2 v21.4s, v20.8h, #0
 	WORD $0x0f10a694 // sshll v20.4s, v20.4h, #0
@@ -1944,14 +1952,6 @@ packQ5_KDotProd:
 	WORD $0x6e35df75 // fmul v21.4s, v27.4s, v21.4s
 	FSTPQ (F20, F21), 32(R8)
 	ADD $320, R8, R8
-	ADD $176, R0, R0
-	ADD $176, R1, R1
-	ADD $176, R2, R2
-	ADD $176, R3, R3
-	ADD $176, R4, R4
-	ADD $176, R5, R5
-	ADD $176, R6, R6
-	ADD $176, R7, R7
 	SUBS $1, R9, R9
 	BNE packQ5_KDotProd
 	RET
@@ -1984,16 +1984,23 @@ TEXT ·packQ6_KDotProd(SB), NOSPLIT, $0-32
 	WORD $0x4f01e7ff // movi v31.16b, #63
 
 packQ6_KDotProd:
+	ADD $208, R0, R11
 	FMOVQ 192(R0), F0
+	VLD1 (R11), V26.H[0]
+	ADD $208, R1, R11
 	FMOVQ 192(R1), F1
 	FMOVQ 192(R2), F2
 	FMOVQ 192(R3), F3
 	FMOVQ 192(R4), F4
+	VLD1 (R11), V26.H[1]
+	ADD $208, R2, R11
 	FMOVQ 192(R5), F5
 	FMOVQ 192(R6), F6
 	FMOVQ 192(R7), F7
 	WORD $0x4e043810 // zip1 v16.16b, v0.16b, v4.16b
 	WORD $0x4e047811 // zip2 v17.16b, v0.16b, v4.16b
+	VLD1 (R11), V26.H[2]
+	ADD $208, R3, R11
 	WORD $0x4e053832 // zip1 v18.16b, v1.16b, v5.16b
 	WORD $0x4e057833 // zip2 v19.16b, v1.16b, v5.16b
 	WORD $0x4e063854 // zip1 v20.16b, v2.16b, v6.16b
@@ -2002,77 +2009,70 @@ packQ6_KDotProd:
 	WORD $0x4e077877 // zip2 v23.16b, v3.16b, v7.16b
 	WORD $0x4e143a00 // zip1 v0.16b, v16.16b, v20.16b
 	WORD $0x4e147a01 // zip2 v1.16b, v16.16b, v20.16b
-	WORD $0x4e153a22 // zip1 v2.16b, v17.16b, v21.16b
-	WORD $0x4e157a23 // zip2 v3.16b, v17.16b, v21.16b
+	VLD1 (R11), V26.H[3]
+	ADD $208, R4, R11
 	WORD $0x4e163a44 // zip1 v4.16b, v18.16b, v22.16b
 	WORD $0x4e167a45 // zip2 v5.16b, v18.16b, v22.16b
+	WORD $0x4e153a22 // zip1 v2.16b, v17.16b, v21.16b
+	WORD $0x4e157a23 // zip2 v3.16b, v17.16b, v21.16b
 	WORD $0x4e173a66 // zip1 v6.16b, v19.16b, v23.16b
-	WORD $0x4e177a67 // zip2 v7.16b, v19.16b, v23.16b
 	WORD $0x4e043810 // zip1 v16.16b, v0.16b, v4.16b
 	WORD $0x4e047811 // zip2 v17.16b, v0.16b, v4.16b
+	WORD $0x4e177a67 // zip2 v7.16b, v19.16b, v23.16b
+	VLD1 (R11), V26.H[4]
+	ADD $208, R5, R11
 	WORD $0x4e053832 // zip1 v18.16b, v1.16b, v5.16b
 	WORD $0x4e057833 // zip2 v19.16b, v1.16b, v5.16b
 	WORD $0x4e063854 // zip1 v20.16b, v2.16b, v6.16b
 	WORD $0x4e067855 // zip2 v21.16b, v2.16b, v6.16b
+	FSTPQ (F16, F17), 64(R10)
 	WORD $0x4e073876 // zip1 v22.16b, v3.16b, v7.16b
 	WORD $0x4e077877 // zip2 v23.16b, v3.16b, v7.16b
-	FSTPQ (F16, F17), 64(R10)
 	FSTPQ (F18, F19), 96(R10)
-	FSTPQ (F20, F21), 128(R10)
-	FSTPQ (F22, F23), 160(R10)
-	ADD $208, R0, R11
-	VLD1 (R11), V26.H[0]
-	ADD $208, R1, R11
-	VLD1 (R11), V26.H[1]
-	ADD $208, R2, R11
-	VLD1 (R11), V26.H[2]
-	ADD $208, R3, R11
-	VLD1 (R11), V26.H[3]
-	ADD $208, R4, R11
-	VLD1 (R11), V26.H[4]
-	ADD $208, R5, R11
 	VLD1 (R11), V26.H[5]
 	ADD $208, R6, R11
+	FSTPQ (F20, F21), 128(R10)
+	WORD $0x4f01e412 // movi v18.16b, #32
+	FSTPQ (F22, F23), 160(R10)
+	FLDPQ 0(R1), (F2, F3)
+	FLDPQ 128(R0), (F24, F25)
 	VLD1 (R11), V26.H[6]
 	ADD $208, R7, R11
+	FLDPQ 0(R2), (F4, F5)
+	FLDPQ 0(R3), (F6, F7)
 	VLD1 (R11), V26.H[7]
 	WORD $0x0e217b40 // fcvtl v0.4s, v26.4h
 	WORD $0x4e217b41 // fcvtl2 v1.4s, v26.8h
+	FLDPQ 128(R1), (F26, F27)
 	FSTPQ (F0, F1), 0(R10)
-	WORD $0x4f01e412 // movi v18.16b, #32
 	FLDPQ 0(R0), (F0, F1)
-	FLDPQ 0(R1), (F2, F3)
-	FLDPQ 128(R0), (F24, F25)
-	FLDPQ 128(R1), (F26, F27)
-	WORD $0x6f0c5700 // sli v0.16b, v24.16b, #4
 	WORD $0x6f0c5742 // sli v2.16b, v26.16b, #4
-	WORD $0x6f0c5721 // sli v1.16b, v25.16b, #4
 	WORD $0x6f0c5763 // sli v3.16b, v27.16b, #4
-	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
-	WORD $0x4e3f1c42 // and v2.16b, v2.16b, v31.16b
-	WORD $0x4e3f1c21 // and v1.16b, v1.16b, v31.16b
-	WORD $0x4e3f1c63 // and v3.16b, v3.16b, v31.16b
-	WORD $0x6e328400 // sub v0.16b, v0.16b, v18.16b
-	WORD $0x6e328442 // sub v2.16b, v2.16b, v18.16b
-	WORD $0x6e328421 // sub v1.16b, v1.16b, v18.16b
-	WORD $0x6e328463 // sub v3.16b, v3.16b, v18.16b
-	FLDPQ 0(R2), (F4, F5)
-	FLDPQ 0(R3), (F6, F7)
-	FLDPQ 128(R2), (F24, F25)
 	FLDPQ 128(R3), (F26, F27)
-	WORD $0x6f0c5704 // sli v4.16b, v24.16b, #4
+	WORD $0x4e3f1c42 // and v2.16b, v2.16b, v31.16b
+	WORD $0x4e3f1c63 // and v3.16b, v3.16b, v31.16b
+	WORD $0x6f0c5700 // sli v0.16b, v24.16b, #4
+	WORD $0x6f0c5721 // sli v1.16b, v25.16b, #4
+	FLDPQ 128(R2), (F24, F25)
+	WORD $0x6e328442 // sub v2.16b, v2.16b, v18.16b
 	WORD $0x6f0c5746 // sli v6.16b, v26.16b, #4
-	WORD $0x6f0c5725 // sli v5.16b, v25.16b, #4
+	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
 	WORD $0x6f0c5767 // sli v7.16b, v27.16b, #4
-	WORD $0x4e3f1c84 // and v4.16b, v4.16b, v31.16b
+	WORD $0x4e3f1c21 // and v1.16b, v1.16b, v31.16b
 	WORD $0x4e3f1cc6 // and v6.16b, v6.16b, v31.16b
-	WORD $0x4e3f1ca5 // and v5.16b, v5.16b, v31.16b
+	WORD $0x6e328400 // sub v0.16b, v0.16b, v18.16b
 	WORD $0x4e3f1ce7 // and v7.16b, v7.16b, v31.16b
-	WORD $0x6e328484 // sub v4.16b, v4.16b, v18.16b
+	WORD $0x6e328421 // sub v1.16b, v1.16b, v18.16b
+	WORD $0x6f0c5704 // sli v4.16b, v24.16b, #4
+	WORD $0x6f0c5725 // sli v5.16b, v25.16b, #4
 	WORD $0x6e3284c6 // sub v6.16b, v6.16b, v18.16b
-	WORD $0x6e3284a5 // sub v5.16b, v5.16b, v18.16b
+	WORD $0x6e328463 // sub v3.16b, v3.16b, v18.16b
+	WORD $0x4e3f1c84 // and v4.16b, v4.16b, v31.16b
+	WORD $0x4e3f1ca5 // and v5.16b, v5.16b, v31.16b
 	WORD $0x6e3284e7 // sub v7.16b, v7.16b, v18.16b
 	WORD $0x4e822814 // trn1 v20.4s, v0.4s, v2.4s
+	WORD $0x6e328484 // sub v4.16b, v4.16b, v18.16b
+	WORD $0x6e3284a5 // sub v5.16b, v5.16b, v18.16b
 	WORD $0x4e826815 // trn2 v21.4s, v0.4s, v2.4s
 	WORD $0x4e862896 // trn1 v22.4s, v4.4s, v6.4s
 	WORD $0x4e866897 // trn2 v23.4s, v4.4s, v6.4s
@@ -2080,1085 +2080,1093 @@ packQ6_KDotProd:
 	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
 	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
 	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
-	FSTPQ (F24, F25), 64(R8)
-	FSTPQ (F26, F27), 96(R8)
 	WORD $0x4e832834 // trn1 v20.4s, v1.4s, v3.4s
 	WORD $0x4e836835 // trn2 v21.4s, v1.4s, v3.4s
 	WORD $0x4e8728b6 // trn1 v22.4s, v5.4s, v7.4s
 	WORD $0x4e8768b7 // trn2 v23.4s, v5.4s, v7.4s
+	FSTPQ (F24, F25), 64(R8)
 	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
 	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
+	FSTPQ (F26, F27), 96(R8)
 	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
 	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
 	FSTPQ (F24, F25), 128(R8)
-	FSTPQ (F26, F27), 160(R8)
 	FLDPQ 0(R4), (F0, F1)
+	FSTPQ (F26, F27), 160(R8)
 	FLDPQ 0(R5), (F2, F3)
 	FLDPQ 128(R4), (F24, F25)
 	FLDPQ 128(R5), (F26, F27)
-	WORD $0x6f0c5700 // sli v0.16b, v24.16b, #4
-	WORD $0x6f0c5742 // sli v2.16b, v26.16b, #4
-	WORD $0x6f0c5721 // sli v1.16b, v25.16b, #4
-	WORD $0x6f0c5763 // sli v3.16b, v27.16b, #4
-	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
-	WORD $0x4e3f1c42 // and v2.16b, v2.16b, v31.16b
-	WORD $0x4e3f1c21 // and v1.16b, v1.16b, v31.16b
-	WORD $0x4e3f1c63 // and v3.16b, v3.16b, v31.16b
-	WORD $0x6e328400 // sub v0.16b, v0.16b, v18.16b
-	WORD $0x6e328442 // sub v2.16b, v2.16b, v18.16b
-	WORD $0x6e328421 // sub v1.16b, v1.16b, v18.16b
-	WORD $0x6e328463 // sub v3.16b, v3.16b, v18.16b
 	FLDPQ 0(R6), (F4, F5)
 	FLDPQ 0(R7), (F6, F7)
+	WORD $0x6f0c5700 // sli v0.16b, v24.16b, #4
+	WORD $0x6f0c5721 // sli v1.16b, v25.16b, #4
+	WORD $0x6f0c5742 // sli v2.16b, v26.16b, #4
+	WORD $0x6f0c5763 // sli v3.16b, v27.16b, #4
 	FLDPQ 128(R6), (F24, F25)
+	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
 	FLDPQ 128(R7), (F26, F27)
+	WORD $0x4e3f1c42 // and v2.16b, v2.16b, v31.16b
+	WORD $0x6e328400 // sub v0.16b, v0.16b, v18.16b
+	WORD $0x4e3f1c21 // and v1.16b, v1.16b, v31.16b
+	WORD $0x6e328442 // sub v2.16b, v2.16b, v18.16b
+	WORD $0x4e3f1c63 // and v3.16b, v3.16b, v31.16b
+	WORD $0x6e328421 // sub v1.16b, v1.16b, v18.16b
 	WORD $0x6f0c5704 // sli v4.16b, v24.16b, #4
-	WORD $0x6f0c5746 // sli v6.16b, v26.16b, #4
 	WORD $0x6f0c5725 // sli v5.16b, v25.16b, #4
+	WORD $0x6f0c5746 // sli v6.16b, v26.16b, #4
 	WORD $0x6f0c5767 // sli v7.16b, v27.16b, #4
 	WORD $0x4e3f1c84 // and v4.16b, v4.16b, v31.16b
-	WORD $0x4e3f1cc6 // and v6.16b, v6.16b, v31.16b
 	WORD $0x4e3f1ca5 // and v5.16b, v5.16b, v31.16b
+	WORD $0x4e3f1cc6 // and v6.16b, v6.16b, v31.16b
 	WORD $0x4e3f1ce7 // and v7.16b, v7.16b, v31.16b
 	WORD $0x6e328484 // sub v4.16b, v4.16b, v18.16b
-	WORD $0x6e3284c6 // sub v6.16b, v6.16b, v18.16b
-	WORD $0x6e3284a5 // sub v5.16b, v5.16b, v18.16b
-	WORD $0x6e3284e7 // sub v7.16b, v7.16b, v18.16b
 	WORD $0x4e822814 // trn1 v20.4s, v0.4s, v2.4s
+	WORD $0x6e3284c6 // sub v6.16b, v6.16b, v18.16b
 	WORD $0x4e826815 // trn2 v21.4s, v0.4s, v2.4s
+	WORD $0x6e328463 // sub v3.16b, v3.16b, v18.16b
+	WORD $0x6e3284a5 // sub v5.16b, v5.16b, v18.16b
 	WORD $0x4e862896 // trn1 v22.4s, v4.4s, v6.4s
 	WORD $0x4e866897 // trn2 v23.4s, v4.4s, v6.4s
+	WORD $0x6e3284e7 // sub v7.16b, v7.16b, v18.16b
 	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
 	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
 	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
 	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
-	FSTPQ (F24, F25), 192(R8)
-	FSTPQ (F26, F27), 224(R8)
 	WORD $0x4e832834 // trn1 v20.4s, v1.4s, v3.4s
-	WORD $0x4e836835 // trn2 v21.4s, v1.4s, v3.4s
 	WORD $0x4e8728b6 // trn1 v22.4s, v5.4s, v7.4s
-	WORD $0x4e8768b7 // trn2 v23.4s, v5.4s, v7.4s
+	FSTPQ (F24, F25), 192(R8)
+	WORD $0x4e836835 // trn2 v21.4s, v1.4s, v3.4s
+	FSTPQ (F26, F27), 224(R8)
 	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
-	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
 	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
-	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
-	FSTPQ (F24, F25), 256(R8)
-	FSTPQ (F26, F27), 288(R8)
 	FMOVD 64(R10), F20
-	FLDPQ 0(R10), (F26, F27)
-	WORD $0x0f08a694 // sshll v20.8h, v20.8b, #0
-	WORD $0x4f10a695 // sshll2 v21.4s, v20.8h, #0
-	WORD $0x0f10a694 // sshll v20.4s, v20.4h, #0
-	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
-	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
-	WORD $0x6e34df54 // fmul v20.4s, v26.4s, v20.4s
-	WORD $0x6e35df75 // fmul v21.4s, v27.4s, v21.4s
-	FSTPQ (F20, F21), 0(R8)
-	FMOVD 72(R10), F20
-	FLDPQ 0(R10), (F26, F27)
-	WORD $0x0f08a694 // sshll v20.8h, v20.8b, #0
-	WORD $0x4f10a695 // sshll2 v21.4s, v20.8h, #0
-	WORD $0x0f10a694 // sshll v20.4s, v20.4h, #0
-	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
-	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
-	WORD $0x6e34df54 // fmul v20.4s, v26.4s, v20.4s
-	WORD $0x6e35df75 // fmul v21.4s, v27.4s, v21.4s
-	FSTPQ (F20, F21), 32(R8)
-	ADD $320, R8, R8
+	WORD $0x4e8768b7 // trn2 v23.4s, v5.4s, v7.4s
 	FLDPQ 32(R0), (F0, F1)
 	FLDPQ 32(R1), (F2, F3)
-	FLDPQ 128(R0), (F24, F25)
-	FLDPQ 128(R1), (F26, F27)
-	WORD $0x6f0e0718 // ushr v24.16b, v24.16b, #2
-	WORD $0x6f0e075a // ushr v26.16b, v26.16b, #2
-	WORD $0x6f0e0739 // ushr v25.16b, v25.16b, #2
-	WORD $0x6f0e077b // ushr v27.16b, v27.16b, #2
-	WORD $0x6f0c5700 // sli v0.16b, v24.16b, #4
-	WORD $0x6f0c5742 // sli v2.16b, v26.16b, #4
-	WORD $0x6f0c5721 // sli v1.16b, v25.16b, #4
-	WORD $0x6f0c5763 // sli v3.16b, v27.16b, #4
-	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
-	WORD $0x4e3f1c42 // and v2.16b, v2.16b, v31.16b
-	WORD $0x4e3f1c21 // and v1.16b, v1.16b, v31.16b
-	WORD $0x4e3f1c63 // and v3.16b, v3.16b, v31.16b
-	WORD $0x6e328400 // sub v0.16b, v0.16b, v18.16b
-	WORD $0x6e328442 // sub v2.16b, v2.16b, v18.16b
-	WORD $0x6e328421 // sub v1.16b, v1.16b, v18.16b
-	WORD $0x6e328463 // sub v3.16b, v3.16b, v18.16b
+	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
+	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
 	FLDPQ 32(R2), (F4, F5)
-	FLDPQ 32(R3), (F6, F7)
-	FLDPQ 128(R2), (F24, F25)
-	FLDPQ 128(R3), (F26, F27)
-	WORD $0x6f0e0718 // ushr v24.16b, v24.16b, #2
-	WORD $0x6f0e075a // ushr v26.16b, v26.16b, #2
-	WORD $0x6f0e0739 // ushr v25.16b, v25.16b, #2
-	WORD $0x6f0e077b // ushr v27.16b, v27.16b, #2
-	WORD $0x6f0c5704 // sli v4.16b, v24.16b, #4
-	WORD $0x6f0c5746 // sli v6.16b, v26.16b, #4
-	WORD $0x6f0c5725 // sli v5.16b, v25.16b, #4
-	WORD $0x6f0c5767 // sli v7.16b, v27.16b, #4
-	WORD $0x4e3f1c84 // and v4.16b, v4.16b, v31.16b
-	WORD $0x4e3f1cc6 // and v6.16b, v6.16b, v31.16b
-	WORD $0x4e3f1ca5 // and v5.16b, v5.16b, v31.16b
-	WORD $0x4e3f1ce7 // and v7.16b, v7.16b, v31.16b
-	WORD $0x6e328484 // sub v4.16b, v4.16b, v18.16b
-	WORD $0x6e3284c6 // sub v6.16b, v6.16b, v18.16b
-	WORD $0x6e3284a5 // sub v5.16b, v5.16b, v18.16b
-	WORD $0x6e3284e7 // sub v7.16b, v7.16b, v18.16b
-	WORD $0x4e822814 // trn1 v20.4s, v0.4s, v2.4s
-	WORD $0x4e826815 // trn2 v21.4s, v0.4s, v2.4s
-	WORD $0x4e862896 // trn1 v22.4s, v4.4s, v6.4s
-	WORD $0x4e866897 // trn2 v23.4s, v4.4s, v6.4s
-	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
-	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
-	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
-	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
-	FSTPQ (F24, F25), 64(R8)
-	FSTPQ (F26, F27), 96(R8)
-	WORD $0x4e832834 // trn1 v20.4s, v1.4s, v3.4s
-	WORD $0x4e836835 // trn2 v21.4s, v1.4s, v3.4s
-	WORD $0x4e8728b6 // trn1 v22.4s, v5.4s, v7.4s
-	WORD $0x4e8768b7 // trn2 v23.4s, v5.4s, v7.4s
-	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
-	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
-	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
-	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
-	FSTPQ (F24, F25), 128(R8)
-	FSTPQ (F26, F27), 160(R8)
-	FLDPQ 32(R4), (F0, F1)
-	FLDPQ 32(R5), (F2, F3)
-	FLDPQ 128(R4), (F24, F25)
-	FLDPQ 128(R5), (F26, F27)
-	WORD $0x6f0e0718 // ushr v24.16b, v24.16b, #2
-	WORD $0x6f0e075a // ushr v26.16b, v26.16b, #2
-	WORD $0x6f0e0739 // ushr v25.16b, v25.16b, #2
-	WORD $0x6f0e077b // ushr v27.16b, v27.16b, #2
-	WORD $0x6f0c5700 // sli v0.16b, v24.16b, #4
-	WORD $0x6f0c5742 // sli v2.16b, v26.16b, #4
-	WORD $0x6f0c5721 // sli v1.16b, v25.16b, #4
-	WORD $0x6f0c5763 // sli v3.16b, v27.16b, #4
-	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
-	WORD $0x4e3f1c42 // and v2.16b, v2.16b, v31.16b
-	WORD $0x4e3f1c21 // and v1.16b, v1.16b, v31.16b
-	WORD $0x4e3f1c63 // and v3.16b, v3.16b, v31.16b
-	WORD $0x6e328400 // sub v0.16b, v0.16b, v18.16b
-	WORD $0x6e328442 // sub v2.16b, v2.16b, v18.16b
-	WORD $0x6e328421 // sub v1.16b, v1.16b, v18.16b
-	WORD $0x6e328463 // sub v3.16b, v3.16b, v18.16b
-	FLDPQ 32(R6), (F4, F5)
-	FLDPQ 32(R7), (F6, F7)
-	FLDPQ 128(R6), (F24, F25)
-	FLDPQ 128(R7), (F26, F27)
-	WORD $0x6f0e0718 // ushr v24.16b, v24.16b, #2
-	WORD $0x6f0e075a // ushr v26.16b, v26.16b, #2
-	WORD $0x6f0e0739 // ushr v25.16b, v25.16b, #2
-	WORD $0x6f0e077b // ushr v27.16b, v27.16b, #2
-	WORD $0x6f0c5704 // sli v4.16b, v24.16b, #4
-	WORD $0x6f0c5746 // sli v6.16b, v26.16b, #4
-	WORD $0x6f0c5725 // sli v5.16b, v25.16b, #4
-	WORD $0x6f0c5767 // sli v7.16b, v27.16b, #4
-	WORD $0x4e3f1c84 // and v4.16b, v4.16b, v31.16b
-	WORD $0x4e3f1cc6 // and v6.16b, v6.16b, v31.16b
-	WORD $0x4e3f1ca5 // and v5.16b, v5.16b, v31.16b
-	WORD $0x4e3f1ce7 // and v7.16b, v7.16b, v31.16b
-	WORD $0x6e328484 // sub v4.16b, v4.16b, v18.16b
-	WORD $0x6e3284c6 // sub v6.16b, v6.16b, v18.16b
-	WORD $0x6e3284a5 // sub v5.16b, v5.16b, v18.16b
-	WORD $0x6e3284e7 // sub v7.16b, v7.16b, v18.16b
-	WORD $0x4e822814 // trn1 v20.4s, v0.4s, v2.4s
-	WORD $0x4e826815 // trn2 v21.4s, v0.4s, v2.4s
-	WORD $0x4e862896 // trn1 v22.4s, v4.4s, v6.4s
-	WORD $0x4e866897 // trn2 v23.4s, v4.4s, v6.4s
-	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
-	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
-	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
-	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
-	FSTPQ (F24, F25), 192(R8)
-	FSTPQ (F26, F27), 224(R8)
-	WORD $0x4e832834 // trn1 v20.4s, v1.4s, v3.4s
-	WORD $0x4e836835 // trn2 v21.4s, v1.4s, v3.4s
-	WORD $0x4e8728b6 // trn1 v22.4s, v5.4s, v7.4s
-	WORD $0x4e8768b7 // trn2 v23.4s, v5.4s, v7.4s
-	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
-	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
-	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
-	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
+	WORD $0x0f08a694 // sshll v20.8h, v20.8b, #0
 	FSTPQ (F24, F25), 256(R8)
 	FSTPQ (F26, F27), 288(R8)
-	FMOVD 80(R10), F20
-	FLDPQ 0(R10), (F26, F27)
-	WORD $0x0f08a694 // sshll v20.8h, v20.8b, #0
 	WORD $0x4f10a695 // sshll2 v21.4s, v20.8h, #0
 	WORD $0x0f10a694 // sshll v20.4s, v20.4h, #0
+	FLDPQ 0(R10), (F26, F27)
 	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
 	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
+	FLDPQ 128(R0), (F24, F25)
+	FLDPQ 32(R3), (F6, F7)
 	WORD $0x6e34df54 // fmul v20.4s, v26.4s, v20.4s
 	WORD $0x6e35df75 // fmul v21.4s, v27.4s, v21.4s
+	FLDPQ 0(R10), (F26, F27)
+	WORD $0x6f0e0718 // ushr v24.16b, v24.16b, #2
+	WORD $0x6f0e0739 // ushr v25.16b, v25.16b, #2
 	FSTPQ (F20, F21), 0(R8)
-	FMOVD 88(R10), F20
-	FLDPQ 0(R10), (F26, F27)
+	WORD $0x6f0c5700 // sli v0.16b, v24.16b, #4
+	FMOVD 72(R10), F20
+	WORD $0x6f0c5721 // sli v1.16b, v25.16b, #4
+	FLDPQ 128(R2), (F24, F25)
+	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
+	WORD $0x4e3f1c21 // and v1.16b, v1.16b, v31.16b
+	WORD $0x6e328400 // sub v0.16b, v0.16b, v18.16b
+	WORD $0x6e328421 // sub v1.16b, v1.16b, v18.16b
 	WORD $0x0f08a694 // sshll v20.8h, v20.8b, #0
+	WORD $0x6f0e0718 // ushr v24.16b, v24.16b, #2
+	WORD $0x6f0e0739 // ushr v25.16b, v25.16b, #2
 	WORD $0x4f10a695 // sshll2 v21.4s, v20.8h, #0
 	WORD $0x0f10a694 // sshll v20.4s, v20.4h, #0
+	WORD $0x6f0c5704 // sli v4.16b, v24.16b, #4
+	WORD $0x6f0c5725 // sli v5.16b, v25.16b, #4
 	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
 	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
+	WORD $0x4e3f1c84 // and v4.16b, v4.16b, v31.16b
+	WORD $0x4e3f1ca5 // and v5.16b, v5.16b, v31.16b
+	WORD $0x6e328484 // sub v4.16b, v4.16b, v18.16b
+	WORD $0x6e3284a5 // sub v5.16b, v5.16b, v18.16b
 	WORD $0x6e34df54 // fmul v20.4s, v26.4s, v20.4s
 	WORD $0x6e35df75 // fmul v21.4s, v27.4s, v21.4s
+	FLDPQ 128(R1), (F26, F27)
 	FSTPQ (F20, F21), 32(R8)
 	ADD $320, R8, R8
-	FLDPQ 0(R0), (F0, F1)
-	FLDPQ 0(R1), (F2, F3)
-	FLDPQ 128(R0), (F24, F25)
-	FLDPQ 128(R1), (F26, F27)
-	WORD $0x6f0c0400 // ushr v0.16b, v0.16b, #4
-	WORD $0x6f0c0442 // ushr v2.16b, v2.16b, #4
-	WORD $0x6f0c0421 // ushr v1.16b, v1.16b, #4
-	WORD $0x6f0c0463 // ushr v3.16b, v3.16b, #4
-	WORD $0x6f0c0718 // ushr v24.16b, v24.16b, #4
-	WORD $0x6f0c075a // ushr v26.16b, v26.16b, #4
-	WORD $0x6f0c0739 // ushr v25.16b, v25.16b, #4
-	WORD $0x6f0c077b // ushr v27.16b, v27.16b, #4
-	WORD $0x6f0c5700 // sli v0.16b, v24.16b, #4
+	WORD $0x6f0e075a // ushr v26.16b, v26.16b, #2
+	WORD $0x6f0e077b // ushr v27.16b, v27.16b, #2
 	WORD $0x6f0c5742 // sli v2.16b, v26.16b, #4
-	WORD $0x6f0c5721 // sli v1.16b, v25.16b, #4
 	WORD $0x6f0c5763 // sli v3.16b, v27.16b, #4
-	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
-	WORD $0x4e3f1c42 // and v2.16b, v2.16b, v31.16b
-	WORD $0x4e3f1c21 // and v1.16b, v1.16b, v31.16b
-	WORD $0x4e3f1c63 // and v3.16b, v3.16b, v31.16b
-	WORD $0x6e328400 // sub v0.16b, v0.16b, v18.16b
-	WORD $0x6e328442 // sub v2.16b, v2.16b, v18.16b
-	WORD $0x6e328421 // sub v1.16b, v1.16b, v18.16b
-	WORD $0x6e328463 // sub v3.16b, v3.16b, v18.16b
-	FLDPQ 0(R2), (F4, F5)
-	FLDPQ 0(R3), (F6, F7)
-	FLDPQ 128(R2), (F24, F25)
 	FLDPQ 128(R3), (F26, F27)
-	WORD $0x6f0c0484 // ushr v4.16b, v4.16b, #4
-	WORD $0x6f0c04c6 // ushr v6.16b, v6.16b, #4
-	WORD $0x6f0c04a5 // ushr v5.16b, v5.16b, #4
-	WORD $0x6f0c04e7 // ushr v7.16b, v7.16b, #4
-	WORD $0x6f0c0718 // ushr v24.16b, v24.16b, #4
-	WORD $0x6f0c075a // ushr v26.16b, v26.16b, #4
-	WORD $0x6f0c0739 // ushr v25.16b, v25.16b, #4
-	WORD $0x6f0c077b // ushr v27.16b, v27.16b, #4
-	WORD $0x6f0c5704 // sli v4.16b, v24.16b, #4
-	WORD $0x6f0c5746 // sli v6.16b, v26.16b, #4
-	WORD $0x6f0c5725 // sli v5.16b, v25.16b, #4
-	WORD $0x6f0c5767 // sli v7.16b, v27.16b, #4
-	WORD $0x4e3f1c84 // and v4.16b, v4.16b, v31.16b
-	WORD $0x4e3f1cc6 // and v6.16b, v6.16b, v31.16b
-	WORD $0x4e3f1ca5 // and v5.16b, v5.16b, v31.16b
-	WORD $0x4e3f1ce7 // and v7.16b, v7.16b, v31.16b
-	WORD $0x6e328484 // sub v4.16b, v4.16b, v18.16b
-	WORD $0x6e3284c6 // sub v6.16b, v6.16b, v18.16b
-	WORD $0x6e3284a5 // sub v5.16b, v5.16b, v18.16b
-	WORD $0x6e3284e7 // sub v7.16b, v7.16b, v18.16b
+	WORD $0x4e3f1c42 // and v2.16b, v2.16b, v31.16b
+	WORD $0x4e3f1c63 // and v3.16b, v3.16b, v31.16b
+	WORD $0x6e328442 // sub v2.16b, v2.16b, v18.16b
+	WORD $0x6e328463 // sub v3.16b, v3.16b, v18.16b
+	WORD $0x6f0e075a // ushr v26.16b, v26.16b, #2
+	WORD $0x6f0e077b // ushr v27.16b, v27.16b, #2
 	WORD $0x4e822814 // trn1 v20.4s, v0.4s, v2.4s
 	WORD $0x4e826815 // trn2 v21.4s, v0.4s, v2.4s
+	WORD $0x6f0c5746 // sli v6.16b, v26.16b, #4
+	WORD $0x6f0c5767 // sli v7.16b, v27.16b, #4
+	WORD $0x4e3f1cc6 // and v6.16b, v6.16b, v31.16b
+	WORD $0x4e3f1ce7 // and v7.16b, v7.16b, v31.16b
+	WORD $0x6e3284c6 // sub v6.16b, v6.16b, v18.16b
+	WORD $0x6e3284e7 // sub v7.16b, v7.16b, v18.16b
 	WORD $0x4e862896 // trn1 v22.4s, v4.4s, v6.4s
 	WORD $0x4e866897 // trn2 v23.4s, v4.4s, v6.4s
 	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
 	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
 	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
 	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
-	FSTPQ (F24, F25), 64(R8)
-	FSTPQ (F26, F27), 96(R8)
 	WORD $0x4e832834 // trn1 v20.4s, v1.4s, v3.4s
 	WORD $0x4e836835 // trn2 v21.4s, v1.4s, v3.4s
 	WORD $0x4e8728b6 // trn1 v22.4s, v5.4s, v7.4s
 	WORD $0x4e8768b7 // trn2 v23.4s, v5.4s, v7.4s
+	FSTPQ (F24, F25), 64(R8)
+	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
+	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
+	FSTPQ (F26, F27), 96(R8)
+	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
+	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
+	FSTPQ (F24, F25), 128(R8)
+	FLDPQ 128(R4), (F24, F25)
+	FSTPQ (F26, F27), 160(R8)
+	FLDPQ 128(R5), (F26, F27)
+	FLDPQ 32(R4), (F0, F1)
+	FLDPQ 32(R5), (F2, F3)
+	WORD $0x6f0e0718 // ushr v24.16b, v24.16b, #2
+	WORD $0x6f0e0739 // ushr v25.16b, v25.16b, #2
+	FLDPQ 32(R6), (F4, F5)
+	WORD $0x6f0e075a // ushr v26.16b, v26.16b, #2
+	WORD $0x6f0e077b // ushr v27.16b, v27.16b, #2
+	WORD $0x6f0c5700 // sli v0.16b, v24.16b, #4
+	WORD $0x6f0c5721 // sli v1.16b, v25.16b, #4
+	WORD $0x6f0c5742 // sli v2.16b, v26.16b, #4
+	WORD $0x6f0c5763 // sli v3.16b, v27.16b, #4
+	FLDPQ 128(R6), (F24, F25)
+	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
+	FLDPQ 128(R7), (F26, F27)
+	WORD $0x4e3f1c42 // and v2.16b, v2.16b, v31.16b
+	FLDPQ 32(R7), (F6, F7)
+	WORD $0x6e328400 // sub v0.16b, v0.16b, v18.16b
+	WORD $0x6e328442 // sub v2.16b, v2.16b, v18.16b
+	WORD $0x4e3f1c21 // and v1.16b, v1.16b, v31.16b
+	WORD $0x4e3f1c63 // and v3.16b, v3.16b, v31.16b
+	WORD $0x6f0e0718 // ushr v24.16b, v24.16b, #2
+	WORD $0x6f0e0739 // ushr v25.16b, v25.16b, #2
+	WORD $0x6f0e075a // ushr v26.16b, v26.16b, #2
+	WORD $0x6f0e077b // ushr v27.16b, v27.16b, #2
+	WORD $0x6f0c5704 // sli v4.16b, v24.16b, #4
+	WORD $0x6f0c5725 // sli v5.16b, v25.16b, #4
+	WORD $0x6f0c5746 // sli v6.16b, v26.16b, #4
+	WORD $0x6f0c5767 // sli v7.16b, v27.16b, #4
+	WORD $0x4e3f1c84 // and v4.16b, v4.16b, v31.16b
+	WORD $0x4e3f1ca5 // and v5.16b, v5.16b, v31.16b
+	WORD $0x4e3f1cc6 // and v6.16b, v6.16b, v31.16b
+	WORD $0x4e3f1ce7 // and v7.16b, v7.16b, v31.16b
+	WORD $0x6e328484 // sub v4.16b, v4.16b, v18.16b
+	WORD $0x4e822814 // trn1 v20.4s, v0.4s, v2.4s
+	WORD $0x6e3284c6 // sub v6.16b, v6.16b, v18.16b
+	WORD $0x4e826815 // trn2 v21.4s, v0.4s, v2.4s
+	WORD $0x6e328421 // sub v1.16b, v1.16b, v18.16b
+	WORD $0x6e328463 // sub v3.16b, v3.16b, v18.16b
+	WORD $0x4e862896 // trn1 v22.4s, v4.4s, v6.4s
+	WORD $0x4e866897 // trn2 v23.4s, v4.4s, v6.4s
+	WORD $0x6e3284a5 // sub v5.16b, v5.16b, v18.16b
+	WORD $0x6e3284e7 // sub v7.16b, v7.16b, v18.16b
 	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
 	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
 	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
 	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
+	WORD $0x4e832834 // trn1 v20.4s, v1.4s, v3.4s
+	WORD $0x4e8728b6 // trn1 v22.4s, v5.4s, v7.4s
+	FSTPQ (F24, F25), 192(R8)
+	WORD $0x4e836835 // trn2 v21.4s, v1.4s, v3.4s
+	FSTPQ (F26, F27), 224(R8)
+	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
+	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
+	FMOVD 80(R10), F20
+	WORD $0x4e8768b7 // trn2 v23.4s, v5.4s, v7.4s
+	FLDPQ 0(R0), (F0, F1)
+	FLDPQ 0(R1), (F2, F3)
+	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
+	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
+	FLDPQ 0(R2), (F4, F5)
+	WORD $0x0f08a694 // sshll v20.8h, v20.8b, #0
+	FSTPQ (F24, F25), 256(R8)
+	FSTPQ (F26, F27), 288(R8)
+	WORD $0x6f0c0400 // ushr v0.16b, v0.16b, #4
+	WORD $0x4f10a695 // sshll2 v21.4s, v20.8h, #0
+	WORD $0x0f10a694 // sshll v20.4s, v20.4h, #0
+	FLDPQ 0(R10), (F26, F27)
+	WORD $0x6f0c0442 // ushr v2.16b, v2.16b, #4
+	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
+	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
+	FLDPQ 128(R0), (F24, F25)
+	WORD $0x6f0c0421 // ushr v1.16b, v1.16b, #4
+	WORD $0x6f0c0463 // ushr v3.16b, v3.16b, #4
+	FLDPQ 0(R3), (F6, F7)
+	WORD $0x6f0c0484 // ushr v4.16b, v4.16b, #4
+	WORD $0x6f0c04a5 // ushr v5.16b, v5.16b, #4
+	WORD $0x6e34df54 // fmul v20.4s, v26.4s, v20.4s
+	WORD $0x6e35df75 // fmul v21.4s, v27.4s, v21.4s
+	FLDPQ 0(R10), (F26, F27)
+	WORD $0x6f0c0718 // ushr v24.16b, v24.16b, #4
+	WORD $0x6f0c0739 // ushr v25.16b, v25.16b, #4
+	WORD $0x6f0c04c6 // ushr v6.16b, v6.16b, #4
+	WORD $0x6f0c04e7 // ushr v7.16b, v7.16b, #4
+	FSTPQ (F20, F21), 0(R8)
+	WORD $0x6f0c5700 // sli v0.16b, v24.16b, #4
+	FMOVD 88(R10), F20
+	WORD $0x6f0c5721 // sli v1.16b, v25.16b, #4
+	FLDPQ 128(R2), (F24, F25)
+	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
+	WORD $0x4e3f1c21 // and v1.16b, v1.16b, v31.16b
+	WORD $0x6e328400 // sub v0.16b, v0.16b, v18.16b
+	WORD $0x6e328421 // sub v1.16b, v1.16b, v18.16b
+	WORD $0x0f08a694 // sshll v20.8h, v20.8b, #0
+	WORD $0x6f0c0718 // ushr v24.16b, v24.16b, #4
+	WORD $0x6f0c0739 // ushr v25.16b, v25.16b, #4
+	WORD $0x4f10a695 // sshll2 v21.4s, v20.8h, #0
+	WORD $0x0f10a694 // sshll v20.4s, v20.4h, #0
+	WORD $0x6f0c5704 // sli v4.16b, v24.16b, #4
+	WORD $0x6f0c5725 // sli v5.16b, v25.16b, #4
+	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
+	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
+	WORD $0x4e3f1c84 // and v4.16b, v4.16b, v31.16b
+	WORD $0x4e3f1ca5 // and v5.16b, v5.16b, v31.16b
+	WORD $0x6e328484 // sub v4.16b, v4.16b, v18.16b
+	WORD $0x6e3284a5 // sub v5.16b, v5.16b, v18.16b
+	WORD $0x6e34df54 // fmul v20.4s, v26.4s, v20.4s
+	WORD $0x6e35df75 // fmul v21.4s, v27.4s, v21.4s
+	FLDPQ 128(R1), (F26, F27)
+	FSTPQ (F20, F21), 32(R8)
+	ADD $320, R8, R8
+	WORD $0x6f0c075a // ushr v26.16b, v26.16b, #4
+	WORD $0x6f0c077b // ushr v27.16b, v27.16b, #4
+	WORD $0x6f0c5742 // sli v2.16b, v26.16b, #4
+	WORD $0x6f0c5763 // sli v3.16b, v27.16b, #4
+	FLDPQ 128(R3), (F26, F27)
+	WORD $0x4e3f1c42 // and v2.16b, v2.16b, v31.16b
+	WORD $0x4e3f1c63 // and v3.16b, v3.16b, v31.16b
+	WORD $0x6e328442 // sub v2.16b, v2.16b, v18.16b
+	WORD $0x6e328463 // sub v3.16b, v3.16b, v18.16b
+	WORD $0x6f0c075a // ushr v26.16b, v26.16b, #4
+	WORD $0x6f0c077b // ushr v27.16b, v27.16b, #4
+	WORD $0x4e822814 // trn1 v20.4s, v0.4s, v2.4s
+	WORD $0x4e826815 // trn2 v21.4s, v0.4s, v2.4s
+	WORD $0x6f0c5746 // sli v6.16b, v26.16b, #4
+	WORD $0x6f0c5767 // sli v7.16b, v27.16b, #4
+	WORD $0x4e3f1cc6 // and v6.16b, v6.16b, v31.16b
+	WORD $0x4e3f1ce7 // and v7.16b, v7.16b, v31.16b
+	WORD $0x6e3284c6 // sub v6.16b, v6.16b, v18.16b
+	WORD $0x6e3284e7 // sub v7.16b, v7.16b, v18.16b
+	WORD $0x4e862896 // trn1 v22.4s, v4.4s, v6.4s
+	WORD $0x4e866897 // trn2 v23.4s, v4.4s, v6.4s
+	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
+	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
+	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
+	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
+	WORD $0x4e832834 // trn1 v20.4s, v1.4s, v3.4s
+	WORD $0x4e836835 // trn2 v21.4s, v1.4s, v3.4s
+	WORD $0x4e8728b6 // trn1 v22.4s, v5.4s, v7.4s
+	WORD $0x4e8768b7 // trn2 v23.4s, v5.4s, v7.4s
+	FSTPQ (F24, F25), 64(R8)
+	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
+	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
+	FSTPQ (F26, F27), 96(R8)
+	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
+	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
 	FSTPQ (F24, F25), 128(R8)
-	FSTPQ (F26, F27), 160(R8)
 	FLDPQ 0(R4), (F0, F1)
+	FSTPQ (F26, F27), 160(R8)
 	FLDPQ 0(R5), (F2, F3)
 	FLDPQ 128(R4), (F24, F25)
 	FLDPQ 128(R5), (F26, F27)
 	WORD $0x6f0c0400 // ushr v0.16b, v0.16b, #4
-	WORD $0x6f0c0442 // ushr v2.16b, v2.16b, #4
 	WORD $0x6f0c0421 // ushr v1.16b, v1.16b, #4
+	FLDPQ 0(R6), (F4, F5)
+	WORD $0x6f0c0442 // ushr v2.16b, v2.16b, #4
 	WORD $0x6f0c0463 // ushr v3.16b, v3.16b, #4
 	WORD $0x6f0c0718 // ushr v24.16b, v24.16b, #4
-	WORD $0x6f0c075a // ushr v26.16b, v26.16b, #4
 	WORD $0x6f0c0739 // ushr v25.16b, v25.16b, #4
+	WORD $0x6f0c075a // ushr v26.16b, v26.16b, #4
 	WORD $0x6f0c077b // ushr v27.16b, v27.16b, #4
 	WORD $0x6f0c5700 // sli v0.16b, v24.16b, #4
-	WORD $0x6f0c5742 // sli v2.16b, v26.16b, #4
 	WORD $0x6f0c5721 // sli v1.16b, v25.16b, #4
+	WORD $0x6f0c5742 // sli v2.16b, v26.16b, #4
 	WORD $0x6f0c5763 // sli v3.16b, v27.16b, #4
+	FLDPQ 0(R7), (F6, F7)
+	WORD $0x6f0c0484 // ushr v4.16b, v4.16b, #4
+	FLDPQ 128(R6), (F24, F25)
+	WORD $0x6f0c04a5 // ushr v5.16b, v5.16b, #4
+	FLDPQ 128(R7), (F26, F27)
 	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
 	WORD $0x4e3f1c42 // and v2.16b, v2.16b, v31.16b
 	WORD $0x4e3f1c21 // and v1.16b, v1.16b, v31.16b
-	WORD $0x4e3f1c63 // and v3.16b, v3.16b, v31.16b
 	WORD $0x6e328400 // sub v0.16b, v0.16b, v18.16b
-	WORD $0x6e328442 // sub v2.16b, v2.16b, v18.16b
-	WORD $0x6e328421 // sub v1.16b, v1.16b, v18.16b
-	WORD $0x6e328463 // sub v3.16b, v3.16b, v18.16b
-	FLDPQ 0(R6), (F4, F5)
-	FLDPQ 0(R7), (F6, F7)
-	FLDPQ 128(R6), (F24, F25)
-	FLDPQ 128(R7), (F26, F27)
-	WORD $0x6f0c0484 // ushr v4.16b, v4.16b, #4
+	WORD $0x4e3f1c63 // and v3.16b, v3.16b, v31.16b
 	WORD $0x6f0c04c6 // ushr v6.16b, v6.16b, #4
-	WORD $0x6f0c04a5 // ushr v5.16b, v5.16b, #4
 	WORD $0x6f0c04e7 // ushr v7.16b, v7.16b, #4
 	WORD $0x6f0c0718 // ushr v24.16b, v24.16b, #4
-	WORD $0x6f0c075a // ushr v26.16b, v26.16b, #4
 	WORD $0x6f0c0739 // ushr v25.16b, v25.16b, #4
+	WORD $0x6f0c075a // ushr v26.16b, v26.16b, #4
 	WORD $0x6f0c077b // ushr v27.16b, v27.16b, #4
 	WORD $0x6f0c5704 // sli v4.16b, v24.16b, #4
-	WORD $0x6f0c5746 // sli v6.16b, v26.16b, #4
 	WORD $0x6f0c5725 // sli v5.16b, v25.16b, #4
+	WORD $0x6f0c5746 // sli v6.16b, v26.16b, #4
 	WORD $0x6f0c5767 // sli v7.16b, v27.16b, #4
 	WORD $0x4e3f1c84 // and v4.16b, v4.16b, v31.16b
+	WORD $0x6e328442 // sub v2.16b, v2.16b, v18.16b
 	WORD $0x4e3f1cc6 // and v6.16b, v6.16b, v31.16b
 	WORD $0x4e3f1ca5 // and v5.16b, v5.16b, v31.16b
-	WORD $0x4e3f1ce7 // and v7.16b, v7.16b, v31.16b
 	WORD $0x6e328484 // sub v4.16b, v4.16b, v18.16b
+	WORD $0x4e3f1ce7 // and v7.16b, v7.16b, v31.16b
 	WORD $0x6e3284c6 // sub v6.16b, v6.16b, v18.16b
-	WORD $0x6e3284a5 // sub v5.16b, v5.16b, v18.16b
-	WORD $0x6e3284e7 // sub v7.16b, v7.16b, v18.16b
 	WORD $0x4e822814 // trn1 v20.4s, v0.4s, v2.4s
 	WORD $0x4e826815 // trn2 v21.4s, v0.4s, v2.4s
+	WORD $0x6e328421 // sub v1.16b, v1.16b, v18.16b
 	WORD $0x4e862896 // trn1 v22.4s, v4.4s, v6.4s
 	WORD $0x4e866897 // trn2 v23.4s, v4.4s, v6.4s
+	WORD $0x6e328463 // sub v3.16b, v3.16b, v18.16b
+	WORD $0x6e3284a5 // sub v5.16b, v5.16b, v18.16b
+	WORD $0x6e3284e7 // sub v7.16b, v7.16b, v18.16b
 	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
 	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
 	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
 	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
+	WORD $0x4e832834 // trn1 v20.4s, v1.4s, v3.4s
+	WORD $0x4e8728b6 // trn1 v22.4s, v5.4s, v7.4s
 	FSTPQ (F24, F25), 192(R8)
 	FSTPQ (F26, F27), 224(R8)
-	WORD $0x4e832834 // trn1 v20.4s, v1.4s, v3.4s
 	WORD $0x4e836835 // trn2 v21.4s, v1.4s, v3.4s
-	WORD $0x4e8728b6 // trn1 v22.4s, v5.4s, v7.4s
-	WORD $0x4e8768b7 // trn2 v23.4s, v5.4s, v7.4s
 	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
-	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
 	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
-	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
-	FSTPQ (F24, F25), 256(R8)
-	FSTPQ (F26, F27), 288(R8)
 	FMOVD 96(R10), F20
-	FLDPQ 0(R10), (F26, F27)
-	WORD $0x0f08a694 // sshll v20.8h, v20.8b, #0
-	WORD $0x4f10a695 // sshll2 v21.4s, v20.8h, #0
-	WORD $0x0f10a694 // sshll v20.4s, v20.4h, #0
-	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
-	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
-	WORD $0x6e34df54 // fmul v20.4s, v26.4s, v20.4s
-	WORD $0x6e35df75 // fmul v21.4s, v27.4s, v21.4s
-	FSTPQ (F20, F21), 0(R8)
-	FMOVD 104(R10), F20
-	FLDPQ 0(R10), (F26, F27)
-	WORD $0x0f08a694 // sshll v20.8h, v20.8b, #0
-	WORD $0x4f10a695 // sshll2 v21.4s, v20.8h, #0
-	WORD $0x0f10a694 // sshll v20.4s, v20.4h, #0
-	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
-	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
-	WORD $0x6e34df54 // fmul v20.4s, v26.4s, v20.4s
-	WORD $0x6e35df75 // fmul v21.4s, v27.4s, v21.4s
-	FSTPQ (F20, F21), 32(R8)
-	ADD $320, R8, R8
+	WORD $0x4e8768b7 // trn2 v23.4s, v5.4s, v7.4s
 	FLDPQ 32(R0), (F0, F1)
+	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
+	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
 	FLDPQ 32(R1), (F2, F3)
-	FLDPQ 128(R0), (F24, F25)
-	FLDPQ 128(R1), (F26, F27)
+	FSTPQ (F24, F25), 256(R8)
+	WORD $0x0f08a694 // sshll v20.8h, v20.8b, #0
+	FSTPQ (F26, F27), 288(R8)
+	FLDPQ 0(R10), (F26, F27)
 	WORD $0x6f0c0400 // ushr v0.16b, v0.16b, #4
+	WORD $0x4f10a695 // sshll2 v21.4s, v20.8h, #0
+	WORD $0x0f10a694 // sshll v20.4s, v20.4h, #0
+	FLDPQ 128(R0), (F24, F25)
 	WORD $0x6f0c0442 // ushr v2.16b, v2.16b, #4
+	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
+	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
 	WORD $0x6f0c0421 // ushr v1.16b, v1.16b, #4
 	WORD $0x6f0c0463 // ushr v3.16b, v3.16b, #4
-	WORD $0x6f0a0718 // ushr v24.16b, v24.16b, #6
-	WORD $0x6f0a075a // ushr v26.16b, v26.16b, #6
-	WORD $0x6f0a0739 // ushr v25.16b, v25.16b, #6
-	WORD $0x6f0a077b // ushr v27.16b, v27.16b, #6
-	WORD $0x6f0c5700 // sli v0.16b, v24.16b, #4
-	WORD $0x6f0c5742 // sli v2.16b, v26.16b, #4
-	WORD $0x6f0c5721 // sli v1.16b, v25.16b, #4
-	WORD $0x6f0c5763 // sli v3.16b, v27.16b, #4
-	WORD $0x6e328400 // sub v0.16b, v0.16b, v18.16b
-	WORD $0x6e328442 // sub v2.16b, v2.16b, v18.16b
-	WORD $0x6e328421 // sub v1.16b, v1.16b, v18.16b
-	WORD $0x6e328463 // sub v3.16b, v3.16b, v18.16b
 	FLDPQ 32(R2), (F4, F5)
 	FLDPQ 32(R3), (F6, F7)
-	FLDPQ 128(R2), (F24, F25)
-	FLDPQ 128(R3), (F26, F27)
+	WORD $0x6e34df54 // fmul v20.4s, v26.4s, v20.4s
+	WORD $0x6e35df75 // fmul v21.4s, v27.4s, v21.4s
+	FLDPQ 0(R10), (F26, F27)
+	WORD $0x6f0a0718 // ushr v24.16b, v24.16b, #6
+	WORD $0x6f0a0739 // ushr v25.16b, v25.16b, #6
+	WORD $0x6f0c5700 // sli v0.16b, v24.16b, #4
 	WORD $0x6f0c0484 // ushr v4.16b, v4.16b, #4
+	FSTPQ (F20, F21), 0(R8)
+	WORD $0x6f0c5721 // sli v1.16b, v25.16b, #4
+	FMOVD 104(R10), F20
 	WORD $0x6f0c04c6 // ushr v6.16b, v6.16b, #4
+	FLDPQ 128(R2), (F24, F25)
 	WORD $0x6f0c04a5 // ushr v5.16b, v5.16b, #4
 	WORD $0x6f0c04e7 // ushr v7.16b, v7.16b, #4
+	WORD $0x6e328400 // sub v0.16b, v0.16b, v18.16b
+	WORD $0x6e328421 // sub v1.16b, v1.16b, v18.16b
+	WORD $0x0f08a694 // sshll v20.8h, v20.8b, #0
 	WORD $0x6f0a0718 // ushr v24.16b, v24.16b, #6
-	WORD $0x6f0a075a // ushr v26.16b, v26.16b, #6
 	WORD $0x6f0a0739 // ushr v25.16b, v25.16b, #6
-	WORD $0x6f0a077b // ushr v27.16b, v27.16b, #6
+	WORD $0x4f10a695 // sshll2 v21.4s, v20.8h, #0
+	WORD $0x0f10a694 // sshll v20.4s, v20.4h, #0
 	WORD $0x6f0c5704 // sli v4.16b, v24.16b, #4
-	WORD $0x6f0c5746 // sli v6.16b, v26.16b, #4
 	WORD $0x6f0c5725 // sli v5.16b, v25.16b, #4
-	WORD $0x6f0c5767 // sli v7.16b, v27.16b, #4
+	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
+	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
 	WORD $0x6e328484 // sub v4.16b, v4.16b, v18.16b
-	WORD $0x6e3284c6 // sub v6.16b, v6.16b, v18.16b
 	WORD $0x6e3284a5 // sub v5.16b, v5.16b, v18.16b
-	WORD $0x6e3284e7 // sub v7.16b, v7.16b, v18.16b
+	WORD $0x6e34df54 // fmul v20.4s, v26.4s, v20.4s
+	WORD $0x6e35df75 // fmul v21.4s, v27.4s, v21.4s
+	FLDPQ 128(R1), (F26, F27)
+	FSTPQ (F20, F21), 32(R8)
+	ADD $320, R8, R8
+	WORD $0x6f0a075a // ushr v26.16b, v26.16b, #6
+	WORD $0x6f0a077b // ushr v27.16b, v27.16b, #6
+	WORD $0x6f0c5742 // sli v2.16b, v26.16b, #4
+	WORD $0x6f0c5763 // sli v3.16b, v27.16b, #4
+	FLDPQ 128(R3), (F26, F27)
+	WORD $0x6e328442 // sub v2.16b, v2.16b, v18.16b
+	WORD $0x6e328463 // sub v3.16b, v3.16b, v18.16b
 	WORD $0x4e822814 // trn1 v20.4s, v0.4s, v2.4s
 	WORD $0x4e826815 // trn2 v21.4s, v0.4s, v2.4s
+	WORD $0x6f0a075a // ushr v26.16b, v26.16b, #6
+	WORD $0x6f0a077b // ushr v27.16b, v27.16b, #6
+	WORD $0x6f0c5746 // sli v6.16b, v26.16b, #4
+	WORD $0x6f0c5767 // sli v7.16b, v27.16b, #4
+	WORD $0x6e3284c6 // sub v6.16b, v6.16b, v18.16b
+	WORD $0x6e3284e7 // sub v7.16b, v7.16b, v18.16b
 	WORD $0x4e862896 // trn1 v22.4s, v4.4s, v6.4s
 	WORD $0x4e866897 // trn2 v23.4s, v4.4s, v6.4s
 	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
 	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
 	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
 	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
-	FSTPQ (F24, F25), 64(R8)
-	FSTPQ (F26, F27), 96(R8)
 	WORD $0x4e832834 // trn1 v20.4s, v1.4s, v3.4s
 	WORD $0x4e836835 // trn2 v21.4s, v1.4s, v3.4s
 	WORD $0x4e8728b6 // trn1 v22.4s, v5.4s, v7.4s
 	WORD $0x4e8768b7 // trn2 v23.4s, v5.4s, v7.4s
+	FSTPQ (F24, F25), 64(R8)
 	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
 	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
+	FSTPQ (F26, F27), 96(R8)
 	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
 	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
 	FSTPQ (F24, F25), 128(R8)
-	FSTPQ (F26, F27), 160(R8)
 	FLDPQ 32(R4), (F0, F1)
+	FSTPQ (F26, F27), 160(R8)
 	FLDPQ 32(R5), (F2, F3)
 	FLDPQ 128(R4), (F24, F25)
 	FLDPQ 128(R5), (F26, F27)
 	WORD $0x6f0c0400 // ushr v0.16b, v0.16b, #4
-	WORD $0x6f0c0442 // ushr v2.16b, v2.16b, #4
 	WORD $0x6f0c0421 // ushr v1.16b, v1.16b, #4
-	WORD $0x6f0c0463 // ushr v3.16b, v3.16b, #4
-	WORD $0x6f0a0718 // ushr v24.16b, v24.16b, #6
-	WORD $0x6f0a075a // ushr v26.16b, v26.16b, #6
-	WORD $0x6f0a0739 // ushr v25.16b, v25.16b, #6
-	WORD $0x6f0a077b // ushr v27.16b, v27.16b, #6
-	WORD $0x6f0c5700 // sli v0.16b, v24.16b, #4
-	WORD $0x6f0c5742 // sli v2.16b, v26.16b, #4
-	WORD $0x6f0c5721 // sli v1.16b, v25.16b, #4
-	WORD $0x6f0c5763 // sli v3.16b, v27.16b, #4
-	WORD $0x6e328400 // sub v0.16b, v0.16b, v18.16b
-	WORD $0x6e328442 // sub v2.16b, v2.16b, v18.16b
-	WORD $0x6e328421 // sub v1.16b, v1.16b, v18.16b
-	WORD $0x6e328463 // sub v3.16b, v3.16b, v18.16b
 	FLDPQ 32(R6), (F4, F5)
+	WORD $0x6f0c0442 // ushr v2.16b, v2.16b, #4
+	WORD $0x6f0c0463 // ushr v3.16b, v3.16b, #4
+	WORD $0x6f0a0718 // ushr v24.16b, v24.16b, #6
+	WORD $0x6f0a0739 // ushr v25.16b, v25.16b, #6
+	WORD $0x6f0a075a // ushr v26.16b, v26.16b, #6
+	WORD $0x6f0a077b // ushr v27.16b, v27.16b, #6
+	WORD $0x6f0c5700 // sli v0.16b, v24.16b, #4
+	WORD $0x6f0c5721 // sli v1.16b, v25.16b, #4
+	WORD $0x6f0c5742 // sli v2.16b, v26.16b, #4
+	WORD $0x6f0c5763 // sli v3.16b, v27.16b, #4
 	FLDPQ 32(R7), (F6, F7)
+	WORD $0x6f0c0484 // ushr v4.16b, v4.16b, #4
 	FLDPQ 128(R6), (F24, F25)
+	WORD $0x6f0c04a5 // ushr v5.16b, v5.16b, #4
 	FLDPQ 128(R7), (F26, F27)
-	WORD $0x6f0c0484 // ushr v4.16b, v4.16b, #4
+	WORD $0x6e328400 // sub v0.16b, v0.16b, v18.16b
+	WORD $0x6e328442 // sub v2.16b, v2.16b, v18.16b
+	WORD $0x6e328421 // sub v1.16b, v1.16b, v18.16b
+	WORD $0x6e328463 // sub v3.16b, v3.16b, v18.16b
 	WORD $0x6f0c04c6 // ushr v6.16b, v6.16b, #4
-	WORD $0x6f0c04a5 // ushr v5.16b, v5.16b, #4
 	WORD $0x6f0c04e7 // ushr v7.16b, v7.16b, #4
 	WORD $0x6f0a0718 // ushr v24.16b, v24.16b, #6
-	WORD $0x6f0a075a // ushr v26.16b, v26.16b, #6
 	WORD $0x6f0a0739 // ushr v25.16b, v25.16b, #6
+	WORD $0x6f0a075a // ushr v26.16b, v26.16b, #6
 	WORD $0x6f0a077b // ushr v27.16b, v27.16b, #6
 	WORD $0x6f0c5704 // sli v4.16b, v24.16b, #4
-	WORD $0x6f0c5746 // sli v6.16b, v26.16b, #4
 	WORD $0x6f0c5725 // sli v5.16b, v25.16b, #4
+	WORD $0x6f0c5746 // sli v6.16b, v26.16b, #4
 	WORD $0x6f0c5767 // sli v7.16b, v27.16b, #4
 	WORD $0x6e328484 // sub v4.16b, v4.16b, v18.16b
+	WORD $0x4e822814 // trn1 v20.4s, v0.4s, v2.4s
 	WORD $0x6e3284c6 // sub v6.16b, v6.16b, v18.16b
+	WORD $0x4e826815 // trn2 v21.4s, v0.4s, v2.4s
 	WORD $0x6e3284a5 // sub v5.16b, v5.16b, v18.16b
 	WORD $0x6e3284e7 // sub v7.16b, v7.16b, v18.16b
-	WORD $0x4e822814 // trn1 v20.4s, v0.4s, v2.4s
-	WORD $0x4e826815 // trn2 v21.4s, v0.4s, v2.4s
 	WORD $0x4e862896 // trn1 v22.4s, v4.4s, v6.4s
 	WORD $0x4e866897 // trn2 v23.4s, v4.4s, v6.4s
 	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
 	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
 	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
 	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
-	FSTPQ (F24, F25), 192(R8)
-	FSTPQ (F26, F27), 224(R8)
 	WORD $0x4e832834 // trn1 v20.4s, v1.4s, v3.4s
-	WORD $0x4e836835 // trn2 v21.4s, v1.4s, v3.4s
 	WORD $0x4e8728b6 // trn1 v22.4s, v5.4s, v7.4s
-	WORD $0x4e8768b7 // trn2 v23.4s, v5.4s, v7.4s
+	FSTPQ (F24, F25), 192(R8)
+	WORD $0x4e836835 // trn2 v21.4s, v1.4s, v3.4s
+	FSTPQ (F26, F27), 224(R8)
 	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
-	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
 	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
-	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
-	FSTPQ (F24, F25), 256(R8)
-	FSTPQ (F26, F27), 288(R8)
 	FMOVD 112(R10), F20
-	FLDPQ 0(R10), (F26, F27)
+	WORD $0x4e8768b7 // trn2 v23.4s, v5.4s, v7.4s
+	FLDPQ 64(R0), (F0, F1)
+	FLDPQ 64(R1), (F2, F3)
+	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
+	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
+	FLDPQ 64(R2), (F4, F5)
 	WORD $0x0f08a694 // sshll v20.8h, v20.8b, #0
+	FSTPQ (F24, F25), 256(R8)
+	FSTPQ (F26, F27), 288(R8)
 	WORD $0x4f10a695 // sshll2 v21.4s, v20.8h, #0
 	WORD $0x0f10a694 // sshll v20.4s, v20.4h, #0
+	FLDPQ 0(R10), (F26, F27)
 	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
 	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
+	FLDPQ 160(R0), (F24, F25)
+	FLDPQ 64(R3), (F6, F7)
 	WORD $0x6e34df54 // fmul v20.4s, v26.4s, v20.4s
 	WORD $0x6e35df75 // fmul v21.4s, v27.4s, v21.4s
+	FLDPQ 0(R10), (F26, F27)
+	WORD $0x6f0c5700 // sli v0.16b, v24.16b, #4
+	WORD $0x6f0c5721 // sli v1.16b, v25.16b, #4
+	FLDPQ 160(R2), (F24, F25)
 	FSTPQ (F20, F21), 0(R8)
+	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
 	FMOVD 120(R10), F20
-	FLDPQ 0(R10), (F26, F27)
+	WORD $0x4e3f1c21 // and v1.16b, v1.16b, v31.16b
+	WORD $0x6e328400 // sub v0.16b, v0.16b, v18.16b
+	WORD $0x6e328421 // sub v1.16b, v1.16b, v18.16b
+	WORD $0x6f0c5704 // sli v4.16b, v24.16b, #4
+	WORD $0x6f0c5725 // sli v5.16b, v25.16b, #4
 	WORD $0x0f08a694 // sshll v20.8h, v20.8b, #0
+	WORD $0x4e3f1c84 // and v4.16b, v4.16b, v31.16b
+	WORD $0x4e3f1ca5 // and v5.16b, v5.16b, v31.16b
 	WORD $0x4f10a695 // sshll2 v21.4s, v20.8h, #0
 	WORD $0x0f10a694 // sshll v20.4s, v20.4h, #0
+	WORD $0x6e328484 // sub v4.16b, v4.16b, v18.16b
+	WORD $0x6e3284a5 // sub v5.16b, v5.16b, v18.16b
 	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
 	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
 	WORD $0x6e34df54 // fmul v20.4s, v26.4s, v20.4s
 	WORD $0x6e35df75 // fmul v21.4s, v27.4s, v21.4s
+	FLDPQ 160(R1), (F26, F27)
 	FSTPQ (F20, F21), 32(R8)
 	ADD $320, R8, R8
-	FLDPQ 64(R0), (F0, F1)
-	FLDPQ 64(R1), (F2, F3)
-	FLDPQ 160(R0), (F24, F25)
-	FLDPQ 160(R1), (F26, F27)
-	WORD $0x6f0c5700 // sli v0.16b, v24.16b, #4
 	WORD $0x6f0c5742 // sli v2.16b, v26.16b, #4
-	WORD $0x6f0c5721 // sli v1.16b, v25.16b, #4
 	WORD $0x6f0c5763 // sli v3.16b, v27.16b, #4
-	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
-	WORD $0x4e3f1c42 // and v2.16b, v2.16b, v31.16b
-	WORD $0x4e3f1c21 // and v1.16b, v1.16b, v31.16b
-	WORD $0x4e3f1c63 // and v3.16b, v3.16b, v31.16b
-	WORD $0x6e328400 // sub v0.16b, v0.16b, v18.16b
-	WORD $0x6e328442 // sub v2.16b, v2.16b, v18.16b
-	WORD $0x6e328421 // sub v1.16b, v1.16b, v18.16b
-	WORD $0x6e328463 // sub v3.16b, v3.16b, v18.16b
-	FLDPQ 64(R2), (F4, F5)
-	FLDPQ 64(R3), (F6, F7)
-	FLDPQ 160(R2), (F24, F25)
 	FLDPQ 160(R3), (F26, F27)
-	WORD $0x6f0c5704 // sli v4.16b, v24.16b, #4
+	WORD $0x4e3f1c42 // and v2.16b, v2.16b, v31.16b
+	WORD $0x4e3f1c63 // and v3.16b, v3.16b, v31.16b
+	WORD $0x6e328442 // sub v2.16b, v2.16b, v18.16b
+	WORD $0x6e328463 // sub v3.16b, v3.16b, v18.16b
 	WORD $0x6f0c5746 // sli v6.16b, v26.16b, #4
-	WORD $0x6f0c5725 // sli v5.16b, v25.16b, #4
 	WORD $0x6f0c5767 // sli v7.16b, v27.16b, #4
-	WORD $0x4e3f1c84 // and v4.16b, v4.16b, v31.16b
-	WORD $0x4e3f1cc6 // and v6.16b, v6.16b, v31.16b
-	WORD $0x4e3f1ca5 // and v5.16b, v5.16b, v31.16b
-	WORD $0x4e3f1ce7 // and v7.16b, v7.16b, v31.16b
-	WORD $0x6e328484 // sub v4.16b, v4.16b, v18.16b
-	WORD $0x6e3284c6 // sub v6.16b, v6.16b, v18.16b
-	WORD $0x6e3284a5 // sub v5.16b, v5.16b, v18.16b
-	WORD $0x6e3284e7 // sub v7.16b, v7.16b, v18.16b
 	WORD $0x4e822814 // trn1 v20.4s, v0.4s, v2.4s
 	WORD $0x4e826815 // trn2 v21.4s, v0.4s, v2.4s
+	WORD $0x4e3f1cc6 // and v6.16b, v6.16b, v31.16b
+	WORD $0x4e3f1ce7 // and v7.16b, v7.16b, v31.16b
+	WORD $0x6e3284c6 // sub v6.16b, v6.16b, v18.16b
+	WORD $0x6e3284e7 // sub v7.16b, v7.16b, v18.16b
 	WORD $0x4e862896 // trn1 v22.4s, v4.4s, v6.4s
 	WORD $0x4e866897 // trn2 v23.4s, v4.4s, v6.4s
 	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
 	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
 	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
 	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
-	FSTPQ (F24, F25), 64(R8)
-	FSTPQ (F26, F27), 96(R8)
 	WORD $0x4e832834 // trn1 v20.4s, v1.4s, v3.4s
 	WORD $0x4e836835 // trn2 v21.4s, v1.4s, v3.4s
 	WORD $0x4e8728b6 // trn1 v22.4s, v5.4s, v7.4s
 	WORD $0x4e8768b7 // trn2 v23.4s, v5.4s, v7.4s
+	FSTPQ (F24, F25), 64(R8)
 	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
 	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
+	FSTPQ (F26, F27), 96(R8)
 	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
 	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
 	FSTPQ (F24, F25), 128(R8)
-	FSTPQ (F26, F27), 160(R8)
 	FLDPQ 64(R4), (F0, F1)
+	FSTPQ (F26, F27), 160(R8)
 	FLDPQ 64(R5), (F2, F3)
 	FLDPQ 160(R4), (F24, F25)
 	FLDPQ 160(R5), (F26, F27)
-	WORD $0x6f0c5700 // sli v0.16b, v24.16b, #4
-	WORD $0x6f0c5742 // sli v2.16b, v26.16b, #4
-	WORD $0x6f0c5721 // sli v1.16b, v25.16b, #4
-	WORD $0x6f0c5763 // sli v3.16b, v27.16b, #4
-	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
-	WORD $0x4e3f1c42 // and v2.16b, v2.16b, v31.16b
-	WORD $0x4e3f1c21 // and v1.16b, v1.16b, v31.16b
-	WORD $0x4e3f1c63 // and v3.16b, v3.16b, v31.16b
-	WORD $0x6e328400 // sub v0.16b, v0.16b, v18.16b
-	WORD $0x6e328442 // sub v2.16b, v2.16b, v18.16b
-	WORD $0x6e328421 // sub v1.16b, v1.16b, v18.16b
-	WORD $0x6e328463 // sub v3.16b, v3.16b, v18.16b
 	FLDPQ 64(R6), (F4, F5)
 	FLDPQ 64(R7), (F6, F7)
+	WORD $0x6f0c5700 // sli v0.16b, v24.16b, #4
+	WORD $0x6f0c5721 // sli v1.16b, v25.16b, #4
+	WORD $0x6f0c5742 // sli v2.16b, v26.16b, #4
+	WORD $0x6f0c5763 // sli v3.16b, v27.16b, #4
 	FLDPQ 160(R6), (F24, F25)
+	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
 	FLDPQ 160(R7), (F26, F27)
+	WORD $0x4e3f1c42 // and v2.16b, v2.16b, v31.16b
+	WORD $0x6e328400 // sub v0.16b, v0.16b, v18.16b
+	WORD $0x4e3f1c21 // and v1.16b, v1.16b, v31.16b
+	WORD $0x6e328442 // sub v2.16b, v2.16b, v18.16b
+	WORD $0x4e3f1c63 // and v3.16b, v3.16b, v31.16b
+	WORD $0x6e328421 // sub v1.16b, v1.16b, v18.16b
 	WORD $0x6f0c5704 // sli v4.16b, v24.16b, #4
-	WORD $0x6f0c5746 // sli v6.16b, v26.16b, #4
 	WORD $0x6f0c5725 // sli v5.16b, v25.16b, #4
+	WORD $0x6f0c5746 // sli v6.16b, v26.16b, #4
 	WORD $0x6f0c5767 // sli v7.16b, v27.16b, #4
 	WORD $0x4e3f1c84 // and v4.16b, v4.16b, v31.16b
-	WORD $0x4e3f1cc6 // and v6.16b, v6.16b, v31.16b
 	WORD $0x4e3f1ca5 // and v5.16b, v5.16b, v31.16b
+	WORD $0x4e3f1cc6 // and v6.16b, v6.16b, v31.16b
 	WORD $0x4e3f1ce7 // and v7.16b, v7.16b, v31.16b
 	WORD $0x6e328484 // sub v4.16b, v4.16b, v18.16b
-	WORD $0x6e3284c6 // sub v6.16b, v6.16b, v18.16b
-	WORD $0x6e3284a5 // sub v5.16b, v5.16b, v18.16b
-	WORD $0x6e3284e7 // sub v7.16b, v7.16b, v18.16b
 	WORD $0x4e822814 // trn1 v20.4s, v0.4s, v2.4s
+	WORD $0x6e3284c6 // sub v6.16b, v6.16b, v18.16b
 	WORD $0x4e826815 // trn2 v21.4s, v0.4s, v2.4s
+	WORD $0x6e328463 // sub v3.16b, v3.16b, v18.16b
+	WORD $0x6e3284a5 // sub v5.16b, v5.16b, v18.16b
 	WORD $0x4e862896 // trn1 v22.4s, v4.4s, v6.4s
 	WORD $0x4e866897 // trn2 v23.4s, v4.4s, v6.4s
+	WORD $0x6e3284e7 // sub v7.16b, v7.16b, v18.16b
 	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
 	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
 	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
 	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
-	FSTPQ (F24, F25), 192(R8)
-	FSTPQ (F26, F27), 224(R8)
 	WORD $0x4e832834 // trn1 v20.4s, v1.4s, v3.4s
-	WORD $0x4e836835 // trn2 v21.4s, v1.4s, v3.4s
 	WORD $0x4e8728b6 // trn1 v22.4s, v5.4s, v7.4s
-	WORD $0x4e8768b7 // trn2 v23.4s, v5.4s, v7.4s
+	FSTPQ (F24, F25), 192(R8)
+	WORD $0x4e836835 // trn2 v21.4s, v1.4s, v3.4s
+	FSTPQ (F26, F27), 224(R8)
 	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
-	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
 	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
-	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
-	FSTPQ (F24, F25), 256(R8)
-	FSTPQ (F26, F27), 288(R8)
 	FMOVD 128(R10), F20
-	FLDPQ 0(R10), (F26, F27)
-	WORD $0x0f08a694 // sshll v20.8h, v20.8b, #0
-	WORD $0x4f10a695 // sshll2 v21.4s, v20.8h, #0
-	WORD $0x0f10a694 // sshll v20.4s, v20.4h, #0
-	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
-	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
-	WORD $0x6e34df54 // fmul v20.4s, v26.4s, v20.4s
-	WORD $0x6e35df75 // fmul v21.4s, v27.4s, v21.4s
-	FSTPQ (F20, F21), 0(R8)
-	FMOVD 136(R10), F20
-	FLDPQ 0(R10), (F26, F27)
-	WORD $0x0f08a694 // sshll v20.8h, v20.8b, #0
-	WORD $0x4f10a695 // sshll2 v21.4s, v20.8h, #0
-	WORD $0x0f10a694 // sshll v20.4s, v20.4h, #0
-	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
-	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
-	WORD $0x6e34df54 // fmul v20.4s, v26.4s, v20.4s
-	WORD $0x6e35df75 // fmul v21.4s, v27.4s, v21.4s
-	FSTPQ (F20, F21), 32(R8)
-	ADD $320, R8, R8
+	WORD $0x4e8768b7 // trn2 v23.4s, v5.4s, v7.4s
 	FLDPQ 96(R0), (F0, F1)
 	FLDPQ 96(R1), (F2, F3)
-	FLDPQ 160(R0), (F24, F25)
-	FLDPQ 160(R1), (F26, F27)
-	WORD $0x6f0e0718 // ushr v24.16b, v24.16b, #2
-	WORD $0x6f0e075a // ushr v26.16b, v26.16b, #2
-	WORD $0x6f0e0739 // ushr v25.16b, v25.16b, #2
-	WORD $0x6f0e077b // ushr v27.16b, v27.16b, #2
-	WORD $0x6f0c5700 // sli v0.16b, v24.16b, #4
-	WORD $0x6f0c5742 // sli v2.16b, v26.16b, #4
-	WORD $0x6f0c5721 // sli v1.16b, v25.16b, #4
-	WORD $0x6f0c5763 // sli v3.16b, v27.16b, #4
-	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
-	WORD $0x4e3f1c42 // and v2.16b, v2.16b, v31.16b
-	WORD $0x4e3f1c21 // and v1.16b, v1.16b, v31.16b
-	WORD $0x4e3f1c63 // and v3.16b, v3.16b, v31.16b
-	WORD $0x6e328400 // sub v0.16b, v0.16b, v18.16b
-	WORD $0x6e328442 // sub v2.16b, v2.16b, v18.16b
-	WORD $0x6e328421 // sub v1.16b, v1.16b, v18.16b
-	WORD $0x6e328463 // sub v3.16b, v3.16b, v18.16b
+	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
+	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
 	FLDPQ 96(R2), (F4, F5)
-	FLDPQ 96(R3), (F6, F7)
-	FLDPQ 160(R2), (F24, F25)
-	FLDPQ 160(R3), (F26, F27)
-	WORD $0x6f0e0718 // ushr v24.16b, v24.16b, #2
-	WORD $0x6f0e075a // ushr v26.16b, v26.16b, #2
-	WORD $0x6f0e0739 // ushr v25.16b, v25.16b, #2
-	WORD $0x6f0e077b // ushr v27.16b, v27.16b, #2
-	WORD $0x6f0c5704 // sli v4.16b, v24.16b, #4
-	WORD $0x6f0c5746 // sli v6.16b, v26.16b, #4
-	WORD $0x6f0c5725 // sli v5.16b, v25.16b, #4
-	WORD $0x6f0c5767 // sli v7.16b, v27.16b, #4
-	WORD $0x4e3f1c84 // and v4.16b, v4.16b, v31.16b
-	WORD $0x4e3f1cc6 // and v6.16b, v6.16b, v31.16b
-	WORD $0x4e3f1ca5 // and v5.16b, v5.16b, v31.16b
-	WORD $0x4e3f1ce7 // and v7.16b, v7.16b, v31.16b
-	WORD $0x6e328484 // sub v4.16b, v4.16b, v18.16b
-	WORD $0x6e3284c6 // sub v6.16b, v6.16b, v18.16b
-	WORD $0x6e3284a5 // sub v5.16b, v5.16b, v18.16b
-	WORD $0x6e3284e7 // sub v7.16b, v7.16b, v18.16b
-	WORD $0x4e822814 // trn1 v20.4s, v0.4s, v2.4s
-	WORD $0x4e826815 // trn2 v21.4s, v0.4s, v2.4s
-	WORD $0x4e862896 // trn1 v22.4s, v4.4s, v6.4s
-	WORD $0x4e866897 // trn2 v23.4s, v4.4s, v6.4s
-	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
-	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
-	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
-	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
-	FSTPQ (F24, F25), 64(R8)
-	FSTPQ (F26, F27), 96(R8)
-	WORD $0x4e832834 // trn1 v20.4s, v1.4s, v3.4s
-	WORD $0x4e836835 // trn2 v21.4s, v1.4s, v3.4s
-	WORD $0x4e8728b6 // trn1 v22.4s, v5.4s, v7.4s
-	WORD $0x4e8768b7 // trn2 v23.4s, v5.4s, v7.4s
-	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
-	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
-	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
-	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
-	FSTPQ (F24, F25), 128(R8)
-	FSTPQ (F26, F27), 160(R8)
-	FLDPQ 96(R4), (F0, F1)
-	FLDPQ 96(R5), (F2, F3)
-	FLDPQ 160(R4), (F24, F25)
-	FLDPQ 160(R5), (F26, F27)
-	WORD $0x6f0e0718 // ushr v24.16b, v24.16b, #2
-	WORD $0x6f0e075a // ushr v26.16b, v26.16b, #2
-	WORD $0x6f0e0739 // ushr v25.16b, v25.16b, #2
-	WORD $0x6f0e077b // ushr v27.16b, v27.16b, #2
-	WORD $0x6f0c5700 // sli v0.16b, v24.16b, #4
-	WORD $0x6f0c5742 // sli v2.16b, v26.16b, #4
-	WORD $0x6f0c5721 // sli v1.16b, v25.16b, #4
-	WORD $0x6f0c5763 // sli v3.16b, v27.16b, #4
-	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
-	WORD $0x4e3f1c42 // and v2.16b, v2.16b, v31.16b
-	WORD $0x4e3f1c21 // and v1.16b, v1.16b, v31.16b
-	WORD $0x4e3f1c63 // and v3.16b, v3.16b, v31.16b
-	WORD $0x6e328400 // sub v0.16b, v0.16b, v18.16b
-	WORD $0x6e328442 // sub v2.16b, v2.16b, v18.16b
-	WORD $0x6e328421 // sub v1.16b, v1.16b, v18.16b
-	WORD $0x6e328463 // sub v3.16b, v3.16b, v18.16b
-	FLDPQ 96(R6), (F4, F5)
-	FLDPQ 96(R7), (F6, F7)
-	FLDPQ 160(R6), (F24, F25)
-	FLDPQ 160(R7), (F26, F27)
-	WORD $0x6f0e0718 // ushr v24.16b, v24.16b, #2
-	WORD $0x6f0e075a // ushr v26.16b, v26.16b, #2
-	WORD $0x6f0e0739 // ushr v25.16b, v25.16b, #2
-	WORD $0x6f0e077b // ushr v27.16b, v27.16b, #2
-	WORD $0x6f0c5704 // sli v4.16b, v24.16b, #4
-	WORD $0x6f0c5746 // sli v6.16b, v26.16b, #4
-	WORD $0x6f0c5725 // sli v5.16b, v25.16b, #4
-	WORD $0x6f0c5767 // sli v7.16b, v27.16b, #4
-	WORD $0x4e3f1c84 // and v4.16b, v4.16b, v31.16b
-	WORD $0x4e3f1cc6 // and v6.16b, v6.16b, v31.16b
-	WORD $0x4e3f1ca5 // and v5.16b, v5.16b, v31.16b
-	WORD $0x4e3f1ce7 // and v7.16b, v7.16b, v31.16b
-	WORD $0x6e328484 // sub v4.16b, v4.16b, v18.16b
-	WORD $0x6e3284c6 // sub v6.16b, v6.16b, v18.16b
-	WORD $0x6e3284a5 // sub v5.16b, v5.16b, v18.16b
-	WORD $0x6e3284e7 // sub v7.16b, v7.16b, v18.16b
-	WORD $0x4e822814 // trn1 v20.4s, v0.4s, v2.4s
-	WORD $0x4e826815 // trn2 v21.4s, v0.4s, v2.4s
-	WORD $0x4e862896 // trn1 v22.4s, v4.4s, v6.4s
-	WORD $0x4e866897 // trn2 v23.4s, v4.4s, v6.4s
-	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
-	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
-	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
-	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
-	FSTPQ (F24, F25), 192(R8)
-	FSTPQ (F26, F27), 224(R8)
-	WORD $0x4e832834 // trn1 v20.4s, v1.4s, v3.4s
-	WORD $0x4e836835 // trn2 v21.4s, v1.4s, v3.4s
-	WORD $0x4e8728b6 // trn1 v22.4s, v5.4s, v7.4s
-	WORD $0x4e8768b7 // trn2 v23.4s, v5.4s, v7.4s
-	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
-	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
-	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
-	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
+	WORD $0x0f08a694 // sshll v20.8h, v20.8b, #0
 	FSTPQ (F24, F25), 256(R8)
 	FSTPQ (F26, F27), 288(R8)
-	FMOVD 144(R10), F20
-	FLDPQ 0(R10), (F26, F27)
-	WORD $0x0f08a694 // sshll v20.8h, v20.8b, #0
 	WORD $0x4f10a695 // sshll2 v21.4s, v20.8h, #0
 	WORD $0x0f10a694 // sshll v20.4s, v20.4h, #0
+	FLDPQ 0(R10), (F26, F27)
 	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
 	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
+	FLDPQ 160(R0), (F24, F25)
+	FLDPQ 96(R3), (F6, F7)
 	WORD $0x6e34df54 // fmul v20.4s, v26.4s, v20.4s
 	WORD $0x6e35df75 // fmul v21.4s, v27.4s, v21.4s
+	FLDPQ 0(R10), (F26, F27)
+	WORD $0x6f0e0718 // ushr v24.16b, v24.16b, #2
+	WORD $0x6f0e0739 // ushr v25.16b, v25.16b, #2
 	FSTPQ (F20, F21), 0(R8)
-	FMOVD 152(R10), F20
-	FLDPQ 0(R10), (F26, F27)
+	WORD $0x6f0c5700 // sli v0.16b, v24.16b, #4
+	FMOVD 136(R10), F20
+	WORD $0x6f0c5721 // sli v1.16b, v25.16b, #4
+	FLDPQ 160(R2), (F24, F25)
+	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
+	WORD $0x4e3f1c21 // and v1.16b, v1.16b, v31.16b
+	WORD $0x6e328400 // sub v0.16b, v0.16b, v18.16b
+	WORD $0x6e328421 // sub v1.16b, v1.16b, v18.16b
 	WORD $0x0f08a694 // sshll v20.8h, v20.8b, #0
+	WORD $0x6f0e0718 // ushr v24.16b, v24.16b, #2
+	WORD $0x6f0e0739 // ushr v25.16b, v25.16b, #2
 	WORD $0x4f10a695 // sshll2 v21.4s, v20.8h, #0
 	WORD $0x0f10a694 // sshll v20.4s, v20.4h, #0
+	WORD $0x6f0c5704 // sli v4.16b, v24.16b, #4
+	WORD $0x6f0c5725 // sli v5.16b, v25.16b, #4
 	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
 	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
+	WORD $0x4e3f1c84 // and v4.16b, v4.16b, v31.16b
+	WORD $0x4e3f1ca5 // and v5.16b, v5.16b, v31.16b
+	WORD $0x6e328484 // sub v4.16b, v4.16b, v18.16b
+	WORD $0x6e3284a5 // sub v5.16b, v5.16b, v18.16b
 	WORD $0x6e34df54 // fmul v20.4s, v26.4s, v20.4s
 	WORD $0x6e35df75 // fmul v21.4s, v27.4s, v21.4s
+	FLDPQ 160(R1), (F26, F27)
 	FSTPQ (F20, F21), 32(R8)
 	ADD $320, R8, R8
-	FLDPQ 64(R0), (F0, F1)
-	FLDPQ 64(R1), (F2, F3)
-	FLDPQ 160(R0), (F24, F25)
-	FLDPQ 160(R1), (F26, F27)
-	WORD $0x6f0c0400 // ushr v0.16b, v0.16b, #4
-	WORD $0x6f0c0442 // ushr v2.16b, v2.16b, #4
-	WORD $0x6f0c0421 // ushr v1.16b, v1.16b, #4
-	WORD $0x6f0c0463 // ushr v3.16b, v3.16b, #4
-	WORD $0x6f0c0718 // ushr v24.16b, v24.16b, #4
-	WORD $0x6f0c075a // ushr v26.16b, v26.16b, #4
-	WORD $0x6f0c0739 // ushr v25.16b, v25.16b, #4
-	WORD $0x6f0c077b // ushr v27.16b, v27.16b, #4
-	WORD $0x6f0c5700 // sli v0.16b, v24.16b, #4
+	WORD $0x6f0e075a // ushr v26.16b, v26.16b, #2
+	WORD $0x6f0e077b // ushr v27.16b, v27.16b, #2
 	WORD $0x6f0c5742 // sli v2.16b, v26.16b, #4
-	WORD $0x6f0c5721 // sli v1.16b, v25.16b, #4
 	WORD $0x6f0c5763 // sli v3.16b, v27.16b, #4
-	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
-	WORD $0x4e3f1c42 // and v2.16b, v2.16b, v31.16b
-	WORD $0x4e3f1c21 // and v1.16b, v1.16b, v31.16b
-	WORD $0x4e3f1c63 // and v3.16b, v3.16b, v31.16b
-	WORD $0x6e328400 // sub v0.16b, v0.16b, v18.16b
-	WORD $0x6e328442 // sub v2.16b, v2.16b, v18.16b
-	WORD $0x6e328421 // sub v1.16b, v1.16b, v18.16b
-	WORD $0x6e328463 // sub v3.16b, v3.16b, v18.16b
-	FLDPQ 64(R2), (F4, F5)
-	FLDPQ 64(R3), (F6, F7)
-	FLDPQ 160(R2), (F24, F25)
 	FLDPQ 160(R3), (F26, F27)
-	WORD $0x6f0c0484 // ushr v4.16b, v4.16b, #4
-	WORD $0x6f0c04c6 // ushr v6.16b, v6.16b, #4
-	WORD $0x6f0c04a5 // ushr v5.16b, v5.16b, #4
-	WORD $0x6f0c04e7 // ushr v7.16b, v7.16b, #4
-	WORD $0x6f0c0718 // ushr v24.16b, v24.16b, #4
-	WORD $0x6f0c075a // ushr v26.16b, v26.16b, #4
-	WORD $0x6f0c0739 // ushr v25.16b, v25.16b, #4
-	WORD $0x6f0c077b // ushr v27.16b, v27.16b, #4
-	WORD $0x6f0c5704 // sli v4.16b, v24.16b, #4
-	WORD $0x6f0c5746 // sli v6.16b, v26.16b, #4
-	WORD $0x6f0c5725 // sli v5.16b, v25.16b, #4
-	WORD $0x6f0c5767 // sli v7.16b, v27.16b, #4
-	WORD $0x4e3f1c84 // and v4.16b, v4.16b, v31.16b
-	WORD $0x4e3f1cc6 // and v6.16b, v6.16b, v31.16b
-	WORD $0x4e3f1ca5 // and v5.16b, v5.16b, v31.16b
-	WORD $0x4e3f1ce7 // and v7.16b, v7.16b, v31.16b
-	WORD $0x6e328484 // sub v4.16b, v4.16b, v18.16b
-	WORD $0x6e3284c6 // sub v6.16b, v6.16b, v18.16b
-	WORD $0x6e3284a5 // sub v5.16b, v5.16b, v18.16b
-	WORD $0x6e3284e7 // sub v7.16b, v7.16b, v18.16b
+	WORD $0x4e3f1c42 // and v2.16b, v2.16b, v31.16b
+	WORD $0x4e3f1c63 // and v3.16b, v3.16b, v31.16b
+	WORD $0x6e328442 // sub v2.16b, v2.16b, v18.16b
+	WORD $0x6e328463 // sub v3.16b, v3.16b, v18.16b
+	WORD $0x6f0e075a // ushr v26.16b, v26.16b, #2
+	WORD $0x6f0e077b // ushr v27.16b, v27.16b, #2
 	WORD $0x4e822814 // trn1 v20.4s, v0.4s, v2.4s
 	WORD $0x4e826815 // trn2 v21.4s, v0.4s, v2.4s
+	WORD $0x6f0c5746 // sli v6.16b, v26.16b, #4
+	WORD $0x6f0c5767 // sli v7.16b, v27.16b, #4
+	WORD $0x4e3f1cc6 // and v6.16b, v6.16b, v31.16b
+	WORD $0x4e3f1ce7 // and v7.16b, v7.16b, v31.16b
+	WORD $0x6e3284c6 // sub v6.16b, v6.16b, v18.16b
+	WORD $0x6e3284e7 // sub v7.16b, v7.16b, v18.16b
 	WORD $0x4e862896 // trn1 v22.4s, v4.4s, v6.4s
 	WORD $0x4e866897 // trn2 v23.4s, v4.4s, v6.4s
 	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
 	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
 	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
 	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
-	FSTPQ (F24, F25), 64(R8)
-	FSTPQ (F26, F27), 96(R8)
 	WORD $0x4e832834 // trn1 v20.4s, v1.4s, v3.4s
 	WORD $0x4e836835 // trn2 v21.4s, v1.4s, v3.4s
 	WORD $0x4e8728b6 // trn1 v22.4s, v5.4s, v7.4s
 	WORD $0x4e8768b7 // trn2 v23.4s, v5.4s, v7.4s
+	FSTPQ (F24, F25), 64(R8)
+	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
+	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
+	FSTPQ (F26, F27), 96(R8)
+	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
+	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
+	FSTPQ (F24, F25), 128(R8)
+	FLDPQ 160(R4), (F24, F25)
+	FSTPQ (F26, F27), 160(R8)
+	FLDPQ 160(R5), (F26, F27)
+	FLDPQ 96(R4), (F0, F1)
+	FLDPQ 96(R5), (F2, F3)
+	WORD $0x6f0e0718 // ushr v24.16b, v24.16b, #2
+	WORD $0x6f0e0739 // ushr v25.16b, v25.16b, #2
+	FLDPQ 96(R6), (F4, F5)
+	WORD $0x6f0e075a // ushr v26.16b, v26.16b, #2
+	WORD $0x6f0e077b // ushr v27.16b, v27.16b, #2
+	WORD $0x6f0c5700 // sli v0.16b, v24.16b, #4
+	WORD $0x6f0c5721 // sli v1.16b, v25.16b, #4
+	WORD $0x6f0c5742 // sli v2.16b, v26.16b, #4
+	WORD $0x6f0c5763 // sli v3.16b, v27.16b, #4
+	FLDPQ 160(R6), (F24, F25)
+	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
+	FLDPQ 160(R7), (F26, F27)
+	WORD $0x4e3f1c42 // and v2.16b, v2.16b, v31.16b
+	FLDPQ 96(R7), (F6, F7)
+	WORD $0x6e328400 // sub v0.16b, v0.16b, v18.16b
+	WORD $0x6e328442 // sub v2.16b, v2.16b, v18.16b
+	WORD $0x4e3f1c21 // and v1.16b, v1.16b, v31.16b
+	WORD $0x4e3f1c63 // and v3.16b, v3.16b, v31.16b
+	WORD $0x6f0e0718 // ushr v24.16b, v24.16b, #2
+	WORD $0x6f0e0739 // ushr v25.16b, v25.16b, #2
+	WORD $0x6f0e075a // ushr v26.16b, v26.16b, #2
+	WORD $0x6f0e077b // ushr v27.16b, v27.16b, #2
+	WORD $0x6f0c5704 // sli v4.16b, v24.16b, #4
+	WORD $0x6f0c5725 // sli v5.16b, v25.16b, #4
+	WORD $0x6f0c5746 // sli v6.16b, v26.16b, #4
+	WORD $0x6f0c5767 // sli v7.16b, v27.16b, #4
+	WORD $0x4e3f1c84 // and v4.16b, v4.16b, v31.16b
+	WORD $0x4e3f1ca5 // and v5.16b, v5.16b, v31.16b
+	WORD $0x4e3f1cc6 // and v6.16b, v6.16b, v31.16b
+	WORD $0x4e3f1ce7 // and v7.16b, v7.16b, v31.16b
+	WORD $0x6e328484 // sub v4.16b, v4.16b, v18.16b
+	WORD $0x4e822814 // trn1 v20.4s, v0.4s, v2.4s
+	WORD $0x6e3284c6 // sub v6.16b, v6.16b, v18.16b
+	WORD $0x4e826815 // trn2 v21.4s, v0.4s, v2.4s
+	WORD $0x6e328421 // sub v1.16b, v1.16b, v18.16b
+	WORD $0x6e328463 // sub v3.16b, v3.16b, v18.16b
+	WORD $0x4e862896 // trn1 v22.4s, v4.4s, v6.4s
+	WORD $0x4e866897 // trn2 v23.4s, v4.4s, v6.4s
+	WORD $0x6e3284a5 // sub v5.16b, v5.16b, v18.16b
+	WORD $0x6e3284e7 // sub v7.16b, v7.16b, v18.16b
 	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
 	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
 	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
 	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
+	WORD $0x4e832834 // trn1 v20.4s, v1.4s, v3.4s
+	WORD $0x4e8728b6 // trn1 v22.4s, v5.4s, v7.4s
+	FSTPQ (F24, F25), 192(R8)
+	WORD $0x4e836835 // trn2 v21.4s, v1.4s, v3.4s
+	FSTPQ (F26, F27), 224(R8)
+	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
+	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
+	FMOVD 144(R10), F20
+	WORD $0x4e8768b7 // trn2 v23.4s, v5.4s, v7.4s
+	FLDPQ 64(R0), (F0, F1)
+	FLDPQ 64(R1), (F2, F3)
+	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
+	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
+	FLDPQ 64(R2), (F4, F5)
+	WORD $0x0f08a694 // sshll v20.8h, v20.8b, #0
+	FSTPQ (F24, F25), 256(R8)
+	FSTPQ (F26, F27), 288(R8)
+	WORD $0x6f0c0400 // ushr v0.16b, v0.16b, #4
+	WORD $0x4f10a695 // sshll2 v21.4s, v20.8h, #0
+	WORD $0x0f10a694 // sshll v20.4s, v20.4h, #0
+	FLDPQ 0(R10), (F26, F27)
+	WORD $0x6f0c0442 // ushr v2.16b, v2.16b, #4
+	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
+	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
+	FLDPQ 160(R0), (F24, F25)
+	WORD $0x6f0c0421 // ushr v1.16b, v1.16b, #4
+	WORD $0x6f0c0463 // ushr v3.16b, v3.16b, #4
+	FLDPQ 64(R3), (F6, F7)
+	WORD $0x6f0c0484 // ushr v4.16b, v4.16b, #4
+	WORD $0x6f0c04a5 // ushr v5.16b, v5.16b, #4
+	WORD $0x6e34df54 // fmul v20.4s, v26.4s, v20.4s
+	WORD $0x6e35df75 // fmul v21.4s, v27.4s, v21.4s
+	FLDPQ 0(R10), (F26, F27)
+	WORD $0x6f0c0718 // ushr v24.16b, v24.16b, #4
+	WORD $0x6f0c0739 // ushr v25.16b, v25.16b, #4
+	WORD $0x6f0c04c6 // ushr v6.16b, v6.16b, #4
+	WORD $0x6f0c04e7 // ushr v7.16b, v7.16b, #4
+	FSTPQ (F20, F21), 0(R8)
+	WORD $0x6f0c5700 // sli v0.16b, v24.16b, #4
+	FMOVD 152(R10), F20
+	WORD $0x6f0c5721 // sli v1.16b, v25.16b, #4
+	FLDPQ 160(R2), (F24, F25)
+	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
+	WORD $0x4e3f1c21 // and v1.16b, v1.16b, v31.16b
+	WORD $0x6e328400 // sub v0.16b, v0.16b, v18.16b
+	WORD $0x6e328421 // sub v1.16b, v1.16b, v18.16b
+	WORD $0x0f08a694 // sshll v20.8h, v20.8b, #0
+	WORD $0x6f0c0718 // ushr v24.16b, v24.16b, #4
+	WORD $0x6f0c0739 // ushr v25.16b, v25.16b, #4
+	WORD $0x4f10a695 // sshll2 v21.4s, v20.8h, #0
+	WORD $0x0f10a694 // sshll v20.4s, v20.4h, #0
+	WORD $0x6f0c5704 // sli v4.16b, v24.16b, #4
+	WORD $0x6f0c5725 // sli v5.16b, v25.16b, #4
+	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
+	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
+	WORD $0x4e3f1c84 // and v4.16b, v4.16b, v31.16b
+	WORD $0x4e3f1ca5 // and v5.16b, v5.16b, v31.16b
+	WORD $0x6e328484 // sub v4.16b, v4.16b, v18.16b
+	WORD $0x6e3284a5 // sub v5.16b, v5.16b, v18.16b
+	WORD $0x6e34df54 // fmul v20.4s, v26.4s, v20.4s
+	WORD $0x6e35df75 // fmul v21.4s, v27.4s, v21.4s
+	FLDPQ 160(R1), (F26, F27)
+	FSTPQ (F20, F21), 32(R8)
+	ADD $320, R8, R8
+	WORD $0x6f0c075a // ushr v26.16b, v26.16b, #4
+	WORD $0x6f0c077b // ushr v27.16b, v27.16b, #4
+	WORD $0x6f0c5742 // sli v2.16b, v26.16b, #4
+	WORD $0x6f0c5763 // sli v3.16b, v27.16b, #4
+	FLDPQ 160(R3), (F26, F27)
+	WORD $0x4e3f1c42 // and v2.16b, v2.16b, v31.16b
+	WORD $0x4e3f1c63 // and v3.16b, v3.16b, v31.16b
+	WORD $0x6e328442 // sub v2.16b, v2.16b, v18.16b
+	WORD $0x6e328463 // sub v3.16b, v3.16b, v18.16b
+	WORD $0x6f0c075a // ushr v26.16b, v26.16b, #4
+	WORD $0x6f0c077b // ushr v27.16b, v27.16b, #4
+	WORD $0x4e822814 // trn1 v20.4s, v0.4s, v2.4s
+	WORD $0x4e826815 // trn2 v21.4s, v0.4s, v2.4s
+	WORD $0x6f0c5746 // sli v6.16b, v26.16b, #4
+	WORD $0x6f0c5767 // sli v7.16b, v27.16b, #4
+	WORD $0x4e3f1cc6 // and v6.16b, v6.16b, v31.16b
+	WORD $0x4e3f1ce7 // and v7.16b, v7.16b, v31.16b
+	WORD $0x6e3284c6 // sub v6.16b, v6.16b, v18.16b
+	WORD $0x6e3284e7 // sub v7.16b, v7.16b, v18.16b
+	WORD $0x4e862896 // trn1 v22.4s, v4.4s, v6.4s
+	WORD $0x4e866897 // trn2 v23.4s, v4.4s, v6.4s
+	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
+	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
+	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
+	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
+	WORD $0x4e832834 // trn1 v20.4s, v1.4s, v3.4s
+	WORD $0x4e836835 // trn2 v21.4s, v1.4s, v3.4s
+	WORD $0x4e8728b6 // trn1 v22.4s, v5.4s, v7.4s
+	WORD $0x4e8768b7 // trn2 v23.4s, v5.4s, v7.4s
+	FSTPQ (F24, F25), 64(R8)
+	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
+	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
+	FSTPQ (F26, F27), 96(R8)
+	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
+	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
 	FSTPQ (F24, F25), 128(R8)
-	FSTPQ (F26, F27), 160(R8)
 	FLDPQ 64(R4), (F0, F1)
+	FSTPQ (F26, F27), 160(R8)
 	FLDPQ 64(R5), (F2, F3)
 	FLDPQ 160(R4), (F24, F25)
 	FLDPQ 160(R5), (F26, F27)
 	WORD $0x6f0c0400 // ushr v0.16b, v0.16b, #4
-	WORD $0x6f0c0442 // ushr v2.16b, v2.16b, #4
 	WORD $0x6f0c0421 // ushr v1.16b, v1.16b, #4
+	FLDPQ 64(R6), (F4, F5)
+	WORD $0x6f0c0442 // ushr v2.16b, v2.16b, #4
 	WORD $0x6f0c0463 // ushr v3.16b, v3.16b, #4
 	WORD $0x6f0c0718 // ushr v24.16b, v24.16b, #4
-	WORD $0x6f0c075a // ushr v26.16b, v26.16b, #4
 	WORD $0x6f0c0739 // ushr v25.16b, v25.16b, #4
+	WORD $0x6f0c075a // ushr v26.16b, v26.16b, #4
 	WORD $0x6f0c077b // ushr v27.16b, v27.16b, #4
 	WORD $0x6f0c5700 // sli v0.16b, v24.16b, #4
-	WORD $0x6f0c5742 // sli v2.16b, v26.16b, #4
 	WORD $0x6f0c5721 // sli v1.16b, v25.16b, #4
+	WORD $0x6f0c5742 // sli v2.16b, v26.16b, #4
 	WORD $0x6f0c5763 // sli v3.16b, v27.16b, #4
+	FLDPQ 64(R7), (F6, F7)
+	WORD $0x6f0c0484 // ushr v4.16b, v4.16b, #4
+	FLDPQ 160(R6), (F24, F25)
+	WORD $0x6f0c04a5 // ushr v5.16b, v5.16b, #4
+	FLDPQ 160(R7), (F26, F27)
 	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
 	WORD $0x4e3f1c42 // and v2.16b, v2.16b, v31.16b
 	WORD $0x4e3f1c21 // and v1.16b, v1.16b, v31.16b
-	WORD $0x4e3f1c63 // and v3.16b, v3.16b, v31.16b
 	WORD $0x6e328400 // sub v0.16b, v0.16b, v18.16b
-	WORD $0x6e328442 // sub v2.16b, v2.16b, v18.16b
-	WORD $0x6e328421 // sub v1.16b, v1.16b, v18.16b
-	WORD $0x6e328463 // sub v3.16b, v3.16b, v18.16b
-	FLDPQ 64(R6), (F4, F5)
-	FLDPQ 64(R7), (F6, F7)
-	FLDPQ 160(R6), (F24, F25)
-	FLDPQ 160(R7), (F26, F27)
-	WORD $0x6f0c0484 // ushr v4.16b, v4.16b, #4
+	WORD $0x4e3f1c63 // and v3.16b, v3.16b, v31.16b
 	WORD $0x6f0c04c6 // ushr v6.16b, v6.16b, #4
-	WORD $0x6f0c04a5 // ushr v5.16b, v5.16b, #4
 	WORD $0x6f0c04e7 // ushr v7.16b, v7.16b, #4
 	WORD $0x6f0c0718 // ushr v24.16b, v24.16b, #4
-	WORD $0x6f0c075a // ushr v26.16b, v26.16b, #4
 	WORD $0x6f0c0739 // ushr v25.16b, v25.16b, #4
+	WORD $0x6f0c075a // ushr v26.16b, v26.16b, #4
 	WORD $0x6f0c077b // ushr v27.16b, v27.16b, #4
 	WORD $0x6f0c5704 // sli v4.16b, v24.16b, #4
-	WORD $0x6f0c5746 // sli v6.16b, v26.16b, #4
 	WORD $0x6f0c5725 // sli v5.16b, v25.16b, #4
+	WORD $0x6f0c5746 // sli v6.16b, v26.16b, #4
 	WORD $0x6f0c5767 // sli v7.16b, v27.16b, #4
 	WORD $0x4e3f1c84 // and v4.16b, v4.16b, v31.16b
+	WORD $0x6e328442 // sub v2.16b, v2.16b, v18.16b
 	WORD $0x4e3f1cc6 // and v6.16b, v6.16b, v31.16b
 	WORD $0x4e3f1ca5 // and v5.16b, v5.16b, v31.16b
-	WORD $0x4e3f1ce7 // and v7.16b, v7.16b, v31.16b
 	WORD $0x6e328484 // sub v4.16b, v4.16b, v18.16b
+	WORD $0x4e3f1ce7 // and v7.16b, v7.16b, v31.16b
 	WORD $0x6e3284c6 // sub v6.16b, v6.16b, v18.16b
-	WORD $0x6e3284a5 // sub v5.16b, v5.16b, v18.16b
-	WORD $0x6e3284e7 // sub v7.16b, v7.16b, v18.16b
 	WORD $0x4e822814 // trn1 v20.4s, v0.4s, v2.4s
 	WORD $0x4e826815 // trn2 v21.4s, v0.4s, v2.4s
+	WORD $0x6e328421 // sub v1.16b, v1.16b, v18.16b
 	WORD $0x4e862896 // trn1 v22.4s, v4.4s, v6.4s
 	WORD $0x4e866897 // trn2 v23.4s, v4.4s, v6.4s
+	WORD $0x6e328463 // sub v3.16b, v3.16b, v18.16b
+	WORD $0x6e3284a5 // sub v5.16b, v5.16b, v18.16b
+	WORD $0x6e3284e7 // sub v7.16b, v7.16b, v18.16b
 	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
 	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
 	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
 	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
+	WORD $0x4e832834 // trn1 v20.4s, v1.4s, v3.4s
+	WORD $0x4e8728b6 // trn1 v22.4s, v5.4s, v7.4s
 	FSTPQ (F24, F25), 192(R8)
 	FSTPQ (F26, F27), 224(R8)
-	WORD $0x4e832834 // trn1 v20.4s, v1.4s, v3.4s
 	WORD $0x4e836835 // trn2 v21.4s, v1.4s, v3.4s
-	WORD $0x4e8728b6 // trn1 v22.4s, v5.4s, v7.4s
-	WORD $0x4e8768b7 // trn2 v23.4s, v5.4s, v7.4s
 	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
-	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
 	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
-	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
-	FSTPQ (F24, F25), 256(R8)
-	FSTPQ (F26, F27), 288(R8)
 	FMOVD 160(R10), F20
-	FLDPQ 0(R10), (F26, F27)
-	WORD $0x0f08a694 // sshll v20.8h, v20.8b, #0
-	WORD $0x4f10a695 // sshll2 v21.4s, v20.8h, #0
-	WORD $0x0f10a694 // sshll v20.4s, v20.4h, #0
-	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
-	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
-	WORD $0x6e34df54 // fmul v20.4s, v26.4s, v20.4s
-	WORD $0x6e35df75 // fmul v21.4s, v27.4s, v21.4s
-	FSTPQ (F20, F21), 0(R8)
-	FMOVD 168(R10), F20
-	FLDPQ 0(R10), (F26, F27)
-	WORD $0x0f08a694 // sshll v20.8h, v20.8b, #0
-	WORD $0x4f10a695 // sshll2 v21.4s, v20.8h, #0
-	WORD $0x0f10a694 // sshll v20.4s, v20.4h, #0
-	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
-	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
-	WORD $0x6e34df54 // fmul v20.4s, v26.4s, v20.4s
-	WORD $0x6e35df75 // fmul v21.4s, v27.4s, v21.4s
-	FSTPQ (F20, F21), 32(R8)
-	ADD $320, R8, R8
+	WORD $0x4e8768b7 // trn2 v23.4s, v5.4s, v7.4s
 	FLDPQ 96(R0), (F0, F1)
+	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
+	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
 	FLDPQ 96(R1), (F2, F3)
-	FLDPQ 160(R0), (F24, F25)
-	FLDPQ 160(R1), (F26, F27)
+	FSTPQ (F24, F25), 256(R8)
+	WORD $0x0f08a694 // sshll v20.8h, v20.8b, #0
+	FSTPQ (F26, F27), 288(R8)
+	FLDPQ 0(R10), (F26, F27)
 	WORD $0x6f0c0400 // ushr v0.16b, v0.16b, #4
+	WORD $0x4f10a695 // sshll2 v21.4s, v20.8h, #0
+	WORD $0x0f10a694 // sshll v20.4s, v20.4h, #0
+	FLDPQ 160(R0), (F24, F25)
 	WORD $0x6f0c0442 // ushr v2.16b, v2.16b, #4
+	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
+	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
 	WORD $0x6f0c0421 // ushr v1.16b, v1.16b, #4
 	WORD $0x6f0c0463 // ushr v3.16b, v3.16b, #4
-	WORD $0x6f0a0718 // ushr v24.16b, v24.16b, #6
-	WORD $0x6f0a075a // ushr v26.16b, v26.16b, #6
-	WORD $0x6f0a0739 // ushr v25.16b, v25.16b, #6
-	WORD $0x6f0a077b // ushr v27.16b, v27.16b, #6
-	WORD $0x6f0c5700 // sli v0.16b, v24.16b, #4
-	WORD $0x6f0c5742 // sli v2.16b, v26.16b, #4
-	WORD $0x6f0c5721 // sli v1.16b, v25.16b, #4
-	WORD $0x6f0c5763 // sli v3.16b, v27.16b, #4
-	WORD $0x6e328400 // sub v0.16b, v0.16b, v18.16b
-	WORD $0x6e328442 // sub v2.16b, v2.16b, v18.16b
-	WORD $0x6e328421 // sub v1.16b, v1.16b, v18.16b
-	WORD $0x6e328463 // sub v3.16b, v3.16b, v18.16b
 	FLDPQ 96(R2), (F4, F5)
+	ADD $210, R0, R0
 	FLDPQ 96(R3), (F6, F7)
-	FLDPQ 160(R2), (F24, F25)
-	FLDPQ 160(R3), (F26, F27)
+	WORD $0x6e34df54 // fmul v20.4s, v26.4s, v20.4s
+	WORD $0x6e35df75 // fmul v21.4s, v27.4s, v21.4s
+	FLDPQ 0(R10), (F26, F27)
+	WORD $0x6f0a0718 // ushr v24.16b, v24.16b, #6
+	WORD $0x6f0a0739 // ushr v25.16b, v25.16b, #6
+	WORD $0x6f0c5700 // sli v0.16b, v24.16b, #4
 	WORD $0x6f0c0484 // ushr v4.16b, v4.16b, #4
+	FSTPQ (F20, F21), 0(R8)
+	WORD $0x6f0c5721 // sli v1.16b, v25.16b, #4
+	FMOVD 168(R10), F20
 	WORD $0x6f0c04c6 // ushr v6.16b, v6.16b, #4
+	FLDPQ 160(R2), (F24, F25)
 	WORD $0x6f0c04a5 // ushr v5.16b, v5.16b, #4
 	WORD $0x6f0c04e7 // ushr v7.16b, v7.16b, #4
+	WORD $0x6e328400 // sub v0.16b, v0.16b, v18.16b
+	WORD $0x6e328421 // sub v1.16b, v1.16b, v18.16b
+	ADD $210, R2, R2
+	WORD $0x0f08a694 // sshll v20.8h, v20.8b, #0
 	WORD $0x6f0a0718 // ushr v24.16b, v24.16b, #6
-	WORD $0x6f0a075a // ushr v26.16b, v26.16b, #6
 	WORD $0x6f0a0739 // ushr v25.16b, v25.16b, #6
-	WORD $0x6f0a077b // ushr v27.16b, v27.16b, #6
+	WORD $0x4f10a695 // sshll2 v21.4s, v20.8h, #0
+	WORD $0x0f10a694 // sshll v20.4s, v20.4h, #0
 	WORD $0x6f0c5704 // sli v4.16b, v24.16b, #4
-	WORD $0x6f0c5746 // sli v6.16b, v26.16b, #4
 	WORD $0x6f0c5725 // sli v5.16b, v25.16b, #4
-	WORD $0x6f0c5767 // sli v7.16b, v27.16b, #4
+	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
+	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
 	WORD $0x6e328484 // sub v4.16b, v4.16b, v18.16b
-	WORD $0x6e3284c6 // sub v6.16b, v6.16b, v18.16b
 	WORD $0x6e3284a5 // sub v5.16b, v5.16b, v18.16b
-	WORD $0x6e3284e7 // sub v7.16b, v7.16b, v18.16b
+	WORD $0x6e34df54 // fmul v20.4s, v26.4s, v20.4s
+	WORD $0x6e35df75 // fmul v21.4s, v27.4s, v21.4s
+	FLDPQ 160(R1), (F26, F27)
+	ADD $210, R1, R1
+	FSTPQ (F20, F21), 32(R8)
+	ADD $320, R8, R8
+	WORD $0x6f0a075a // ushr v26.16b, v26.16b, #6
+	WORD $0x6f0a077b // ushr v27.16b, v27.16b, #6
+	WORD $0x6f0c5742 // sli v2.16b, v26.16b, #4
+	WORD $0x6f0c5763 // sli v3.16b, v27.16b, #4
+	FLDPQ 160(R3), (F26, F27)
+	ADD $210, R3, R3
+	WORD $0x6e328442 // sub v2.16b, v2.16b, v18.16b
+	WORD $0x6e328463 // sub v3.16b, v3.16b, v18.16b
 	WORD $0x4e822814 // trn1 v20.4s, v0.4s, v2.4s
 	WORD $0x4e826815 // trn2 v21.4s, v0.4s, v2.4s
+	WORD $0x6f0a075a // ushr v26.16b, v26.16b, #6
+	WORD $0x6f0a077b // ushr v27.16b, v27.16b, #6
+	WORD $0x6f0c5746 // sli v6.16b, v26.16b, #4
+	WORD $0x6f0c5767 // sli v7.16b, v27.16b, #4
+	WORD $0x6e3284c6 // sub v6.16b, v6.16b, v18.16b
+	WORD $0x6e3284e7 // sub v7.16b, v7.16b, v18.16b
 	WORD $0x4e862896 // trn1 v22.4s, v4.4s, v6.4s
 	WORD $0x4e866897 // trn2 v23.4s, v4.4s, v6.4s
 	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
 	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
 	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
 	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
-	FSTPQ (F24, F25), 64(R8)
-	FSTPQ (F26, F27), 96(R8)
 	WORD $0x4e832834 // trn1 v20.4s, v1.4s, v3.4s
 	WORD $0x4e836835 // trn2 v21.4s, v1.4s, v3.4s
 	WORD $0x4e8728b6 // trn1 v22.4s, v5.4s, v7.4s
 	WORD $0x4e8768b7 // trn2 v23.4s, v5.4s, v7.4s
+	FSTPQ (F24, F25), 64(R8)
 	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
 	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
+	FSTPQ (F26, F27), 96(R8)
 	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
 	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
 	FSTPQ (F24, F25), 128(R8)
-	FSTPQ (F26, F27), 160(R8)
 	FLDPQ 96(R4), (F0, F1)
+	FSTPQ (F26, F27), 160(R8)
 	FLDPQ 96(R5), (F2, F3)
 	FLDPQ 160(R4), (F24, F25)
+	ADD $210, R4, R4
 	FLDPQ 160(R5), (F26, F27)
+	ADD $210, R5, R5
 	WORD $0x6f0c0400 // ushr v0.16b, v0.16b, #4
-	WORD $0x6f0c0442 // ushr v2.16b, v2.16b, #4
 	WORD $0x6f0c0421 // ushr v1.16b, v1.16b, #4
+	FLDPQ 96(R6), (F4, F5)
+	WORD $0x6f0c0442 // ushr v2.16b, v2.16b, #4
 	WORD $0x6f0c0463 // ushr v3.16b, v3.16b, #4
 	WORD $0x6f0a0718 // ushr v24.16b, v24.16b, #6
-	WORD $0x6f0a075a // ushr v26.16b, v26.16b, #6
 	WORD $0x6f0a0739 // ushr v25.16b, v25.16b, #6
+	WORD $0x6f0a075a // ushr v26.16b, v26.16b, #6
 	WORD $0x6f0a077b // ushr v27.16b, v27.16b, #6
 	WORD $0x6f0c5700 // sli v0.16b, v24.16b, #4
-	WORD $0x6f0c5742 // sli v2.16b, v26.16b, #4
 	WORD $0x6f0c5721 // sli v1.16b, v25.16b, #4
+	WORD $0x6f0c5742 // sli v2.16b, v26.16b, #4
 	WORD $0x6f0c5763 // sli v3.16b, v27.16b, #4
+	FLDPQ 96(R7), (F6, F7)
+	WORD $0x6f0c0484 // ushr v4.16b, v4.16b, #4
+	FLDPQ 160(R6), (F24, F25)
+	WORD $0x6f0c04a5 // ushr v5.16b, v5.16b, #4
+	FLDPQ 160(R7), (F26, F27)
 	WORD $0x6e328400 // sub v0.16b, v0.16b, v18.16b
 	WORD $0x6e328442 // sub v2.16b, v2.16b, v18.16b
 	WORD $0x6e328421 // sub v1.16b, v1.16b, v18.16b
 	WORD $0x6e328463 // sub v3.16b, v3.16b, v18.16b
-	FLDPQ 96(R6), (F4, F5)
-	FLDPQ 96(R7), (F6, F7)
-	FLDPQ 160(R6), (F24, F25)
-	FLDPQ 160(R7), (F26, F27)
-	WORD $0x6f0c0484 // ushr v4.16b, v4.16b, #4
+	ADD $210, R6, R6
 	WORD $0x6f0c04c6 // ushr v6.16b, v6.16b, #4
-	WORD $0x6f0c04a5 // ushr v5.16b, v5.16b, #4
 	WORD $0x6f0c04e7 // ushr v7.16b, v7.16b, #4
 	WORD $0x6f0a0718 // ushr v24.16b, v24.16b, #6
-	WORD $0x6f0a075a // ushr v26.16b, v26.16b, #6
 	WORD $0x6f0a0739 // ushr v25.16b, v25.16b, #6
+	WORD $0x6f0a075a // ushr v26.16b, v26.16b, #6
 	WORD $0x6f0a077b // ushr v27.16b, v27.16b, #6
 	WORD $0x6f0c5704 // sli v4.16b, v24.16b, #4
-	WORD $0x6f0c5746 // sli v6.16b, v26.16b, #4
 	WORD $0x6f0c5725 // sli v5.16b, v25.16b, #4
+	WORD $0x6f0c5746 // sli v6.16b, v26.16b, #4
 	WORD $0x6f0c5767 // sli v7.16b, v27.16b, #4
 	WORD $0x6e328484 // sub v4.16b, v4.16b, v18.16b
+	WORD $0x4e822814 // trn1 v20.4s, v0.4s, v2.4s
 	WORD $0x6e3284c6 // sub v6.16b, v6.16b, v18.16b
+	WORD $0x4e826815 // trn2 v21.4s, v0.4s, v2.4s
 	WORD $0x6e3284a5 // sub v5.16b, v5.16b, v18.16b
 	WORD $0x6e3284e7 // sub v7.16b, v7.16b, v18.16b
-	WORD $0x4e822814 // trn1 v20.4s, v0.4s, v2.4s
-	WORD $0x4e826815 // trn2 v21.4s, v0.4s, v2.4s
 	WORD $0x4e862896 // trn1 v22.4s, v4.4s, v6.4s
 	WORD $0x4e866897 // trn2 v23.4s, v4.4s, v6.4s
+	ADD $210, R7, R7
 	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
 	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
 	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
 	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
-	FSTPQ (F24, F25), 192(R8)
-	FSTPQ (F26, F27), 224(R8)
 	WORD $0x4e832834 // trn1 v20.4s, v1.4s, v3.4s
-	WORD $0x4e836835 // trn2 v21.4s, v1.4s, v3.4s
 	WORD $0x4e8728b6 // trn1 v22.4s, v5.4s, v7.4s
-	WORD $0x4e8768b7 // trn2 v23.4s, v5.4s, v7.4s
+	FSTPQ (F24, F25), 192(R8)
+	WORD $0x4e836835 // trn2 v21.4s, v1.4s, v3.4s
+	FSTPQ (F26, F27), 224(R8)
 	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
-	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
 	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
+	FMOVD 176(R10), F20
+	WORD $0x4e8768b7 // trn2 v23.4s, v5.4s, v7.4s
+	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
 	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
+	WORD $0x0f08a694 // sshll v20.8h, v20.8b, #0
 	FSTPQ (F24, F25), 256(R8)
 	FSTPQ (F26, F27), 288(R8)
-	FMOVD 176(R10), F20
-	FLDPQ 0(R10), (F26, F27)
-	WORD $0x0f08a694 // sshll v20.8h, v20.8b, #0
 	WORD $0x4f10a695 // sshll2 v21.4s, v20.8h, #0
 	WORD $0x0f10a694 // sshll v20.4s, v20.4h, #0
+	FLDPQ 0(R10), (F26, F27)
 	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
 	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
 	WORD $0x6e34df54 // fmul v20.4s, v26.4s, v20.4s
 	WORD $0x6e35df75 // fmul v21.4s, v27.4s, v21.4s
+	FLDPQ 0(R10), (F26, F27)
 	FSTPQ (F20, F21), 0(R8)
 	FMOVD 184(R10), F20
-	FLDPQ 0(R10), (F26, F27)
 	WORD $0x0f08a694 // sshll v20.8h, v20.8b, #0
 	WORD $0x4f10a695 // sshll2 v21.4s, v20.8h, #0
 	WORD $0x0f10a694 // sshll v20.4s, v20.4h, #0
@@ -3168,14 +3176,6 @@ packQ6_KDotProd:
 	WORD $0x6e35df75 // fmul v21.4s, v27.4s, v21.4s
 	FSTPQ (F20, F21), 32(R8)
 	ADD $320, R8, R8
-	ADD $210, R0, R0
-	ADD $210, R1, R1
-	ADD $210, R2, R2
-	ADD $210, R3, R3
-	ADD $210, R4, R4
-	ADD $210, R5, R5
-	ADD $210, R6, R6
-	ADD $210, R7, R7
 	SUBS $1, R9, R9
 	BNE packQ6_KDotProd
 	RET
@@ -3208,16 +3208,24 @@ TEXT ·packQ2_KDotProd(SB), NOSPLIT, $0-32
 	WORD $0x4f00e47f // movi v31.16b, #3
 
 packQ2_KDotProd:
+	ADD $80, R0, R11
 	FMOVQ 0(R0), F0
+	VLD1 (R11), V26.S[0]
+	ADD $80, R1, R11
 	FMOVQ 0(R1), F1
+	WORD $0x4f00e5fe // movi v30.16b, #15
 	FMOVQ 0(R2), F2
 	FMOVQ 0(R3), F3
 	FMOVQ 0(R4), F4
+	VLD1 (R11), V26.S[1]
+	ADD $80, R2, R11
 	FMOVQ 0(R5), F5
 	FMOVQ 0(R6), F6
 	FMOVQ 0(R7), F7
 	WORD $0x4e043810 // zip1 v16.16b, v0.16b, v4.16b
 	WORD $0x4e047811 // zip2 v17.16b, v0.16b, v4.16b
+	VLD1 (R11), V26.S[2]
+	ADD $80, R3, R11
 	WORD $0x4e053832 // zip1 v18.16b, v1.16b, v5.16b
 	WORD $0x4e057833 // zip2 v19.16b, v1.16b, v5.16b
 	WORD $0x4e063854 // zip1 v20.16b, v2.16b, v6.16b
@@ -3226,80 +3234,72 @@ packQ2_KDotProd:
 	WORD $0x4e077877 // zip2 v23.16b, v3.16b, v7.16b
 	WORD $0x4e143a00 // zip1 v0.16b, v16.16b, v20.16b
 	WORD $0x4e147a01 // zip2 v1.16b, v16.16b, v20.16b
-	WORD $0x4e153a22 // zip1 v2.16b, v17.16b, v21.16b
-	WORD $0x4e157a23 // zip2 v3.16b, v17.16b, v21.16b
-	WORD $0x4e163a44 // zip1 v4.16b, v18.16b, v22.16b
-	WORD $0x4e167a45 // zip2 v5.16b, v18.16b, v22.16b
-	WORD $0x4e173a66 // zip1 v6.16b, v19.16b, v23.16b
-	WORD $0x4e177a67 // zip2 v7.16b, v19.16b, v23.16b
-	WORD $0x4e043810 // zip1 v16.16b, v0.16b, v4.16b
-	WORD $0x4e047811 // zip2 v17.16b, v0.16b, v4.16b
-	WORD $0x4e053832 // zip1 v18.16b, v1.16b, v5.16b
-	WORD $0x4e057833 // zip2 v19.16b, v1.16b, v5.16b
-	WORD $0x4e063854 // zip1 v20.16b, v2.16b, v6.16b
-	WORD $0x4e067855 // zip2 v21.16b, v2.16b, v6.16b
-	WORD $0x4e073876 // zip1 v22.16b, v3.16b, v7.16b
-	WORD $0x4e077877 // zip2 v23.16b, v3.16b, v7.16b
-	WORD $0x4f00e5fe // movi v30.16b, #15
-	WORD $0x6f0c0600 // ushr v0.16b, v16.16b, #4
-	WORD $0x4e3e1e10 // and v16.16b, v16.16b, v30.16b
-	WORD $0x6f0c0621 // ushr v1.16b, v17.16b, #4
-	WORD $0x4e3e1e31 // and v17.16b, v17.16b, v30.16b
-	WORD $0x6f0c0642 // ushr v2.16b, v18.16b, #4
-	WORD $0x4e3e1e52 // and v18.16b, v18.16b, v30.16b
-	WORD $0x6f0c0663 // ushr v3.16b, v19.16b, #4
-	WORD $0x4e3e1e73 // and v19.16b, v19.16b, v30.16b
-	WORD $0x6f0c0684 // ushr v4.16b, v20.16b, #4
-	WORD $0x4e3e1e94 // and v20.16b, v20.16b, v30.16b
-	WORD $0x6f0c06a5 // ushr v5.16b, v21.16b, #4
-	WORD $0x4e3e1eb5 // and v21.16b, v21.16b, v30.16b
-	WORD $0x6f0c06c6 // ushr v6.16b, v22.16b, #4
-	WORD $0x4e3e1ed6 // and v22.16b, v22.16b, v30.16b
-	WORD $0x6f0c06e7 // ushr v7.16b, v23.16b, #4
-	WORD $0x4e3e1ef7 // and v23.16b, v23.16b, v30.16b
-	FSTPQ (F0, F1), 192(R10)
-	FSTPQ (F2, F3), 224(R10)
-	FSTPQ (F4, F5), 256(R10)
-	FSTPQ (F6, F7), 288(R10)
-	FSTPQ (F16, F17), 64(R10)
-	FSTPQ (F18, F19), 96(R10)
-	FSTPQ (F20, F21), 128(R10)
-	FSTPQ (F22, F23), 160(R10)
-	ADD $80, R0, R11
-	VLD1 (R11), V26.S[0]
-	ADD $80, R1, R11
-	VLD1 (R11), V26.S[1]
-	ADD $80, R2, R11
-	VLD1 (R11), V26.S[2]
-	ADD $80, R3, R11
 	VLD1 (R11), V26.S[3]
 	ADD $80, R4, R11
 	VLD1 (R11), V27.S[0]
 	ADD $80, R5, R11
+	WORD $0x4e163a44 // zip1 v4.16b, v18.16b, v22.16b
+	WORD $0x4e167a45 // zip2 v5.16b, v18.16b, v22.16b
+	WORD $0x4e153a22 // zip1 v2.16b, v17.16b, v21.16b
+	WORD $0x4e157a23 // zip2 v3.16b, v17.16b, v21.16b
+	WORD $0x4e173a66 // zip1 v6.16b, v19.16b, v23.16b
+	WORD $0x4e043810 // zip1 v16.16b, v0.16b, v4.16b
+	WORD $0x4e047811 // zip2 v17.16b, v0.16b, v4.16b
+	WORD $0x4e177a67 // zip2 v7.16b, v19.16b, v23.16b
 	VLD1 (R11), V27.S[1]
 	ADD $80, R6, R11
+	WORD $0x4e053832 // zip1 v18.16b, v1.16b, v5.16b
+	WORD $0x4e057833 // zip2 v19.16b, v1.16b, v5.16b
+	WORD $0x4e063854 // zip1 v20.16b, v2.16b, v6.16b
+	WORD $0x4e067855 // zip2 v21.16b, v2.16b, v6.16b
+	WORD $0x6f0c0600 // ushr v0.16b, v16.16b, #4
+	WORD $0x6f0c0621 // ushr v1.16b, v17.16b, #4
+	WORD $0x4e073876 // zip1 v22.16b, v3.16b, v7.16b
+	WORD $0x4e077877 // zip2 v23.16b, v3.16b, v7.16b
 	VLD1 (R11), V27.S[2]
 	ADD $80, R7, R11
+	WORD $0x6f0c0642 // ushr v2.16b, v18.16b, #4
+	WORD $0x6f0c0663 // ushr v3.16b, v19.16b, #4
+	WORD $0x6f0c0684 // ushr v4.16b, v20.16b, #4
+	WORD $0x6f0c06a5 // ushr v5.16b, v21.16b, #4
+	FSTPQ (F0, F1), 192(R10)
+	WORD $0x6f0c06c6 // ushr v6.16b, v22.16b, #4
+	WORD $0x6f0c06e7 // ushr v7.16b, v23.16b, #4
+	FSTPQ (F2, F3), 224(R10)
 	VLD1 (R11), V27.S[3]
+	WORD $0x4e3e1e10 // and v16.16b, v16.16b, v30.16b
+	WORD $0x4e3e1e31 // and v17.16b, v17.16b, v30.16b
+	FSTPQ (F4, F5), 256(R10)
+	WORD $0x4e3e1e52 // and v18.16b, v18.16b, v30.16b
+	WORD $0x4e3e1e73 // and v19.16b, v19.16b, v30.16b
+	FSTPQ (F6, F7), 288(R10)
+	WORD $0x4e3e1e94 // and v20.16b, v20.16b, v30.16b
+	WORD $0x4e3e1eb5 // and v21.16b, v21.16b, v30.16b
+	FSTPQ (F16, F17), 64(R10)
 	WORD $0x4e5b1b40 // uzp1 v0.8h, v26.8h, v27.8h
 	WORD $0x4e5b5b41 // uzp2 v1.8h, v26.8h, v27.8h
+	WORD $0x4e3e1ed6 // and v22.16b, v22.16b, v30.16b
+	WORD $0x4e3e1ef7 // and v23.16b, v23.16b, v30.16b
 	WORD $0x0e217802 // fcvtl v2.4s, v0.4h
 	WORD $0x4e217803 // fcvtl2 v3.4s, v0.8h
+	FSTPQ (F18, F19), 96(R10)
 	WORD $0x0e217824 // fcvtl v4.4s, v1.4h
 	WORD $0x4e217825 // fcvtl2 v5.4s, v1.8h
+	FSTPQ (F20, F21), 128(R10)
+	FSTPQ (F22, F23), 160(R10)
 	FSTPQ (F2, F3), 0(R10)
-	FSTPQ (F4, F5), 32(R10)
 	FLDPQ 16(R0), (F0, F1)
+	FSTPQ (F4, F5), 32(R10)
 	FLDPQ 16(R1), (F2, F3)
-	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
-	WORD $0x4e3f1c42 // and v2.16b, v2.16b, v31.16b
-	WORD $0x4e3f1c21 // and v1.16b, v1.16b, v31.16b
-	WORD $0x4e3f1c63 // and v3.16b, v3.16b, v31.16b
 	FLDPQ 16(R2), (F4, F5)
 	FLDPQ 16(R3), (F6, F7)
+	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
+	WORD $0x4e3f1c21 // and v1.16b, v1.16b, v31.16b
+	WORD $0x4e3f1c42 // and v2.16b, v2.16b, v31.16b
+	WORD $0x4e3f1c63 // and v3.16b, v3.16b, v31.16b
 	WORD $0x4e3f1c84 // and v4.16b, v4.16b, v31.16b
-	WORD $0x4e3f1cc6 // and v6.16b, v6.16b, v31.16b
 	WORD $0x4e3f1ca5 // and v5.16b, v5.16b, v31.16b
+	WORD $0x4e3f1cc6 // and v6.16b, v6.16b, v31.16b
 	WORD $0x4e3f1ce7 // and v7.16b, v7.16b, v31.16b
 	WORD $0x4e822814 // trn1 v20.4s, v0.4s, v2.4s
 	WORD $0x4e826815 // trn2 v21.4s, v0.4s, v2.4s
@@ -3309,62 +3309,84 @@ packQ2_KDotProd:
 	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
 	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
 	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
-	FSTPQ (F24, F25), 128(R8)
-	FSTPQ (F26, F27), 160(R8)
 	WORD $0x4e832834 // trn1 v20.4s, v1.4s, v3.4s
 	WORD $0x4e836835 // trn2 v21.4s, v1.4s, v3.4s
 	WORD $0x4e8728b6 // trn1 v22.4s, v5.4s, v7.4s
 	WORD $0x4e8768b7 // trn2 v23.4s, v5.4s, v7.4s
-	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
-	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
-	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
-	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
-	FSTPQ (F24, F25), 192(R8)
-	FSTPQ (F26, F27), 224(R8)
 	FLDPQ 16(R4), (F0, F1)
 	FLDPQ 16(R5), (F2, F3)
-	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
-	WORD $0x4e3f1c42 // and v2.16b, v2.16b, v31.16b
-	WORD $0x4e3f1c21 // and v1.16b, v1.16b, v31.16b
-	WORD $0x4e3f1c63 // and v3.16b, v3.16b, v31.16b
 	FLDPQ 16(R6), (F4, F5)
 	FLDPQ 16(R7), (F6, F7)
+	FSTPQ (F24, F25), 128(R8)
+	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
+	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
+	FSTPQ (F26, F27), 160(R8)
+	WORD $0x4e3f1c42 // and v2.16b, v2.16b, v31.16b
+	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
 	WORD $0x4e3f1c84 // and v4.16b, v4.16b, v31.16b
+	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
 	WORD $0x4e3f1cc6 // and v6.16b, v6.16b, v31.16b
-	WORD $0x4e3f1ca5 // and v5.16b, v5.16b, v31.16b
-	WORD $0x4e3f1ce7 // and v7.16b, v7.16b, v31.16b
+	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
 	WORD $0x4e822814 // trn1 v20.4s, v0.4s, v2.4s
 	WORD $0x4e826815 // trn2 v21.4s, v0.4s, v2.4s
 	WORD $0x4e862896 // trn1 v22.4s, v4.4s, v6.4s
 	WORD $0x4e866897 // trn2 v23.4s, v4.4s, v6.4s
+	WORD $0x4e3f1c21 // and v1.16b, v1.16b, v31.16b
+	WORD $0x4e3f1c63 // and v3.16b, v3.16b, v31.16b
+	WORD $0x4e3f1ca5 // and v5.16b, v5.16b, v31.16b
+	WORD $0x4e3f1ce7 // and v7.16b, v7.16b, v31.16b
+	FSTPQ (F24, F25), 192(R8)
 	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
 	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
+	FSTPQ (F26, F27), 224(R8)
 	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
 	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
-	FSTPQ (F24, F25), 256(R8)
-	FSTPQ (F26, F27), 288(R8)
 	WORD $0x4e832834 // trn1 v20.4s, v1.4s, v3.4s
-	WORD $0x4e836835 // trn2 v21.4s, v1.4s, v3.4s
 	WORD $0x4e8728b6 // trn1 v22.4s, v5.4s, v7.4s
-	WORD $0x4e8768b7 // trn2 v23.4s, v5.4s, v7.4s
+	FSTPQ (F24, F25), 256(R8)
+	WORD $0x4e836835 // trn2 v21.4s, v1.4s, v3.4s
+	FSTPQ (F26, F27), 288(R8)
 	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
-	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
 	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
+	FMOVD 64(R10), F20
+	WORD $0x4e8768b7 // trn2 v23.4s, v5.4s, v7.4s
+	FLDPQ 16(R0), (F0, F1)
+	FLDPQ 16(R1), (F2, F3)
+	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
 	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
+	FLDPQ 16(R2), (F4, F5)
+	WORD $0x0f08a694 // sshll v20.8h, v20.8b, #0
 	FSTPQ (F24, F25), 320(R8)
 	FSTPQ (F26, F27), 352(R8)
-	FMOVD 64(R10), F20
+	WORD $0x6f0e0400 // ushr v0.16b, v0.16b, #2
+	WORD $0x4f10a695 // sshll2 v21.4s, v20.8h, #0
+	WORD $0x0f10a694 // sshll v20.4s, v20.4h, #0
 	FLDPQ 0(R10), (F26, F27)
-	WORD $0x0f08a694 // sshll v20.8h, v20.8b, #0
-	WORD $0x4f10a695 // sshll2 v21.4s, v20.8h, #0
-	WORD $0x0f10a694 // sshll v20.4s, v20.4h, #0
+	WORD $0x6f0e0442 // ushr v2.16b, v2.16b, #2
 	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
 	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
+	FLDPQ 16(R3), (F6, F7)
+	WORD $0x6f0e0484 // ushr v4.16b, v4.16b, #2
+	WORD $0x6f0e0421 // ushr v1.16b, v1.16b, #2
+	WORD $0x6f0e0463 // ushr v3.16b, v3.16b, #2
+	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
+	WORD $0x4e3f1c42 // and v2.16b, v2.16b, v31.16b
 	WORD $0x6e34df54 // fmul v20.4s, v26.4s, v20.4s
 	WORD $0x6e35df75 // fmul v21.4s, v27.4s, v21.4s
-	FSTPQ (F20, F21), 0(R8)
-	FMOVD 192(R10), F20
 	FLDPQ 32(R10), (F26, F27)
+	WORD $0x6f0e04a5 // ushr v5.16b, v5.16b, #2
+	WORD $0x6f0e04c6 // ushr v6.16b, v6.16b, #2
+	WORD $0x6f0e04e7 // ushr v7.16b, v7.16b, #2
+	WORD $0x4e3f1c84 // and v4.16b, v4.16b, v31.16b
+	WORD $0x4e3f1c21 // and v1.16b, v1.16b, v31.16b
+	FSTPQ (F20, F21), 0(R8)
+	WORD $0x4e3f1cc6 // and v6.16b, v6.16b, v31.16b
+	FMOVD 192(R10), F20
+	WORD $0x4e3f1c63 // and v3.16b, v3.16b, v31.16b
+	WORD $0x4e3f1ca5 // and v5.16b, v5.16b, v31.16b
+	WORD $0x4e3f1ce7 // and v7.16b, v7.16b, v31.16b
+	WORD $0x4e862896 // trn1 v22.4s, v4.4s, v6.4s
+	WORD $0x4e866897 // trn2 v23.4s, v4.4s, v6.4s
 	WORD $0x0f08a694 // sshll v20.8h, v20.8b, #0
 	WORD $0x4f10a695 // sshll2 v21.4s, v20.8h, #0
 	WORD $0x0f10a694 // sshll v20.4s, v20.4h, #0
@@ -3372,9 +3394,9 @@ packQ2_KDotProd:
 	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
 	WORD $0x6e34df54 // fmul v20.4s, v26.4s, v20.4s
 	WORD $0x6e35df75 // fmul v21.4s, v27.4s, v21.4s
+	FLDPQ 0(R10), (F26, F27)
 	FSTPQ (F20, F21), 64(R8)
 	FMOVD 72(R10), F20
-	FLDPQ 0(R10), (F26, F27)
 	WORD $0x0f08a694 // sshll v20.8h, v20.8b, #0
 	WORD $0x4f10a695 // sshll2 v21.4s, v20.8h, #0
 	WORD $0x0f10a694 // sshll v20.4s, v20.4h, #0
@@ -3382,9 +3404,9 @@ packQ2_KDotProd:
 	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
 	WORD $0x6e34df54 // fmul v20.4s, v26.4s, v20.4s
 	WORD $0x6e35df75 // fmul v21.4s, v27.4s, v21.4s
+	FLDPQ 32(R10), (F26, F27)
 	FSTPQ (F20, F21), 32(R8)
 	FMOVD 200(R10), F20
-	FLDPQ 32(R10), (F26, F27)
 	WORD $0x0f08a694 // sshll v20.8h, v20.8b, #0
 	WORD $0x4f10a695 // sshll2 v21.4s, v20.8h, #0
 	WORD $0x0f10a694 // sshll v20.4s, v20.4h, #0
@@ -3393,99 +3415,99 @@ packQ2_KDotProd:
 	WORD $0x6e34df54 // fmul v20.4s, v26.4s, v20.4s
 	WORD $0x6e35df75 // fmul v21.4s, v27.4s, v21.4s
 	FSTPQ (F20, F21), 96(R8)
-	ADD $384, R8, R8
-	FLDPQ 16(R0), (F0, F1)
-	FLDPQ 16(R1), (F2, F3)
-	WORD $0x6f0e0400 // ushr v0.16b, v0.16b, #2
-	WORD $0x6f0e0442 // ushr v2.16b, v2.16b, #2
-	WORD $0x6f0e0421 // ushr v1.16b, v1.16b, #2
-	WORD $0x6f0e0463 // ushr v3.16b, v3.16b, #2
-	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
-	WORD $0x4e3f1c42 // and v2.16b, v2.16b, v31.16b
-	WORD $0x4e3f1c21 // and v1.16b, v1.16b, v31.16b
-	WORD $0x4e3f1c63 // and v3.16b, v3.16b, v31.16b
-	FLDPQ 16(R2), (F4, F5)
-	FLDPQ 16(R3), (F6, F7)
-	WORD $0x6f0e0484 // ushr v4.16b, v4.16b, #2
-	WORD $0x6f0e04c6 // ushr v6.16b, v6.16b, #2
-	WORD $0x6f0e04a5 // ushr v5.16b, v5.16b, #2
-	WORD $0x6f0e04e7 // ushr v7.16b, v7.16b, #2
-	WORD $0x4e3f1c84 // and v4.16b, v4.16b, v31.16b
-	WORD $0x4e3f1cc6 // and v6.16b, v6.16b, v31.16b
-	WORD $0x4e3f1ca5 // and v5.16b, v5.16b, v31.16b
-	WORD $0x4e3f1ce7 // and v7.16b, v7.16b, v31.16b
 	WORD $0x4e822814 // trn1 v20.4s, v0.4s, v2.4s
 	WORD $0x4e826815 // trn2 v21.4s, v0.4s, v2.4s
-	WORD $0x4e862896 // trn1 v22.4s, v4.4s, v6.4s
-	WORD $0x4e866897 // trn2 v23.4s, v4.4s, v6.4s
+	ADD $384, R8, R8
 	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
-	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
 	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
+	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
 	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
-	FSTPQ (F24, F25), 128(R8)
-	FSTPQ (F26, F27), 160(R8)
 	WORD $0x4e832834 // trn1 v20.4s, v1.4s, v3.4s
 	WORD $0x4e836835 // trn2 v21.4s, v1.4s, v3.4s
 	WORD $0x4e8728b6 // trn1 v22.4s, v5.4s, v7.4s
 	WORD $0x4e8768b7 // trn2 v23.4s, v5.4s, v7.4s
-	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
-	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
-	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
-	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
-	FSTPQ (F24, F25), 192(R8)
-	FSTPQ (F26, F27), 224(R8)
 	FLDPQ 16(R4), (F0, F1)
 	FLDPQ 16(R5), (F2, F3)
-	WORD $0x6f0e0400 // ushr v0.16b, v0.16b, #2
-	WORD $0x6f0e0442 // ushr v2.16b, v2.16b, #2
-	WORD $0x6f0e0421 // ushr v1.16b, v1.16b, #2
-	WORD $0x6f0e0463 // ushr v3.16b, v3.16b, #2
-	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
-	WORD $0x4e3f1c42 // and v2.16b, v2.16b, v31.16b
-	WORD $0x4e3f1c21 // and v1.16b, v1.16b, v31.16b
-	WORD $0x4e3f1c63 // and v3.16b, v3.16b, v31.16b
 	FLDPQ 16(R6), (F4, F5)
 	FLDPQ 16(R7), (F6, F7)
+	FSTPQ (F24, F25), 128(R8)
+	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
+	WORD $0x6f0e0400 // ushr v0.16b, v0.16b, #2
+	WORD $0x6f0e0421 // ushr v1.16b, v1.16b, #2
+	WORD $0x6f0e0442 // ushr v2.16b, v2.16b, #2
+	WORD $0x6f0e0463 // ushr v3.16b, v3.16b, #2
 	WORD $0x6f0e0484 // ushr v4.16b, v4.16b, #2
+	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
 	WORD $0x6f0e04c6 // ushr v6.16b, v6.16b, #2
-	WORD $0x6f0e04a5 // ushr v5.16b, v5.16b, #2
-	WORD $0x6f0e04e7 // ushr v7.16b, v7.16b, #2
+	WORD $0x4e3f1c42 // and v2.16b, v2.16b, v31.16b
 	WORD $0x4e3f1c84 // and v4.16b, v4.16b, v31.16b
+	WORD $0x6f0e04a5 // ushr v5.16b, v5.16b, #2
 	WORD $0x4e3f1cc6 // and v6.16b, v6.16b, v31.16b
-	WORD $0x4e3f1ca5 // and v5.16b, v5.16b, v31.16b
-	WORD $0x4e3f1ce7 // and v7.16b, v7.16b, v31.16b
+	WORD $0x6f0e04e7 // ushr v7.16b, v7.16b, #2
+	FSTPQ (F26, F27), 160(R8)
+	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
+	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
+	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
 	WORD $0x4e822814 // trn1 v20.4s, v0.4s, v2.4s
 	WORD $0x4e826815 // trn2 v21.4s, v0.4s, v2.4s
 	WORD $0x4e862896 // trn1 v22.4s, v4.4s, v6.4s
 	WORD $0x4e866897 // trn2 v23.4s, v4.4s, v6.4s
+	WORD $0x4e3f1c21 // and v1.16b, v1.16b, v31.16b
+	WORD $0x4e3f1c63 // and v3.16b, v3.16b, v31.16b
+	WORD $0x4e3f1ca5 // and v5.16b, v5.16b, v31.16b
+	WORD $0x4e3f1ce7 // and v7.16b, v7.16b, v31.16b
+	FSTPQ (F24, F25), 192(R8)
 	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
 	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
+	FSTPQ (F26, F27), 224(R8)
 	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
 	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
-	FSTPQ (F24, F25), 256(R8)
-	FSTPQ (F26, F27), 288(R8)
 	WORD $0x4e832834 // trn1 v20.4s, v1.4s, v3.4s
-	WORD $0x4e836835 // trn2 v21.4s, v1.4s, v3.4s
 	WORD $0x4e8728b6 // trn1 v22.4s, v5.4s, v7.4s
-	WORD $0x4e8768b7 // trn2 v23.4s, v5.4s, v7.4s
+	FSTPQ (F24, F25), 256(R8)
+	WORD $0x4e836835 // trn2 v21.4s, v1.4s, v3.4s
+	FSTPQ (F26, F27), 288(R8)
 	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
-	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
 	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
+	FMOVD 80(R10), F20
+	WORD $0x4e8768b7 // trn2 v23.4s, v5.4s, v7.4s
+	FLDPQ 16(R0), (F0, F1)
+	FLDPQ 16(R1), (F2, F3)
+	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
 	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
+	FLDPQ 16(R2), (F4, F5)
+	WORD $0x0f08a694 // sshll v20.8h, v20.8b, #0
 	FSTPQ (F24, F25), 320(R8)
 	FSTPQ (F26, F27), 352(R8)
-	FMOVD 80(R10), F20
+	WORD $0x6f0c0400 // ushr v0.16b, v0.16b, #4
+	WORD $0x4f10a695 // sshll2 v21.4s, v20.8h, #0
+	WORD $0x0f10a694 // sshll v20.4s, v20.4h, #0
 	FLDPQ 0(R10), (F26, F27)
-	WORD $0x0f08a694 // sshll v20.8h, v20.8b, #0
-	WORD $0x4f10a695 // sshll2 v21.4s, v20.8h, #0
-	WORD $0x0f10a694 // sshll v20.4s, v20.4h, #0
+	WORD $0x6f0c0442 // ushr v2.16b, v2.16b, #4
 	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
 	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
+	FLDPQ 16(R3), (F6, F7)
+	WORD $0x6f0c0484 // ushr v4.16b, v4.16b, #4
+	WORD $0x6f0c0421 // ushr v1.16b, v1.16b, #4
+	WORD $0x6f0c0463 // ushr v3.16b, v3.16b, #4
+	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
+	WORD $0x4e3f1c42 // and v2.16b, v2.16b, v31.16b
 	WORD $0x6e34df54 // fmul v20.4s, v26.4s, v20.4s
 	WORD $0x6e35df75 // fmul v21.4s, v27.4s, v21.4s
-	FSTPQ (F20, F21), 0(R8)
-	FMOVD 208(R10), F20
 	FLDPQ 32(R10), (F26, F27)
+	WORD $0x6f0c04a5 // ushr v5.16b, v5.16b, #4
+	WORD $0x6f0c04c6 // ushr v6.16b, v6.16b, #4
+	WORD $0x6f0c04e7 // ushr v7.16b, v7.16b, #4
+	WORD $0x4e3f1c84 // and v4.16b, v4.16b, v31.16b
+	WORD $0x4e3f1c21 // and v1.16b, v1.16b, v31.16b
+	FSTPQ (F20, F21), 0(R8)
+	WORD $0x4e3f1cc6 // and v6.16b, v6.16b, v31.16b
+	FMOVD 208(R10), F20
+	WORD $0x4e3f1c63 // and v3.16b, v3.16b, v31.16b
+	WORD $0x4e3f1ca5 // and v5.16b, v5.16b, v31.16b
+	WORD $0x4e3f1ce7 // and v7.16b, v7.16b, v31.16b
+	WORD $0x4e862896 // trn1 v22.4s, v4.4s, v6.4s
+	WORD $0x4e866897 // trn2 v23.4s, v4.4s, v6.4s
 	WORD $0x0f08a694 // sshll v20.8h, v20.8b, #0
 	WORD $0x4f10a695 // sshll2 v21.4s, v20.8h, #0
 	WORD $0x0f10a694 // sshll v20.4s, v20.4h, #0
@@ -3493,9 +3515,9 @@ packQ2_KDotProd:
 	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
 	WORD $0x6e34df54 // fmul v20.4s, v26.4s, v20.4s
 	WORD $0x6e35df75 // fmul v21.4s, v27.4s, v21.4s
+	FLDPQ 0(R10), (F26, F27)
 	FSTPQ (F20, F21), 64(R8)
 	FMOVD 88(R10), F20
-	FLDPQ 0(R10), (F26, F27)
 	WORD $0x0f08a694 // sshll v20.8h, v20.8b, #0
 	WORD $0x4f10a695 // sshll2 v21.4s, v20.8h, #0
 	WORD $0x0f10a694 // sshll v20.4s, v20.4h, #0
@@ -3503,9 +3525,9 @@ packQ2_KDotProd:
 	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
 	WORD $0x6e34df54 // fmul v20.4s, v26.4s, v20.4s
 	WORD $0x6e35df75 // fmul v21.4s, v27.4s, v21.4s
+	FLDPQ 32(R10), (F26, F27)
 	FSTPQ (F20, F21), 32(R8)
 	FMOVD 216(R10), F20
-	FLDPQ 32(R10), (F26, F27)
 	WORD $0x0f08a694 // sshll v20.8h, v20.8b, #0
 	WORD $0x4f10a695 // sshll2 v21.4s, v20.8h, #0
 	WORD $0x0f10a694 // sshll v20.4s, v20.4h, #0
@@ -3514,99 +3536,91 @@ packQ2_KDotProd:
 	WORD $0x6e34df54 // fmul v20.4s, v26.4s, v20.4s
 	WORD $0x6e35df75 // fmul v21.4s, v27.4s, v21.4s
 	FSTPQ (F20, F21), 96(R8)
-	ADD $384, R8, R8
-	FLDPQ 16(R0), (F0, F1)
-	FLDPQ 16(R1), (F2, F3)
-	WORD $0x6f0c0400 // ushr v0.16b, v0.16b, #4
-	WORD $0x6f0c0442 // ushr v2.16b, v2.16b, #4
-	WORD $0x6f0c0421 // ushr v1.16b, v1.16b, #4
-	WORD $0x6f0c0463 // ushr v3.16b, v3.16b, #4
-	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
-	WORD $0x4e3f1c42 // and v2.16b, v2.16b, v31.16b
-	WORD $0x4e3f1c21 // and v1.16b, v1.16b, v31.16b
-	WORD $0x4e3f1c63 // and v3.16b, v3.16b, v31.16b
-	FLDPQ 16(R2), (F4, F5)
-	FLDPQ 16(R3), (F6, F7)
-	WORD $0x6f0c0484 // ushr v4.16b, v4.16b, #4
-	WORD $0x6f0c04c6 // ushr v6.16b, v6.16b, #4
-	WORD $0x6f0c04a5 // ushr v5.16b, v5.16b, #4
-	WORD $0x6f0c04e7 // ushr v7.16b, v7.16b, #4
-	WORD $0x4e3f1c84 // and v4.16b, v4.16b, v31.16b
-	WORD $0x4e3f1cc6 // and v6.16b, v6.16b, v31.16b
-	WORD $0x4e3f1ca5 // and v5.16b, v5.16b, v31.16b
-	WORD $0x4e3f1ce7 // and v7.16b, v7.16b, v31.16b
 	WORD $0x4e822814 // trn1 v20.4s, v0.4s, v2.4s
 	WORD $0x4e826815 // trn2 v21.4s, v0.4s, v2.4s
-	WORD $0x4e862896 // trn1 v22.4s, v4.4s, v6.4s
-	WORD $0x4e866897 // trn2 v23.4s, v4.4s, v6.4s
+	ADD $384, R8, R8
 	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
-	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
 	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
+	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
 	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
-	FSTPQ (F24, F25), 128(R8)
-	FSTPQ (F26, F27), 160(R8)
 	WORD $0x4e832834 // trn1 v20.4s, v1.4s, v3.4s
 	WORD $0x4e836835 // trn2 v21.4s, v1.4s, v3.4s
 	WORD $0x4e8728b6 // trn1 v22.4s, v5.4s, v7.4s
 	WORD $0x4e8768b7 // trn2 v23.4s, v5.4s, v7.4s
-	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
-	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
-	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
-	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
-	FSTPQ (F24, F25), 192(R8)
-	FSTPQ (F26, F27), 224(R8)
 	FLDPQ 16(R4), (F0, F1)
 	FLDPQ 16(R5), (F2, F3)
-	WORD $0x6f0c0400 // ushr v0.16b, v0.16b, #4
-	WORD $0x6f0c0442 // ushr v2.16b, v2.16b, #4
-	WORD $0x6f0c0421 // ushr v1.16b, v1.16b, #4
-	WORD $0x6f0c0463 // ushr v3.16b, v3.16b, #4
-	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
-	WORD $0x4e3f1c42 // and v2.16b, v2.16b, v31.16b
-	WORD $0x4e3f1c21 // and v1.16b, v1.16b, v31.16b
-	WORD $0x4e3f1c63 // and v3.16b, v3.16b, v31.16b
 	FLDPQ 16(R6), (F4, F5)
 	FLDPQ 16(R7), (F6, F7)
+	FSTPQ (F24, F25), 128(R8)
+	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
+	WORD $0x6f0c0400 // ushr v0.16b, v0.16b, #4
+	WORD $0x6f0c0421 // ushr v1.16b, v1.16b, #4
+	WORD $0x6f0c0442 // ushr v2.16b, v2.16b, #4
+	WORD $0x6f0c0463 // ushr v3.16b, v3.16b, #4
 	WORD $0x6f0c0484 // ushr v4.16b, v4.16b, #4
+	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
 	WORD $0x6f0c04c6 // ushr v6.16b, v6.16b, #4
-	WORD $0x6f0c04a5 // ushr v5.16b, v5.16b, #4
-	WORD $0x6f0c04e7 // ushr v7.16b, v7.16b, #4
+	WORD $0x4e3f1c42 // and v2.16b, v2.16b, v31.16b
 	WORD $0x4e3f1c84 // and v4.16b, v4.16b, v31.16b
+	WORD $0x6f0c04a5 // ushr v5.16b, v5.16b, #4
 	WORD $0x4e3f1cc6 // and v6.16b, v6.16b, v31.16b
-	WORD $0x4e3f1ca5 // and v5.16b, v5.16b, v31.16b
-	WORD $0x4e3f1ce7 // and v7.16b, v7.16b, v31.16b
+	WORD $0x6f0c04e7 // ushr v7.16b, v7.16b, #4
+	FSTPQ (F26, F27), 160(R8)
+	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
+	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
+	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
 	WORD $0x4e822814 // trn1 v20.4s, v0.4s, v2.4s
 	WORD $0x4e826815 // trn2 v21.4s, v0.4s, v2.4s
 	WORD $0x4e862896 // trn1 v22.4s, v4.4s, v6.4s
 	WORD $0x4e866897 // trn2 v23.4s, v4.4s, v6.4s
+	WORD $0x4e3f1c21 // and v1.16b, v1.16b, v31.16b
+	WORD $0x4e3f1c63 // and v3.16b, v3.16b, v31.16b
+	WORD $0x4e3f1ca5 // and v5.16b, v5.16b, v31.16b
+	WORD $0x4e3f1ce7 // and v7.16b, v7.16b, v31.16b
+	FSTPQ (F24, F25), 192(R8)
 	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
 	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
+	FSTPQ (F26, F27), 224(R8)
 	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
 	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
-	FSTPQ (F24, F25), 256(R8)
-	FSTPQ (F26, F27), 288(R8)
 	WORD $0x4e832834 // trn1 v20.4s, v1.4s, v3.4s
-	WORD $0x4e836835 // trn2 v21.4s, v1.4s, v3.4s
 	WORD $0x4e8728b6 // trn1 v22.4s, v5.4s, v7.4s
-	WORD $0x4e8768b7 // trn2 v23.4s, v5.4s, v7.4s
+	FSTPQ (F24, F25), 256(R8)
+	WORD $0x4e836835 // trn2 v21.4s, v1.4s, v3.4s
+	FSTPQ (F26, F27), 288(R8)
 	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
-	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
 	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
+	FMOVD 96(R10), F20
+	WORD $0x4e8768b7 // trn2 v23.4s, v5.4s, v7.4s
+	FLDPQ 16(R0), (F0, F1)
+	FLDPQ 16(R1), (F2, F3)
+	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
 	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
+	FLDPQ 16(R2), (F4, F5)
+	WORD $0x0f08a694 // sshll v20.8h, v20.8b, #0
 	FSTPQ (F24, F25), 320(R8)
 	FSTPQ (F26, F27), 352(R8)
-	FMOVD 96(R10), F20
+	WORD $0x6f0a0400 // ushr v0.16b, v0.16b, #6
+	WORD $0x4f10a695 // sshll2 v21.4s, v20.8h, #0
+	WORD $0x0f10a694 // sshll v20.4s, v20.4h, #0
 	FLDPQ 0(R10), (F26, F27)
-	WORD $0x0f08a694 // sshll v20.8h, v20.8b, #0
-	WORD $0x4f10a695 // sshll2 v21.4s, v20.8h, #0
-	WORD $0x0f10a694 // sshll v20.4s, v20.4h, #0
+	WORD $0x6f0a0442 // ushr v2.16b, v2.16b, #6
 	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
 	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
+	FLDPQ 16(R3), (F6, F7)
+	WORD $0x6f0a0484 // ushr v4.16b, v4.16b, #6
+	WORD $0x6f0a0421 // ushr v1.16b, v1.16b, #6
+	WORD $0x6f0a0463 // ushr v3.16b, v3.16b, #6
+	WORD $0x6f0a04a5 // ushr v5.16b, v5.16b, #6
 	WORD $0x6e34df54 // fmul v20.4s, v26.4s, v20.4s
 	WORD $0x6e35df75 // fmul v21.4s, v27.4s, v21.4s
-	FSTPQ (F20, F21), 0(R8)
-	FMOVD 224(R10), F20
 	FLDPQ 32(R10), (F26, F27)
+	WORD $0x6f0a04c6 // ushr v6.16b, v6.16b, #6
+	WORD $0x6f0a04e7 // ushr v7.16b, v7.16b, #6
+	FSTPQ (F20, F21), 0(R8)
+	WORD $0x4e862896 // trn1 v22.4s, v4.4s, v6.4s
+	FMOVD 224(R10), F20
+	WORD $0x4e866897 // trn2 v23.4s, v4.4s, v6.4s
 	WORD $0x0f08a694 // sshll v20.8h, v20.8b, #0
 	WORD $0x4f10a695 // sshll2 v21.4s, v20.8h, #0
 	WORD $0x0f10a694 // sshll v20.4s, v20.4h, #0
@@ -3614,9 +3628,9 @@ packQ2_KDotProd:
 	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
 	WORD $0x6e34df54 // fmul v20.4s, v26.4s, v20.4s
 	WORD $0x6e35df75 // fmul v21.4s, v27.4s, v21.4s
+	FLDPQ 0(R10), (F26, F27)
 	FSTPQ (F20, F21), 64(R8)
 	FMOVD 104(R10), F20
-	FLDPQ 0(R10), (F26, F27)
 	WORD $0x0f08a694 // sshll v20.8h, v20.8b, #0
 	WORD $0x4f10a695 // sshll2 v21.4s, v20.8h, #0
 	WORD $0x0f10a694 // sshll v20.4s, v20.4h, #0
@@ -3624,9 +3638,9 @@ packQ2_KDotProd:
 	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
 	WORD $0x6e34df54 // fmul v20.4s, v26.4s, v20.4s
 	WORD $0x6e35df75 // fmul v21.4s, v27.4s, v21.4s
+	FLDPQ 32(R10), (F26, F27)
 	FSTPQ (F20, F21), 32(R8)
 	FMOVD 232(R10), F20
-	FLDPQ 32(R10), (F26, F27)
 	WORD $0x0f08a694 // sshll v20.8h, v20.8b, #0
 	WORD $0x4f10a695 // sshll2 v21.4s, v20.8h, #0
 	WORD $0x0f10a694 // sshll v20.4s, v20.4h, #0
@@ -3635,83 +3649,83 @@ packQ2_KDotProd:
 	WORD $0x6e34df54 // fmul v20.4s, v26.4s, v20.4s
 	WORD $0x6e35df75 // fmul v21.4s, v27.4s, v21.4s
 	FSTPQ (F20, F21), 96(R8)
-	ADD $384, R8, R8
-	FLDPQ 16(R0), (F0, F1)
-	FLDPQ 16(R1), (F2, F3)
-	WORD $0x6f0a0400 // ushr v0.16b, v0.16b, #6
-	WORD $0x6f0a0442 // ushr v2.16b, v2.16b, #6
-	WORD $0x6f0a0421 // ushr v1.16b, v1.16b, #6
-	WORD $0x6f0a0463 // ushr v3.16b, v3.16b, #6
-	FLDPQ 16(R2), (F4, F5)
-	FLDPQ 16(R3), (F6, F7)
-	WORD $0x6f0a0484 // ushr v4.16b, v4.16b, #6
-	WORD $0x6f0a04c6 // ushr v6.16b, v6.16b, #6
-	WORD $0x6f0a04a5 // ushr v5.16b, v5.16b, #6
-	WORD $0x6f0a04e7 // ushr v7.16b, v7.16b, #6
 	WORD $0x4e822814 // trn1 v20.4s, v0.4s, v2.4s
 	WORD $0x4e826815 // trn2 v21.4s, v0.4s, v2.4s
-	WORD $0x4e862896 // trn1 v22.4s, v4.4s, v6.4s
-	WORD $0x4e866897 // trn2 v23.4s, v4.4s, v6.4s
+	ADD $384, R8, R8
 	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
-	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
 	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
+	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
 	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
-	FSTPQ (F24, F25), 128(R8)
-	FSTPQ (F26, F27), 160(R8)
 	WORD $0x4e832834 // trn1 v20.4s, v1.4s, v3.4s
 	WORD $0x4e836835 // trn2 v21.4s, v1.4s, v3.4s
 	WORD $0x4e8728b6 // trn1 v22.4s, v5.4s, v7.4s
 	WORD $0x4e8768b7 // trn2 v23.4s, v5.4s, v7.4s
-	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
-	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
-	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
-	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
-	FSTPQ (F24, F25), 192(R8)
-	FSTPQ (F26, F27), 224(R8)
 	FLDPQ 16(R4), (F0, F1)
 	FLDPQ 16(R5), (F2, F3)
-	WORD $0x6f0a0400 // ushr v0.16b, v0.16b, #6
-	WORD $0x6f0a0442 // ushr v2.16b, v2.16b, #6
-	WORD $0x6f0a0421 // ushr v1.16b, v1.16b, #6
-	WORD $0x6f0a0463 // ushr v3.16b, v3.16b, #6
 	FLDPQ 16(R6), (F4, F5)
 	FLDPQ 16(R7), (F6, F7)
+	FSTPQ (F24, F25), 128(R8)
+	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
+	WORD $0x6f0a0400 // ushr v0.16b, v0.16b, #6
+	FSTPQ (F26, F27), 160(R8)
+	WORD $0x6f0a0442 // ushr v2.16b, v2.16b, #6
+	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
 	WORD $0x6f0a0484 // ushr v4.16b, v4.16b, #6
+	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
 	WORD $0x6f0a04c6 // ushr v6.16b, v6.16b, #6
-	WORD $0x6f0a04a5 // ushr v5.16b, v5.16b, #6
-	WORD $0x6f0a04e7 // ushr v7.16b, v7.16b, #6
+	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
 	WORD $0x4e822814 // trn1 v20.4s, v0.4s, v2.4s
 	WORD $0x4e826815 // trn2 v21.4s, v0.4s, v2.4s
 	WORD $0x4e862896 // trn1 v22.4s, v4.4s, v6.4s
 	WORD $0x4e866897 // trn2 v23.4s, v4.4s, v6.4s
+	WORD $0x6f0a0421 // ushr v1.16b, v1.16b, #6
+	WORD $0x6f0a0463 // ushr v3.16b, v3.16b, #6
+	WORD $0x6f0a04a5 // ushr v5.16b, v5.16b, #6
+	WORD $0x6f0a04e7 // ushr v7.16b, v7.16b, #6
+	FSTPQ (F24, F25), 192(R8)
 	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
 	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
+	FSTPQ (F26, F27), 224(R8)
 	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
 	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
-	FSTPQ (F24, F25), 256(R8)
-	FSTPQ (F26, F27), 288(R8)
 	WORD $0x4e832834 // trn1 v20.4s, v1.4s, v3.4s
-	WORD $0x4e836835 // trn2 v21.4s, v1.4s, v3.4s
 	WORD $0x4e8728b6 // trn1 v22.4s, v5.4s, v7.4s
-	WORD $0x4e8768b7 // trn2 v23.4s, v5.4s, v7.4s
+	FSTPQ (F24, F25), 256(R8)
+	WORD $0x4e836835 // trn2 v21.4s, v1.4s, v3.4s
+	FSTPQ (F26, F27), 288(R8)
 	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
-	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
 	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
+	FMOVD 112(R10), F20
+	WORD $0x4e8768b7 // trn2 v23.4s, v5.4s, v7.4s
+	FLDPQ 48(R0), (F0, F1)
+	FLDPQ 48(R1), (F2, F3)
+	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
 	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
+	FLDPQ 48(R2), (F4, F5)
+	WORD $0x0f08a694 // sshll v20.8h, v20.8b, #0
 	FSTPQ (F24, F25), 320(R8)
 	FSTPQ (F26, F27), 352(R8)
-	FMOVD 112(R10), F20
+	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
+	WORD $0x4f10a695 // sshll2 v21.4s, v20.8h, #0
+	WORD $0x0f10a694 // sshll v20.4s, v20.4h, #0
 	FLDPQ 0(R10), (F26, F27)
-	WORD $0x0f08a694 // sshll v20.8h, v20.8b, #0
-	WORD $0x4f10a695 // sshll2 v21.4s, v20.8h, #0
-	WORD $0x0f10a694 // sshll v20.4s, v20.4h, #0
+	WORD $0x4e3f1c42 // and v2.16b, v2.16b, v31.16b
 	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
 	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
+	FLDPQ 48(R3), (F6, F7)
+	WORD $0x4e3f1c84 // and v4.16b, v4.16b, v31.16b
+	WORD $0x4e3f1c21 // and v1.16b, v1.16b, v31.16b
+	WORD $0x4e3f1c63 // and v3.16b, v3.16b, v31.16b
+	WORD $0x4e3f1ca5 // and v5.16b, v5.16b, v31.16b
 	WORD $0x6e34df54 // fmul v20.4s, v26.4s, v20.4s
 	WORD $0x6e35df75 // fmul v21.4s, v27.4s, v21.4s
-	FSTPQ (F20, F21), 0(R8)
-	FMOVD 240(R10), F20
 	FLDPQ 32(R10), (F26, F27)
+	WORD $0x4e3f1cc6 // and v6.16b, v6.16b, v31.16b
+	WORD $0x4e3f1ce7 // and v7.16b, v7.16b, v31.16b
+	FSTPQ (F20, F21), 0(R8)
+	WORD $0x4e862896 // trn1 v22.4s, v4.4s, v6.4s
+	FMOVD 240(R10), F20
+	WORD $0x4e866897 // trn2 v23.4s, v4.4s, v6.4s
 	WORD $0x0f08a694 // sshll v20.8h, v20.8b, #0
 	WORD $0x4f10a695 // sshll2 v21.4s, v20.8h, #0
 	WORD $0x0f10a694 // sshll v20.4s, v20.4h, #0
@@ -3719,9 +3733,9 @@ packQ2_KDotProd:
 	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
 	WORD $0x6e34df54 // fmul v20.4s, v26.4s, v20.4s
 	WORD $0x6e35df75 // fmul v21.4s, v27.4s, v21.4s
+	FLDPQ 0(R10), (F26, F27)
 	FSTPQ (F20, F21), 64(R8)
 	FMOVD 120(R10), F20
-	FLDPQ 0(R10), (F26, F27)
 	WORD $0x0f08a694 // sshll v20.8h, v20.8b, #0
 	WORD $0x4f10a695 // sshll2 v21.4s, v20.8h, #0
 	WORD $0x0f10a694 // sshll v20.4s, v20.4h, #0
@@ -3729,9 +3743,9 @@ packQ2_KDotProd:
 	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
 	WORD $0x6e34df54 // fmul v20.4s, v26.4s, v20.4s
 	WORD $0x6e35df75 // fmul v21.4s, v27.4s, v21.4s
+	FLDPQ 32(R10), (F26, F27)
 	FSTPQ (F20, F21), 32(R8)
 	FMOVD 248(R10), F20
-	FLDPQ 32(R10), (F26, F27)
 	WORD $0x0f08a694 // sshll v20.8h, v20.8b, #0
 	WORD $0x4f10a695 // sshll2 v21.4s, v20.8h, #0
 	WORD $0x0f10a694 // sshll v20.4s, v20.4h, #0
@@ -3740,83 +3754,91 @@ packQ2_KDotProd:
 	WORD $0x6e34df54 // fmul v20.4s, v26.4s, v20.4s
 	WORD $0x6e35df75 // fmul v21.4s, v27.4s, v21.4s
 	FSTPQ (F20, F21), 96(R8)
-	ADD $384, R8, R8
-	FLDPQ 48(R0), (F0, F1)
-	FLDPQ 48(R1), (F2, F3)
-	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
-	WORD $0x4e3f1c42 // and v2.16b, v2.16b, v31.16b
-	WORD $0x4e3f1c21 // and v1.16b, v1.16b, v31.16b
-	WORD $0x4e3f1c63 // and v3.16b, v3.16b, v31.16b
-	FLDPQ 48(R2), (F4, F5)
-	FLDPQ 48(R3), (F6, F7)
-	WORD $0x4e3f1c84 // and v4.16b, v4.16b, v31.16b
-	WORD $0x4e3f1cc6 // and v6.16b, v6.16b, v31.16b
-	WORD $0x4e3f1ca5 // and v5.16b, v5.16b, v31.16b
-	WORD $0x4e3f1ce7 // and v7.16b, v7.16b, v31.16b
 	WORD $0x4e822814 // trn1 v20.4s, v0.4s, v2.4s
 	WORD $0x4e826815 // trn2 v21.4s, v0.4s, v2.4s
-	WORD $0x4e862896 // trn1 v22.4s, v4.4s, v6.4s
-	WORD $0x4e866897 // trn2 v23.4s, v4.4s, v6.4s
+	ADD $384, R8, R8
 	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
-	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
 	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
+	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
 	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
-	FSTPQ (F24, F25), 128(R8)
-	FSTPQ (F26, F27), 160(R8)
 	WORD $0x4e832834 // trn1 v20.4s, v1.4s, v3.4s
 	WORD $0x4e836835 // trn2 v21.4s, v1.4s, v3.4s
 	WORD $0x4e8728b6 // trn1 v22.4s, v5.4s, v7.4s
 	WORD $0x4e8768b7 // trn2 v23.4s, v5.4s, v7.4s
-	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
-	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
-	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
-	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
-	FSTPQ (F24, F25), 192(R8)
-	FSTPQ (F26, F27), 224(R8)
 	FLDPQ 48(R4), (F0, F1)
 	FLDPQ 48(R5), (F2, F3)
-	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
-	WORD $0x4e3f1c42 // and v2.16b, v2.16b, v31.16b
-	WORD $0x4e3f1c21 // and v1.16b, v1.16b, v31.16b
-	WORD $0x4e3f1c63 // and v3.16b, v3.16b, v31.16b
 	FLDPQ 48(R6), (F4, F5)
 	FLDPQ 48(R7), (F6, F7)
+	FSTPQ (F24, F25), 128(R8)
+	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
+	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
+	FSTPQ (F26, F27), 160(R8)
+	WORD $0x4e3f1c42 // and v2.16b, v2.16b, v31.16b
+	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
 	WORD $0x4e3f1c84 // and v4.16b, v4.16b, v31.16b
+	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
 	WORD $0x4e3f1cc6 // and v6.16b, v6.16b, v31.16b
-	WORD $0x4e3f1ca5 // and v5.16b, v5.16b, v31.16b
-	WORD $0x4e3f1ce7 // and v7.16b, v7.16b, v31.16b
+	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
 	WORD $0x4e822814 // trn1 v20.4s, v0.4s, v2.4s
 	WORD $0x4e826815 // trn2 v21.4s, v0.4s, v2.4s
 	WORD $0x4e862896 // trn1 v22.4s, v4.4s, v6.4s
 	WORD $0x4e866897 // trn2 v23.4s, v4.4s, v6.4s
+	WORD $0x4e3f1c21 // and v1.16b, v1.16b, v31.16b
+	WORD $0x4e3f1c63 // and v3.16b, v3.16b, v31.16b
+	WORD $0x4e3f1ca5 // and v5.16b, v5.16b, v31.16b
+	WORD $0x4e3f1ce7 // and v7.16b, v7.16b, v31.16b
+	FSTPQ (F24, F25), 192(R8)
 	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
 	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
+	FSTPQ (F26, F27), 224(R8)
 	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
 	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
-	FSTPQ (F24, F25), 256(R8)
-	FSTPQ (F26, F27), 288(R8)
 	WORD $0x4e832834 // trn1 v20.4s, v1.4s, v3.4s
-	WORD $0x4e836835 // trn2 v21.4s, v1.4s, v3.4s
 	WORD $0x4e8728b6 // trn1 v22.4s, v5.4s, v7.4s
-	WORD $0x4e8768b7 // trn2 v23.4s, v5.4s, v7.4s
+	FSTPQ (F24, F25), 256(R8)
+	WORD $0x4e836835 // trn2 v21.4s, v1.4s, v3.4s
+	FSTPQ (F26, F27), 288(R8)
 	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
-	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
 	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
+	FMOVD 128(R10), F20
+	WORD $0x4e8768b7 // trn2 v23.4s, v5.4s, v7.4s
+	FLDPQ 48(R0), (F0, F1)
+	FLDPQ 48(R1), (F2, F3)
+	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
 	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
+	FLDPQ 48(R2), (F4, F5)
+	WORD $0x0f08a694 // sshll v20.8h, v20.8b, #0
 	FSTPQ (F24, F25), 320(R8)
 	FSTPQ (F26, F27), 352(R8)
-	FMOVD 128(R10), F20
+	WORD $0x6f0e0400 // ushr v0.16b, v0.16b, #2
+	WORD $0x4f10a695 // sshll2 v21.4s, v20.8h, #0
+	WORD $0x0f10a694 // sshll v20.4s, v20.4h, #0
 	FLDPQ 0(R10), (F26, F27)
-	WORD $0x0f08a694 // sshll v20.8h, v20.8b, #0
-	WORD $0x4f10a695 // sshll2 v21.4s, v20.8h, #0
-	WORD $0x0f10a694 // sshll v20.4s, v20.4h, #0
+	WORD $0x6f0e0442 // ushr v2.16b, v2.16b, #2
 	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
 	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
+	FLDPQ 48(R3), (F6, F7)
+	WORD $0x6f0e0484 // ushr v4.16b, v4.16b, #2
+	WORD $0x6f0e0421 // ushr v1.16b, v1.16b, #2
+	WORD $0x6f0e0463 // ushr v3.16b, v3.16b, #2
+	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
+	WORD $0x4e3f1c42 // and v2.16b, v2.16b, v31.16b
 	WORD $0x6e34df54 // fmul v20.4s, v26.4s, v20.4s
 	WORD $0x6e35df75 // fmul v21.4s, v27.4s, v21.4s
-	FSTPQ (F20, F21), 0(R8)
-	FMOVD 256(R10), F20
 	FLDPQ 32(R10), (F26, F27)
+	WORD $0x6f0e04a5 // ushr v5.16b, v5.16b, #2
+	WORD $0x6f0e04c6 // ushr v6.16b, v6.16b, #2
+	WORD $0x6f0e04e7 // ushr v7.16b, v7.16b, #2
+	WORD $0x4e3f1c84 // and v4.16b, v4.16b, v31.16b
+	WORD $0x4e3f1c21 // and v1.16b, v1.16b, v31.16b
+	FSTPQ (F20, F21), 0(R8)
+	WORD $0x4e3f1cc6 // and v6.16b, v6.16b, v31.16b
+	FMOVD 256(R10), F20
+	WORD $0x4e3f1c63 // and v3.16b, v3.16b, v31.16b
+	WORD $0x4e3f1ca5 // and v5.16b, v5.16b, v31.16b
+	WORD $0x4e3f1ce7 // and v7.16b, v7.16b, v31.16b
+	WORD $0x4e862896 // trn1 v22.4s, v4.4s, v6.4s
+	WORD $0x4e866897 // trn2 v23.4s, v4.4s, v6.4s
 	WORD $0x0f08a694 // sshll v20.8h, v20.8b, #0
 	WORD $0x4f10a695 // sshll2 v21.4s, v20.8h, #0
 	WORD $0x0f10a694 // sshll v20.4s, v20.4h, #0
@@ -3824,9 +3846,9 @@ packQ2_KDotProd:
 	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
 	WORD $0x6e34df54 // fmul v20.4s, v26.4s, v20.4s
 	WORD $0x6e35df75 // fmul v21.4s, v27.4s, v21.4s
+	FLDPQ 0(R10), (F26, F27)
 	FSTPQ (F20, F21), 64(R8)
 	FMOVD 136(R10), F20
-	FLDPQ 0(R10), (F26, F27)
 	WORD $0x0f08a694 // sshll v20.8h, v20.8b, #0
 	WORD $0x4f10a695 // sshll2 v21.4s, v20.8h, #0
 	WORD $0x0f10a694 // sshll v20.4s, v20.4h, #0
@@ -3834,9 +3856,9 @@ packQ2_KDotProd:
 	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
 	WORD $0x6e34df54 // fmul v20.4s, v26.4s, v20.4s
 	WORD $0x6e35df75 // fmul v21.4s, v27.4s, v21.4s
+	FLDPQ 32(R10), (F26, F27)
 	FSTPQ (F20, F21), 32(R8)
 	FMOVD 264(R10), F20
-	FLDPQ 32(R10), (F26, F27)
 	WORD $0x0f08a694 // sshll v20.8h, v20.8b, #0
 	WORD $0x4f10a695 // sshll2 v21.4s, v20.8h, #0
 	WORD $0x0f10a694 // sshll v20.4s, v20.4h, #0
@@ -3845,99 +3867,99 @@ packQ2_KDotProd:
 	WORD $0x6e34df54 // fmul v20.4s, v26.4s, v20.4s
 	WORD $0x6e35df75 // fmul v21.4s, v27.4s, v21.4s
 	FSTPQ (F20, F21), 96(R8)
-	ADD $384, R8, R8
-	FLDPQ 48(R0), (F0, F1)
-	FLDPQ 48(R1), (F2, F3)
-	WORD $0x6f0e0400 // ushr v0.16b, v0.16b, #2
-	WORD $0x6f0e0442 // ushr v2.16b, v2.16b, #2
-	WORD $0x6f0e0421 // ushr v1.16b, v1.16b, #2
-	WORD $0x6f0e0463 // ushr v3.16b, v3.16b, #2
-	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
-	WORD $0x4e3f1c42 // and v2.16b, v2.16b, v31.16b
-	WORD $0x4e3f1c21 // and v1.16b, v1.16b, v31.16b
-	WORD $0x4e3f1c63 // and v3.16b, v3.16b, v31.16b
-	FLDPQ 48(R2), (F4, F5)
-	FLDPQ 48(R3), (F6, F7)
-	WORD $0x6f0e0484 // ushr v4.16b, v4.16b, #2
-	WORD $0x6f0e04c6 // ushr v6.16b, v6.16b, #2
-	WORD $0x6f0e04a5 // ushr v5.16b, v5.16b, #2
-	WORD $0x6f0e04e7 // ushr v7.16b, v7.16b, #2
-	WORD $0x4e3f1c84 // and v4.16b, v4.16b, v31.16b
-	WORD $0x4e3f1cc6 // and v6.16b, v6.16b, v31.16b
-	WORD $0x4e3f1ca5 // and v5.16b, v5.16b, v31.16b
-	WORD $0x4e3f1ce7 // and v7.16b, v7.16b, v31.16b
 	WORD $0x4e822814 // trn1 v20.4s, v0.4s, v2.4s
 	WORD $0x4e826815 // trn2 v21.4s, v0.4s, v2.4s
-	WORD $0x4e862896 // trn1 v22.4s, v4.4s, v6.4s
-	WORD $0x4e866897 // trn2 v23.4s, v4.4s, v6.4s
+	ADD $384, R8, R8
 	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
-	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
 	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
+	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
 	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
-	FSTPQ (F24, F25), 128(R8)
-	FSTPQ (F26, F27), 160(R8)
 	WORD $0x4e832834 // trn1 v20.4s, v1.4s, v3.4s
 	WORD $0x4e836835 // trn2 v21.4s, v1.4s, v3.4s
 	WORD $0x4e8728b6 // trn1 v22.4s, v5.4s, v7.4s
 	WORD $0x4e8768b7 // trn2 v23.4s, v5.4s, v7.4s
-	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
-	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
-	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
-	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
-	FSTPQ (F24, F25), 192(R8)
-	FSTPQ (F26, F27), 224(R8)
 	FLDPQ 48(R4), (F0, F1)
 	FLDPQ 48(R5), (F2, F3)
-	WORD $0x6f0e0400 // ushr v0.16b, v0.16b, #2
-	WORD $0x6f0e0442 // ushr v2.16b, v2.16b, #2
-	WORD $0x6f0e0421 // ushr v1.16b, v1.16b, #2
-	WORD $0x6f0e0463 // ushr v3.16b, v3.16b, #2
-	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
-	WORD $0x4e3f1c42 // and v2.16b, v2.16b, v31.16b
-	WORD $0x4e3f1c21 // and v1.16b, v1.16b, v31.16b
-	WORD $0x4e3f1c63 // and v3.16b, v3.16b, v31.16b
 	FLDPQ 48(R6), (F4, F5)
 	FLDPQ 48(R7), (F6, F7)
+	FSTPQ (F24, F25), 128(R8)
+	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
+	WORD $0x6f0e0400 // ushr v0.16b, v0.16b, #2
+	WORD $0x6f0e0421 // ushr v1.16b, v1.16b, #2
+	WORD $0x6f0e0442 // ushr v2.16b, v2.16b, #2
+	WORD $0x6f0e0463 // ushr v3.16b, v3.16b, #2
 	WORD $0x6f0e0484 // ushr v4.16b, v4.16b, #2
+	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
 	WORD $0x6f0e04c6 // ushr v6.16b, v6.16b, #2
-	WORD $0x6f0e04a5 // ushr v5.16b, v5.16b, #2
-	WORD $0x6f0e04e7 // ushr v7.16b, v7.16b, #2
+	WORD $0x4e3f1c42 // and v2.16b, v2.16b, v31.16b
 	WORD $0x4e3f1c84 // and v4.16b, v4.16b, v31.16b
+	WORD $0x6f0e04a5 // ushr v5.16b, v5.16b, #2
 	WORD $0x4e3f1cc6 // and v6.16b, v6.16b, v31.16b
-	WORD $0x4e3f1ca5 // and v5.16b, v5.16b, v31.16b
-	WORD $0x4e3f1ce7 // and v7.16b, v7.16b, v31.16b
+	WORD $0x6f0e04e7 // ushr v7.16b, v7.16b, #2
+	FSTPQ (F26, F27), 160(R8)
+	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
+	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
+	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
 	WORD $0x4e822814 // trn1 v20.4s, v0.4s, v2.4s
 	WORD $0x4e826815 // trn2 v21.4s, v0.4s, v2.4s
 	WORD $0x4e862896 // trn1 v22.4s, v4.4s, v6.4s
 	WORD $0x4e866897 // trn2 v23.4s, v4.4s, v6.4s
+	WORD $0x4e3f1c21 // and v1.16b, v1.16b, v31.16b
+	WORD $0x4e3f1c63 // and v3.16b, v3.16b, v31.16b
+	WORD $0x4e3f1ca5 // and v5.16b, v5.16b, v31.16b
+	WORD $0x4e3f1ce7 // and v7.16b, v7.16b, v31.16b
+	FSTPQ (F24, F25), 192(R8)
 	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
 	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
+	FSTPQ (F26, F27), 224(R8)
 	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
 	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
-	FSTPQ (F24, F25), 256(R8)
-	FSTPQ (F26, F27), 288(R8)
 	WORD $0x4e832834 // trn1 v20.4s, v1.4s, v3.4s
-	WORD $0x4e836835 // trn2 v21.4s, v1.4s, v3.4s
 	WORD $0x4e8728b6 // trn1 v22.4s, v5.4s, v7.4s
-	WORD $0x4e8768b7 // trn2 v23.4s, v5.4s, v7.4s
+	FSTPQ (F24, F25), 256(R8)
+	WORD $0x4e836835 // trn2 v21.4s, v1.4s, v3.4s
+	FSTPQ (F26, F27), 288(R8)
 	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
-	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
 	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
+	FMOVD 144(R10), F20
+	WORD $0x4e8768b7 // trn2 v23.4s, v5.4s, v7.4s
+	FLDPQ 48(R0), (F0, F1)
+	FLDPQ 48(R1), (F2, F3)
+	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
 	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
+	FLDPQ 48(R2), (F4, F5)
+	WORD $0x0f08a694 // sshll v20.8h, v20.8b, #0
 	FSTPQ (F24, F25), 320(R8)
 	FSTPQ (F26, F27), 352(R8)
-	FMOVD 144(R10), F20
+	WORD $0x6f0c0400 // ushr v0.16b, v0.16b, #4
+	WORD $0x4f10a695 // sshll2 v21.4s, v20.8h, #0
+	WORD $0x0f10a694 // sshll v20.4s, v20.4h, #0
 	FLDPQ 0(R10), (F26, F27)
-	WORD $0x0f08a694 // sshll v20.8h, v20.8b, #0
-	WORD $0x4f10a695 // sshll2 v21.4s, v20.8h, #0
-	WORD $0x0f10a694 // sshll v20.4s, v20.4h, #0
+	WORD $0x6f0c0442 // ushr v2.16b, v2.16b, #4
 	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
 	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
+	FLDPQ 48(R3), (F6, F7)
+	WORD $0x6f0c0484 // ushr v4.16b, v4.16b, #4
+	WORD $0x6f0c0421 // ushr v1.16b, v1.16b, #4
+	WORD $0x6f0c0463 // ushr v3.16b, v3.16b, #4
+	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
+	WORD $0x4e3f1c42 // and v2.16b, v2.16b, v31.16b
 	WORD $0x6e34df54 // fmul v20.4s, v26.4s, v20.4s
 	WORD $0x6e35df75 // fmul v21.4s, v27.4s, v21.4s
-	FSTPQ (F20, F21), 0(R8)
-	FMOVD 272(R10), F20
 	FLDPQ 32(R10), (F26, F27)
+	WORD $0x6f0c04a5 // ushr v5.16b, v5.16b, #4
+	WORD $0x6f0c04c6 // ushr v6.16b, v6.16b, #4
+	WORD $0x6f0c04e7 // ushr v7.16b, v7.16b, #4
+	WORD $0x4e3f1c84 // and v4.16b, v4.16b, v31.16b
+	WORD $0x4e3f1c21 // and v1.16b, v1.16b, v31.16b
+	FSTPQ (F20, F21), 0(R8)
+	WORD $0x4e3f1cc6 // and v6.16b, v6.16b, v31.16b
+	FMOVD 272(R10), F20
+	WORD $0x4e3f1c63 // and v3.16b, v3.16b, v31.16b
+	WORD $0x4e3f1ca5 // and v5.16b, v5.16b, v31.16b
+	WORD $0x4e3f1ce7 // and v7.16b, v7.16b, v31.16b
+	WORD $0x4e862896 // trn1 v22.4s, v4.4s, v6.4s
+	WORD $0x4e866897 // trn2 v23.4s, v4.4s, v6.4s
 	WORD $0x0f08a694 // sshll v20.8h, v20.8b, #0
 	WORD $0x4f10a695 // sshll2 v21.4s, v20.8h, #0
 	WORD $0x0f10a694 // sshll v20.4s, v20.4h, #0
@@ -3945,9 +3967,9 @@ packQ2_KDotProd:
 	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
 	WORD $0x6e34df54 // fmul v20.4s, v26.4s, v20.4s
 	WORD $0x6e35df75 // fmul v21.4s, v27.4s, v21.4s
+	FLDPQ 0(R10), (F26, F27)
 	FSTPQ (F20, F21), 64(R8)
 	FMOVD 152(R10), F20
-	FLDPQ 0(R10), (F26, F27)
 	WORD $0x0f08a694 // sshll v20.8h, v20.8b, #0
 	WORD $0x4f10a695 // sshll2 v21.4s, v20.8h, #0
 	WORD $0x0f10a694 // sshll v20.4s, v20.4h, #0
@@ -3955,9 +3977,9 @@ packQ2_KDotProd:
 	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
 	WORD $0x6e34df54 // fmul v20.4s, v26.4s, v20.4s
 	WORD $0x6e35df75 // fmul v21.4s, v27.4s, v21.4s
+	FLDPQ 32(R10), (F26, F27)
 	FSTPQ (F20, F21), 32(R8)
 	FMOVD 280(R10), F20
-	FLDPQ 32(R10), (F26, F27)
 	WORD $0x0f08a694 // sshll v20.8h, v20.8b, #0
 	WORD $0x4f10a695 // sshll2 v21.4s, v20.8h, #0
 	WORD $0x0f10a694 // sshll v20.4s, v20.4h, #0
@@ -3966,99 +3988,95 @@ packQ2_KDotProd:
 	WORD $0x6e34df54 // fmul v20.4s, v26.4s, v20.4s
 	WORD $0x6e35df75 // fmul v21.4s, v27.4s, v21.4s
 	FSTPQ (F20, F21), 96(R8)
-	ADD $384, R8, R8
-	FLDPQ 48(R0), (F0, F1)
-	FLDPQ 48(R1), (F2, F3)
-	WORD $0x6f0c0400 // ushr v0.16b, v0.16b, #4
-	WORD $0x6f0c0442 // ushr v2.16b, v2.16b, #4
-	WORD $0x6f0c0421 // ushr v1.16b, v1.16b, #4
-	WORD $0x6f0c0463 // ushr v3.16b, v3.16b, #4
-	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
-	WORD $0x4e3f1c42 // and v2.16b, v2.16b, v31.16b
-	WORD $0x4e3f1c21 // and v1.16b, v1.16b, v31.16b
-	WORD $0x4e3f1c63 // and v3.16b, v3.16b, v31.16b
-	FLDPQ 48(R2), (F4, F5)
-	FLDPQ 48(R3), (F6, F7)
-	WORD $0x6f0c0484 // ushr v4.16b, v4.16b, #4
-	WORD $0x6f0c04c6 // ushr v6.16b, v6.16b, #4
-	WORD $0x6f0c04a5 // ushr v5.16b, v5.16b, #4
-	WORD $0x6f0c04e7 // ushr v7.16b, v7.16b, #4
-	WORD $0x4e3f1c84 // and v4.16b, v4.16b, v31.16b
-	WORD $0x4e3f1cc6 // and v6.16b, v6.16b, v31.16b
-	WORD $0x4e3f1ca5 // and v5.16b, v5.16b, v31.16b
-	WORD $0x4e3f1ce7 // and v7.16b, v7.16b, v31.16b
 	WORD $0x4e822814 // trn1 v20.4s, v0.4s, v2.4s
 	WORD $0x4e826815 // trn2 v21.4s, v0.4s, v2.4s
-	WORD $0x4e862896 // trn1 v22.4s, v4.4s, v6.4s
-	WORD $0x4e866897 // trn2 v23.4s, v4.4s, v6.4s
+	ADD $384, R8, R8
 	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
-	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
 	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
+	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
 	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
-	FSTPQ (F24, F25), 128(R8)
-	FSTPQ (F26, F27), 160(R8)
 	WORD $0x4e832834 // trn1 v20.4s, v1.4s, v3.4s
 	WORD $0x4e836835 // trn2 v21.4s, v1.4s, v3.4s
 	WORD $0x4e8728b6 // trn1 v22.4s, v5.4s, v7.4s
 	WORD $0x4e8768b7 // trn2 v23.4s, v5.4s, v7.4s
-	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
-	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
-	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
-	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
-	FSTPQ (F24, F25), 192(R8)
-	FSTPQ (F26, F27), 224(R8)
 	FLDPQ 48(R4), (F0, F1)
 	FLDPQ 48(R5), (F2, F3)
-	WORD $0x6f0c0400 // ushr v0.16b, v0.16b, #4
-	WORD $0x6f0c0442 // ushr v2.16b, v2.16b, #4
-	WORD $0x6f0c0421 // ushr v1.16b, v1.16b, #4
-	WORD $0x6f0c0463 // ushr v3.16b, v3.16b, #4
-	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
-	WORD $0x4e3f1c42 // and v2.16b, v2.16b, v31.16b
-	WORD $0x4e3f1c21 // and v1.16b, v1.16b, v31.16b
-	WORD $0x4e3f1c63 // and v3.16b, v3.16b, v31.16b
 	FLDPQ 48(R6), (F4, F5)
 	FLDPQ 48(R7), (F6, F7)
+	FSTPQ (F24, F25), 128(R8)
+	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
+	WORD $0x6f0c0400 // ushr v0.16b, v0.16b, #4
+	WORD $0x6f0c0421 // ushr v1.16b, v1.16b, #4
+	WORD $0x6f0c0442 // ushr v2.16b, v2.16b, #4
+	WORD $0x6f0c0463 // ushr v3.16b, v3.16b, #4
 	WORD $0x6f0c0484 // ushr v4.16b, v4.16b, #4
+	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
 	WORD $0x6f0c04c6 // ushr v6.16b, v6.16b, #4
-	WORD $0x6f0c04a5 // ushr v5.16b, v5.16b, #4
-	WORD $0x6f0c04e7 // ushr v7.16b, v7.16b, #4
+	WORD $0x4e3f1c42 // and v2.16b, v2.16b, v31.16b
 	WORD $0x4e3f1c84 // and v4.16b, v4.16b, v31.16b
+	WORD $0x6f0c04a5 // ushr v5.16b, v5.16b, #4
 	WORD $0x4e3f1cc6 // and v6.16b, v6.16b, v31.16b
-	WORD $0x4e3f1ca5 // and v5.16b, v5.16b, v31.16b
-	WORD $0x4e3f1ce7 // and v7.16b, v7.16b, v31.16b
+	WORD $0x6f0c04e7 // ushr v7.16b, v7.16b, #4
+	FSTPQ (F26, F27), 160(R8)
+	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
+	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
+	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
 	WORD $0x4e822814 // trn1 v20.4s, v0.4s, v2.4s
 	WORD $0x4e826815 // trn2 v21.4s, v0.4s, v2.4s
 	WORD $0x4e862896 // trn1 v22.4s, v4.4s, v6.4s
 	WORD $0x4e866897 // trn2 v23.4s, v4.4s, v6.4s
+	WORD $0x4e3f1c21 // and v1.16b, v1.16b, v31.16b
+	WORD $0x4e3f1c63 // and v3.16b, v3.16b, v31.16b
+	WORD $0x4e3f1ca5 // and v5.16b, v5.16b, v31.16b
+	WORD $0x4e3f1ce7 // and v7.16b, v7.16b, v31.16b
+	FSTPQ (F24, F25), 192(R8)
 	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
 	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
+	FSTPQ (F26, F27), 224(R8)
 	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
 	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
-	FSTPQ (F24, F25), 256(R8)
-	FSTPQ (F26, F27), 288(R8)
 	WORD $0x4e832834 // trn1 v20.4s, v1.4s, v3.4s
-	WORD $0x4e836835 // trn2 v21.4s, v1.4s, v3.4s
 	WORD $0x4e8728b6 // trn1 v22.4s, v5.4s, v7.4s
-	WORD $0x4e8768b7 // trn2 v23.4s, v5.4s, v7.4s
+	FSTPQ (F24, F25), 256(R8)
+	WORD $0x4e836835 // trn2 v21.4s, v1.4s, v3.4s
+	FSTPQ (F26, F27), 288(R8)
 	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
-	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
 	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
+	FMOVD 160(R10), F20
+	WORD $0x4e8768b7 // trn2 v23.4s, v5.4s, v7.4s
+	FLDPQ 48(R0), (F0, F1)
+	FLDPQ 48(R1), (F2, F3)
+	ADD $84, R0, R0
+	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
 	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
+	FLDPQ 48(R2), (F4, F5)
+	ADD $84, R1, R1
+	WORD $0x0f08a694 // sshll v20.8h, v20.8b, #0
 	FSTPQ (F24, F25), 320(R8)
 	FSTPQ (F26, F27), 352(R8)
-	FMOVD 160(R10), F20
+	WORD $0x6f0a0400 // ushr v0.16b, v0.16b, #6
+	WORD $0x4f10a695 // sshll2 v21.4s, v20.8h, #0
+	WORD $0x0f10a694 // sshll v20.4s, v20.4h, #0
 	FLDPQ 0(R10), (F26, F27)
-	WORD $0x0f08a694 // sshll v20.8h, v20.8b, #0
-	WORD $0x4f10a695 // sshll2 v21.4s, v20.8h, #0
-	WORD $0x0f10a694 // sshll v20.4s, v20.4h, #0
+	WORD $0x6f0a0442 // ushr v2.16b, v2.16b, #6
 	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
 	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
+	FLDPQ 48(R3), (F6, F7)
+	WORD $0x6f0a0484 // ushr v4.16b, v4.16b, #6
+	WORD $0x6f0a0421 // ushr v1.16b, v1.16b, #6
+	WORD $0x6f0a0463 // ushr v3.16b, v3.16b, #6
+	WORD $0x6f0a04a5 // ushr v5.16b, v5.16b, #6
+	ADD $84, R2, R2
 	WORD $0x6e34df54 // fmul v20.4s, v26.4s, v20.4s
 	WORD $0x6e35df75 // fmul v21.4s, v27.4s, v21.4s
-	FSTPQ (F20, F21), 0(R8)
-	FMOVD 288(R10), F20
 	FLDPQ 32(R10), (F26, F27)
+	ADD $84, R3, R3
+	WORD $0x6f0a04c6 // ushr v6.16b, v6.16b, #6
+	WORD $0x6f0a04e7 // ushr v7.16b, v7.16b, #6
+	FSTPQ (F20, F21), 0(R8)
+	WORD $0x4e862896 // trn1 v22.4s, v4.4s, v6.4s
+	FMOVD 288(R10), F20
+	WORD $0x4e866897 // trn2 v23.4s, v4.4s, v6.4s
 	WORD $0x0f08a694 // sshll v20.8h, v20.8b, #0
 	WORD $0x4f10a695 // sshll2 v21.4s, v20.8h, #0
 	WORD $0x0f10a694 // sshll v20.4s, v20.4h, #0
@@ -4066,9 +4084,9 @@ packQ2_KDotProd:
 	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
 	WORD $0x6e34df54 // fmul v20.4s, v26.4s, v20.4s
 	WORD $0x6e35df75 // fmul v21.4s, v27.4s, v21.4s
+	FLDPQ 0(R10), (F26, F27)
 	FSTPQ (F20, F21), 64(R8)
 	FMOVD 168(R10), F20
-	FLDPQ 0(R10), (F26, F27)
 	WORD $0x0f08a694 // sshll v20.8h, v20.8b, #0
 	WORD $0x4f10a695 // sshll2 v21.4s, v20.8h, #0
 	WORD $0x0f10a694 // sshll v20.4s, v20.4h, #0
@@ -4076,9 +4094,9 @@ packQ2_KDotProd:
 	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
 	WORD $0x6e34df54 // fmul v20.4s, v26.4s, v20.4s
 	WORD $0x6e35df75 // fmul v21.4s, v27.4s, v21.4s
+	FLDPQ 32(R10), (F26, F27)
 	FSTPQ (F20, F21), 32(R8)
 	FMOVD 296(R10), F20
-	FLDPQ 32(R10), (F26, F27)
 	WORD $0x0f08a694 // sshll v20.8h, v20.8b, #0
 	WORD $0x4f10a695 // sshll2 v21.4s, v20.8h, #0
 	WORD $0x0f10a694 // sshll v20.4s, v20.4h, #0
@@ -4087,83 +4105,73 @@ packQ2_KDotProd:
 	WORD $0x6e34df54 // fmul v20.4s, v26.4s, v20.4s
 	WORD $0x6e35df75 // fmul v21.4s, v27.4s, v21.4s
 	FSTPQ (F20, F21), 96(R8)
+	WORD $0x4e822814 // trn1 v20.4s, v0.4s, v2.4s
+	WORD $0x4e826815 // trn2 v21.4s, v0.4s, v2.4s
 	ADD $384, R8, R8
-	FLDPQ 48(R0), (F0, F1)
-	FLDPQ 48(R1), (F2, F3)
-	WORD $0x6f0a0400 // ushr v0.16b, v0.16b, #6
-	WORD $0x6f0a0442 // ushr v2.16b, v2.16b, #6
-	WORD $0x6f0a0421 // ushr v1.16b, v1.16b, #6
-	WORD $0x6f0a0463 // ushr v3.16b, v3.16b, #6
-	FLDPQ 48(R2), (F4, F5)
-	FLDPQ 48(R3), (F6, F7)
-	WORD $0x6f0a0484 // ushr v4.16b, v4.16b, #6
-	WORD $0x6f0a04c6 // ushr v6.16b, v6.16b, #6
-	WORD $0x6f0a04a5 // ushr v5.16b, v5.16b, #6
-	WORD $0x6f0a04e7 // ushr v7.16b, v7.16b, #6
-	WORD $0x4e822814 // trn1 v20.4s, v0.4s, v2.4s
-	WORD $0x4e826815 // trn2 v21.4s, v0.4s, v2.4s
-	WORD $0x4e862896 // trn1 v22.4s, v4.4s, v6.4s
-	WORD $0x4e866897 // trn2 v23.4s, v4.4s, v6.4s
 	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
-	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
 	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
+	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
 	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
-	FSTPQ (F24, F25), 128(R8)
-	FSTPQ (F26, F27), 160(R8)
 	WORD $0x4e832834 // trn1 v20.4s, v1.4s, v3.4s
 	WORD $0x4e836835 // trn2 v21.4s, v1.4s, v3.4s
 	WORD $0x4e8728b6 // trn1 v22.4s, v5.4s, v7.4s
 	WORD $0x4e8768b7 // trn2 v23.4s, v5.4s, v7.4s
-	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
-	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
-	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
-	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
-	FSTPQ (F24, F25), 192(R8)
-	FSTPQ (F26, F27), 224(R8)
 	FLDPQ 48(R4), (F0, F1)
+	ADD $84, R4, R4
 	FLDPQ 48(R5), (F2, F3)
-	WORD $0x6f0a0400 // ushr v0.16b, v0.16b, #6
-	WORD $0x6f0a0442 // ushr v2.16b, v2.16b, #6
-	WORD $0x6f0a0421 // ushr v1.16b, v1.16b, #6
-	WORD $0x6f0a0463 // ushr v3.16b, v3.16b, #6
+	ADD $84, R5, R5
 	FLDPQ 48(R6), (F4, F5)
+	ADD $84, R6, R6
 	FLDPQ 48(R7), (F6, F7)
+	ADD $84, R7, R7
+	FSTPQ (F24, F25), 128(R8)
+	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
+	WORD $0x6f0a0400 // ushr v0.16b, v0.16b, #6
+	FSTPQ (F26, F27), 160(R8)
+	WORD $0x6f0a0442 // ushr v2.16b, v2.16b, #6
+	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
 	WORD $0x6f0a0484 // ushr v4.16b, v4.16b, #6
+	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
 	WORD $0x6f0a04c6 // ushr v6.16b, v6.16b, #6
-	WORD $0x6f0a04a5 // ushr v5.16b, v5.16b, #6
-	WORD $0x6f0a04e7 // ushr v7.16b, v7.16b, #6
+	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
 	WORD $0x4e822814 // trn1 v20.4s, v0.4s, v2.4s
 	WORD $0x4e826815 // trn2 v21.4s, v0.4s, v2.4s
 	WORD $0x4e862896 // trn1 v22.4s, v4.4s, v6.4s
 	WORD $0x4e866897 // trn2 v23.4s, v4.4s, v6.4s
+	WORD $0x6f0a0421 // ushr v1.16b, v1.16b, #6
+	WORD $0x6f0a0463 // ushr v3.16b, v3.16b, #6
+	WORD $0x6f0a04a5 // ushr v5.16b, v5.16b, #6
+	WORD $0x6f0a04e7 // ushr v7.16b, v7.16b, #6
+	FSTPQ (F24, F25), 192(R8)
 	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
 	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
+	FSTPQ (F26, F27), 224(R8)
 	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
 	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
-	FSTPQ (F24, F25), 256(R8)
-	FSTPQ (F26, F27), 288(R8)
 	WORD $0x4e832834 // trn1 v20.4s, v1.4s, v3.4s
-	WORD $0x4e836835 // trn2 v21.4s, v1.4s, v3.4s
 	WORD $0x4e8728b6 // trn1 v22.4s, v5.4s, v7.4s
-	WORD $0x4e8768b7 // trn2 v23.4s, v5.4s, v7.4s
+	FSTPQ (F24, F25), 256(R8)
+	WORD $0x4e836835 // trn2 v21.4s, v1.4s, v3.4s
+	FSTPQ (F26, F27), 288(R8)
 	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
-	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
 	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
+	FMOVD 176(R10), F20
+	WORD $0x4e8768b7 // trn2 v23.4s, v5.4s, v7.4s
+	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
 	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
+	WORD $0x0f08a694 // sshll v20.8h, v20.8b, #0
 	FSTPQ (F24, F25), 320(R8)
 	FSTPQ (F26, F27), 352(R8)
-	FMOVD 176(R10), F20
-	FLDPQ 0(R10), (F26, F27)
-	WORD $0x0f08a694 // sshll v20.8h, v20.8b, #0
 	WORD $0x4f10a695 // sshll2 v21.4s, v20.8h, #0
 	WORD $0x0f10a694 // sshll v20.4s, v20.4h, #0
+	FLDPQ 0(R10), (F26, F27)
 	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
 	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
 	WORD $0x6e34df54 // fmul v20.4s, v26.4s, v20.4s
 	WORD $0x6e35df75 // fmul v21.4s, v27.4s, v21.4s
+	FLDPQ 32(R10), (F26, F27)
 	FSTPQ (F20, F21), 0(R8)
 	FMOVD 304(R10), F20
-	FLDPQ 32(R10), (F26, F27)
 	WORD $0x0f08a694 // sshll v20.8h, v20.8b, #0
 	WORD $0x4f10a695 // sshll2 v21.4s, v20.8h, #0
 	WORD $0x0f10a694 // sshll v20.4s, v20.4h, #0
@@ -4171,9 +4179,9 @@ packQ2_KDotProd:
 	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
 	WORD $0x6e34df54 // fmul v20.4s, v26.4s, v20.4s
 	WORD $0x6e35df75 // fmul v21.4s, v27.4s, v21.4s
+	FLDPQ 0(R10), (F26, F27)
 	FSTPQ (F20, F21), 64(R8)
 	FMOVD 184(R10), F20
-	FLDPQ 0(R10), (F26, F27)
 	WORD $0x0f08a694 // sshll v20.8h, v20.8b, #0
 	WORD $0x4f10a695 // sshll2 v21.4s, v20.8h, #0
 	WORD $0x0f10a694 // sshll v20.4s, v20.4h, #0
@@ -4181,9 +4189,9 @@ packQ2_KDotProd:
 	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
 	WORD $0x6e34df54 // fmul v20.4s, v26.4s, v20.4s
 	WORD $0x6e35df75 // fmul v21.4s, v27.4s, v21.4s
+	FLDPQ 32(R10), (F26, F27)
 	FSTPQ (F20, F21), 32(R8)
 	FMOVD 312(R10), F20
-	FLDPQ 32(R10), (F26, F27)
 	WORD $0x0f08a694 // sshll v20.8h, v20.8b, #0
 	WORD $0x4f10a695 // sshll2 v21.4s, v20.8h, #0
 	WORD $0x0f10a694 // sshll v20.4s, v20.4h, #0
@@ -4193,14 +4201,6 @@ packQ2_KDotProd:
 	WORD $0x6e35df75 // fmul v21.4s, v27.4s, v21.4s
 	FSTPQ (F20, F21), 96(R8)
 	ADD $384, R8, R8
-	ADD $84, R0, R0
-	ADD $84, R1, R1
-	ADD $84, R2, R2
-	ADD $84, R3, R3
-	ADD $84, R4, R4
-	ADD $84, R5, R5
-	ADD $84, R6, R6
-	ADD $84, R7, R7
 	SUBS $1, R9, R9
 	BNE packQ2_KDotProd
 	RET
@@ -4234,164 +4234,164 @@ TEXT ·packQ3_KDotProd(SB), NOSPLIT, $0-32
 
 packQ3_KDotProd:
 	MOVD $three<>(SB), R11
-	FLDPQ 0(R11), (F26, F27)
-	FLDPQ 32(R11), (F28, F29)
-	WORD $0x4f00e5f8 // movi v24.16b, #15
-	WORD $0x4f00e479 // movi v25.16b, #3
-	WORD $0x4f01e417 // movi v23.16b, #32
 	FMOVQ 94(R0), F0
-	WORD $0x4e1a0010 // tbl v16.16b, { v0.16b }, v26.16b
-	WORD $0x4e1c0011 // tbl v17.16b, { v0.16b }, v28.16b
-	WORD $0x6e3b4610 // ushl v16.16b, v16.16b, v27.16b
-	WORD $0x6e3d4631 // ushl v17.16b, v17.16b, v29.16b
-	WORD $0x4e381e10 // and v16.16b, v16.16b, v24.16b
-	WORD $0x4e391e31 // and v17.16b, v17.16b, v25.16b
-	WORD $0x6f0c5630 // sli v16.16b, v17.16b, #4
-	WORD $0x6e378600 // sub v0.16b, v16.16b, v23.16b
+	FLDPQ 0(R11), (F26, F27)
+	WORD $0x4f00e5f8 // movi v24.16b, #15
+	FLDPQ 32(R11), (F28, F29)
+	WORD $0x4f00e479 // movi v25.16b, #3
 	FMOVQ 94(R1), F1
-	WORD $0x4e1a0030 // tbl v16.16b, { v1.16b }, v26.16b
-	WORD $0x4e1c0031 // tbl v17.16b, { v1.16b }, v28.16b
-	WORD $0x6e3b4610 // ushl v16.16b, v16.16b, v27.16b
-	WORD $0x6e3d4631 // ushl v17.16b, v17.16b, v29.16b
-	WORD $0x4e381e10 // and v16.16b, v16.16b, v24.16b
-	WORD $0x4e391e31 // and v17.16b, v17.16b, v25.16b
-	WORD $0x6f0c5630 // sli v16.16b, v17.16b, #4
-	WORD $0x6e378601 // sub v1.16b, v16.16b, v23.16b
+	WORD $0x4f01e417 // movi v23.16b, #32
 	FMOVQ 94(R2), F2
-	WORD $0x4e1a0050 // tbl v16.16b, { v2.16b }, v26.16b
-	WORD $0x4e1c0051 // tbl v17.16b, { v2.16b }, v28.16b
-	WORD $0x6e3b4610 // ushl v16.16b, v16.16b, v27.16b
-	WORD $0x6e3d4631 // ushl v17.16b, v17.16b, v29.16b
-	WORD $0x4e381e10 // and v16.16b, v16.16b, v24.16b
-	WORD $0x4e391e31 // and v17.16b, v17.16b, v25.16b
-	WORD $0x6f0c5630 // sli v16.16b, v17.16b, #4
-	WORD $0x6e378602 // sub v2.16b, v16.16b, v23.16b
+	ADD $108, R0, R11
 	FMOVQ 94(R3), F3
-	WORD $0x4e1a0070 // tbl v16.16b, { v3.16b }, v26.16b
-	WORD $0x4e1c0071 // tbl v17.16b, { v3.16b }, v28.16b
-	WORD $0x6e3b4610 // ushl v16.16b, v16.16b, v27.16b
-	WORD $0x6e3d4631 // ushl v17.16b, v17.16b, v29.16b
-	WORD $0x4e381e10 // and v16.16b, v16.16b, v24.16b
-	WORD $0x4e391e31 // and v17.16b, v17.16b, v25.16b
-	WORD $0x6f0c5630 // sli v16.16b, v17.16b, #4
-	WORD $0x6e378603 // sub v3.16b, v16.16b, v23.16b
+	WORD $0x4e1a0010 // tbl v16.16b, { v0.16b }, v26.16b
 	FMOVQ 94(R4), F4
-	WORD $0x4e1a0090 // tbl v16.16b, { v4.16b }, v26.16b
-	WORD $0x4e1c0091 // tbl v17.16b, { v4.16b }, v28.16b
-	WORD $0x6e3b4610 // ushl v16.16b, v16.16b, v27.16b
-	WORD $0x6e3d4631 // ushl v17.16b, v17.16b, v29.16b
-	WORD $0x4e381e10 // and v16.16b, v16.16b, v24.16b
-	WORD $0x4e391e31 // and v17.16b, v17.16b, v25.16b
-	WORD $0x6f0c5630 // sli v16.16b, v17.16b, #4
-	WORD $0x6e378604 // sub v4.16b, v16.16b, v23.16b
+	WORD $0x4e1c0011 // tbl v17.16b, { v0.16b }, v28.16b
 	FMOVQ 94(R5), F5
-	WORD $0x4e1a00b0 // tbl v16.16b, { v5.16b }, v26.16b
-	WORD $0x4e1c00b1 // tbl v17.16b, { v5.16b }, v28.16b
-	WORD $0x6e3b4610 // ushl v16.16b, v16.16b, v27.16b
-	WORD $0x6e3d4631 // ushl v17.16b, v17.16b, v29.16b
-	WORD $0x4e381e10 // and v16.16b, v16.16b, v24.16b
-	WORD $0x4e391e31 // and v17.16b, v17.16b, v25.16b
-	WORD $0x6f0c5630 // sli v16.16b, v17.16b, #4
-	WORD $0x6e378605 // sub v5.16b, v16.16b, v23.16b
 	FMOVQ 94(R6), F6
-	WORD $0x4e1a00d0 // tbl v16.16b, { v6.16b }, v26.16b
-	WORD $0x4e1c00d1 // tbl v17.16b, { v6.16b }, v28.16b
 	WORD $0x6e3b4610 // ushl v16.16b, v16.16b, v27.16b
-	WORD $0x6e3d4631 // ushl v17.16b, v17.16b, v29.16b
-	WORD $0x4e381e10 // and v16.16b, v16.16b, v24.16b
-	WORD $0x4e391e31 // and v17.16b, v17.16b, v25.16b
-	WORD $0x6f0c5630 // sli v16.16b, v17.16b, #4
-	WORD $0x6e378606 // sub v6.16b, v16.16b, v23.16b
 	FMOVQ 94(R7), F7
-	WORD $0x4e1a00f0 // tbl v16.16b, { v7.16b }, v26.16b
-	WORD $0x4e1c00f1 // tbl v17.16b, { v7.16b }, v28.16b
-	WORD $0x6e3b4610 // ushl v16.16b, v16.16b, v27.16b
 	WORD $0x6e3d4631 // ushl v17.16b, v17.16b, v29.16b
 	WORD $0x4e381e10 // and v16.16b, v16.16b, v24.16b
 	WORD $0x4e391e31 // and v17.16b, v17.16b, v25.16b
 	WORD $0x6f0c5630 // sli v16.16b, v17.16b, #4
-	WORD $0x6e378607 // sub v7.16b, v16.16b, v23.16b
-	WORD $0x4e043810 // zip1 v16.16b, v0.16b, v4.16b
-	WORD $0x4e047811 // zip2 v17.16b, v0.16b, v4.16b
+	WORD $0x4e1c0031 // tbl v17.16b, { v1.16b }, v28.16b
+	WORD $0x6e378600 // sub v0.16b, v16.16b, v23.16b
+	WORD $0x4e1a0030 // tbl v16.16b, { v1.16b }, v26.16b
+	WORD $0x6e3d4631 // ushl v17.16b, v17.16b, v29.16b
+	WORD $0x6e3b4610 // ushl v16.16b, v16.16b, v27.16b
+	WORD $0x4e391e31 // and v17.16b, v17.16b, v25.16b
+	WORD $0x4e381e10 // and v16.16b, v16.16b, v24.16b
+	WORD $0x6f0c5630 // sli v16.16b, v17.16b, #4
+	WORD $0x4e1c0051 // tbl v17.16b, { v2.16b }, v28.16b
+	WORD $0x6e378601 // sub v1.16b, v16.16b, v23.16b
+	WORD $0x4e1a0050 // tbl v16.16b, { v2.16b }, v26.16b
+	WORD $0x6e3d4631 // ushl v17.16b, v17.16b, v29.16b
+	WORD $0x6e3b4610 // ushl v16.16b, v16.16b, v27.16b
+	WORD $0x4e391e31 // and v17.16b, v17.16b, v25.16b
+	WORD $0x4e381e10 // and v16.16b, v16.16b, v24.16b
+	WORD $0x6f0c5630 // sli v16.16b, v17.16b, #4
+	WORD $0x4e1c0071 // tbl v17.16b, { v3.16b }, v28.16b
+	WORD $0x6e378602 // sub v2.16b, v16.16b, v23.16b
+	WORD $0x4e1a0070 // tbl v16.16b, { v3.16b }, v26.16b
+	WORD $0x6e3d4631 // ushl v17.16b, v17.16b, v29.16b
+	WORD $0x6e3b4610 // ushl v16.16b, v16.16b, v27.16b
+	WORD $0x4e391e31 // and v17.16b, v17.16b, v25.16b
+	WORD $0x4e381e10 // and v16.16b, v16.16b, v24.16b
+	WORD $0x6f0c5630 // sli v16.16b, v17.16b, #4
+	WORD $0x4e1c0091 // tbl v17.16b, { v4.16b }, v28.16b
+	WORD $0x6e378603 // sub v3.16b, v16.16b, v23.16b
+	WORD $0x4e1a0090 // tbl v16.16b, { v4.16b }, v26.16b
+	WORD $0x6e3d4631 // ushl v17.16b, v17.16b, v29.16b
+	WORD $0x6e3b4610 // ushl v16.16b, v16.16b, v27.16b
+	WORD $0x4e391e31 // and v17.16b, v17.16b, v25.16b
+	WORD $0x4e381e10 // and v16.16b, v16.16b, v24.16b
+	WORD $0x6f0c5630 // sli v16.16b, v17.16b, #4
+	WORD $0x4e1c00b1 // tbl v17.16b, { v5.16b }, v28.16b
+	WORD $0x6e378604 // sub v4.16b, v16.16b, v23.16b
+	WORD $0x4e1a00b0 // tbl v16.16b, { v5.16b }, v26.16b
+	WORD $0x6e3d4631 // ushl v17.16b, v17.16b, v29.16b
+	WORD $0x6e3b4610 // ushl v16.16b, v16.16b, v27.16b
+	WORD $0x4e391e31 // and v17.16b, v17.16b, v25.16b
+	WORD $0x4e381e10 // and v16.16b, v16.16b, v24.16b
+	WORD $0x6f0c5630 // sli v16.16b, v17.16b, #4
+	WORD $0x4e1c00d1 // tbl v17.16b, { v6.16b }, v28.16b
+	WORD $0x6e378605 // sub v5.16b, v16.16b, v23.16b
+	WORD $0x4e1a00d0 // tbl v16.16b, { v6.16b }, v26.16b
+	WORD $0x6e3d4631 // ushl v17.16b, v17.16b, v29.16b
 	WORD $0x4e053832 // zip1 v18.16b, v1.16b, v5.16b
 	WORD $0x4e057833 // zip2 v19.16b, v1.16b, v5.16b
+	WORD $0x6e3b4610 // ushl v16.16b, v16.16b, v27.16b
+	WORD $0x4e391e31 // and v17.16b, v17.16b, v25.16b
+	WORD $0x4e381e10 // and v16.16b, v16.16b, v24.16b
+	WORD $0x6f0c5630 // sli v16.16b, v17.16b, #4
+	WORD $0x4e1c00f1 // tbl v17.16b, { v7.16b }, v28.16b
+	WORD $0x6e378606 // sub v6.16b, v16.16b, v23.16b
+	WORD $0x4e1a00f0 // tbl v16.16b, { v7.16b }, v26.16b
+	VLD1 (R11), V26.H[0]
+	ADD $108, R1, R11
+	WORD $0x6e3d4631 // ushl v17.16b, v17.16b, v29.16b
 	WORD $0x4e063854 // zip1 v20.16b, v2.16b, v6.16b
+	WORD $0x6e3b4610 // ushl v16.16b, v16.16b, v27.16b
 	WORD $0x4e067855 // zip2 v21.16b, v2.16b, v6.16b
+	VLD1 (R11), V26.H[1]
+	ADD $108, R2, R11
+	WORD $0x4e381e10 // and v16.16b, v16.16b, v24.16b
+	WORD $0x4e391e31 // and v17.16b, v17.16b, v25.16b
+	FLDPQ 0(R0), (F24, F25)
+	WORD $0x6f0c5630 // sli v16.16b, v17.16b, #4
+	WORD $0x4e047811 // zip2 v17.16b, v0.16b, v4.16b
+	VLD1 (R11), V26.H[2]
+	ADD $108, R3, R11
+	WORD $0x6e378607 // sub v7.16b, v16.16b, v23.16b
+	WORD $0x4e043810 // zip1 v16.16b, v0.16b, v4.16b
+	WORD $0x4e153a22 // zip1 v2.16b, v17.16b, v21.16b
 	WORD $0x4e073876 // zip1 v22.16b, v3.16b, v7.16b
 	WORD $0x4e077877 // zip2 v23.16b, v3.16b, v7.16b
 	WORD $0x4e143a00 // zip1 v0.16b, v16.16b, v20.16b
 	WORD $0x4e147a01 // zip2 v1.16b, v16.16b, v20.16b
-	WORD $0x4e153a22 // zip1 v2.16b, v17.16b, v21.16b
-	WORD $0x4e157a23 // zip2 v3.16b, v17.16b, v21.16b
+	VLD1 (R11), V26.H[3]
+	ADD $108, R4, R11
 	WORD $0x4e163a44 // zip1 v4.16b, v18.16b, v22.16b
 	WORD $0x4e167a45 // zip2 v5.16b, v18.16b, v22.16b
+	WORD $0x4e157a23 // zip2 v3.16b, v17.16b, v21.16b
 	WORD $0x4e173a66 // zip1 v6.16b, v19.16b, v23.16b
-	WORD $0x4e177a67 // zip2 v7.16b, v19.16b, v23.16b
 	WORD $0x4e043810 // zip1 v16.16b, v0.16b, v4.16b
 	WORD $0x4e047811 // zip2 v17.16b, v0.16b, v4.16b
+	WORD $0x4e177a67 // zip2 v7.16b, v19.16b, v23.16b
 	WORD $0x4e053832 // zip1 v18.16b, v1.16b, v5.16b
+	VLD1 (R11), V26.H[4]
+	ADD $108, R5, R11
 	WORD $0x4e057833 // zip2 v19.16b, v1.16b, v5.16b
 	WORD $0x4e063854 // zip1 v20.16b, v2.16b, v6.16b
 	WORD $0x4e067855 // zip2 v21.16b, v2.16b, v6.16b
+	FSTPQ (F16, F17), 64(R10)
 	WORD $0x4e073876 // zip1 v22.16b, v3.16b, v7.16b
 	WORD $0x4e077877 // zip2 v23.16b, v3.16b, v7.16b
-	FSTPQ (F16, F17), 64(R10)
 	FSTPQ (F18, F19), 96(R10)
-	FSTPQ (F20, F21), 128(R10)
-	FSTPQ (F22, F23), 160(R10)
-	ADD $108, R0, R11
-	VLD1 (R11), V26.H[0]
-	ADD $108, R1, R11
-	VLD1 (R11), V26.H[1]
-	ADD $108, R2, R11
-	VLD1 (R11), V26.H[2]
-	ADD $108, R3, R11
-	VLD1 (R11), V26.H[3]
-	ADD $108, R4, R11
-	VLD1 (R11), V26.H[4]
-	ADD $108, R5, R11
+	WORD $0x4f00e492 // movi v18.16b, #4
 	VLD1 (R11), V26.H[5]
 	ADD $108, R6, R11
+	FSTPQ (F20, F21), 128(R10)
+	FSTPQ (F22, F23), 160(R10)
+	FLDPQ 32(R1), (F2, F3)
+	FLDPQ 32(R2), (F4, F5)
 	VLD1 (R11), V26.H[6]
 	ADD $108, R7, R11
+	FLDPQ 32(R3), (F6, F7)
 	VLD1 (R11), V26.H[7]
 	WORD $0x0e217b40 // fcvtl v0.4s, v26.4h
 	WORD $0x4e217b41 // fcvtl2 v1.4s, v26.8h
+	FLDPQ 0(R1), (F26, F27)
 	FSTPQ (F0, F1), 0(R10)
-	WORD $0x4f00e492 // movi v18.16b, #4
 	FLDPQ 32(R0), (F0, F1)
-	FLDPQ 32(R1), (F2, F3)
-	FLDPQ 0(R0), (F24, F25)
-	FLDPQ 0(R1), (F26, F27)
-	WORD $0x6f0a5700 // sli v0.16b, v24.16b, #2
 	WORD $0x6f0a5742 // sli v2.16b, v26.16b, #2
-	WORD $0x6f0a5721 // sli v1.16b, v25.16b, #2
 	WORD $0x6f0a5763 // sli v3.16b, v27.16b, #2
-	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
-	WORD $0x4e3f1c42 // and v2.16b, v2.16b, v31.16b
-	WORD $0x4e3f1c21 // and v1.16b, v1.16b, v31.16b
-	WORD $0x4e3f1c63 // and v3.16b, v3.16b, v31.16b
-	WORD $0x6e328400 // sub v0.16b, v0.16b, v18.16b
-	WORD $0x6e328442 // sub v2.16b, v2.16b, v18.16b
-	WORD $0x6e328421 // sub v1.16b, v1.16b, v18.16b
-	WORD $0x6e328463 // sub v3.16b, v3.16b, v18.16b
-	FLDPQ 32(R2), (F4, F5)
-	FLDPQ 32(R3), (F6, F7)
-	FLDPQ 0(R2), (F24, F25)
 	FLDPQ 0(R3), (F26, F27)
-	WORD $0x6f0a5704 // sli v4.16b, v24.16b, #2
+	WORD $0x4e3f1c42 // and v2.16b, v2.16b, v31.16b
+	WORD $0x4e3f1c63 // and v3.16b, v3.16b, v31.16b
+	WORD $0x6f0a5700 // sli v0.16b, v24.16b, #2
+	WORD $0x6f0a5721 // sli v1.16b, v25.16b, #2
+	FLDPQ 0(R2), (F24, F25)
+	WORD $0x6e328442 // sub v2.16b, v2.16b, v18.16b
 	WORD $0x6f0a5746 // sli v6.16b, v26.16b, #2
-	WORD $0x6f0a5725 // sli v5.16b, v25.16b, #2
+	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
 	WORD $0x6f0a5767 // sli v7.16b, v27.16b, #2
-	WORD $0x4e3f1c84 // and v4.16b, v4.16b, v31.16b
+	WORD $0x4e3f1c21 // and v1.16b, v1.16b, v31.16b
 	WORD $0x4e3f1cc6 // and v6.16b, v6.16b, v31.16b
-	WORD $0x4e3f1ca5 // and v5.16b, v5.16b, v31.16b
+	WORD $0x6e328400 // sub v0.16b, v0.16b, v18.16b
 	WORD $0x4e3f1ce7 // and v7.16b, v7.16b, v31.16b
-	WORD $0x6e328484 // sub v4.16b, v4.16b, v18.16b
+	WORD $0x6e328421 // sub v1.16b, v1.16b, v18.16b
+	WORD $0x6f0a5704 // sli v4.16b, v24.16b, #2
+	WORD $0x6f0a5725 // sli v5.16b, v25.16b, #2
 	WORD $0x6e3284c6 // sub v6.16b, v6.16b, v18.16b
-	WORD $0x6e3284a5 // sub v5.16b, v5.16b, v18.16b
+	WORD $0x6e328463 // sub v3.16b, v3.16b, v18.16b
+	WORD $0x4e3f1c84 // and v4.16b, v4.16b, v31.16b
+	WORD $0x4e3f1ca5 // and v5.16b, v5.16b, v31.16b
 	WORD $0x6e3284e7 // sub v7.16b, v7.16b, v18.16b
 	WORD $0x4e822814 // trn1 v20.4s, v0.4s, v2.4s
+	WORD $0x6e328484 // sub v4.16b, v4.16b, v18.16b
+	WORD $0x6e3284a5 // sub v5.16b, v5.16b, v18.16b
 	WORD $0x4e826815 // trn2 v21.4s, v0.4s, v2.4s
 	WORD $0x4e862896 // trn1 v22.4s, v4.4s, v6.4s
 	WORD $0x4e866897 // trn2 v23.4s, v4.4s, v6.4s
@@ -4399,1182 +4399,1182 @@ packQ3_KDotProd:
 	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
 	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
 	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
-	FSTPQ (F24, F25), 64(R8)
-	FSTPQ (F26, F27), 96(R8)
 	WORD $0x4e832834 // trn1 v20.4s, v1.4s, v3.4s
 	WORD $0x4e836835 // trn2 v21.4s, v1.4s, v3.4s
 	WORD $0x4e8728b6 // trn1 v22.4s, v5.4s, v7.4s
 	WORD $0x4e8768b7 // trn2 v23.4s, v5.4s, v7.4s
+	FSTPQ (F24, F25), 64(R8)
 	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
 	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
+	FSTPQ (F26, F27), 96(R8)
 	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
 	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
 	FSTPQ (F24, F25), 128(R8)
-	FSTPQ (F26, F27), 160(R8)
 	FLDPQ 32(R4), (F0, F1)
+	FSTPQ (F26, F27), 160(R8)
 	FLDPQ 32(R5), (F2, F3)
 	FLDPQ 0(R4), (F24, F25)
 	FLDPQ 0(R5), (F26, F27)
-	WORD $0x6f0a5700 // sli v0.16b, v24.16b, #2
-	WORD $0x6f0a5742 // sli v2.16b, v26.16b, #2
-	WORD $0x6f0a5721 // sli v1.16b, v25.16b, #2
-	WORD $0x6f0a5763 // sli v3.16b, v27.16b, #2
-	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
-	WORD $0x4e3f1c42 // and v2.16b, v2.16b, v31.16b
-	WORD $0x4e3f1c21 // and v1.16b, v1.16b, v31.16b
-	WORD $0x4e3f1c63 // and v3.16b, v3.16b, v31.16b
-	WORD $0x6e328400 // sub v0.16b, v0.16b, v18.16b
-	WORD $0x6e328442 // sub v2.16b, v2.16b, v18.16b
-	WORD $0x6e328421 // sub v1.16b, v1.16b, v18.16b
-	WORD $0x6e328463 // sub v3.16b, v3.16b, v18.16b
 	FLDPQ 32(R6), (F4, F5)
 	FLDPQ 32(R7), (F6, F7)
+	WORD $0x6f0a5700 // sli v0.16b, v24.16b, #2
+	WORD $0x6f0a5721 // sli v1.16b, v25.16b, #2
+	WORD $0x6f0a5742 // sli v2.16b, v26.16b, #2
+	WORD $0x6f0a5763 // sli v3.16b, v27.16b, #2
 	FLDPQ 0(R6), (F24, F25)
+	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
 	FLDPQ 0(R7), (F26, F27)
+	WORD $0x4e3f1c42 // and v2.16b, v2.16b, v31.16b
+	WORD $0x6e328400 // sub v0.16b, v0.16b, v18.16b
+	WORD $0x4e3f1c21 // and v1.16b, v1.16b, v31.16b
+	WORD $0x6e328442 // sub v2.16b, v2.16b, v18.16b
+	WORD $0x4e3f1c63 // and v3.16b, v3.16b, v31.16b
+	WORD $0x6e328421 // sub v1.16b, v1.16b, v18.16b
 	WORD $0x6f0a5704 // sli v4.16b, v24.16b, #2
-	WORD $0x6f0a5746 // sli v6.16b, v26.16b, #2
 	WORD $0x6f0a5725 // sli v5.16b, v25.16b, #2
+	WORD $0x6f0a5746 // sli v6.16b, v26.16b, #2
 	WORD $0x6f0a5767 // sli v7.16b, v27.16b, #2
 	WORD $0x4e3f1c84 // and v4.16b, v4.16b, v31.16b
-	WORD $0x4e3f1cc6 // and v6.16b, v6.16b, v31.16b
 	WORD $0x4e3f1ca5 // and v5.16b, v5.16b, v31.16b
+	WORD $0x4e3f1cc6 // and v6.16b, v6.16b, v31.16b
 	WORD $0x4e3f1ce7 // and v7.16b, v7.16b, v31.16b
 	WORD $0x6e328484 // sub v4.16b, v4.16b, v18.16b
-	WORD $0x6e3284c6 // sub v6.16b, v6.16b, v18.16b
-	WORD $0x6e3284a5 // sub v5.16b, v5.16b, v18.16b
-	WORD $0x6e3284e7 // sub v7.16b, v7.16b, v18.16b
 	WORD $0x4e822814 // trn1 v20.4s, v0.4s, v2.4s
+	WORD $0x6e3284c6 // sub v6.16b, v6.16b, v18.16b
 	WORD $0x4e826815 // trn2 v21.4s, v0.4s, v2.4s
+	WORD $0x6e328463 // sub v3.16b, v3.16b, v18.16b
+	WORD $0x6e3284a5 // sub v5.16b, v5.16b, v18.16b
 	WORD $0x4e862896 // trn1 v22.4s, v4.4s, v6.4s
 	WORD $0x4e866897 // trn2 v23.4s, v4.4s, v6.4s
+	WORD $0x6e3284e7 // sub v7.16b, v7.16b, v18.16b
 	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
 	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
 	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
 	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
-	FSTPQ (F24, F25), 192(R8)
-	FSTPQ (F26, F27), 224(R8)
 	WORD $0x4e832834 // trn1 v20.4s, v1.4s, v3.4s
-	WORD $0x4e836835 // trn2 v21.4s, v1.4s, v3.4s
 	WORD $0x4e8728b6 // trn1 v22.4s, v5.4s, v7.4s
-	WORD $0x4e8768b7 // trn2 v23.4s, v5.4s, v7.4s
+	FSTPQ (F24, F25), 192(R8)
+	WORD $0x4e836835 // trn2 v21.4s, v1.4s, v3.4s
+	FSTPQ (F26, F27), 224(R8)
 	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
-	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
 	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
-	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
-	FSTPQ (F24, F25), 256(R8)
-	FSTPQ (F26, F27), 288(R8)
 	FMOVD 64(R10), F20
-	FLDPQ 0(R10), (F26, F27)
+	WORD $0x4e8768b7 // trn2 v23.4s, v5.4s, v7.4s
+	FLDPQ 32(R0), (F0, F1)
+	FLDPQ 32(R1), (F2, F3)
+	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
+	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
+	FLDPQ 32(R2), (F4, F5)
 	WORD $0x0f08a694 // sshll v20.8h, v20.8b, #0
+	FSTPQ (F24, F25), 256(R8)
+	FSTPQ (F26, F27), 288(R8)
+	WORD $0x6f0e0400 // ushr v0.16b, v0.16b, #2
 	WORD $0x4f10a695 // sshll2 v21.4s, v20.8h, #0
 	WORD $0x0f10a694 // sshll v20.4s, v20.4h, #0
+	FLDPQ 0(R10), (F26, F27)
+	WORD $0x6f0e0442 // ushr v2.16b, v2.16b, #2
 	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
 	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
+	FLDPQ 0(R0), (F24, F25)
+	WORD $0x6f0e0421 // ushr v1.16b, v1.16b, #2
+	WORD $0x6f0e0463 // ushr v3.16b, v3.16b, #2
+	FLDPQ 32(R3), (F6, F7)
+	WORD $0x6f0e0484 // ushr v4.16b, v4.16b, #2
+	WORD $0x6f0e04a5 // ushr v5.16b, v5.16b, #2
 	WORD $0x6e34df54 // fmul v20.4s, v26.4s, v20.4s
 	WORD $0x6e35df75 // fmul v21.4s, v27.4s, v21.4s
+	FLDPQ 0(R10), (F26, F27)
+	WORD $0x6f0f0718 // ushr v24.16b, v24.16b, #1
+	WORD $0x6f0f0739 // ushr v25.16b, v25.16b, #1
+	WORD $0x6f0e04c6 // ushr v6.16b, v6.16b, #2
+	WORD $0x6f0e04e7 // ushr v7.16b, v7.16b, #2
 	FSTPQ (F20, F21), 0(R8)
+	WORD $0x6f0a5700 // sli v0.16b, v24.16b, #2
 	FMOVD 72(R10), F20
-	FLDPQ 0(R10), (F26, F27)
+	WORD $0x6f0a5721 // sli v1.16b, v25.16b, #2
+	FLDPQ 0(R2), (F24, F25)
+	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
+	WORD $0x4e3f1c21 // and v1.16b, v1.16b, v31.16b
+	WORD $0x6e328400 // sub v0.16b, v0.16b, v18.16b
+	WORD $0x6e328421 // sub v1.16b, v1.16b, v18.16b
 	WORD $0x0f08a694 // sshll v20.8h, v20.8b, #0
+	WORD $0x6f0f0718 // ushr v24.16b, v24.16b, #1
+	WORD $0x6f0f0739 // ushr v25.16b, v25.16b, #1
 	WORD $0x4f10a695 // sshll2 v21.4s, v20.8h, #0
 	WORD $0x0f10a694 // sshll v20.4s, v20.4h, #0
+	WORD $0x6f0a5704 // sli v4.16b, v24.16b, #2
+	WORD $0x6f0a5725 // sli v5.16b, v25.16b, #2
 	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
 	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
+	WORD $0x4e3f1c84 // and v4.16b, v4.16b, v31.16b
+	WORD $0x4e3f1ca5 // and v5.16b, v5.16b, v31.16b
+	WORD $0x6e328484 // sub v4.16b, v4.16b, v18.16b
+	WORD $0x6e3284a5 // sub v5.16b, v5.16b, v18.16b
 	WORD $0x6e34df54 // fmul v20.4s, v26.4s, v20.4s
 	WORD $0x6e35df75 // fmul v21.4s, v27.4s, v21.4s
+	FLDPQ 0(R1), (F26, F27)
 	FSTPQ (F20, F21), 32(R8)
 	ADD $320, R8, R8
-	FLDPQ 32(R0), (F0, F1)
-	FLDPQ 32(R1), (F2, F3)
-	FLDPQ 0(R0), (F24, F25)
-	FLDPQ 0(R1), (F26, F27)
-	WORD $0x6f0e0400 // ushr v0.16b, v0.16b, #2
-	WORD $0x6f0e0442 // ushr v2.16b, v2.16b, #2
-	WORD $0x6f0e0421 // ushr v1.16b, v1.16b, #2
-	WORD $0x6f0e0463 // ushr v3.16b, v3.16b, #2
-	WORD $0x6f0f0718 // ushr v24.16b, v24.16b, #1
 	WORD $0x6f0f075a // ushr v26.16b, v26.16b, #1
-	WORD $0x6f0f0739 // ushr v25.16b, v25.16b, #1
 	WORD $0x6f0f077b // ushr v27.16b, v27.16b, #1
-	WORD $0x6f0a5700 // sli v0.16b, v24.16b, #2
 	WORD $0x6f0a5742 // sli v2.16b, v26.16b, #2
-	WORD $0x6f0a5721 // sli v1.16b, v25.16b, #2
 	WORD $0x6f0a5763 // sli v3.16b, v27.16b, #2
-	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
-	WORD $0x4e3f1c42 // and v2.16b, v2.16b, v31.16b
-	WORD $0x4e3f1c21 // and v1.16b, v1.16b, v31.16b
-	WORD $0x4e3f1c63 // and v3.16b, v3.16b, v31.16b
-	WORD $0x6e328400 // sub v0.16b, v0.16b, v18.16b
-	WORD $0x6e328442 // sub v2.16b, v2.16b, v18.16b
-	WORD $0x6e328421 // sub v1.16b, v1.16b, v18.16b
-	WORD $0x6e328463 // sub v3.16b, v3.16b, v18.16b
-	FLDPQ 32(R2), (F4, F5)
-	FLDPQ 32(R3), (F6, F7)
-	FLDPQ 0(R2), (F24, F25)
 	FLDPQ 0(R3), (F26, F27)
-	WORD $0x6f0e0484 // ushr v4.16b, v4.16b, #2
-	WORD $0x6f0e04c6 // ushr v6.16b, v6.16b, #2
-	WORD $0x6f0e04a5 // ushr v5.16b, v5.16b, #2
-	WORD $0x6f0e04e7 // ushr v7.16b, v7.16b, #2
-	WORD $0x6f0f0718 // ushr v24.16b, v24.16b, #1
+	WORD $0x4e3f1c42 // and v2.16b, v2.16b, v31.16b
+	WORD $0x4e3f1c63 // and v3.16b, v3.16b, v31.16b
+	WORD $0x6e328442 // sub v2.16b, v2.16b, v18.16b
+	WORD $0x6e328463 // sub v3.16b, v3.16b, v18.16b
 	WORD $0x6f0f075a // ushr v26.16b, v26.16b, #1
-	WORD $0x6f0f0739 // ushr v25.16b, v25.16b, #1
 	WORD $0x6f0f077b // ushr v27.16b, v27.16b, #1
-	WORD $0x6f0a5704 // sli v4.16b, v24.16b, #2
-	WORD $0x6f0a5746 // sli v6.16b, v26.16b, #2
-	WORD $0x6f0a5725 // sli v5.16b, v25.16b, #2
-	WORD $0x6f0a5767 // sli v7.16b, v27.16b, #2
-	WORD $0x4e3f1c84 // and v4.16b, v4.16b, v31.16b
-	WORD $0x4e3f1cc6 // and v6.16b, v6.16b, v31.16b
-	WORD $0x4e3f1ca5 // and v5.16b, v5.16b, v31.16b
-	WORD $0x4e3f1ce7 // and v7.16b, v7.16b, v31.16b
-	WORD $0x6e328484 // sub v4.16b, v4.16b, v18.16b
-	WORD $0x6e3284c6 // sub v6.16b, v6.16b, v18.16b
-	WORD $0x6e3284a5 // sub v5.16b, v5.16b, v18.16b
-	WORD $0x6e3284e7 // sub v7.16b, v7.16b, v18.16b
 	WORD $0x4e822814 // trn1 v20.4s, v0.4s, v2.4s
 	WORD $0x4e826815 // trn2 v21.4s, v0.4s, v2.4s
+	WORD $0x6f0a5746 // sli v6.16b, v26.16b, #2
+	WORD $0x6f0a5767 // sli v7.16b, v27.16b, #2
+	WORD $0x4e3f1cc6 // and v6.16b, v6.16b, v31.16b
+	WORD $0x4e3f1ce7 // and v7.16b, v7.16b, v31.16b
+	WORD $0x6e3284c6 // sub v6.16b, v6.16b, v18.16b
+	WORD $0x6e3284e7 // sub v7.16b, v7.16b, v18.16b
 	WORD $0x4e862896 // trn1 v22.4s, v4.4s, v6.4s
 	WORD $0x4e866897 // trn2 v23.4s, v4.4s, v6.4s
 	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
 	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
 	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
 	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
-	FSTPQ (F24, F25), 64(R8)
-	FSTPQ (F26, F27), 96(R8)
 	WORD $0x4e832834 // trn1 v20.4s, v1.4s, v3.4s
 	WORD $0x4e836835 // trn2 v21.4s, v1.4s, v3.4s
 	WORD $0x4e8728b6 // trn1 v22.4s, v5.4s, v7.4s
 	WORD $0x4e8768b7 // trn2 v23.4s, v5.4s, v7.4s
+	FSTPQ (F24, F25), 64(R8)
 	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
 	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
+	FSTPQ (F26, F27), 96(R8)
 	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
 	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
 	FSTPQ (F24, F25), 128(R8)
-	FSTPQ (F26, F27), 160(R8)
 	FLDPQ 32(R4), (F0, F1)
+	FSTPQ (F26, F27), 160(R8)
 	FLDPQ 32(R5), (F2, F3)
 	FLDPQ 0(R4), (F24, F25)
 	FLDPQ 0(R5), (F26, F27)
 	WORD $0x6f0e0400 // ushr v0.16b, v0.16b, #2
-	WORD $0x6f0e0442 // ushr v2.16b, v2.16b, #2
 	WORD $0x6f0e0421 // ushr v1.16b, v1.16b, #2
+	FLDPQ 32(R6), (F4, F5)
+	WORD $0x6f0e0442 // ushr v2.16b, v2.16b, #2
 	WORD $0x6f0e0463 // ushr v3.16b, v3.16b, #2
 	WORD $0x6f0f0718 // ushr v24.16b, v24.16b, #1
-	WORD $0x6f0f075a // ushr v26.16b, v26.16b, #1
 	WORD $0x6f0f0739 // ushr v25.16b, v25.16b, #1
+	WORD $0x6f0f075a // ushr v26.16b, v26.16b, #1
 	WORD $0x6f0f077b // ushr v27.16b, v27.16b, #1
 	WORD $0x6f0a5700 // sli v0.16b, v24.16b, #2
-	WORD $0x6f0a5742 // sli v2.16b, v26.16b, #2
 	WORD $0x6f0a5721 // sli v1.16b, v25.16b, #2
+	WORD $0x6f0a5742 // sli v2.16b, v26.16b, #2
 	WORD $0x6f0a5763 // sli v3.16b, v27.16b, #2
+	FLDPQ 32(R7), (F6, F7)
+	WORD $0x6f0e0484 // ushr v4.16b, v4.16b, #2
+	FLDPQ 0(R6), (F24, F25)
+	WORD $0x6f0e04a5 // ushr v5.16b, v5.16b, #2
+	FLDPQ 0(R7), (F26, F27)
 	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
 	WORD $0x4e3f1c42 // and v2.16b, v2.16b, v31.16b
 	WORD $0x4e3f1c21 // and v1.16b, v1.16b, v31.16b
-	WORD $0x4e3f1c63 // and v3.16b, v3.16b, v31.16b
 	WORD $0x6e328400 // sub v0.16b, v0.16b, v18.16b
-	WORD $0x6e328442 // sub v2.16b, v2.16b, v18.16b
-	WORD $0x6e328421 // sub v1.16b, v1.16b, v18.16b
-	WORD $0x6e328463 // sub v3.16b, v3.16b, v18.16b
-	FLDPQ 32(R6), (F4, F5)
-	FLDPQ 32(R7), (F6, F7)
-	FLDPQ 0(R6), (F24, F25)
-	FLDPQ 0(R7), (F26, F27)
-	WORD $0x6f0e0484 // ushr v4.16b, v4.16b, #2
+	WORD $0x4e3f1c63 // and v3.16b, v3.16b, v31.16b
 	WORD $0x6f0e04c6 // ushr v6.16b, v6.16b, #2
-	WORD $0x6f0e04a5 // ushr v5.16b, v5.16b, #2
 	WORD $0x6f0e04e7 // ushr v7.16b, v7.16b, #2
 	WORD $0x6f0f0718 // ushr v24.16b, v24.16b, #1
-	WORD $0x6f0f075a // ushr v26.16b, v26.16b, #1
 	WORD $0x6f0f0739 // ushr v25.16b, v25.16b, #1
+	WORD $0x6f0f075a // ushr v26.16b, v26.16b, #1
 	WORD $0x6f0f077b // ushr v27.16b, v27.16b, #1
 	WORD $0x6f0a5704 // sli v4.16b, v24.16b, #2
-	WORD $0x6f0a5746 // sli v6.16b, v26.16b, #2
 	WORD $0x6f0a5725 // sli v5.16b, v25.16b, #2
+	WORD $0x6f0a5746 // sli v6.16b, v26.16b, #2
 	WORD $0x6f0a5767 // sli v7.16b, v27.16b, #2
 	WORD $0x4e3f1c84 // and v4.16b, v4.16b, v31.16b
+	WORD $0x6e328442 // sub v2.16b, v2.16b, v18.16b
 	WORD $0x4e3f1cc6 // and v6.16b, v6.16b, v31.16b
 	WORD $0x4e3f1ca5 // and v5.16b, v5.16b, v31.16b
-	WORD $0x4e3f1ce7 // and v7.16b, v7.16b, v31.16b
 	WORD $0x6e328484 // sub v4.16b, v4.16b, v18.16b
+	WORD $0x4e3f1ce7 // and v7.16b, v7.16b, v31.16b
 	WORD $0x6e3284c6 // sub v6.16b, v6.16b, v18.16b
-	WORD $0x6e3284a5 // sub v5.16b, v5.16b, v18.16b
-	WORD $0x6e3284e7 // sub v7.16b, v7.16b, v18.16b
 	WORD $0x4e822814 // trn1 v20.4s, v0.4s, v2.4s
 	WORD $0x4e826815 // trn2 v21.4s, v0.4s, v2.4s
+	WORD $0x6e328421 // sub v1.16b, v1.16b, v18.16b
 	WORD $0x4e862896 // trn1 v22.4s, v4.4s, v6.4s
 	WORD $0x4e866897 // trn2 v23.4s, v4.4s, v6.4s
+	WORD $0x6e328463 // sub v3.16b, v3.16b, v18.16b
+	WORD $0x6e3284a5 // sub v5.16b, v5.16b, v18.16b
+	WORD $0x6e3284e7 // sub v7.16b, v7.16b, v18.16b
 	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
 	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
 	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
 	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
+	WORD $0x4e832834 // trn1 v20.4s, v1.4s, v3.4s
+	WORD $0x4e8728b6 // trn1 v22.4s, v5.4s, v7.4s
 	FSTPQ (F24, F25), 192(R8)
 	FSTPQ (F26, F27), 224(R8)
-	WORD $0x4e832834 // trn1 v20.4s, v1.4s, v3.4s
 	WORD $0x4e836835 // trn2 v21.4s, v1.4s, v3.4s
-	WORD $0x4e8728b6 // trn1 v22.4s, v5.4s, v7.4s
-	WORD $0x4e8768b7 // trn2 v23.4s, v5.4s, v7.4s
 	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
-	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
 	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
-	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
-	FSTPQ (F24, F25), 256(R8)
-	FSTPQ (F26, F27), 288(R8)
 	FMOVD 80(R10), F20
-	FLDPQ 0(R10), (F26, F27)
+	WORD $0x4e8768b7 // trn2 v23.4s, v5.4s, v7.4s
+	FLDPQ 32(R0), (F0, F1)
+	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
+	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
+	FLDPQ 32(R1), (F2, F3)
+	FSTPQ (F24, F25), 256(R8)
 	WORD $0x0f08a694 // sshll v20.8h, v20.8b, #0
+	FSTPQ (F26, F27), 288(R8)
+	FLDPQ 0(R10), (F26, F27)
+	WORD $0x6f0c0400 // ushr v0.16b, v0.16b, #4
 	WORD $0x4f10a695 // sshll2 v21.4s, v20.8h, #0
 	WORD $0x0f10a694 // sshll v20.4s, v20.4h, #0
+	FLDPQ 0(R0), (F24, F25)
+	WORD $0x6f0c0442 // ushr v2.16b, v2.16b, #4
 	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
 	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
+	WORD $0x6f0c0421 // ushr v1.16b, v1.16b, #4
+	WORD $0x6f0c0463 // ushr v3.16b, v3.16b, #4
+	FLDPQ 32(R2), (F4, F5)
+	FLDPQ 32(R3), (F6, F7)
 	WORD $0x6e34df54 // fmul v20.4s, v26.4s, v20.4s
 	WORD $0x6e35df75 // fmul v21.4s, v27.4s, v21.4s
+	FLDPQ 0(R10), (F26, F27)
+	WORD $0x6f0e0718 // ushr v24.16b, v24.16b, #2
+	WORD $0x6f0e0739 // ushr v25.16b, v25.16b, #2
+	WORD $0x6f0a5700 // sli v0.16b, v24.16b, #2
+	WORD $0x6f0c0484 // ushr v4.16b, v4.16b, #4
 	FSTPQ (F20, F21), 0(R8)
+	WORD $0x6f0a5721 // sli v1.16b, v25.16b, #2
 	FMOVD 88(R10), F20
-	FLDPQ 0(R10), (F26, F27)
-	WORD $0x0f08a694 // sshll v20.8h, v20.8b, #0
-	WORD $0x4f10a695 // sshll2 v21.4s, v20.8h, #0
-	WORD $0x0f10a694 // sshll v20.4s, v20.4h, #0
-	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
-	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
-	WORD $0x6e34df54 // fmul v20.4s, v26.4s, v20.4s
-	WORD $0x6e35df75 // fmul v21.4s, v27.4s, v21.4s
-	FSTPQ (F20, F21), 32(R8)
-	ADD $320, R8, R8
-	FLDPQ 32(R0), (F0, F1)
-	FLDPQ 32(R1), (F2, F3)
-	FLDPQ 0(R0), (F24, F25)
-	FLDPQ 0(R1), (F26, F27)
-	WORD $0x6f0c0400 // ushr v0.16b, v0.16b, #4
-	WORD $0x6f0c0442 // ushr v2.16b, v2.16b, #4
-	WORD $0x6f0c0421 // ushr v1.16b, v1.16b, #4
-	WORD $0x6f0c0463 // ushr v3.16b, v3.16b, #4
-	WORD $0x6f0e0718 // ushr v24.16b, v24.16b, #2
-	WORD $0x6f0e075a // ushr v26.16b, v26.16b, #2
-	WORD $0x6f0e0739 // ushr v25.16b, v25.16b, #2
-	WORD $0x6f0e077b // ushr v27.16b, v27.16b, #2
-	WORD $0x6f0a5700 // sli v0.16b, v24.16b, #2
-	WORD $0x6f0a5742 // sli v2.16b, v26.16b, #2
-	WORD $0x6f0a5721 // sli v1.16b, v25.16b, #2
-	WORD $0x6f0a5763 // sli v3.16b, v27.16b, #2
-	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
-	WORD $0x4e3f1c42 // and v2.16b, v2.16b, v31.16b
-	WORD $0x4e3f1c21 // and v1.16b, v1.16b, v31.16b
-	WORD $0x4e3f1c63 // and v3.16b, v3.16b, v31.16b
-	WORD $0x6e328400 // sub v0.16b, v0.16b, v18.16b
-	WORD $0x6e328442 // sub v2.16b, v2.16b, v18.16b
-	WORD $0x6e328421 // sub v1.16b, v1.16b, v18.16b
-	WORD $0x6e328463 // sub v3.16b, v3.16b, v18.16b
-	FLDPQ 32(R2), (F4, F5)
-	FLDPQ 32(R3), (F6, F7)
-	FLDPQ 0(R2), (F24, F25)
-	FLDPQ 0(R3), (F26, F27)
-	WORD $0x6f0c0484 // ushr v4.16b, v4.16b, #4
 	WORD $0x6f0c04c6 // ushr v6.16b, v6.16b, #4
+	FLDPQ 0(R2), (F24, F25)
 	WORD $0x6f0c04a5 // ushr v5.16b, v5.16b, #4
 	WORD $0x6f0c04e7 // ushr v7.16b, v7.16b, #4
+	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
+	WORD $0x4e3f1c21 // and v1.16b, v1.16b, v31.16b
+	WORD $0x6e328400 // sub v0.16b, v0.16b, v18.16b
+	WORD $0x0f08a694 // sshll v20.8h, v20.8b, #0
+	WORD $0x6e328421 // sub v1.16b, v1.16b, v18.16b
 	WORD $0x6f0e0718 // ushr v24.16b, v24.16b, #2
-	WORD $0x6f0e075a // ushr v26.16b, v26.16b, #2
 	WORD $0x6f0e0739 // ushr v25.16b, v25.16b, #2
-	WORD $0x6f0e077b // ushr v27.16b, v27.16b, #2
+	WORD $0x4f10a695 // sshll2 v21.4s, v20.8h, #0
+	WORD $0x0f10a694 // sshll v20.4s, v20.4h, #0
 	WORD $0x6f0a5704 // sli v4.16b, v24.16b, #2
-	WORD $0x6f0a5746 // sli v6.16b, v26.16b, #2
 	WORD $0x6f0a5725 // sli v5.16b, v25.16b, #2
-	WORD $0x6f0a5767 // sli v7.16b, v27.16b, #2
+	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
+	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
 	WORD $0x4e3f1c84 // and v4.16b, v4.16b, v31.16b
-	WORD $0x4e3f1cc6 // and v6.16b, v6.16b, v31.16b
 	WORD $0x4e3f1ca5 // and v5.16b, v5.16b, v31.16b
-	WORD $0x4e3f1ce7 // and v7.16b, v7.16b, v31.16b
 	WORD $0x6e328484 // sub v4.16b, v4.16b, v18.16b
-	WORD $0x6e3284c6 // sub v6.16b, v6.16b, v18.16b
 	WORD $0x6e3284a5 // sub v5.16b, v5.16b, v18.16b
-	WORD $0x6e3284e7 // sub v7.16b, v7.16b, v18.16b
+	WORD $0x6e34df54 // fmul v20.4s, v26.4s, v20.4s
+	WORD $0x6e35df75 // fmul v21.4s, v27.4s, v21.4s
+	FLDPQ 0(R1), (F26, F27)
+	FSTPQ (F20, F21), 32(R8)
+	ADD $320, R8, R8
+	WORD $0x6f0e075a // ushr v26.16b, v26.16b, #2
+	WORD $0x6f0e077b // ushr v27.16b, v27.16b, #2
+	WORD $0x6f0a5742 // sli v2.16b, v26.16b, #2
+	WORD $0x6f0a5763 // sli v3.16b, v27.16b, #2
+	FLDPQ 0(R3), (F26, F27)
+	WORD $0x4e3f1c42 // and v2.16b, v2.16b, v31.16b
+	WORD $0x4e3f1c63 // and v3.16b, v3.16b, v31.16b
+	WORD $0x6e328442 // sub v2.16b, v2.16b, v18.16b
+	WORD $0x6e328463 // sub v3.16b, v3.16b, v18.16b
+	WORD $0x6f0e075a // ushr v26.16b, v26.16b, #2
+	WORD $0x6f0e077b // ushr v27.16b, v27.16b, #2
 	WORD $0x4e822814 // trn1 v20.4s, v0.4s, v2.4s
 	WORD $0x4e826815 // trn2 v21.4s, v0.4s, v2.4s
+	WORD $0x6f0a5746 // sli v6.16b, v26.16b, #2
+	WORD $0x6f0a5767 // sli v7.16b, v27.16b, #2
+	WORD $0x4e3f1cc6 // and v6.16b, v6.16b, v31.16b
+	WORD $0x4e3f1ce7 // and v7.16b, v7.16b, v31.16b
+	WORD $0x6e3284c6 // sub v6.16b, v6.16b, v18.16b
+	WORD $0x6e3284e7 // sub v7.16b, v7.16b, v18.16b
 	WORD $0x4e862896 // trn1 v22.4s, v4.4s, v6.4s
 	WORD $0x4e866897 // trn2 v23.4s, v4.4s, v6.4s
 	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
 	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
 	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
 	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
-	FSTPQ (F24, F25), 64(R8)
-	FSTPQ (F26, F27), 96(R8)
 	WORD $0x4e832834 // trn1 v20.4s, v1.4s, v3.4s
 	WORD $0x4e836835 // trn2 v21.4s, v1.4s, v3.4s
 	WORD $0x4e8728b6 // trn1 v22.4s, v5.4s, v7.4s
 	WORD $0x4e8768b7 // trn2 v23.4s, v5.4s, v7.4s
+	FSTPQ (F24, F25), 64(R8)
 	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
 	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
+	FSTPQ (F26, F27), 96(R8)
 	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
 	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
 	FSTPQ (F24, F25), 128(R8)
-	FSTPQ (F26, F27), 160(R8)
 	FLDPQ 32(R4), (F0, F1)
+	FSTPQ (F26, F27), 160(R8)
 	FLDPQ 32(R5), (F2, F3)
 	FLDPQ 0(R4), (F24, F25)
 	FLDPQ 0(R5), (F26, F27)
 	WORD $0x6f0c0400 // ushr v0.16b, v0.16b, #4
-	WORD $0x6f0c0442 // ushr v2.16b, v2.16b, #4
 	WORD $0x6f0c0421 // ushr v1.16b, v1.16b, #4
+	FLDPQ 32(R6), (F4, F5)
+	WORD $0x6f0c0442 // ushr v2.16b, v2.16b, #4
 	WORD $0x6f0c0463 // ushr v3.16b, v3.16b, #4
 	WORD $0x6f0e0718 // ushr v24.16b, v24.16b, #2
-	WORD $0x6f0e075a // ushr v26.16b, v26.16b, #2
 	WORD $0x6f0e0739 // ushr v25.16b, v25.16b, #2
+	WORD $0x6f0e075a // ushr v26.16b, v26.16b, #2
 	WORD $0x6f0e077b // ushr v27.16b, v27.16b, #2
 	WORD $0x6f0a5700 // sli v0.16b, v24.16b, #2
-	WORD $0x6f0a5742 // sli v2.16b, v26.16b, #2
 	WORD $0x6f0a5721 // sli v1.16b, v25.16b, #2
+	WORD $0x6f0a5742 // sli v2.16b, v26.16b, #2
 	WORD $0x6f0a5763 // sli v3.16b, v27.16b, #2
+	FLDPQ 32(R7), (F6, F7)
+	WORD $0x6f0c0484 // ushr v4.16b, v4.16b, #4
+	FLDPQ 0(R6), (F24, F25)
+	WORD $0x6f0c04a5 // ushr v5.16b, v5.16b, #4
+	FLDPQ 0(R7), (F26, F27)
 	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
 	WORD $0x4e3f1c42 // and v2.16b, v2.16b, v31.16b
 	WORD $0x4e3f1c21 // and v1.16b, v1.16b, v31.16b
-	WORD $0x4e3f1c63 // and v3.16b, v3.16b, v31.16b
 	WORD $0x6e328400 // sub v0.16b, v0.16b, v18.16b
-	WORD $0x6e328442 // sub v2.16b, v2.16b, v18.16b
-	WORD $0x6e328421 // sub v1.16b, v1.16b, v18.16b
-	WORD $0x6e328463 // sub v3.16b, v3.16b, v18.16b
-	FLDPQ 32(R6), (F4, F5)
-	FLDPQ 32(R7), (F6, F7)
-	FLDPQ 0(R6), (F24, F25)
-	FLDPQ 0(R7), (F26, F27)
-	WORD $0x6f0c0484 // ushr v4.16b, v4.16b, #4
+	WORD $0x4e3f1c63 // and v3.16b, v3.16b, v31.16b
 	WORD $0x6f0c04c6 // ushr v6.16b, v6.16b, #4
-	WORD $0x6f0c04a5 // ushr v5.16b, v5.16b, #4
 	WORD $0x6f0c04e7 // ushr v7.16b, v7.16b, #4
 	WORD $0x6f0e0718 // ushr v24.16b, v24.16b, #2
-	WORD $0x6f0e075a // ushr v26.16b, v26.16b, #2
 	WORD $0x6f0e0739 // ushr v25.16b, v25.16b, #2
+	WORD $0x6f0e075a // ushr v26.16b, v26.16b, #2
 	WORD $0x6f0e077b // ushr v27.16b, v27.16b, #2
 	WORD $0x6f0a5704 // sli v4.16b, v24.16b, #2
-	WORD $0x6f0a5746 // sli v6.16b, v26.16b, #2
 	WORD $0x6f0a5725 // sli v5.16b, v25.16b, #2
+	WORD $0x6f0a5746 // sli v6.16b, v26.16b, #2
 	WORD $0x6f0a5767 // sli v7.16b, v27.16b, #2
 	WORD $0x4e3f1c84 // and v4.16b, v4.16b, v31.16b
+	WORD $0x6e328442 // sub v2.16b, v2.16b, v18.16b
 	WORD $0x4e3f1cc6 // and v6.16b, v6.16b, v31.16b
 	WORD $0x4e3f1ca5 // and v5.16b, v5.16b, v31.16b
-	WORD $0x4e3f1ce7 // and v7.16b, v7.16b, v31.16b
 	WORD $0x6e328484 // sub v4.16b, v4.16b, v18.16b
+	WORD $0x4e3f1ce7 // and v7.16b, v7.16b, v31.16b
 	WORD $0x6e3284c6 // sub v6.16b, v6.16b, v18.16b
-	WORD $0x6e3284a5 // sub v5.16b, v5.16b, v18.16b
-	WORD $0x6e3284e7 // sub v7.16b, v7.16b, v18.16b
 	WORD $0x4e822814 // trn1 v20.4s, v0.4s, v2.4s
 	WORD $0x4e826815 // trn2 v21.4s, v0.4s, v2.4s
+	WORD $0x6e328421 // sub v1.16b, v1.16b, v18.16b
 	WORD $0x4e862896 // trn1 v22.4s, v4.4s, v6.4s
 	WORD $0x4e866897 // trn2 v23.4s, v4.4s, v6.4s
+	WORD $0x6e328463 // sub v3.16b, v3.16b, v18.16b
+	WORD $0x6e3284a5 // sub v5.16b, v5.16b, v18.16b
+	WORD $0x6e3284e7 // sub v7.16b, v7.16b, v18.16b
 	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
 	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
 	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
 	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
+	WORD $0x4e832834 // trn1 v20.4s, v1.4s, v3.4s
+	WORD $0x4e8728b6 // trn1 v22.4s, v5.4s, v7.4s
 	FSTPQ (F24, F25), 192(R8)
 	FSTPQ (F26, F27), 224(R8)
-	WORD $0x4e832834 // trn1 v20.4s, v1.4s, v3.4s
 	WORD $0x4e836835 // trn2 v21.4s, v1.4s, v3.4s
-	WORD $0x4e8728b6 // trn1 v22.4s, v5.4s, v7.4s
-	WORD $0x4e8768b7 // trn2 v23.4s, v5.4s, v7.4s
 	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
-	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
 	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
-	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
-	FSTPQ (F24, F25), 256(R8)
-	FSTPQ (F26, F27), 288(R8)
 	FMOVD 96(R10), F20
-	FLDPQ 0(R10), (F26, F27)
-	WORD $0x0f08a694 // sshll v20.8h, v20.8b, #0
-	WORD $0x4f10a695 // sshll2 v21.4s, v20.8h, #0
-	WORD $0x0f10a694 // sshll v20.4s, v20.4h, #0
-	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
-	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
-	WORD $0x6e34df54 // fmul v20.4s, v26.4s, v20.4s
-	WORD $0x6e35df75 // fmul v21.4s, v27.4s, v21.4s
-	FSTPQ (F20, F21), 0(R8)
-	FMOVD 104(R10), F20
-	FLDPQ 0(R10), (F26, F27)
-	WORD $0x0f08a694 // sshll v20.8h, v20.8b, #0
-	WORD $0x4f10a695 // sshll2 v21.4s, v20.8h, #0
-	WORD $0x0f10a694 // sshll v20.4s, v20.4h, #0
-	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
-	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
-	WORD $0x6e34df54 // fmul v20.4s, v26.4s, v20.4s
-	WORD $0x6e35df75 // fmul v21.4s, v27.4s, v21.4s
-	FSTPQ (F20, F21), 32(R8)
-	ADD $320, R8, R8
+	WORD $0x4e8768b7 // trn2 v23.4s, v5.4s, v7.4s
 	FLDPQ 32(R0), (F0, F1)
+	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
+	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
 	FLDPQ 32(R1), (F2, F3)
-	FLDPQ 0(R0), (F24, F25)
-	FLDPQ 0(R1), (F26, F27)
+	FSTPQ (F24, F25), 256(R8)
+	WORD $0x0f08a694 // sshll v20.8h, v20.8b, #0
+	FSTPQ (F26, F27), 288(R8)
+	FLDPQ 0(R10), (F26, F27)
 	WORD $0x6f0a0400 // ushr v0.16b, v0.16b, #6
+	WORD $0x4f10a695 // sshll2 v21.4s, v20.8h, #0
+	WORD $0x0f10a694 // sshll v20.4s, v20.4h, #0
+	FLDPQ 0(R0), (F24, F25)
 	WORD $0x6f0a0442 // ushr v2.16b, v2.16b, #6
+	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
+	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
 	WORD $0x6f0a0421 // ushr v1.16b, v1.16b, #6
 	WORD $0x6f0a0463 // ushr v3.16b, v3.16b, #6
-	WORD $0x6f0d0718 // ushr v24.16b, v24.16b, #3
-	WORD $0x6f0d075a // ushr v26.16b, v26.16b, #3
-	WORD $0x6f0d0739 // ushr v25.16b, v25.16b, #3
-	WORD $0x6f0d077b // ushr v27.16b, v27.16b, #3
-	WORD $0x6f0a5700 // sli v0.16b, v24.16b, #2
-	WORD $0x6f0a5742 // sli v2.16b, v26.16b, #2
-	WORD $0x6f0a5721 // sli v1.16b, v25.16b, #2
-	WORD $0x6f0a5763 // sli v3.16b, v27.16b, #2
-	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
-	WORD $0x4e3f1c42 // and v2.16b, v2.16b, v31.16b
-	WORD $0x4e3f1c21 // and v1.16b, v1.16b, v31.16b
-	WORD $0x4e3f1c63 // and v3.16b, v3.16b, v31.16b
-	WORD $0x6e328400 // sub v0.16b, v0.16b, v18.16b
-	WORD $0x6e328442 // sub v2.16b, v2.16b, v18.16b
-	WORD $0x6e328421 // sub v1.16b, v1.16b, v18.16b
-	WORD $0x6e328463 // sub v3.16b, v3.16b, v18.16b
 	FLDPQ 32(R2), (F4, F5)
 	FLDPQ 32(R3), (F6, F7)
-	FLDPQ 0(R2), (F24, F25)
-	FLDPQ 0(R3), (F26, F27)
+	WORD $0x6e34df54 // fmul v20.4s, v26.4s, v20.4s
+	WORD $0x6e35df75 // fmul v21.4s, v27.4s, v21.4s
+	FLDPQ 0(R10), (F26, F27)
+	WORD $0x6f0d0718 // ushr v24.16b, v24.16b, #3
+	WORD $0x6f0d0739 // ushr v25.16b, v25.16b, #3
+	WORD $0x6f0a5700 // sli v0.16b, v24.16b, #2
 	WORD $0x6f0a0484 // ushr v4.16b, v4.16b, #6
+	FSTPQ (F20, F21), 0(R8)
+	WORD $0x6f0a5721 // sli v1.16b, v25.16b, #2
+	FMOVD 104(R10), F20
 	WORD $0x6f0a04c6 // ushr v6.16b, v6.16b, #6
+	FLDPQ 0(R2), (F24, F25)
 	WORD $0x6f0a04a5 // ushr v5.16b, v5.16b, #6
 	WORD $0x6f0a04e7 // ushr v7.16b, v7.16b, #6
+	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
+	WORD $0x4e3f1c21 // and v1.16b, v1.16b, v31.16b
+	WORD $0x6e328400 // sub v0.16b, v0.16b, v18.16b
+	WORD $0x0f08a694 // sshll v20.8h, v20.8b, #0
+	WORD $0x6e328421 // sub v1.16b, v1.16b, v18.16b
 	WORD $0x6f0d0718 // ushr v24.16b, v24.16b, #3
-	WORD $0x6f0d075a // ushr v26.16b, v26.16b, #3
 	WORD $0x6f0d0739 // ushr v25.16b, v25.16b, #3
-	WORD $0x6f0d077b // ushr v27.16b, v27.16b, #3
+	WORD $0x4f10a695 // sshll2 v21.4s, v20.8h, #0
+	WORD $0x0f10a694 // sshll v20.4s, v20.4h, #0
 	WORD $0x6f0a5704 // sli v4.16b, v24.16b, #2
-	WORD $0x6f0a5746 // sli v6.16b, v26.16b, #2
 	WORD $0x6f0a5725 // sli v5.16b, v25.16b, #2
-	WORD $0x6f0a5767 // sli v7.16b, v27.16b, #2
+	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
+	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
 	WORD $0x4e3f1c84 // and v4.16b, v4.16b, v31.16b
-	WORD $0x4e3f1cc6 // and v6.16b, v6.16b, v31.16b
 	WORD $0x4e3f1ca5 // and v5.16b, v5.16b, v31.16b
-	WORD $0x4e3f1ce7 // and v7.16b, v7.16b, v31.16b
 	WORD $0x6e328484 // sub v4.16b, v4.16b, v18.16b
-	WORD $0x6e3284c6 // sub v6.16b, v6.16b, v18.16b
 	WORD $0x6e3284a5 // sub v5.16b, v5.16b, v18.16b
-	WORD $0x6e3284e7 // sub v7.16b, v7.16b, v18.16b
+	WORD $0x6e34df54 // fmul v20.4s, v26.4s, v20.4s
+	WORD $0x6e35df75 // fmul v21.4s, v27.4s, v21.4s
+	FLDPQ 0(R1), (F26, F27)
+	FSTPQ (F20, F21), 32(R8)
+	ADD $320, R8, R8
+	WORD $0x6f0d075a // ushr v26.16b, v26.16b, #3
+	WORD $0x6f0d077b // ushr v27.16b, v27.16b, #3
+	WORD $0x6f0a5742 // sli v2.16b, v26.16b, #2
+	WORD $0x6f0a5763 // sli v3.16b, v27.16b, #2
+	FLDPQ 0(R3), (F26, F27)
+	WORD $0x4e3f1c42 // and v2.16b, v2.16b, v31.16b
+	WORD $0x4e3f1c63 // and v3.16b, v3.16b, v31.16b
+	WORD $0x6e328442 // sub v2.16b, v2.16b, v18.16b
+	WORD $0x6e328463 // sub v3.16b, v3.16b, v18.16b
+	WORD $0x6f0d075a // ushr v26.16b, v26.16b, #3
+	WORD $0x6f0d077b // ushr v27.16b, v27.16b, #3
 	WORD $0x4e822814 // trn1 v20.4s, v0.4s, v2.4s
 	WORD $0x4e826815 // trn2 v21.4s, v0.4s, v2.4s
+	WORD $0x6f0a5746 // sli v6.16b, v26.16b, #2
+	WORD $0x6f0a5767 // sli v7.16b, v27.16b, #2
+	WORD $0x4e3f1cc6 // and v6.16b, v6.16b, v31.16b
+	WORD $0x4e3f1ce7 // and v7.16b, v7.16b, v31.16b
+	WORD $0x6e3284c6 // sub v6.16b, v6.16b, v18.16b
+	WORD $0x6e3284e7 // sub v7.16b, v7.16b, v18.16b
 	WORD $0x4e862896 // trn1 v22.4s, v4.4s, v6.4s
 	WORD $0x4e866897 // trn2 v23.4s, v4.4s, v6.4s
 	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
 	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
 	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
 	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
-	FSTPQ (F24, F25), 64(R8)
-	FSTPQ (F26, F27), 96(R8)
 	WORD $0x4e832834 // trn1 v20.4s, v1.4s, v3.4s
 	WORD $0x4e836835 // trn2 v21.4s, v1.4s, v3.4s
 	WORD $0x4e8728b6 // trn1 v22.4s, v5.4s, v7.4s
 	WORD $0x4e8768b7 // trn2 v23.4s, v5.4s, v7.4s
+	FSTPQ (F24, F25), 64(R8)
 	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
 	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
+	FSTPQ (F26, F27), 96(R8)
 	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
 	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
 	FSTPQ (F24, F25), 128(R8)
-	FSTPQ (F26, F27), 160(R8)
 	FLDPQ 32(R4), (F0, F1)
+	FSTPQ (F26, F27), 160(R8)
 	FLDPQ 32(R5), (F2, F3)
 	FLDPQ 0(R4), (F24, F25)
 	FLDPQ 0(R5), (F26, F27)
 	WORD $0x6f0a0400 // ushr v0.16b, v0.16b, #6
-	WORD $0x6f0a0442 // ushr v2.16b, v2.16b, #6
 	WORD $0x6f0a0421 // ushr v1.16b, v1.16b, #6
-	WORD $0x6f0a0463 // ushr v3.16b, v3.16b, #6
-	WORD $0x6f0d0718 // ushr v24.16b, v24.16b, #3
-	WORD $0x6f0d075a // ushr v26.16b, v26.16b, #3
-	WORD $0x6f0d0739 // ushr v25.16b, v25.16b, #3
-	WORD $0x6f0d077b // ushr v27.16b, v27.16b, #3
-	WORD $0x6f0a5700 // sli v0.16b, v24.16b, #2
-	WORD $0x6f0a5742 // sli v2.16b, v26.16b, #2
-	WORD $0x6f0a5721 // sli v1.16b, v25.16b, #2
-	WORD $0x6f0a5763 // sli v3.16b, v27.16b, #2
-	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
-	WORD $0x4e3f1c42 // and v2.16b, v2.16b, v31.16b
-	WORD $0x4e3f1c21 // and v1.16b, v1.16b, v31.16b
-	WORD $0x4e3f1c63 // and v3.16b, v3.16b, v31.16b
-	WORD $0x6e328400 // sub v0.16b, v0.16b, v18.16b
-	WORD $0x6e328442 // sub v2.16b, v2.16b, v18.16b
-	WORD $0x6e328421 // sub v1.16b, v1.16b, v18.16b
-	WORD $0x6e328463 // sub v3.16b, v3.16b, v18.16b
 	FLDPQ 32(R6), (F4, F5)
+	WORD $0x6f0a0442 // ushr v2.16b, v2.16b, #6
+	WORD $0x6f0a0463 // ushr v3.16b, v3.16b, #6
+	WORD $0x6f0d0718 // ushr v24.16b, v24.16b, #3
+	WORD $0x6f0d0739 // ushr v25.16b, v25.16b, #3
+	WORD $0x6f0d075a // ushr v26.16b, v26.16b, #3
+	WORD $0x6f0d077b // ushr v27.16b, v27.16b, #3
+	WORD $0x6f0a5700 // sli v0.16b, v24.16b, #2
+	WORD $0x6f0a5721 // sli v1.16b, v25.16b, #2
+	WORD $0x6f0a5742 // sli v2.16b, v26.16b, #2
+	WORD $0x6f0a5763 // sli v3.16b, v27.16b, #2
 	FLDPQ 32(R7), (F6, F7)
-	FLDPQ 0(R6), (F24, F25)
-	FLDPQ 0(R7), (F26, F27)
 	WORD $0x6f0a0484 // ushr v4.16b, v4.16b, #6
-	WORD $0x6f0a04c6 // ushr v6.16b, v6.16b, #6
+	FLDPQ 0(R6), (F24, F25)
 	WORD $0x6f0a04a5 // ushr v5.16b, v5.16b, #6
+	FLDPQ 0(R7), (F26, F27)
+	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
+	WORD $0x4e3f1c42 // and v2.16b, v2.16b, v31.16b
+	WORD $0x4e3f1c21 // and v1.16b, v1.16b, v31.16b
+	WORD $0x6e328400 // sub v0.16b, v0.16b, v18.16b
+	WORD $0x4e3f1c63 // and v3.16b, v3.16b, v31.16b
+	WORD $0x6f0a04c6 // ushr v6.16b, v6.16b, #6
 	WORD $0x6f0a04e7 // ushr v7.16b, v7.16b, #6
 	WORD $0x6f0d0718 // ushr v24.16b, v24.16b, #3
-	WORD $0x6f0d075a // ushr v26.16b, v26.16b, #3
 	WORD $0x6f0d0739 // ushr v25.16b, v25.16b, #3
+	WORD $0x6f0d075a // ushr v26.16b, v26.16b, #3
 	WORD $0x6f0d077b // ushr v27.16b, v27.16b, #3
 	WORD $0x6f0a5704 // sli v4.16b, v24.16b, #2
-	WORD $0x6f0a5746 // sli v6.16b, v26.16b, #2
 	WORD $0x6f0a5725 // sli v5.16b, v25.16b, #2
+	WORD $0x6f0a5746 // sli v6.16b, v26.16b, #2
 	WORD $0x6f0a5767 // sli v7.16b, v27.16b, #2
 	WORD $0x4e3f1c84 // and v4.16b, v4.16b, v31.16b
+	WORD $0x6e328442 // sub v2.16b, v2.16b, v18.16b
 	WORD $0x4e3f1cc6 // and v6.16b, v6.16b, v31.16b
 	WORD $0x4e3f1ca5 // and v5.16b, v5.16b, v31.16b
-	WORD $0x4e3f1ce7 // and v7.16b, v7.16b, v31.16b
 	WORD $0x6e328484 // sub v4.16b, v4.16b, v18.16b
+	WORD $0x4e3f1ce7 // and v7.16b, v7.16b, v31.16b
 	WORD $0x6e3284c6 // sub v6.16b, v6.16b, v18.16b
-	WORD $0x6e3284a5 // sub v5.16b, v5.16b, v18.16b
-	WORD $0x6e3284e7 // sub v7.16b, v7.16b, v18.16b
 	WORD $0x4e822814 // trn1 v20.4s, v0.4s, v2.4s
 	WORD $0x4e826815 // trn2 v21.4s, v0.4s, v2.4s
+	WORD $0x6e328421 // sub v1.16b, v1.16b, v18.16b
 	WORD $0x4e862896 // trn1 v22.4s, v4.4s, v6.4s
 	WORD $0x4e866897 // trn2 v23.4s, v4.4s, v6.4s
+	WORD $0x6e328463 // sub v3.16b, v3.16b, v18.16b
+	WORD $0x6e3284a5 // sub v5.16b, v5.16b, v18.16b
+	WORD $0x6e3284e7 // sub v7.16b, v7.16b, v18.16b
 	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
 	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
 	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
 	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
+	WORD $0x4e832834 // trn1 v20.4s, v1.4s, v3.4s
+	WORD $0x4e8728b6 // trn1 v22.4s, v5.4s, v7.4s
 	FSTPQ (F24, F25), 192(R8)
 	FSTPQ (F26, F27), 224(R8)
-	WORD $0x4e832834 // trn1 v20.4s, v1.4s, v3.4s
 	WORD $0x4e836835 // trn2 v21.4s, v1.4s, v3.4s
-	WORD $0x4e8728b6 // trn1 v22.4s, v5.4s, v7.4s
-	WORD $0x4e8768b7 // trn2 v23.4s, v5.4s, v7.4s
 	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
-	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
 	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
-	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
-	FSTPQ (F24, F25), 256(R8)
-	FSTPQ (F26, F27), 288(R8)
 	FMOVD 112(R10), F20
-	FLDPQ 0(R10), (F26, F27)
+	WORD $0x4e8768b7 // trn2 v23.4s, v5.4s, v7.4s
+	FLDPQ 64(R0), (F0, F1)
+	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
+	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
+	FLDPQ 64(R1), (F2, F3)
+	FSTPQ (F24, F25), 256(R8)
 	WORD $0x0f08a694 // sshll v20.8h, v20.8b, #0
+	FSTPQ (F26, F27), 288(R8)
+	FLDPQ 0(R10), (F26, F27)
 	WORD $0x4f10a695 // sshll2 v21.4s, v20.8h, #0
 	WORD $0x0f10a694 // sshll v20.4s, v20.4h, #0
+	FLDPQ 0(R0), (F24, F25)
 	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
 	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
+	FLDPQ 64(R2), (F4, F5)
+	FLDPQ 64(R3), (F6, F7)
 	WORD $0x6e34df54 // fmul v20.4s, v26.4s, v20.4s
 	WORD $0x6e35df75 // fmul v21.4s, v27.4s, v21.4s
+	FLDPQ 0(R10), (F26, F27)
+	WORD $0x6f0c0718 // ushr v24.16b, v24.16b, #4
+	WORD $0x6f0c0739 // ushr v25.16b, v25.16b, #4
+	WORD $0x6f0a5700 // sli v0.16b, v24.16b, #2
 	FSTPQ (F20, F21), 0(R8)
+	WORD $0x6f0a5721 // sli v1.16b, v25.16b, #2
 	FMOVD 120(R10), F20
-	FLDPQ 0(R10), (F26, F27)
+	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
+	FLDPQ 0(R2), (F24, F25)
+	WORD $0x4e3f1c21 // and v1.16b, v1.16b, v31.16b
+	WORD $0x6e328400 // sub v0.16b, v0.16b, v18.16b
+	WORD $0x6e328421 // sub v1.16b, v1.16b, v18.16b
 	WORD $0x0f08a694 // sshll v20.8h, v20.8b, #0
+	WORD $0x6f0c0718 // ushr v24.16b, v24.16b, #4
+	WORD $0x6f0c0739 // ushr v25.16b, v25.16b, #4
 	WORD $0x4f10a695 // sshll2 v21.4s, v20.8h, #0
 	WORD $0x0f10a694 // sshll v20.4s, v20.4h, #0
+	WORD $0x6f0a5704 // sli v4.16b, v24.16b, #2
+	WORD $0x6f0a5725 // sli v5.16b, v25.16b, #2
 	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
 	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
+	WORD $0x4e3f1c84 // and v4.16b, v4.16b, v31.16b
+	WORD $0x4e3f1ca5 // and v5.16b, v5.16b, v31.16b
+	WORD $0x6e328484 // sub v4.16b, v4.16b, v18.16b
+	WORD $0x6e3284a5 // sub v5.16b, v5.16b, v18.16b
 	WORD $0x6e34df54 // fmul v20.4s, v26.4s, v20.4s
 	WORD $0x6e35df75 // fmul v21.4s, v27.4s, v21.4s
+	FLDPQ 0(R1), (F26, F27)
 	FSTPQ (F20, F21), 32(R8)
 	ADD $320, R8, R8
-	FLDPQ 64(R0), (F0, F1)
-	FLDPQ 64(R1), (F2, F3)
-	FLDPQ 0(R0), (F24, F25)
-	FLDPQ 0(R1), (F26, F27)
-	WORD $0x6f0c0718 // ushr v24.16b, v24.16b, #4
 	WORD $0x6f0c075a // ushr v26.16b, v26.16b, #4
-	WORD $0x6f0c0739 // ushr v25.16b, v25.16b, #4
 	WORD $0x6f0c077b // ushr v27.16b, v27.16b, #4
-	WORD $0x6f0a5700 // sli v0.16b, v24.16b, #2
 	WORD $0x6f0a5742 // sli v2.16b, v26.16b, #2
-	WORD $0x6f0a5721 // sli v1.16b, v25.16b, #2
 	WORD $0x6f0a5763 // sli v3.16b, v27.16b, #2
-	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
-	WORD $0x4e3f1c42 // and v2.16b, v2.16b, v31.16b
-	WORD $0x4e3f1c21 // and v1.16b, v1.16b, v31.16b
-	WORD $0x4e3f1c63 // and v3.16b, v3.16b, v31.16b
-	WORD $0x6e328400 // sub v0.16b, v0.16b, v18.16b
-	WORD $0x6e328442 // sub v2.16b, v2.16b, v18.16b
-	WORD $0x6e328421 // sub v1.16b, v1.16b, v18.16b
-	WORD $0x6e328463 // sub v3.16b, v3.16b, v18.16b
-	FLDPQ 64(R2), (F4, F5)
-	FLDPQ 64(R3), (F6, F7)
-	FLDPQ 0(R2), (F24, F25)
 	FLDPQ 0(R3), (F26, F27)
-	WORD $0x6f0c0718 // ushr v24.16b, v24.16b, #4
+	WORD $0x4e3f1c42 // and v2.16b, v2.16b, v31.16b
+	WORD $0x4e3f1c63 // and v3.16b, v3.16b, v31.16b
+	WORD $0x6e328442 // sub v2.16b, v2.16b, v18.16b
+	WORD $0x6e328463 // sub v3.16b, v3.16b, v18.16b
 	WORD $0x6f0c075a // ushr v26.16b, v26.16b, #4
-	WORD $0x6f0c0739 // ushr v25.16b, v25.16b, #4
 	WORD $0x6f0c077b // ushr v27.16b, v27.16b, #4
-	WORD $0x6f0a5704 // sli v4.16b, v24.16b, #2
-	WORD $0x6f0a5746 // sli v6.16b, v26.16b, #2
-	WORD $0x6f0a5725 // sli v5.16b, v25.16b, #2
-	WORD $0x6f0a5767 // sli v7.16b, v27.16b, #2
-	WORD $0x4e3f1c84 // and v4.16b, v4.16b, v31.16b
-	WORD $0x4e3f1cc6 // and v6.16b, v6.16b, v31.16b
-	WORD $0x4e3f1ca5 // and v5.16b, v5.16b, v31.16b
-	WORD $0x4e3f1ce7 // and v7.16b, v7.16b, v31.16b
-	WORD $0x6e328484 // sub v4.16b, v4.16b, v18.16b
-	WORD $0x6e3284c6 // sub v6.16b, v6.16b, v18.16b
-	WORD $0x6e3284a5 // sub v5.16b, v5.16b, v18.16b
-	WORD $0x6e3284e7 // sub v7.16b, v7.16b, v18.16b
 	WORD $0x4e822814 // trn1 v20.4s, v0.4s, v2.4s
 	WORD $0x4e826815 // trn2 v21.4s, v0.4s, v2.4s
+	WORD $0x6f0a5746 // sli v6.16b, v26.16b, #2
+	WORD $0x6f0a5767 // sli v7.16b, v27.16b, #2
+	WORD $0x4e3f1cc6 // and v6.16b, v6.16b, v31.16b
+	WORD $0x4e3f1ce7 // and v7.16b, v7.16b, v31.16b
+	WORD $0x6e3284c6 // sub v6.16b, v6.16b, v18.16b
+	WORD $0x6e3284e7 // sub v7.16b, v7.16b, v18.16b
 	WORD $0x4e862896 // trn1 v22.4s, v4.4s, v6.4s
 	WORD $0x4e866897 // trn2 v23.4s, v4.4s, v6.4s
 	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
 	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
 	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
 	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
-	FSTPQ (F24, F25), 64(R8)
-	FSTPQ (F26, F27), 96(R8)
 	WORD $0x4e832834 // trn1 v20.4s, v1.4s, v3.4s
 	WORD $0x4e836835 // trn2 v21.4s, v1.4s, v3.4s
 	WORD $0x4e8728b6 // trn1 v22.4s, v5.4s, v7.4s
 	WORD $0x4e8768b7 // trn2 v23.4s, v5.4s, v7.4s
+	FSTPQ (F24, F25), 64(R8)
 	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
 	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
+	FSTPQ (F26, F27), 96(R8)
 	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
 	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
 	FSTPQ (F24, F25), 128(R8)
+	FLDPQ 0(R4), (F24, F25)
 	FSTPQ (F26, F27), 160(R8)
+	FLDPQ 0(R5), (F26, F27)
 	FLDPQ 64(R4), (F0, F1)
 	FLDPQ 64(R5), (F2, F3)
-	FLDPQ 0(R4), (F24, F25)
-	FLDPQ 0(R5), (F26, F27)
 	WORD $0x6f0c0718 // ushr v24.16b, v24.16b, #4
-	WORD $0x6f0c075a // ushr v26.16b, v26.16b, #4
 	WORD $0x6f0c0739 // ushr v25.16b, v25.16b, #4
+	FLDPQ 64(R6), (F4, F5)
+	WORD $0x6f0c075a // ushr v26.16b, v26.16b, #4
 	WORD $0x6f0c077b // ushr v27.16b, v27.16b, #4
 	WORD $0x6f0a5700 // sli v0.16b, v24.16b, #2
-	WORD $0x6f0a5742 // sli v2.16b, v26.16b, #2
 	WORD $0x6f0a5721 // sli v1.16b, v25.16b, #2
+	WORD $0x6f0a5742 // sli v2.16b, v26.16b, #2
 	WORD $0x6f0a5763 // sli v3.16b, v27.16b, #2
+	FLDPQ 0(R6), (F24, F25)
 	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
+	FLDPQ 0(R7), (F26, F27)
 	WORD $0x4e3f1c42 // and v2.16b, v2.16b, v31.16b
-	WORD $0x4e3f1c21 // and v1.16b, v1.16b, v31.16b
-	WORD $0x4e3f1c63 // and v3.16b, v3.16b, v31.16b
+	FLDPQ 64(R7), (F6, F7)
 	WORD $0x6e328400 // sub v0.16b, v0.16b, v18.16b
 	WORD $0x6e328442 // sub v2.16b, v2.16b, v18.16b
-	WORD $0x6e328421 // sub v1.16b, v1.16b, v18.16b
-	WORD $0x6e328463 // sub v3.16b, v3.16b, v18.16b
-	FLDPQ 64(R6), (F4, F5)
-	FLDPQ 64(R7), (F6, F7)
-	FLDPQ 0(R6), (F24, F25)
-	FLDPQ 0(R7), (F26, F27)
+	WORD $0x4e3f1c21 // and v1.16b, v1.16b, v31.16b
+	WORD $0x4e3f1c63 // and v3.16b, v3.16b, v31.16b
 	WORD $0x6f0c0718 // ushr v24.16b, v24.16b, #4
-	WORD $0x6f0c075a // ushr v26.16b, v26.16b, #4
 	WORD $0x6f0c0739 // ushr v25.16b, v25.16b, #4
+	WORD $0x6f0c075a // ushr v26.16b, v26.16b, #4
 	WORD $0x6f0c077b // ushr v27.16b, v27.16b, #4
 	WORD $0x6f0a5704 // sli v4.16b, v24.16b, #2
-	WORD $0x6f0a5746 // sli v6.16b, v26.16b, #2
 	WORD $0x6f0a5725 // sli v5.16b, v25.16b, #2
+	WORD $0x6f0a5746 // sli v6.16b, v26.16b, #2
 	WORD $0x6f0a5767 // sli v7.16b, v27.16b, #2
 	WORD $0x4e3f1c84 // and v4.16b, v4.16b, v31.16b
-	WORD $0x4e3f1cc6 // and v6.16b, v6.16b, v31.16b
 	WORD $0x4e3f1ca5 // and v5.16b, v5.16b, v31.16b
+	WORD $0x4e3f1cc6 // and v6.16b, v6.16b, v31.16b
 	WORD $0x4e3f1ce7 // and v7.16b, v7.16b, v31.16b
 	WORD $0x6e328484 // sub v4.16b, v4.16b, v18.16b
-	WORD $0x6e3284c6 // sub v6.16b, v6.16b, v18.16b
-	WORD $0x6e3284a5 // sub v5.16b, v5.16b, v18.16b
-	WORD $0x6e3284e7 // sub v7.16b, v7.16b, v18.16b
 	WORD $0x4e822814 // trn1 v20.4s, v0.4s, v2.4s
+	WORD $0x6e3284c6 // sub v6.16b, v6.16b, v18.16b
 	WORD $0x4e826815 // trn2 v21.4s, v0.4s, v2.4s
+	WORD $0x6e328421 // sub v1.16b, v1.16b, v18.16b
+	WORD $0x6e328463 // sub v3.16b, v3.16b, v18.16b
 	WORD $0x4e862896 // trn1 v22.4s, v4.4s, v6.4s
 	WORD $0x4e866897 // trn2 v23.4s, v4.4s, v6.4s
+	WORD $0x6e3284a5 // sub v5.16b, v5.16b, v18.16b
+	WORD $0x6e3284e7 // sub v7.16b, v7.16b, v18.16b
 	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
 	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
 	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
 	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
-	FSTPQ (F24, F25), 192(R8)
-	FSTPQ (F26, F27), 224(R8)
 	WORD $0x4e832834 // trn1 v20.4s, v1.4s, v3.4s
-	WORD $0x4e836835 // trn2 v21.4s, v1.4s, v3.4s
 	WORD $0x4e8728b6 // trn1 v22.4s, v5.4s, v7.4s
-	WORD $0x4e8768b7 // trn2 v23.4s, v5.4s, v7.4s
+	FSTPQ (F24, F25), 192(R8)
+	WORD $0x4e836835 // trn2 v21.4s, v1.4s, v3.4s
+	FSTPQ (F26, F27), 224(R8)
 	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
-	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
 	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
-	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
-	FSTPQ (F24, F25), 256(R8)
-	FSTPQ (F26, F27), 288(R8)
 	FMOVD 128(R10), F20
-	FLDPQ 0(R10), (F26, F27)
+	WORD $0x4e8768b7 // trn2 v23.4s, v5.4s, v7.4s
+	FLDPQ 64(R0), (F0, F1)
+	FLDPQ 64(R1), (F2, F3)
+	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
+	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
+	FLDPQ 64(R2), (F4, F5)
 	WORD $0x0f08a694 // sshll v20.8h, v20.8b, #0
+	FSTPQ (F24, F25), 256(R8)
+	FSTPQ (F26, F27), 288(R8)
+	WORD $0x6f0e0400 // ushr v0.16b, v0.16b, #2
 	WORD $0x4f10a695 // sshll2 v21.4s, v20.8h, #0
 	WORD $0x0f10a694 // sshll v20.4s, v20.4h, #0
+	FLDPQ 0(R10), (F26, F27)
+	WORD $0x6f0e0442 // ushr v2.16b, v2.16b, #2
 	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
 	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
+	FLDPQ 0(R0), (F24, F25)
+	WORD $0x6f0e0421 // ushr v1.16b, v1.16b, #2
+	WORD $0x6f0e0463 // ushr v3.16b, v3.16b, #2
+	FLDPQ 64(R3), (F6, F7)
+	WORD $0x6f0e0484 // ushr v4.16b, v4.16b, #2
+	WORD $0x6f0e04a5 // ushr v5.16b, v5.16b, #2
 	WORD $0x6e34df54 // fmul v20.4s, v26.4s, v20.4s
 	WORD $0x6e35df75 // fmul v21.4s, v27.4s, v21.4s
+	FLDPQ 0(R10), (F26, F27)
+	WORD $0x6f0b0718 // ushr v24.16b, v24.16b, #5
+	WORD $0x6f0b0739 // ushr v25.16b, v25.16b, #5
+	WORD $0x6f0e04c6 // ushr v6.16b, v6.16b, #2
+	WORD $0x6f0e04e7 // ushr v7.16b, v7.16b, #2
 	FSTPQ (F20, F21), 0(R8)
+	WORD $0x6f0a5700 // sli v0.16b, v24.16b, #2
 	FMOVD 136(R10), F20
-	FLDPQ 0(R10), (F26, F27)
+	WORD $0x6f0a5721 // sli v1.16b, v25.16b, #2
+	FLDPQ 0(R2), (F24, F25)
+	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
+	WORD $0x4e3f1c21 // and v1.16b, v1.16b, v31.16b
+	WORD $0x6e328400 // sub v0.16b, v0.16b, v18.16b
+	WORD $0x6e328421 // sub v1.16b, v1.16b, v18.16b
 	WORD $0x0f08a694 // sshll v20.8h, v20.8b, #0
+	WORD $0x6f0b0718 // ushr v24.16b, v24.16b, #5
+	WORD $0x6f0b0739 // ushr v25.16b, v25.16b, #5
 	WORD $0x4f10a695 // sshll2 v21.4s, v20.8h, #0
 	WORD $0x0f10a694 // sshll v20.4s, v20.4h, #0
+	WORD $0x6f0a5704 // sli v4.16b, v24.16b, #2
+	WORD $0x6f0a5725 // sli v5.16b, v25.16b, #2
 	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
 	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
+	WORD $0x4e3f1c84 // and v4.16b, v4.16b, v31.16b
+	WORD $0x4e3f1ca5 // and v5.16b, v5.16b, v31.16b
+	WORD $0x6e328484 // sub v4.16b, v4.16b, v18.16b
+	WORD $0x6e3284a5 // sub v5.16b, v5.16b, v18.16b
 	WORD $0x6e34df54 // fmul v20.4s, v26.4s, v20.4s
 	WORD $0x6e35df75 // fmul v21.4s, v27.4s, v21.4s
+	FLDPQ 0(R1), (F26, F27)
 	FSTPQ (F20, F21), 32(R8)
 	ADD $320, R8, R8
-	FLDPQ 64(R0), (F0, F1)
-	FLDPQ 64(R1), (F2, F3)
-	FLDPQ 0(R0), (F24, F25)
-	FLDPQ 0(R1), (F26, F27)
-	WORD $0x6f0e0400 // ushr v0.16b, v0.16b, #2
-	WORD $0x6f0e0442 // ushr v2.16b, v2.16b, #2
-	WORD $0x6f0e0421 // ushr v1.16b, v1.16b, #2
-	WORD $0x6f0e0463 // ushr v3.16b, v3.16b, #2
-	WORD $0x6f0b0718 // ushr v24.16b, v24.16b, #5
 	WORD $0x6f0b075a // ushr v26.16b, v26.16b, #5
-	WORD $0x6f0b0739 // ushr v25.16b, v25.16b, #5
 	WORD $0x6f0b077b // ushr v27.16b, v27.16b, #5
-	WORD $0x6f0a5700 // sli v0.16b, v24.16b, #2
 	WORD $0x6f0a5742 // sli v2.16b, v26.16b, #2
-	WORD $0x6f0a5721 // sli v1.16b, v25.16b, #2
 	WORD $0x6f0a5763 // sli v3.16b, v27.16b, #2
-	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
-	WORD $0x4e3f1c42 // and v2.16b, v2.16b, v31.16b
-	WORD $0x4e3f1c21 // and v1.16b, v1.16b, v31.16b
-	WORD $0x4e3f1c63 // and v3.16b, v3.16b, v31.16b
-	WORD $0x6e328400 // sub v0.16b, v0.16b, v18.16b
-	WORD $0x6e328442 // sub v2.16b, v2.16b, v18.16b
-	WORD $0x6e328421 // sub v1.16b, v1.16b, v18.16b
-	WORD $0x6e328463 // sub v3.16b, v3.16b, v18.16b
-	FLDPQ 64(R2), (F4, F5)
-	FLDPQ 64(R3), (F6, F7)
-	FLDPQ 0(R2), (F24, F25)
 	FLDPQ 0(R3), (F26, F27)
-	WORD $0x6f0e0484 // ushr v4.16b, v4.16b, #2
-	WORD $0x6f0e04c6 // ushr v6.16b, v6.16b, #2
-	WORD $0x6f0e04a5 // ushr v5.16b, v5.16b, #2
-	WORD $0x6f0e04e7 // ushr v7.16b, v7.16b, #2
-	WORD $0x6f0b0718 // ushr v24.16b, v24.16b, #5
+	WORD $0x4e3f1c42 // and v2.16b, v2.16b, v31.16b
+	WORD $0x4e3f1c63 // and v3.16b, v3.16b, v31.16b
+	WORD $0x6e328442 // sub v2.16b, v2.16b, v18.16b
+	WORD $0x6e328463 // sub v3.16b, v3.16b, v18.16b
 	WORD $0x6f0b075a // ushr v26.16b, v26.16b, #5
-	WORD $0x6f0b0739 // ushr v25.16b, v25.16b, #5
 	WORD $0x6f0b077b // ushr v27.16b, v27.16b, #5
-	WORD $0x6f0a5704 // sli v4.16b, v24.16b, #2
-	WORD $0x6f0a5746 // sli v6.16b, v26.16b, #2
-	WORD $0x6f0a5725 // sli v5.16b, v25.16b, #2
-	WORD $0x6f0a5767 // sli v7.16b, v27.16b, #2
-	WORD $0x4e3f1c84 // and v4.16b, v4.16b, v31.16b
-	WORD $0x4e3f1cc6 // and v6.16b, v6.16b, v31.16b
-	WORD $0x4e3f1ca5 // and v5.16b, v5.16b, v31.16b
-	WORD $0x4e3f1ce7 // and v7.16b, v7.16b, v31.16b
-	WORD $0x6e328484 // sub v4.16b, v4.16b, v18.16b
-	WORD $0x6e3284c6 // sub v6.16b, v6.16b, v18.16b
-	WORD $0x6e3284a5 // sub v5.16b, v5.16b, v18.16b
-	WORD $0x6e3284e7 // sub v7.16b, v7.16b, v18.16b
 	WORD $0x4e822814 // trn1 v20.4s, v0.4s, v2.4s
 	WORD $0x4e826815 // trn2 v21.4s, v0.4s, v2.4s
+	WORD $0x6f0a5746 // sli v6.16b, v26.16b, #2
+	WORD $0x6f0a5767 // sli v7.16b, v27.16b, #2
+	WORD $0x4e3f1cc6 // and v6.16b, v6.16b, v31.16b
+	WORD $0x4e3f1ce7 // and v7.16b, v7.16b, v31.16b
+	WORD $0x6e3284c6 // sub v6.16b, v6.16b, v18.16b
+	WORD $0x6e3284e7 // sub v7.16b, v7.16b, v18.16b
 	WORD $0x4e862896 // trn1 v22.4s, v4.4s, v6.4s
 	WORD $0x4e866897 // trn2 v23.4s, v4.4s, v6.4s
 	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
 	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
 	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
 	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
-	FSTPQ (F24, F25), 64(R8)
-	FSTPQ (F26, F27), 96(R8)
 	WORD $0x4e832834 // trn1 v20.4s, v1.4s, v3.4s
 	WORD $0x4e836835 // trn2 v21.4s, v1.4s, v3.4s
 	WORD $0x4e8728b6 // trn1 v22.4s, v5.4s, v7.4s
 	WORD $0x4e8768b7 // trn2 v23.4s, v5.4s, v7.4s
+	FSTPQ (F24, F25), 64(R8)
 	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
 	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
+	FSTPQ (F26, F27), 96(R8)
 	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
 	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
 	FSTPQ (F24, F25), 128(R8)
-	FSTPQ (F26, F27), 160(R8)
 	FLDPQ 64(R4), (F0, F1)
+	FSTPQ (F26, F27), 160(R8)
 	FLDPQ 64(R5), (F2, F3)
 	FLDPQ 0(R4), (F24, F25)
 	FLDPQ 0(R5), (F26, F27)
 	WORD $0x6f0e0400 // ushr v0.16b, v0.16b, #2
-	WORD $0x6f0e0442 // ushr v2.16b, v2.16b, #2
 	WORD $0x6f0e0421 // ushr v1.16b, v1.16b, #2
+	FLDPQ 64(R6), (F4, F5)
+	WORD $0x6f0e0442 // ushr v2.16b, v2.16b, #2
 	WORD $0x6f0e0463 // ushr v3.16b, v3.16b, #2
 	WORD $0x6f0b0718 // ushr v24.16b, v24.16b, #5
-	WORD $0x6f0b075a // ushr v26.16b, v26.16b, #5
 	WORD $0x6f0b0739 // ushr v25.16b, v25.16b, #5
+	WORD $0x6f0b075a // ushr v26.16b, v26.16b, #5
 	WORD $0x6f0b077b // ushr v27.16b, v27.16b, #5
 	WORD $0x6f0a5700 // sli v0.16b, v24.16b, #2
-	WORD $0x6f0a5742 // sli v2.16b, v26.16b, #2
 	WORD $0x6f0a5721 // sli v1.16b, v25.16b, #2
+	WORD $0x6f0a5742 // sli v2.16b, v26.16b, #2
 	WORD $0x6f0a5763 // sli v3.16b, v27.16b, #2
+	FLDPQ 64(R7), (F6, F7)
+	WORD $0x6f0e0484 // ushr v4.16b, v4.16b, #2
+	FLDPQ 0(R6), (F24, F25)
+	WORD $0x6f0e04a5 // ushr v5.16b, v5.16b, #2
+	FLDPQ 0(R7), (F26, F27)
 	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
 	WORD $0x4e3f1c42 // and v2.16b, v2.16b, v31.16b
 	WORD $0x4e3f1c21 // and v1.16b, v1.16b, v31.16b
-	WORD $0x4e3f1c63 // and v3.16b, v3.16b, v31.16b
 	WORD $0x6e328400 // sub v0.16b, v0.16b, v18.16b
-	WORD $0x6e328442 // sub v2.16b, v2.16b, v18.16b
-	WORD $0x6e328421 // sub v1.16b, v1.16b, v18.16b
-	WORD $0x6e328463 // sub v3.16b, v3.16b, v18.16b
-	FLDPQ 64(R6), (F4, F5)
-	FLDPQ 64(R7), (F6, F7)
-	FLDPQ 0(R6), (F24, F25)
-	FLDPQ 0(R7), (F26, F27)
-	WORD $0x6f0e0484 // ushr v4.16b, v4.16b, #2
+	WORD $0x4e3f1c63 // and v3.16b, v3.16b, v31.16b
 	WORD $0x6f0e04c6 // ushr v6.16b, v6.16b, #2
-	WORD $0x6f0e04a5 // ushr v5.16b, v5.16b, #2
 	WORD $0x6f0e04e7 // ushr v7.16b, v7.16b, #2
 	WORD $0x6f0b0718 // ushr v24.16b, v24.16b, #5
-	WORD $0x6f0b075a // ushr v26.16b, v26.16b, #5
 	WORD $0x6f0b0739 // ushr v25.16b, v25.16b, #5
+	WORD $0x6f0b075a // ushr v26.16b, v26.16b, #5
 	WORD $0x6f0b077b // ushr v27.16b, v27.16b, #5
 	WORD $0x6f0a5704 // sli v4.16b, v24.16b, #2
-	WORD $0x6f0a5746 // sli v6.16b, v26.16b, #2
 	WORD $0x6f0a5725 // sli v5.16b, v25.16b, #2
+	WORD $0x6f0a5746 // sli v6.16b, v26.16b, #2
 	WORD $0x6f0a5767 // sli v7.16b, v27.16b, #2
 	WORD $0x4e3f1c84 // and v4.16b, v4.16b, v31.16b
+	WORD $0x6e328442 // sub v2.16b, v2.16b, v18.16b
 	WORD $0x4e3f1cc6 // and v6.16b, v6.16b, v31.16b
 	WORD $0x4e3f1ca5 // and v5.16b, v5.16b, v31.16b
-	WORD $0x4e3f1ce7 // and v7.16b, v7.16b, v31.16b
 	WORD $0x6e328484 // sub v4.16b, v4.16b, v18.16b
+	WORD $0x4e3f1ce7 // and v7.16b, v7.16b, v31.16b
 	WORD $0x6e3284c6 // sub v6.16b, v6.16b, v18.16b
-	WORD $0x6e3284a5 // sub v5.16b, v5.16b, v18.16b
-	WORD $0x6e3284e7 // sub v7.16b, v7.16b, v18.16b
 	WORD $0x4e822814 // trn1 v20.4s, v0.4s, v2.4s
 	WORD $0x4e826815 // trn2 v21.4s, v0.4s, v2.4s
+	WORD $0x6e328421 // sub v1.16b, v1.16b, v18.16b
 	WORD $0x4e862896 // trn1 v22.4s, v4.4s, v6.4s
 	WORD $0x4e866897 // trn2 v23.4s, v4.4s, v6.4s
+	WORD $0x6e328463 // sub v3.16b, v3.16b, v18.16b
+	WORD $0x6e3284a5 // sub v5.16b, v5.16b, v18.16b
+	WORD $0x6e3284e7 // sub v7.16b, v7.16b, v18.16b
 	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
 	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
 	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
 	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
+	WORD $0x4e832834 // trn1 v20.4s, v1.4s, v3.4s
+	WORD $0x4e8728b6 // trn1 v22.4s, v5.4s, v7.4s
 	FSTPQ (F24, F25), 192(R8)
 	FSTPQ (F26, F27), 224(R8)
-	WORD $0x4e832834 // trn1 v20.4s, v1.4s, v3.4s
 	WORD $0x4e836835 // trn2 v21.4s, v1.4s, v3.4s
-	WORD $0x4e8728b6 // trn1 v22.4s, v5.4s, v7.4s
-	WORD $0x4e8768b7 // trn2 v23.4s, v5.4s, v7.4s
 	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
-	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
 	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
-	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
-	FSTPQ (F24, F25), 256(R8)
-	FSTPQ (F26, F27), 288(R8)
 	FMOVD 144(R10), F20
-	FLDPQ 0(R10), (F26, F27)
+	WORD $0x4e8768b7 // trn2 v23.4s, v5.4s, v7.4s
+	FLDPQ 64(R0), (F0, F1)
+	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
+	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
+	FLDPQ 64(R1), (F2, F3)
+	FSTPQ (F24, F25), 256(R8)
 	WORD $0x0f08a694 // sshll v20.8h, v20.8b, #0
+	FSTPQ (F26, F27), 288(R8)
+	FLDPQ 0(R10), (F26, F27)
+	WORD $0x6f0c0400 // ushr v0.16b, v0.16b, #4
 	WORD $0x4f10a695 // sshll2 v21.4s, v20.8h, #0
 	WORD $0x0f10a694 // sshll v20.4s, v20.4h, #0
+	FLDPQ 0(R0), (F24, F25)
+	WORD $0x6f0c0442 // ushr v2.16b, v2.16b, #4
 	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
 	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
+	WORD $0x6f0c0421 // ushr v1.16b, v1.16b, #4
+	WORD $0x6f0c0463 // ushr v3.16b, v3.16b, #4
+	FLDPQ 64(R2), (F4, F5)
+	FLDPQ 64(R3), (F6, F7)
 	WORD $0x6e34df54 // fmul v20.4s, v26.4s, v20.4s
 	WORD $0x6e35df75 // fmul v21.4s, v27.4s, v21.4s
+	FLDPQ 0(R10), (F26, F27)
+	WORD $0x6f0a0718 // ushr v24.16b, v24.16b, #6
+	WORD $0x6f0a0739 // ushr v25.16b, v25.16b, #6
+	WORD $0x6f0a5700 // sli v0.16b, v24.16b, #2
+	WORD $0x6f0c0484 // ushr v4.16b, v4.16b, #4
 	FSTPQ (F20, F21), 0(R8)
+	WORD $0x6f0a5721 // sli v1.16b, v25.16b, #2
 	FMOVD 152(R10), F20
-	FLDPQ 0(R10), (F26, F27)
-	WORD $0x0f08a694 // sshll v20.8h, v20.8b, #0
-	WORD $0x4f10a695 // sshll2 v21.4s, v20.8h, #0
-	WORD $0x0f10a694 // sshll v20.4s, v20.4h, #0
-	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
-	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
-	WORD $0x6e34df54 // fmul v20.4s, v26.4s, v20.4s
-	WORD $0x6e35df75 // fmul v21.4s, v27.4s, v21.4s
-	FSTPQ (F20, F21), 32(R8)
-	ADD $320, R8, R8
-	FLDPQ 64(R0), (F0, F1)
-	FLDPQ 64(R1), (F2, F3)
-	FLDPQ 0(R0), (F24, F25)
-	FLDPQ 0(R1), (F26, F27)
-	WORD $0x6f0c0400 // ushr v0.16b, v0.16b, #4
-	WORD $0x6f0c0442 // ushr v2.16b, v2.16b, #4
-	WORD $0x6f0c0421 // ushr v1.16b, v1.16b, #4
-	WORD $0x6f0c0463 // ushr v3.16b, v3.16b, #4
-	WORD $0x6f0a0718 // ushr v24.16b, v24.16b, #6
-	WORD $0x6f0a075a // ushr v26.16b, v26.16b, #6
-	WORD $0x6f0a0739 // ushr v25.16b, v25.16b, #6
-	WORD $0x6f0a077b // ushr v27.16b, v27.16b, #6
-	WORD $0x6f0a5700 // sli v0.16b, v24.16b, #2
-	WORD $0x6f0a5742 // sli v2.16b, v26.16b, #2
-	WORD $0x6f0a5721 // sli v1.16b, v25.16b, #2
-	WORD $0x6f0a5763 // sli v3.16b, v27.16b, #2
-	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
-	WORD $0x4e3f1c42 // and v2.16b, v2.16b, v31.16b
-	WORD $0x4e3f1c21 // and v1.16b, v1.16b, v31.16b
-	WORD $0x4e3f1c63 // and v3.16b, v3.16b, v31.16b
-	WORD $0x6e328400 // sub v0.16b, v0.16b, v18.16b
-	WORD $0x6e328442 // sub v2.16b, v2.16b, v18.16b
-	WORD $0x6e328421 // sub v1.16b, v1.16b, v18.16b
-	WORD $0x6e328463 // sub v3.16b, v3.16b, v18.16b
-	FLDPQ 64(R2), (F4, F5)
-	FLDPQ 64(R3), (F6, F7)
-	FLDPQ 0(R2), (F24, F25)
-	FLDPQ 0(R3), (F26, F27)
-	WORD $0x6f0c0484 // ushr v4.16b, v4.16b, #4
 	WORD $0x6f0c04c6 // ushr v6.16b, v6.16b, #4
+	FLDPQ 0(R2), (F24, F25)
 	WORD $0x6f0c04a5 // ushr v5.16b, v5.16b, #4
 	WORD $0x6f0c04e7 // ushr v7.16b, v7.16b, #4
+	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
+	WORD $0x4e3f1c21 // and v1.16b, v1.16b, v31.16b
+	WORD $0x6e328400 // sub v0.16b, v0.16b, v18.16b
+	WORD $0x0f08a694 // sshll v20.8h, v20.8b, #0
+	WORD $0x6e328421 // sub v1.16b, v1.16b, v18.16b
 	WORD $0x6f0a0718 // ushr v24.16b, v24.16b, #6
-	WORD $0x6f0a075a // ushr v26.16b, v26.16b, #6
 	WORD $0x6f0a0739 // ushr v25.16b, v25.16b, #6
-	WORD $0x6f0a077b // ushr v27.16b, v27.16b, #6
+	WORD $0x4f10a695 // sshll2 v21.4s, v20.8h, #0
+	WORD $0x0f10a694 // sshll v20.4s, v20.4h, #0
 	WORD $0x6f0a5704 // sli v4.16b, v24.16b, #2
-	WORD $0x6f0a5746 // sli v6.16b, v26.16b, #2
 	WORD $0x6f0a5725 // sli v5.16b, v25.16b, #2
-	WORD $0x6f0a5767 // sli v7.16b, v27.16b, #2
+	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
+	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
 	WORD $0x4e3f1c84 // and v4.16b, v4.16b, v31.16b
-	WORD $0x4e3f1cc6 // and v6.16b, v6.16b, v31.16b
 	WORD $0x4e3f1ca5 // and v5.16b, v5.16b, v31.16b
-	WORD $0x4e3f1ce7 // and v7.16b, v7.16b, v31.16b
 	WORD $0x6e328484 // sub v4.16b, v4.16b, v18.16b
-	WORD $0x6e3284c6 // sub v6.16b, v6.16b, v18.16b
 	WORD $0x6e3284a5 // sub v5.16b, v5.16b, v18.16b
-	WORD $0x6e3284e7 // sub v7.16b, v7.16b, v18.16b
+	WORD $0x6e34df54 // fmul v20.4s, v26.4s, v20.4s
+	WORD $0x6e35df75 // fmul v21.4s, v27.4s, v21.4s
+	FLDPQ 0(R1), (F26, F27)
+	FSTPQ (F20, F21), 32(R8)
+	ADD $320, R8, R8
+	WORD $0x6f0a075a // ushr v26.16b, v26.16b, #6
+	WORD $0x6f0a077b // ushr v27.16b, v27.16b, #6
+	WORD $0x6f0a5742 // sli v2.16b, v26.16b, #2
+	WORD $0x6f0a5763 // sli v3.16b, v27.16b, #2
+	FLDPQ 0(R3), (F26, F27)
+	WORD $0x4e3f1c42 // and v2.16b, v2.16b, v31.16b
+	WORD $0x4e3f1c63 // and v3.16b, v3.16b, v31.16b
+	WORD $0x6e328442 // sub v2.16b, v2.16b, v18.16b
+	WORD $0x6e328463 // sub v3.16b, v3.16b, v18.16b
+	WORD $0x6f0a075a // ushr v26.16b, v26.16b, #6
+	WORD $0x6f0a077b // ushr v27.16b, v27.16b, #6
 	WORD $0x4e822814 // trn1 v20.4s, v0.4s, v2.4s
 	WORD $0x4e826815 // trn2 v21.4s, v0.4s, v2.4s
+	WORD $0x6f0a5746 // sli v6.16b, v26.16b, #2
+	WORD $0x6f0a5767 // sli v7.16b, v27.16b, #2
+	WORD $0x4e3f1cc6 // and v6.16b, v6.16b, v31.16b
+	WORD $0x4e3f1ce7 // and v7.16b, v7.16b, v31.16b
+	WORD $0x6e3284c6 // sub v6.16b, v6.16b, v18.16b
+	WORD $0x6e3284e7 // sub v7.16b, v7.16b, v18.16b
 	WORD $0x4e862896 // trn1 v22.4s, v4.4s, v6.4s
 	WORD $0x4e866897 // trn2 v23.4s, v4.4s, v6.4s
 	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
 	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
 	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
 	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
-	FSTPQ (F24, F25), 64(R8)
-	FSTPQ (F26, F27), 96(R8)
 	WORD $0x4e832834 // trn1 v20.4s, v1.4s, v3.4s
 	WORD $0x4e836835 // trn2 v21.4s, v1.4s, v3.4s
 	WORD $0x4e8728b6 // trn1 v22.4s, v5.4s, v7.4s
 	WORD $0x4e8768b7 // trn2 v23.4s, v5.4s, v7.4s
+	FSTPQ (F24, F25), 64(R8)
 	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
 	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
+	FSTPQ (F26, F27), 96(R8)
 	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
 	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
 	FSTPQ (F24, F25), 128(R8)
-	FSTPQ (F26, F27), 160(R8)
 	FLDPQ 64(R4), (F0, F1)
+	FSTPQ (F26, F27), 160(R8)
 	FLDPQ 64(R5), (F2, F3)
 	FLDPQ 0(R4), (F24, F25)
 	FLDPQ 0(R5), (F26, F27)
 	WORD $0x6f0c0400 // ushr v0.16b, v0.16b, #4
-	WORD $0x6f0c0442 // ushr v2.16b, v2.16b, #4
 	WORD $0x6f0c0421 // ushr v1.16b, v1.16b, #4
+	FLDPQ 64(R6), (F4, F5)
+	WORD $0x6f0c0442 // ushr v2.16b, v2.16b, #4
 	WORD $0x6f0c0463 // ushr v3.16b, v3.16b, #4
 	WORD $0x6f0a0718 // ushr v24.16b, v24.16b, #6
-	WORD $0x6f0a075a // ushr v26.16b, v26.16b, #6
 	WORD $0x6f0a0739 // ushr v25.16b, v25.16b, #6
+	WORD $0x6f0a075a // ushr v26.16b, v26.16b, #6
 	WORD $0x6f0a077b // ushr v27.16b, v27.16b, #6
 	WORD $0x6f0a5700 // sli v0.16b, v24.16b, #2
-	WORD $0x6f0a5742 // sli v2.16b, v26.16b, #2
 	WORD $0x6f0a5721 // sli v1.16b, v25.16b, #2
+	WORD $0x6f0a5742 // sli v2.16b, v26.16b, #2
 	WORD $0x6f0a5763 // sli v3.16b, v27.16b, #2
+	FLDPQ 64(R7), (F6, F7)
+	WORD $0x6f0c0484 // ushr v4.16b, v4.16b, #4
+	FLDPQ 0(R6), (F24, F25)
+	WORD $0x6f0c04a5 // ushr v5.16b, v5.16b, #4
+	FLDPQ 0(R7), (F26, F27)
 	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
 	WORD $0x4e3f1c42 // and v2.16b, v2.16b, v31.16b
 	WORD $0x4e3f1c21 // and v1.16b, v1.16b, v31.16b
-	WORD $0x4e3f1c63 // and v3.16b, v3.16b, v31.16b
 	WORD $0x6e328400 // sub v0.16b, v0.16b, v18.16b
-	WORD $0x6e328442 // sub v2.16b, v2.16b, v18.16b
-	WORD $0x6e328421 // sub v1.16b, v1.16b, v18.16b
-	WORD $0x6e328463 // sub v3.16b, v3.16b, v18.16b
-	FLDPQ 64(R6), (F4, F5)
-	FLDPQ 64(R7), (F6, F7)
-	FLDPQ 0(R6), (F24, F25)
-	FLDPQ 0(R7), (F26, F27)
-	WORD $0x6f0c0484 // ushr v4.16b, v4.16b, #4
+	WORD $0x4e3f1c63 // and v3.16b, v3.16b, v31.16b
 	WORD $0x6f0c04c6 // ushr v6.16b, v6.16b, #4
-	WORD $0x6f0c04a5 // ushr v5.16b, v5.16b, #4
 	WORD $0x6f0c04e7 // ushr v7.16b, v7.16b, #4
 	WORD $0x6f0a0718 // ushr v24.16b, v24.16b, #6
-	WORD $0x6f0a075a // ushr v26.16b, v26.16b, #6
 	WORD $0x6f0a0739 // ushr v25.16b, v25.16b, #6
+	WORD $0x6f0a075a // ushr v26.16b, v26.16b, #6
 	WORD $0x6f0a077b // ushr v27.16b, v27.16b, #6
 	WORD $0x6f0a5704 // sli v4.16b, v24.16b, #2
-	WORD $0x6f0a5746 // sli v6.16b, v26.16b, #2
 	WORD $0x6f0a5725 // sli v5.16b, v25.16b, #2
+	WORD $0x6f0a5746 // sli v6.16b, v26.16b, #2
 	WORD $0x6f0a5767 // sli v7.16b, v27.16b, #2
 	WORD $0x4e3f1c84 // and v4.16b, v4.16b, v31.16b
+	WORD $0x6e328442 // sub v2.16b, v2.16b, v18.16b
 	WORD $0x4e3f1cc6 // and v6.16b, v6.16b, v31.16b
 	WORD $0x4e3f1ca5 // and v5.16b, v5.16b, v31.16b
-	WORD $0x4e3f1ce7 // and v7.16b, v7.16b, v31.16b
 	WORD $0x6e328484 // sub v4.16b, v4.16b, v18.16b
+	WORD $0x4e3f1ce7 // and v7.16b, v7.16b, v31.16b
 	WORD $0x6e3284c6 // sub v6.16b, v6.16b, v18.16b
-	WORD $0x6e3284a5 // sub v5.16b, v5.16b, v18.16b
-	WORD $0x6e3284e7 // sub v7.16b, v7.16b, v18.16b
 	WORD $0x4e822814 // trn1 v20.4s, v0.4s, v2.4s
 	WORD $0x4e826815 // trn2 v21.4s, v0.4s, v2.4s
+	WORD $0x6e328421 // sub v1.16b, v1.16b, v18.16b
 	WORD $0x4e862896 // trn1 v22.4s, v4.4s, v6.4s
 	WORD $0x4e866897 // trn2 v23.4s, v4.4s, v6.4s
+	WORD $0x6e328463 // sub v3.16b, v3.16b, v18.16b
+	WORD $0x6e3284a5 // sub v5.16b, v5.16b, v18.16b
+	WORD $0x6e3284e7 // sub v7.16b, v7.16b, v18.16b
 	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
 	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
 	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
 	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
+	WORD $0x4e832834 // trn1 v20.4s, v1.4s, v3.4s
+	WORD $0x4e8728b6 // trn1 v22.4s, v5.4s, v7.4s
 	FSTPQ (F24, F25), 192(R8)
 	FSTPQ (F26, F27), 224(R8)
-	WORD $0x4e832834 // trn1 v20.4s, v1.4s, v3.4s
 	WORD $0x4e836835 // trn2 v21.4s, v1.4s, v3.4s
-	WORD $0x4e8728b6 // trn1 v22.4s, v5.4s, v7.4s
-	WORD $0x4e8768b7 // trn2 v23.4s, v5.4s, v7.4s
 	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
-	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
 	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
-	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
-	FSTPQ (F24, F25), 256(R8)
-	FSTPQ (F26, F27), 288(R8)
 	FMOVD 160(R10), F20
-	FLDPQ 0(R10), (F26, F27)
-	WORD $0x0f08a694 // sshll v20.8h, v20.8b, #0
-	WORD $0x4f10a695 // sshll2 v21.4s, v20.8h, #0
-	WORD $0x0f10a694 // sshll v20.4s, v20.4h, #0
-	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
-	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
-	WORD $0x6e34df54 // fmul v20.4s, v26.4s, v20.4s
-	WORD $0x6e35df75 // fmul v21.4s, v27.4s, v21.4s
-	FSTPQ (F20, F21), 0(R8)
-	FMOVD 168(R10), F20
-	FLDPQ 0(R10), (F26, F27)
-	WORD $0x0f08a694 // sshll v20.8h, v20.8b, #0
-	WORD $0x4f10a695 // sshll2 v21.4s, v20.8h, #0
-	WORD $0x0f10a694 // sshll v20.4s, v20.4h, #0
-	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
-	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
-	WORD $0x6e34df54 // fmul v20.4s, v26.4s, v20.4s
-	WORD $0x6e35df75 // fmul v21.4s, v27.4s, v21.4s
-	FSTPQ (F20, F21), 32(R8)
-	ADD $320, R8, R8
+	WORD $0x4e8768b7 // trn2 v23.4s, v5.4s, v7.4s
 	FLDPQ 64(R0), (F0, F1)
+	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
+	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
 	FLDPQ 64(R1), (F2, F3)
-	FLDPQ 0(R0), (F24, F25)
-	FLDPQ 0(R1), (F26, F27)
+	FSTPQ (F24, F25), 256(R8)
+	WORD $0x0f08a694 // sshll v20.8h, v20.8b, #0
+	FSTPQ (F26, F27), 288(R8)
+	FLDPQ 0(R10), (F26, F27)
 	WORD $0x6f0a0400 // ushr v0.16b, v0.16b, #6
+	WORD $0x4f10a695 // sshll2 v21.4s, v20.8h, #0
+	WORD $0x0f10a694 // sshll v20.4s, v20.4h, #0
+	FLDPQ 0(R0), (F24, F25)
 	WORD $0x6f0a0442 // ushr v2.16b, v2.16b, #6
+	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
+	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
 	WORD $0x6f0a0421 // ushr v1.16b, v1.16b, #6
 	WORD $0x6f0a0463 // ushr v3.16b, v3.16b, #6
-	WORD $0x6f090718 // ushr v24.16b, v24.16b, #7
-	WORD $0x6f09075a // ushr v26.16b, v26.16b, #7
-	WORD $0x6f090739 // ushr v25.16b, v25.16b, #7
-	WORD $0x6f09077b // ushr v27.16b, v27.16b, #7
-	WORD $0x6f0a5700 // sli v0.16b, v24.16b, #2
-	WORD $0x6f0a5742 // sli v2.16b, v26.16b, #2
-	WORD $0x6f0a5721 // sli v1.16b, v25.16b, #2
-	WORD $0x6f0a5763 // sli v3.16b, v27.16b, #2
-	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
-	WORD $0x4e3f1c42 // and v2.16b, v2.16b, v31.16b
-	WORD $0x4e3f1c21 // and v1.16b, v1.16b, v31.16b
-	WORD $0x4e3f1c63 // and v3.16b, v3.16b, v31.16b
-	WORD $0x6e328400 // sub v0.16b, v0.16b, v18.16b
-	WORD $0x6e328442 // sub v2.16b, v2.16b, v18.16b
-	WORD $0x6e328421 // sub v1.16b, v1.16b, v18.16b
-	WORD $0x6e328463 // sub v3.16b, v3.16b, v18.16b
 	FLDPQ 64(R2), (F4, F5)
+	ADD $110, R0, R0
 	FLDPQ 64(R3), (F6, F7)
-	FLDPQ 0(R2), (F24, F25)
-	FLDPQ 0(R3), (F26, F27)
+	WORD $0x6e34df54 // fmul v20.4s, v26.4s, v20.4s
+	WORD $0x6e35df75 // fmul v21.4s, v27.4s, v21.4s
+	FLDPQ 0(R10), (F26, F27)
+	WORD $0x6f090718 // ushr v24.16b, v24.16b, #7
+	WORD $0x6f090739 // ushr v25.16b, v25.16b, #7
+	WORD $0x6f0a5700 // sli v0.16b, v24.16b, #2
 	WORD $0x6f0a0484 // ushr v4.16b, v4.16b, #6
+	FSTPQ (F20, F21), 0(R8)
+	WORD $0x6f0a5721 // sli v1.16b, v25.16b, #2
+	FMOVD 168(R10), F20
 	WORD $0x6f0a04c6 // ushr v6.16b, v6.16b, #6
+	FLDPQ 0(R2), (F24, F25)
 	WORD $0x6f0a04a5 // ushr v5.16b, v5.16b, #6
 	WORD $0x6f0a04e7 // ushr v7.16b, v7.16b, #6
+	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
+	WORD $0x4e3f1c21 // and v1.16b, v1.16b, v31.16b
+	ADD $110, R2, R2
+	WORD $0x6e328400 // sub v0.16b, v0.16b, v18.16b
+	WORD $0x0f08a694 // sshll v20.8h, v20.8b, #0
+	WORD $0x6e328421 // sub v1.16b, v1.16b, v18.16b
 	WORD $0x6f090718 // ushr v24.16b, v24.16b, #7
-	WORD $0x6f09075a // ushr v26.16b, v26.16b, #7
 	WORD $0x6f090739 // ushr v25.16b, v25.16b, #7
-	WORD $0x6f09077b // ushr v27.16b, v27.16b, #7
+	WORD $0x4f10a695 // sshll2 v21.4s, v20.8h, #0
+	WORD $0x0f10a694 // sshll v20.4s, v20.4h, #0
 	WORD $0x6f0a5704 // sli v4.16b, v24.16b, #2
-	WORD $0x6f0a5746 // sli v6.16b, v26.16b, #2
 	WORD $0x6f0a5725 // sli v5.16b, v25.16b, #2
-	WORD $0x6f0a5767 // sli v7.16b, v27.16b, #2
+	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
+	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
 	WORD $0x4e3f1c84 // and v4.16b, v4.16b, v31.16b
-	WORD $0x4e3f1cc6 // and v6.16b, v6.16b, v31.16b
 	WORD $0x4e3f1ca5 // and v5.16b, v5.16b, v31.16b
-	WORD $0x4e3f1ce7 // and v7.16b, v7.16b, v31.16b
 	WORD $0x6e328484 // sub v4.16b, v4.16b, v18.16b
-	WORD $0x6e3284c6 // sub v6.16b, v6.16b, v18.16b
 	WORD $0x6e3284a5 // sub v5.16b, v5.16b, v18.16b
-	WORD $0x6e3284e7 // sub v7.16b, v7.16b, v18.16b
+	WORD $0x6e34df54 // fmul v20.4s, v26.4s, v20.4s
+	WORD $0x6e35df75 // fmul v21.4s, v27.4s, v21.4s
+	FLDPQ 0(R1), (F26, F27)
+	ADD $110, R1, R1
+	FSTPQ (F20, F21), 32(R8)
+	ADD $320, R8, R8
+	WORD $0x6f09075a // ushr v26.16b, v26.16b, #7
+	WORD $0x6f09077b // ushr v27.16b, v27.16b, #7
+	WORD $0x6f0a5742 // sli v2.16b, v26.16b, #2
+	WORD $0x6f0a5763 // sli v3.16b, v27.16b, #2
+	FLDPQ 0(R3), (F26, F27)
+	ADD $110, R3, R3
+	WORD $0x4e3f1c42 // and v2.16b, v2.16b, v31.16b
+	WORD $0x4e3f1c63 // and v3.16b, v3.16b, v31.16b
+	WORD $0x6e328442 // sub v2.16b, v2.16b, v18.16b
+	WORD $0x6e328463 // sub v3.16b, v3.16b, v18.16b
+	WORD $0x6f09075a // ushr v26.16b, v26.16b, #7
+	WORD $0x6f09077b // ushr v27.16b, v27.16b, #7
 	WORD $0x4e822814 // trn1 v20.4s, v0.4s, v2.4s
 	WORD $0x4e826815 // trn2 v21.4s, v0.4s, v2.4s
+	WORD $0x6f0a5746 // sli v6.16b, v26.16b, #2
+	WORD $0x6f0a5767 // sli v7.16b, v27.16b, #2
+	WORD $0x4e3f1cc6 // and v6.16b, v6.16b, v31.16b
+	WORD $0x4e3f1ce7 // and v7.16b, v7.16b, v31.16b
+	WORD $0x6e3284c6 // sub v6.16b, v6.16b, v18.16b
+	WORD $0x6e3284e7 // sub v7.16b, v7.16b, v18.16b
 	WORD $0x4e862896 // trn1 v22.4s, v4.4s, v6.4s
 	WORD $0x4e866897 // trn2 v23.4s, v4.4s, v6.4s
 	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
 	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
 	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
 	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
-	FSTPQ (F24, F25), 64(R8)
-	FSTPQ (F26, F27), 96(R8)
 	WORD $0x4e832834 // trn1 v20.4s, v1.4s, v3.4s
 	WORD $0x4e836835 // trn2 v21.4s, v1.4s, v3.4s
 	WORD $0x4e8728b6 // trn1 v22.4s, v5.4s, v7.4s
 	WORD $0x4e8768b7 // trn2 v23.4s, v5.4s, v7.4s
+	FSTPQ (F24, F25), 64(R8)
 	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
 	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
+	FSTPQ (F26, F27), 96(R8)
 	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
 	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
 	FSTPQ (F24, F25), 128(R8)
-	FSTPQ (F26, F27), 160(R8)
 	FLDPQ 64(R4), (F0, F1)
+	FSTPQ (F26, F27), 160(R8)
 	FLDPQ 64(R5), (F2, F3)
 	FLDPQ 0(R4), (F24, F25)
+	ADD $110, R4, R4
 	FLDPQ 0(R5), (F26, F27)
+	ADD $110, R5, R5
 	WORD $0x6f0a0400 // ushr v0.16b, v0.16b, #6
-	WORD $0x6f0a0442 // ushr v2.16b, v2.16b, #6
 	WORD $0x6f0a0421 // ushr v1.16b, v1.16b, #6
+	FLDPQ 64(R6), (F4, F5)
+	WORD $0x6f0a0442 // ushr v2.16b, v2.16b, #6
 	WORD $0x6f0a0463 // ushr v3.16b, v3.16b, #6
 	WORD $0x6f090718 // ushr v24.16b, v24.16b, #7
-	WORD $0x6f09075a // ushr v26.16b, v26.16b, #7
 	WORD $0x6f090739 // ushr v25.16b, v25.16b, #7
+	WORD $0x6f09075a // ushr v26.16b, v26.16b, #7
 	WORD $0x6f09077b // ushr v27.16b, v27.16b, #7
 	WORD $0x6f0a5700 // sli v0.16b, v24.16b, #2
-	WORD $0x6f0a5742 // sli v2.16b, v26.16b, #2
 	WORD $0x6f0a5721 // sli v1.16b, v25.16b, #2
+	WORD $0x6f0a5742 // sli v2.16b, v26.16b, #2
 	WORD $0x6f0a5763 // sli v3.16b, v27.16b, #2
+	FLDPQ 64(R7), (F6, F7)
+	WORD $0x6f0a0484 // ushr v4.16b, v4.16b, #6
+	FLDPQ 0(R6), (F24, F25)
+	WORD $0x6f0a04a5 // ushr v5.16b, v5.16b, #6
+	FLDPQ 0(R7), (F26, F27)
 	WORD $0x4e3f1c00 // and v0.16b, v0.16b, v31.16b
 	WORD $0x4e3f1c42 // and v2.16b, v2.16b, v31.16b
 	WORD $0x4e3f1c21 // and v1.16b, v1.16b, v31.16b
-	WORD $0x4e3f1c63 // and v3.16b, v3.16b, v31.16b
 	WORD $0x6e328400 // sub v0.16b, v0.16b, v18.16b
-	WORD $0x6e328442 // sub v2.16b, v2.16b, v18.16b
-	WORD $0x6e328421 // sub v1.16b, v1.16b, v18.16b
-	WORD $0x6e328463 // sub v3.16b, v3.16b, v18.16b
-	FLDPQ 64(R6), (F4, F5)
-	FLDPQ 64(R7), (F6, F7)
-	FLDPQ 0(R6), (F24, F25)
-	FLDPQ 0(R7), (F26, F27)
-	WORD $0x6f0a0484 // ushr v4.16b, v4.16b, #6
+	WORD $0x4e3f1c63 // and v3.16b, v3.16b, v31.16b
 	WORD $0x6f0a04c6 // ushr v6.16b, v6.16b, #6
-	WORD $0x6f0a04a5 // ushr v5.16b, v5.16b, #6
 	WORD $0x6f0a04e7 // ushr v7.16b, v7.16b, #6
 	WORD $0x6f090718 // ushr v24.16b, v24.16b, #7
-	WORD $0x6f09075a // ushr v26.16b, v26.16b, #7
 	WORD $0x6f090739 // ushr v25.16b, v25.16b, #7
+	WORD $0x6f09075a // ushr v26.16b, v26.16b, #7
 	WORD $0x6f09077b // ushr v27.16b, v27.16b, #7
 	WORD $0x6f0a5704 // sli v4.16b, v24.16b, #2
-	WORD $0x6f0a5746 // sli v6.16b, v26.16b, #2
 	WORD $0x6f0a5725 // sli v5.16b, v25.16b, #2
+	WORD $0x6f0a5746 // sli v6.16b, v26.16b, #2
 	WORD $0x6f0a5767 // sli v7.16b, v27.16b, #2
 	WORD $0x4e3f1c84 // and v4.16b, v4.16b, v31.16b
+	WORD $0x6e328442 // sub v2.16b, v2.16b, v18.16b
 	WORD $0x4e3f1cc6 // and v6.16b, v6.16b, v31.16b
 	WORD $0x4e3f1ca5 // and v5.16b, v5.16b, v31.16b
-	WORD $0x4e3f1ce7 // and v7.16b, v7.16b, v31.16b
 	WORD $0x6e328484 // sub v4.16b, v4.16b, v18.16b
+	WORD $0x4e3f1ce7 // and v7.16b, v7.16b, v31.16b
 	WORD $0x6e3284c6 // sub v6.16b, v6.16b, v18.16b
-	WORD $0x6e3284a5 // sub v5.16b, v5.16b, v18.16b
-	WORD $0x6e3284e7 // sub v7.16b, v7.16b, v18.16b
 	WORD $0x4e822814 // trn1 v20.4s, v0.4s, v2.4s
 	WORD $0x4e826815 // trn2 v21.4s, v0.4s, v2.4s
+	WORD $0x6e328421 // sub v1.16b, v1.16b, v18.16b
 	WORD $0x4e862896 // trn1 v22.4s, v4.4s, v6.4s
 	WORD $0x4e866897 // trn2 v23.4s, v4.4s, v6.4s
+	WORD $0x6e328463 // sub v3.16b, v3.16b, v18.16b
+	WORD $0x6e3284a5 // sub v5.16b, v5.16b, v18.16b
+	WORD $0x6e3284e7 // sub v7.16b, v7.16b, v18.16b
 	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
 	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
 	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
 	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
+	WORD $0x4e832834 // trn1 v20.4s, v1.4s, v3.4s
+	WORD $0x4e8728b6 // trn1 v22.4s, v5.4s, v7.4s
 	FSTPQ (F24, F25), 192(R8)
 	FSTPQ (F26, F27), 224(R8)
-	WORD $0x4e832834 // trn1 v20.4s, v1.4s, v3.4s
 	WORD $0x4e836835 // trn2 v21.4s, v1.4s, v3.4s
-	WORD $0x4e8728b6 // trn1 v22.4s, v5.4s, v7.4s
-	WORD $0x4e8768b7 // trn2 v23.4s, v5.4s, v7.4s
 	WORD $0x4ed63a98 // zip1 v24.2d, v20.2d, v22.2d
-	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
 	WORD $0x4ed67a9a // zip2 v26.2d, v20.2d, v22.2d
-	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
-	FSTPQ (F24, F25), 256(R8)
-	FSTPQ (F26, F27), 288(R8)
 	FMOVD 176(R10), F20
-	FLDPQ 0(R10), (F26, F27)
-	WORD $0x0f08a694 // sshll v20.8h, v20.8b, #0
-	WORD $0x4f10a695 // sshll2 v21.4s, v20.8h, #0
-	WORD $0x0f10a694 // sshll v20.4s, v20.4h, #0
-	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
-	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
-	WORD $0x6e34df54 // fmul v20.4s, v26.4s, v20.4s
-	WORD $0x6e35df75 // fmul v21.4s, v27.4s, v21.4s
-	FSTPQ (F20, F21), 0(R8)
-	FMOVD 184(R10), F20
-	FLDPQ 0(R10), (F26, F27)
-	WORD $0x0f08a694 // sshll v20.8h, v20.8b, #0
-	WORD $0x4f10a695 // sshll2 v21.4s, v20.8h, #0
-	WORD $0x0f10a694 // sshll v20.4s, v20.4h, #0
-	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
-	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
-	WORD $0x6e34df54 // fmul v20.4s, v26.4s, v20.4s
-	WORD $0x6e35df75 // fmul v21.4s, v27.4s, v21.4s
-	FSTPQ (F20, F21), 32(R8)
-	ADD $320, R8, R8
-	ADD $110, R0, R0
-	ADD $110, R1, R1
-	ADD $110, R2, R2
-	ADD $110, R3, R3
-	ADD $110, R4, R4
-	ADD $110, R5, R5
+	WORD $0x4e8768b7 // trn2 v23.4s, v5.4s, v7.4s
 	ADD $110, R6, R6
 	ADD $110, R7, R7
+	WORD $0x4ed73ab9 // zip1 v25.2d, v21.2d, v23.2d
+	WORD $0x4ed77abb // zip2 v27.2d, v21.2d, v23.2d
+	FSTPQ (F24, F25), 256(R8)
+	WORD $0x0f08a694 // sshll v20.8h, v20.8b, #0
+	FSTPQ (F26, F27), 288(R8)
+	FLDPQ 0(R10), (F26, F27)
+	WORD $0x4f10a695 // sshll2 v21.4s, v20.8h, #0
+	WORD $0x0f10a694 // sshll v20.4s, v20.4h, #0
+	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
+	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
+	WORD $0x6e34df54 // fmul v20.4s, v26.4s, v20.4s
+	WORD $0x6e35df75 // fmul v21.4s, v27.4s, v21.4s
+	FLDPQ 0(R10), (F26, F27)
+	FSTPQ (F20, F21), 0(R8)
+	FMOVD 184(R10), F20
+	WORD $0x0f08a694 // sshll v20.8h, v20.8b, #0
+	WORD $0x4f10a695 // sshll2 v21.4s, v20.8h, #0
+	WORD $0x0f10a694 // sshll v20.4s, v20.4h, #0
+	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
+	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
+	WORD $0x6e34df54 // fmul v20.4s, v26.4s, v20.4s
+	WORD $0x6e35df75 // fmul v21.4s, v27.4s, v21.4s
+	FSTPQ (F20, F21), 32(R8)
+	ADD $320, R8, R8
 	SUBS $1, R9, R9
 	BNE packQ3_KDotProd
 	RET

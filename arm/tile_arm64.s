@@ -60,17 +60,17 @@ tile32WideNEON:
 	WORD $0x4e34823b // smlal2 v27.8h, v17.16b, v20.16b
 	WORD $0x4e35821c // smlal2 v28.8h, v16.16b, v21.16b
 	WORD $0x4e35823d // smlal2 v29.8h, v17.16b, v21.16b
+	FLDPQ 64(R5), (F16, F17)
 	WORD $0x4e602ac8 // saddlp v8.4s, v22.8h
+	FLDPQ 80(R6), (F18, F19)
 	WORD $0x4e602ae9 // saddlp v9.4s, v23.8h
+	FLDPQ 112(R6), (F20, F21)
 	WORD $0x4e602b0a // saddlp v10.4s, v24.8h
 	WORD $0x4e602b2b // saddlp v11.4s, v25.8h
 	WORD $0x4e602b4c // saddlp v12.4s, v26.8h
 	WORD $0x4e602b6d // saddlp v13.4s, v27.8h
 	WORD $0x4e602b8e // saddlp v14.4s, v28.8h
 	WORD $0x4e602baf // saddlp v15.4s, v29.8h
-	FLDPQ 64(R5), (F16, F17)
-	FLDPQ 80(R6), (F18, F19)
-	FLDPQ 112(R6), (F20, F21)
 	WORD $0x0e32c216 // smull v22.8h, v16.8b, v18.8b
 	WORD $0x0e32c237 // smull v23.8h, v17.8b, v18.8b
 	WORD $0x0e33c218 // smull v24.8h, v16.8b, v19.8b
@@ -87,17 +87,17 @@ tile32WideNEON:
 	WORD $0x4e34823b // smlal2 v27.8h, v17.16b, v20.16b
 	WORD $0x4e35821c // smlal2 v28.8h, v16.16b, v21.16b
 	WORD $0x4e35823d // smlal2 v29.8h, v17.16b, v21.16b
-	WORD $0x4e606ac8 // sadalp v8.4s, v22.8h
-	WORD $0x4e606ae9 // sadalp v9.4s, v23.8h
-	WORD $0x4e606b0a // sadalp v10.4s, v24.8h
-	WORD $0x4e606b2b // sadalp v11.4s, v25.8h
-	WORD $0x4e606b4c // sadalp v12.4s, v26.8h
-	WORD $0x4e606b6d // sadalp v13.4s, v27.8h
-	WORD $0x4e606b8e // sadalp v14.4s, v28.8h
-	WORD $0x4e606baf // sadalp v15.4s, v29.8h
 	FLDPQ 96(R5), (F16, F17)
+	WORD $0x4e606ac8 // sadalp v8.4s, v22.8h
 	FLDPQ 144(R6), (F18, F19)
+	WORD $0x4e606ae9 // sadalp v9.4s, v23.8h
 	FLDPQ 176(R6), (F20, F21)
+	WORD $0x4e606b0a // sadalp v10.4s, v24.8h
+	WORD $0x4e606b2b // sadalp v11.4s, v25.8h
+	WORD $0x4e606b4c // sadalp v12.4s, v26.8h
+	WORD $0x4e606b6d // sadalp v13.4s, v27.8h
+	WORD $0x4e606b8e // sadalp v14.4s, v28.8h
+	WORD $0x4e606baf // sadalp v15.4s, v29.8h
 	WORD $0x0e32c216 // smull v22.8h, v16.8b, v18.8b
 	WORD $0x0e32c237 // smull v23.8h, v17.8b, v18.8b
 	WORD $0x0e33c218 // smull v24.8h, v16.8b, v19.8b
@@ -114,17 +114,17 @@ tile32WideNEON:
 	WORD $0x4e34823b // smlal2 v27.8h, v17.16b, v20.16b
 	WORD $0x4e35821c // smlal2 v28.8h, v16.16b, v21.16b
 	WORD $0x4e35823d // smlal2 v29.8h, v17.16b, v21.16b
-	WORD $0x4e606ac8 // sadalp v8.4s, v22.8h
-	WORD $0x4e606ae9 // sadalp v9.4s, v23.8h
-	WORD $0x4e606b0a // sadalp v10.4s, v24.8h
-	WORD $0x4e606b2b // sadalp v11.4s, v25.8h
-	WORD $0x4e606b4c // sadalp v12.4s, v26.8h
-	WORD $0x4e606b6d // sadalp v13.4s, v27.8h
-	WORD $0x4e606b8e // sadalp v14.4s, v28.8h
-	WORD $0x4e606baf // sadalp v15.4s, v29.8h
 	FLDPQ 128(R5), (F16, F17)
+	WORD $0x4e606ac8 // sadalp v8.4s, v22.8h
 	FLDPQ 208(R6), (F18, F19)
+	WORD $0x4e606ae9 // sadalp v9.4s, v23.8h
 	FLDPQ 240(R6), (F20, F21)
+	WORD $0x4e606b0a // sadalp v10.4s, v24.8h
+	WORD $0x4e606b2b // sadalp v11.4s, v25.8h
+	WORD $0x4e606b4c // sadalp v12.4s, v26.8h
+	WORD $0x4e606b6d // sadalp v13.4s, v27.8h
+	WORD $0x4e606b8e // sadalp v14.4s, v28.8h
+	WORD $0x4e606baf // sadalp v15.4s, v29.8h
 	WORD $0x0e32c216 // smull v22.8h, v16.8b, v18.8b
 	WORD $0x0e32c237 // smull v23.8h, v17.8b, v18.8b
 	WORD $0x0e33c218 // smull v24.8h, v16.8b, v19.8b
@@ -141,17 +141,17 @@ tile32WideNEON:
 	WORD $0x4e34823b // smlal2 v27.8h, v17.16b, v20.16b
 	WORD $0x4e35821c // smlal2 v28.8h, v16.16b, v21.16b
 	WORD $0x4e35823d // smlal2 v29.8h, v17.16b, v21.16b
-	WORD $0x4e606ac8 // sadalp v8.4s, v22.8h
-	WORD $0x4e606ae9 // sadalp v9.4s, v23.8h
-	WORD $0x4e606b0a // sadalp v10.4s, v24.8h
-	WORD $0x4e606b2b // sadalp v11.4s, v25.8h
-	WORD $0x4e606b4c // sadalp v12.4s, v26.8h
-	WORD $0x4e606b6d // sadalp v13.4s, v27.8h
-	WORD $0x4e606b8e // sadalp v14.4s, v28.8h
-	WORD $0x4e606baf // sadalp v15.4s, v29.8h
 	FLDPQ 160(R5), (F16, F17)
+	WORD $0x4e606ac8 // sadalp v8.4s, v22.8h
 	FLDPQ 272(R6), (F18, F19)
+	WORD $0x4e606ae9 // sadalp v9.4s, v23.8h
 	FLDPQ 304(R6), (F20, F21)
+	WORD $0x4e606b0a // sadalp v10.4s, v24.8h
+	WORD $0x4e606b2b // sadalp v11.4s, v25.8h
+	WORD $0x4e606b4c // sadalp v12.4s, v26.8h
+	WORD $0x4e606b6d // sadalp v13.4s, v27.8h
+	WORD $0x4e606b8e // sadalp v14.4s, v28.8h
+	WORD $0x4e606baf // sadalp v15.4s, v29.8h
 	WORD $0x0e32c216 // smull v22.8h, v16.8b, v18.8b
 	WORD $0x0e32c237 // smull v23.8h, v17.8b, v18.8b
 	WORD $0x0e33c218 // smull v24.8h, v16.8b, v19.8b
@@ -168,17 +168,17 @@ tile32WideNEON:
 	WORD $0x4e34823b // smlal2 v27.8h, v17.16b, v20.16b
 	WORD $0x4e35821c // smlal2 v28.8h, v16.16b, v21.16b
 	WORD $0x4e35823d // smlal2 v29.8h, v17.16b, v21.16b
-	WORD $0x4e606ac8 // sadalp v8.4s, v22.8h
-	WORD $0x4e606ae9 // sadalp v9.4s, v23.8h
-	WORD $0x4e606b0a // sadalp v10.4s, v24.8h
-	WORD $0x4e606b2b // sadalp v11.4s, v25.8h
-	WORD $0x4e606b4c // sadalp v12.4s, v26.8h
-	WORD $0x4e606b6d // sadalp v13.4s, v27.8h
-	WORD $0x4e606b8e // sadalp v14.4s, v28.8h
-	WORD $0x4e606baf // sadalp v15.4s, v29.8h
 	FLDPQ 192(R5), (F16, F17)
+	WORD $0x4e606ac8 // sadalp v8.4s, v22.8h
 	FLDPQ 336(R6), (F18, F19)
+	WORD $0x4e606ae9 // sadalp v9.4s, v23.8h
 	FLDPQ 368(R6), (F20, F21)
+	WORD $0x4e606b0a // sadalp v10.4s, v24.8h
+	WORD $0x4e606b2b // sadalp v11.4s, v25.8h
+	WORD $0x4e606b4c // sadalp v12.4s, v26.8h
+	WORD $0x4e606b6d // sadalp v13.4s, v27.8h
+	WORD $0x4e606b8e // sadalp v14.4s, v28.8h
+	WORD $0x4e606baf // sadalp v15.4s, v29.8h
 	WORD $0x0e32c216 // smull v22.8h, v16.8b, v18.8b
 	WORD $0x0e32c237 // smull v23.8h, v17.8b, v18.8b
 	WORD $0x0e33c218 // smull v24.8h, v16.8b, v19.8b
@@ -195,17 +195,17 @@ tile32WideNEON:
 	WORD $0x4e34823b // smlal2 v27.8h, v17.16b, v20.16b
 	WORD $0x4e35821c // smlal2 v28.8h, v16.16b, v21.16b
 	WORD $0x4e35823d // smlal2 v29.8h, v17.16b, v21.16b
-	WORD $0x4e606ac8 // sadalp v8.4s, v22.8h
-	WORD $0x4e606ae9 // sadalp v9.4s, v23.8h
-	WORD $0x4e606b0a // sadalp v10.4s, v24.8h
-	WORD $0x4e606b2b // sadalp v11.4s, v25.8h
-	WORD $0x4e606b4c // sadalp v12.4s, v26.8h
-	WORD $0x4e606b6d // sadalp v13.4s, v27.8h
-	WORD $0x4e606b8e // sadalp v14.4s, v28.8h
-	WORD $0x4e606baf // sadalp v15.4s, v29.8h
 	FLDPQ 224(R5), (F16, F17)
+	WORD $0x4e606ac8 // sadalp v8.4s, v22.8h
 	FLDPQ 400(R6), (F18, F19)
+	WORD $0x4e606ae9 // sadalp v9.4s, v23.8h
 	FLDPQ 432(R6), (F20, F21)
+	WORD $0x4e606b0a // sadalp v10.4s, v24.8h
+	WORD $0x4e606b2b // sadalp v11.4s, v25.8h
+	WORD $0x4e606b4c // sadalp v12.4s, v26.8h
+	WORD $0x4e606b6d // sadalp v13.4s, v27.8h
+	WORD $0x4e606b8e // sadalp v14.4s, v28.8h
+	WORD $0x4e606baf // sadalp v15.4s, v29.8h
 	WORD $0x0e32c216 // smull v22.8h, v16.8b, v18.8b
 	WORD $0x0e32c237 // smull v23.8h, v17.8b, v18.8b
 	WORD $0x0e33c218 // smull v24.8h, v16.8b, v19.8b
@@ -222,17 +222,17 @@ tile32WideNEON:
 	WORD $0x4e34823b // smlal2 v27.8h, v17.16b, v20.16b
 	WORD $0x4e35821c // smlal2 v28.8h, v16.16b, v21.16b
 	WORD $0x4e35823d // smlal2 v29.8h, v17.16b, v21.16b
-	WORD $0x4e606ac8 // sadalp v8.4s, v22.8h
-	WORD $0x4e606ae9 // sadalp v9.4s, v23.8h
-	WORD $0x4e606b0a // sadalp v10.4s, v24.8h
-	WORD $0x4e606b2b // sadalp v11.4s, v25.8h
-	WORD $0x4e606b4c // sadalp v12.4s, v26.8h
-	WORD $0x4e606b6d // sadalp v13.4s, v27.8h
-	WORD $0x4e606b8e // sadalp v14.4s, v28.8h
-	WORD $0x4e606baf // sadalp v15.4s, v29.8h
 	FLDPQ 256(R5), (F16, F17)
+	WORD $0x4e606ac8 // sadalp v8.4s, v22.8h
 	FLDPQ 464(R6), (F18, F19)
+	WORD $0x4e606ae9 // sadalp v9.4s, v23.8h
 	FLDPQ 496(R6), (F20, F21)
+	WORD $0x4e606b0a // sadalp v10.4s, v24.8h
+	WORD $0x4e606b2b // sadalp v11.4s, v25.8h
+	WORD $0x4e606b4c // sadalp v12.4s, v26.8h
+	WORD $0x4e606b6d // sadalp v13.4s, v27.8h
+	WORD $0x4e606b8e // sadalp v14.4s, v28.8h
+	WORD $0x4e606baf // sadalp v15.4s, v29.8h
 	WORD $0x0e32c216 // smull v22.8h, v16.8b, v18.8b
 	WORD $0x0e32c237 // smull v23.8h, v17.8b, v18.8b
 	WORD $0x0e33c218 // smull v24.8h, v16.8b, v19.8b
@@ -257,6 +257,7 @@ tile32WideNEON:
 	WORD $0x4e606b6d // sadalp v13.4s, v27.8h
 	WORD $0x4e606b8e // sadalp v14.4s, v28.8h
 	WORD $0x4e606baf // sadalp v15.4s, v29.8h
+	FLDPQ.P 288(R5), (F16, F17)
 	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
 	WORD $0x4e21d929 // scvtf v9.4s, v9.4s
 	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
@@ -265,7 +266,6 @@ tile32WideNEON:
 	WORD $0x4e21d9ad // scvtf v13.4s, v13.4s
 	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
 	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
-	FLDPQ.P 288(R5), (F16, F17)
 	FMOVQ 0(R6), F20
 	WORD $0x6e30dd08 // fmul v8.4s, v8.4s, v16.4s
 	WORD $0x6e31dd29 // fmul v9.4s, v9.4s, v17.4s
@@ -499,6 +499,7 @@ tile32NEON:
 	WORD $0x4e602b6d // saddlp v13.4s, v27.8h
 	WORD $0x4e602b8e // saddlp v14.4s, v28.8h
 	WORD $0x4e602baf // saddlp v15.4s, v29.8h
+	FLDPQ.P 288(R5), (F16, F17)
 	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
 	WORD $0x4e21d929 // scvtf v9.4s, v9.4s
 	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
@@ -507,7 +508,6 @@ tile32NEON:
 	WORD $0x4e21d9ad // scvtf v13.4s, v13.4s
 	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
 	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
-	FLDPQ.P 288(R5), (F16, F17)
 	FMOVQ 0(R6), F20
 	WORD $0x6e30dd08 // fmul v8.4s, v8.4s, v16.4s
 	WORD $0x6e31dd29 // fmul v9.4s, v9.4s, v17.4s
@@ -657,17 +657,17 @@ tile32MinNEON:
 	WORD $0x4e34823b // smlal2 v27.8h, v17.16b, v20.16b
 	WORD $0x4e35821c // smlal2 v28.8h, v16.16b, v21.16b
 	WORD $0x4e35823d // smlal2 v29.8h, v17.16b, v21.16b
+	FLDPQ 192(R5), (F16, F17)
 	WORD $0x4e602ac8 // saddlp v8.4s, v22.8h
+	FLDPQ 320(R6), (F18, F19)
 	WORD $0x4e602ae9 // saddlp v9.4s, v23.8h
+	FLDPQ 352(R6), (F20, F21)
 	WORD $0x4e602b0a // saddlp v10.4s, v24.8h
 	WORD $0x4e602b2b // saddlp v11.4s, v25.8h
 	WORD $0x4e602b4c // saddlp v12.4s, v26.8h
 	WORD $0x4e602b6d // saddlp v13.4s, v27.8h
 	WORD $0x4e602b8e // saddlp v14.4s, v28.8h
 	WORD $0x4e602baf // saddlp v15.4s, v29.8h
-	FLDPQ 192(R5), (F16, F17)
-	FLDPQ 320(R6), (F18, F19)
-	FLDPQ 352(R6), (F20, F21)
 	WORD $0x0e32c216 // smull v22.8h, v16.8b, v18.8b
 	WORD $0x0e32c237 // smull v23.8h, v17.8b, v18.8b
 	WORD $0x0e33c218 // smull v24.8h, v16.8b, v19.8b
@@ -749,6 +749,7 @@ tile32MinNEON:
 	WORD $0x4e606b6d // sadalp v13.4s, v27.8h
 	WORD $0x4e606b8e // sadalp v14.4s, v28.8h
 	WORD $0x4e606baf // sadalp v15.4s, v29.8h
+	FLDPQ 0(R5), (F16, F17)
 	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
 	WORD $0x4e21d929 // scvtf v9.4s, v9.4s
 	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
@@ -757,7 +758,6 @@ tile32MinNEON:
 	WORD $0x4e21d9ad // scvtf v13.4s, v13.4s
 	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
 	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
-	FLDPQ 0(R5), (F16, F17)
 	FMOVQ 0(R6), F20
 	WORD $0x6e30dd08 // fmul v8.4s, v8.4s, v16.4s
 	WORD $0x6e31dd29 // fmul v9.4s, v9.4s, v17.4s
@@ -767,7 +767,9 @@ tile32MinNEON:
 	WORD $0x6e31ddad // fmul v13.4s, v13.4s, v17.4s
 	WORD $0x6e30ddce // fmul v14.4s, v14.4s, v16.4s
 	WORD $0x6e31ddef // fmul v15.4s, v15.4s, v17.4s
+	FLDPQ 32(R5), (F18, F19)
 	WORD $0x4f949108 // fmul v8.4s, v8.4s, v20.s[0]
+	FMOVQ 48(R6), F21
 	WORD $0x4f949129 // fmul v9.4s, v9.4s, v20.s[0]
 	WORD $0x4fb4914a // fmul v10.4s, v10.4s, v20.s[1]
 	WORD $0x4fb4916b // fmul v11.4s, v11.4s, v20.s[1]
@@ -783,8 +785,6 @@ tile32MinNEON:
 	WORD $0x4e2dd4a5 // fadd v5.4s, v5.4s, v13.4s
 	WORD $0x4e2ed4c6 // fadd v6.4s, v6.4s, v14.4s
 	WORD $0x4e2fd4e7 // fadd v7.4s, v7.4s, v15.4s
-	FLDPQ 32(R5), (F18, F19)
-	FMOVQ 48(R6), F21
 	WORD $0x4f959248 // fmul v8.4s, v18.4s, v21.s[0]
 	WORD $0x4f959269 // fmul v9.4s, v19.4s, v21.s[0]
 	WORD $0x4fb5924a // fmul v10.4s, v18.4s, v21.s[1]
@@ -942,6 +942,7 @@ tile16NEON:
 	WORD $0x4e602b6d // saddlp v13.4s, v27.8h
 	WORD $0x4e602b8e // saddlp v14.4s, v28.8h
 	WORD $0x4e602baf // saddlp v15.4s, v29.8h
+	FLDPQ 0(R5), (F16, F17)
 	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
 	WORD $0x4e21d929 // scvtf v9.4s, v9.4s
 	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
@@ -950,7 +951,6 @@ tile16NEON:
 	WORD $0x4e21d9ad // scvtf v13.4s, v13.4s
 	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
 	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
-	FLDPQ 0(R5), (F16, F17)
 	FMOVQ 0(R6), F20
 	WORD $0x6e30dd08 // fmul v8.4s, v8.4s, v16.4s
 	WORD $0x6e31dd29 // fmul v9.4s, v9.4s, v17.4s
@@ -968,17 +968,17 @@ tile16NEON:
 	WORD $0x4f9499ad // fmul v13.4s, v13.4s, v20.s[2]
 	WORD $0x4fb499ce // fmul v14.4s, v14.4s, v20.s[3]
 	WORD $0x4fb499ef // fmul v15.4s, v15.4s, v20.s[3]
+	FLDPQ 192(R5), (F16, F17)
 	WORD $0x4e28d400 // fadd v0.4s, v0.4s, v8.4s
+	FLDPQ 272(R6), (F18, F19)
 	WORD $0x4e29d421 // fadd v1.4s, v1.4s, v9.4s
+	FLDPQ 304(R6), (F20, F21)
 	WORD $0x4e2ad442 // fadd v2.4s, v2.4s, v10.4s
 	WORD $0x4e2bd463 // fadd v3.4s, v3.4s, v11.4s
 	WORD $0x4e2cd484 // fadd v4.4s, v4.4s, v12.4s
 	WORD $0x4e2dd4a5 // fadd v5.4s, v5.4s, v13.4s
 	WORD $0x4e2ed4c6 // fadd v6.4s, v6.4s, v14.4s
 	WORD $0x4e2fd4e7 // fadd v7.4s, v7.4s, v15.4s
-	FLDPQ 192(R5), (F16, F17)
-	FLDPQ 272(R6), (F18, F19)
-	FLDPQ 304(R6), (F20, F21)
 	WORD $0x0e32c216 // smull v22.8h, v16.8b, v18.8b
 	WORD $0x0e32c237 // smull v23.8h, v17.8b, v18.8b
 	WORD $0x0e33c218 // smull v24.8h, v16.8b, v19.8b
@@ -1060,6 +1060,7 @@ tile16NEON:
 	WORD $0x4e602b6d // saddlp v13.4s, v27.8h
 	WORD $0x4e602b8e // saddlp v14.4s, v28.8h
 	WORD $0x4e602baf // saddlp v15.4s, v29.8h
+	FLDPQ 32(R5), (F16, F17)
 	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
 	WORD $0x4e21d929 // scvtf v9.4s, v9.4s
 	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
@@ -1068,7 +1069,6 @@ tile16NEON:
 	WORD $0x4e21d9ad // scvtf v13.4s, v13.4s
 	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
 	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
-	FLDPQ 32(R5), (F16, F17)
 	FMOVQ 0(R6), F20
 	WORD $0x6e30dd08 // fmul v8.4s, v8.4s, v16.4s
 	WORD $0x6e31dd29 // fmul v9.4s, v9.4s, v17.4s
@@ -1227,6 +1227,7 @@ tile16MinNEON:
 	WORD $0x4e602b6d // saddlp v13.4s, v27.8h
 	WORD $0x4e602b8e // saddlp v14.4s, v28.8h
 	WORD $0x4e602baf // saddlp v15.4s, v29.8h
+	FLDPQ 0(R5), (F16, F17)
 	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
 	WORD $0x4e21d929 // scvtf v9.4s, v9.4s
 	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
@@ -1235,7 +1236,6 @@ tile16MinNEON:
 	WORD $0x4e21d9ad // scvtf v13.4s, v13.4s
 	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
 	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
-	FLDPQ 0(R5), (F16, F17)
 	FMOVQ 0(R6), F20
 	WORD $0x6e30dd08 // fmul v8.4s, v8.4s, v16.4s
 	WORD $0x6e31dd29 // fmul v9.4s, v9.4s, v17.4s
@@ -1245,7 +1245,9 @@ tile16MinNEON:
 	WORD $0x6e31ddad // fmul v13.4s, v13.4s, v17.4s
 	WORD $0x6e30ddce // fmul v14.4s, v14.4s, v16.4s
 	WORD $0x6e31ddef // fmul v15.4s, v15.4s, v17.4s
+	FLDPQ 64(R5), (F18, F19)
 	WORD $0x4f949108 // fmul v8.4s, v8.4s, v20.s[0]
+	FMOVQ 16(R6), F21
 	WORD $0x4f949129 // fmul v9.4s, v9.4s, v20.s[0]
 	WORD $0x4fb4914a // fmul v10.4s, v10.4s, v20.s[1]
 	WORD $0x4fb4916b // fmul v11.4s, v11.4s, v20.s[1]
@@ -1261,8 +1263,6 @@ tile16MinNEON:
 	WORD $0x4e2dd4a5 // fadd v5.4s, v5.4s, v13.4s
 	WORD $0x4e2ed4c6 // fadd v6.4s, v6.4s, v14.4s
 	WORD $0x4e2fd4e7 // fadd v7.4s, v7.4s, v15.4s
-	FLDPQ 64(R5), (F18, F19)
-	FMOVQ 16(R6), F21
 	WORD $0x4f959248 // fmul v8.4s, v18.4s, v21.s[0]
 	WORD $0x4f959269 // fmul v9.4s, v19.4s, v21.s[0]
 	WORD $0x4fb5924a // fmul v10.4s, v18.4s, v21.s[1]
@@ -1279,17 +1279,17 @@ tile16MinNEON:
 	WORD $0x4f9499ad // fmul v13.4s, v13.4s, v20.s[2]
 	WORD $0x4fb499ce // fmul v14.4s, v14.4s, v20.s[3]
 	WORD $0x4fb499ef // fmul v15.4s, v15.4s, v20.s[3]
+	FLDPQ 256(R5), (F16, F17)
 	WORD $0x4ea8d400 // fsub v0.4s, v0.4s, v8.4s
+	FLDPQ 320(R6), (F18, F19)
 	WORD $0x4ea9d421 // fsub v1.4s, v1.4s, v9.4s
+	FLDPQ 352(R6), (F20, F21)
 	WORD $0x4eaad442 // fsub v2.4s, v2.4s, v10.4s
 	WORD $0x4eabd463 // fsub v3.4s, v3.4s, v11.4s
 	WORD $0x4eacd484 // fsub v4.4s, v4.4s, v12.4s
 	WORD $0x4eadd4a5 // fsub v5.4s, v5.4s, v13.4s
 	WORD $0x4eaed4c6 // fsub v6.4s, v6.4s, v14.4s
 	WORD $0x4eafd4e7 // fsub v7.4s, v7.4s, v15.4s
-	FLDPQ 256(R5), (F16, F17)
-	FLDPQ 320(R6), (F18, F19)
-	FLDPQ 352(R6), (F20, F21)
 	WORD $0x0e32c216 // smull v22.8h, v16.8b, v18.8b
 	WORD $0x0e32c237 // smull v23.8h, v17.8b, v18.8b
 	WORD $0x0e33c218 // smull v24.8h, v16.8b, v19.8b
@@ -1371,6 +1371,7 @@ tile16MinNEON:
 	WORD $0x4e602b6d // saddlp v13.4s, v27.8h
 	WORD $0x4e602b8e // saddlp v14.4s, v28.8h
 	WORD $0x4e602baf // saddlp v15.4s, v29.8h
+	FLDPQ 32(R5), (F16, F17)
 	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
 	WORD $0x4e21d929 // scvtf v9.4s, v9.4s
 	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
@@ -1379,7 +1380,6 @@ tile16MinNEON:
 	WORD $0x4e21d9ad // scvtf v13.4s, v13.4s
 	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
 	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
-	FLDPQ 32(R5), (F16, F17)
 	FMOVQ 0(R6), F20
 	WORD $0x6e30dd08 // fmul v8.4s, v8.4s, v16.4s
 	WORD $0x6e31dd29 // fmul v9.4s, v9.4s, v17.4s
@@ -1389,7 +1389,9 @@ tile16MinNEON:
 	WORD $0x6e31ddad // fmul v13.4s, v13.4s, v17.4s
 	WORD $0x6e30ddce // fmul v14.4s, v14.4s, v16.4s
 	WORD $0x6e31ddef // fmul v15.4s, v15.4s, v17.4s
+	FLDPQ 96(R5), (F18, F19)
 	WORD $0x4f949108 // fmul v8.4s, v8.4s, v20.s[0]
+	FMOVQ 32(R6), F21
 	WORD $0x4f949129 // fmul v9.4s, v9.4s, v20.s[0]
 	WORD $0x4fb4914a // fmul v10.4s, v10.4s, v20.s[1]
 	WORD $0x4fb4916b // fmul v11.4s, v11.4s, v20.s[1]
@@ -1405,8 +1407,6 @@ tile16MinNEON:
 	WORD $0x4e2dd4a5 // fadd v5.4s, v5.4s, v13.4s
 	WORD $0x4e2ed4c6 // fadd v6.4s, v6.4s, v14.4s
 	WORD $0x4e2fd4e7 // fadd v7.4s, v7.4s, v15.4s
-	FLDPQ 96(R5), (F18, F19)
-	FMOVQ 32(R6), F21
 	WORD $0x4f959248 // fmul v8.4s, v18.4s, v21.s[0]
 	WORD $0x4f959269 // fmul v9.4s, v19.4s, v21.s[0]
 	WORD $0x4fb5924a // fmul v10.4s, v18.4s, v21.s[1]
@@ -1480,31 +1480,31 @@ tile32DotProdPanel:
 	MOVD R10, R7
 
 tile32DotProd:
+	FLDPQ 16(R6), (F16, F17)
 	WORD $0x4f00e408 // movi v8.16b, #0
+	FLDPQ 48(R6), (F18, F19)
 	WORD $0x4f00e409 // movi v9.16b, #0
+	FLDPQ 80(R6), (F20, F21)
 	WORD $0x4f00e40a // movi v10.16b, #0
+	FLDPQ 112(R6), (F22, F23)
 	WORD $0x4f00e40b // movi v11.16b, #0
+	FLDPQ 32(R5), (F24, F25)
 	WORD $0x4f00e40c // movi v12.16b, #0
+	FLDPQ 160(R5), (F26, F27)
 	WORD $0x4f00e40d // movi v13.16b, #0
 	WORD $0x4f00e40e // movi v14.16b, #0
 	WORD $0x4f00e40f // movi v15.16b, #0
-	FLDPQ 16(R6), (F16, F17)
-	FLDPQ 48(R6), (F18, F19)
-	FLDPQ 80(R6), (F20, F21)
-	FLDPQ 112(R6), (F22, F23)
-	FLDPQ 32(R5), (F24, F25)
-	FLDPQ 160(R5), (F26, F27)
 	WORD $0x4f90e308 // sdot v8.4s, v24.16b, v16.4b[0]
-	WORD $0x4f90e349 // sdot v9.4s, v26.16b, v16.4b[0]
 	WORD $0x4f92e30a // sdot v10.4s, v24.16b, v18.4b[0]
+	WORD $0x4f90e349 // sdot v9.4s, v26.16b, v16.4b[0]
 	WORD $0x4f92e34b // sdot v11.4s, v26.16b, v18.4b[0]
 	WORD $0x4f94e30c // sdot v12.4s, v24.16b, v20.4b[0]
 	WORD $0x4f94e34d // sdot v13.4s, v26.16b, v20.4b[0]
 	WORD $0x4f96e30e // sdot v14.4s, v24.16b, v22.4b[0]
 	WORD $0x4f96e34f // sdot v15.4s, v26.16b, v22.4b[0]
 	WORD $0x4fb0e328 // sdot v8.4s, v25.16b, v16.4b[1]
-	WORD $0x4fb0e369 // sdot v9.4s, v27.16b, v16.4b[1]
 	WORD $0x4fb2e32a // sdot v10.4s, v25.16b, v18.4b[1]
+	WORD $0x4fb0e369 // sdot v9.4s, v27.16b, v16.4b[1]
 	WORD $0x4fb2e36b // sdot v11.4s, v27.16b, v18.4b[1]
 	WORD $0x4fb4e32c // sdot v12.4s, v25.16b, v20.4b[1]
 	WORD $0x4fb4e36d // sdot v13.4s, v27.16b, v20.4b[1]
@@ -1513,16 +1513,16 @@ tile32DotProd:
 	FLDPQ 64(R5), (F24, F25)
 	FLDPQ 192(R5), (F26, F27)
 	WORD $0x4f90eb08 // sdot v8.4s, v24.16b, v16.4b[2]
-	WORD $0x4f90eb49 // sdot v9.4s, v26.16b, v16.4b[2]
 	WORD $0x4f92eb0a // sdot v10.4s, v24.16b, v18.4b[2]
+	WORD $0x4f90eb49 // sdot v9.4s, v26.16b, v16.4b[2]
 	WORD $0x4f92eb4b // sdot v11.4s, v26.16b, v18.4b[2]
 	WORD $0x4f94eb0c // sdot v12.4s, v24.16b, v20.4b[2]
 	WORD $0x4f94eb4d // sdot v13.4s, v26.16b, v20.4b[2]
 	WORD $0x4f96eb0e // sdot v14.4s, v24.16b, v22.4b[2]
 	WORD $0x4f96eb4f // sdot v15.4s, v26.16b, v22.4b[2]
 	WORD $0x4fb0eb28 // sdot v8.4s, v25.16b, v16.4b[3]
-	WORD $0x4fb0eb69 // sdot v9.4s, v27.16b, v16.4b[3]
 	WORD $0x4fb2eb2a // sdot v10.4s, v25.16b, v18.4b[3]
+	WORD $0x4fb0eb69 // sdot v9.4s, v27.16b, v16.4b[3]
 	WORD $0x4fb2eb6b // sdot v11.4s, v27.16b, v18.4b[3]
 	WORD $0x4fb4eb2c // sdot v12.4s, v25.16b, v20.4b[3]
 	WORD $0x4fb4eb6d // sdot v13.4s, v27.16b, v20.4b[3]
@@ -1530,17 +1530,18 @@ tile32DotProd:
 	WORD $0x4fb6eb6f // sdot v15.4s, v27.16b, v22.4b[3]
 	FLDPQ 96(R5), (F24, F25)
 	FLDPQ 224(R5), (F26, F27)
+	FMOVQ.P 144(R6), F20
 	WORD $0x4f91e308 // sdot v8.4s, v24.16b, v17.4b[0]
-	WORD $0x4f91e349 // sdot v9.4s, v26.16b, v17.4b[0]
 	WORD $0x4f93e30a // sdot v10.4s, v24.16b, v19.4b[0]
+	WORD $0x4f91e349 // sdot v9.4s, v26.16b, v17.4b[0]
 	WORD $0x4f93e34b // sdot v11.4s, v26.16b, v19.4b[0]
 	WORD $0x4f95e30c // sdot v12.4s, v24.16b, v21.4b[0]
 	WORD $0x4f95e34d // sdot v13.4s, v26.16b, v21.4b[0]
 	WORD $0x4f97e30e // sdot v14.4s, v24.16b, v23.4b[0]
 	WORD $0x4f97e34f // sdot v15.4s, v26.16b, v23.4b[0]
 	WORD $0x4fb1e328 // sdot v8.4s, v25.16b, v17.4b[1]
-	WORD $0x4fb1e369 // sdot v9.4s, v27.16b, v17.4b[1]
 	WORD $0x4fb3e32a // sdot v10.4s, v25.16b, v19.4b[1]
+	WORD $0x4fb1e369 // sdot v9.4s, v27.16b, v17.4b[1]
 	WORD $0x4fb3e36b // sdot v11.4s, v27.16b, v19.4b[1]
 	WORD $0x4fb5e32c // sdot v12.4s, v25.16b, v21.4b[1]
 	WORD $0x4fb5e36d // sdot v13.4s, v27.16b, v21.4b[1]
@@ -1549,21 +1550,22 @@ tile32DotProd:
 	FLDPQ 128(R5), (F24, F25)
 	FLDPQ 256(R5), (F26, F27)
 	WORD $0x4f91eb08 // sdot v8.4s, v24.16b, v17.4b[2]
-	WORD $0x4f91eb49 // sdot v9.4s, v26.16b, v17.4b[2]
 	WORD $0x4f93eb0a // sdot v10.4s, v24.16b, v19.4b[2]
+	WORD $0x4f91eb49 // sdot v9.4s, v26.16b, v17.4b[2]
 	WORD $0x4f93eb4b // sdot v11.4s, v26.16b, v19.4b[2]
 	WORD $0x4f95eb0c // sdot v12.4s, v24.16b, v21.4b[2]
 	WORD $0x4f95eb4d // sdot v13.4s, v26.16b, v21.4b[2]
 	WORD $0x4f97eb0e // sdot v14.4s, v24.16b, v23.4b[2]
 	WORD $0x4f97eb4f // sdot v15.4s, v26.16b, v23.4b[2]
 	WORD $0x4fb1eb28 // sdot v8.4s, v25.16b, v17.4b[3]
-	WORD $0x4fb1eb69 // sdot v9.4s, v27.16b, v17.4b[3]
 	WORD $0x4fb3eb2a // sdot v10.4s, v25.16b, v19.4b[3]
+	WORD $0x4fb1eb69 // sdot v9.4s, v27.16b, v17.4b[3]
 	WORD $0x4fb3eb6b // sdot v11.4s, v27.16b, v19.4b[3]
 	WORD $0x4fb5eb2c // sdot v12.4s, v25.16b, v21.4b[3]
 	WORD $0x4fb5eb6d // sdot v13.4s, v27.16b, v21.4b[3]
 	WORD $0x4fb7eb2e // sdot v14.4s, v25.16b, v23.4b[3]
 	WORD $0x4fb7eb6f // sdot v15.4s, v27.16b, v23.4b[3]
+	FLDPQ.P 288(R5), (F16, F17)
 	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
 	WORD $0x4e21d929 // scvtf v9.4s, v9.4s
 	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
@@ -1572,8 +1574,6 @@ tile32DotProd:
 	WORD $0x4e21d9ad // scvtf v13.4s, v13.4s
 	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
 	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
-	FLDPQ.P 288(R5), (F16, F17)
-	FMOVQ.P 144(R6), F20
 	WORD $0x6e30dd08 // fmul v8.4s, v8.4s, v16.4s
 	WORD $0x6e31dd29 // fmul v9.4s, v9.4s, v17.4s
 	WORD $0x6e30dd4a // fmul v10.4s, v10.4s, v16.4s
@@ -1645,31 +1645,31 @@ tile32MinDotProdPanel:
 	MOVD R10, R7
 
 tile32MinDotProd:
+	FLDPQ 64(R6), (F16, F17)
 	WORD $0x4f00e408 // movi v8.16b, #0
+	FLDPQ 96(R6), (F18, F19)
 	WORD $0x4f00e409 // movi v9.16b, #0
+	FLDPQ 128(R6), (F20, F21)
 	WORD $0x4f00e40a // movi v10.16b, #0
+	FLDPQ 160(R6), (F22, F23)
 	WORD $0x4f00e40b // movi v11.16b, #0
+	FLDPQ 64(R5), (F24, F25)
 	WORD $0x4f00e40c // movi v12.16b, #0
+	FLDPQ 192(R5), (F26, F27)
 	WORD $0x4f00e40d // movi v13.16b, #0
 	WORD $0x4f00e40e // movi v14.16b, #0
 	WORD $0x4f00e40f // movi v15.16b, #0
-	FLDPQ 64(R6), (F16, F17)
-	FLDPQ 96(R6), (F18, F19)
-	FLDPQ 128(R6), (F20, F21)
-	FLDPQ 160(R6), (F22, F23)
-	FLDPQ 64(R5), (F24, F25)
-	FLDPQ 192(R5), (F26, F27)
 	WORD $0x4f90e308 // sdot v8.4s, v24.16b, v16.4b[0]
-	WORD $0x4f90e349 // sdot v9.4s, v26.16b, v16.4b[0]
 	WORD $0x4f92e30a // sdot v10.4s, v24.16b, v18.4b[0]
+	WORD $0x4f90e349 // sdot v9.4s, v26.16b, v16.4b[0]
 	WORD $0x4f92e34b // sdot v11.4s, v26.16b, v18.4b[0]
 	WORD $0x4f94e30c // sdot v12.4s, v24.16b, v20.4b[0]
 	WORD $0x4f94e34d // sdot v13.4s, v26.16b, v20.4b[0]
 	WORD $0x4f96e30e // sdot v14.4s, v24.16b, v22.4b[0]
 	WORD $0x4f96e34f // sdot v15.4s, v26.16b, v22.4b[0]
 	WORD $0x4fb0e328 // sdot v8.4s, v25.16b, v16.4b[1]
-	WORD $0x4fb0e369 // sdot v9.4s, v27.16b, v16.4b[1]
 	WORD $0x4fb2e32a // sdot v10.4s, v25.16b, v18.4b[1]
+	WORD $0x4fb0e369 // sdot v9.4s, v27.16b, v16.4b[1]
 	WORD $0x4fb2e36b // sdot v11.4s, v27.16b, v18.4b[1]
 	WORD $0x4fb4e32c // sdot v12.4s, v25.16b, v20.4b[1]
 	WORD $0x4fb4e36d // sdot v13.4s, v27.16b, v20.4b[1]
@@ -1678,16 +1678,16 @@ tile32MinDotProd:
 	FLDPQ 96(R5), (F24, F25)
 	FLDPQ 224(R5), (F26, F27)
 	WORD $0x4f90eb08 // sdot v8.4s, v24.16b, v16.4b[2]
-	WORD $0x4f90eb49 // sdot v9.4s, v26.16b, v16.4b[2]
 	WORD $0x4f92eb0a // sdot v10.4s, v24.16b, v18.4b[2]
+	WORD $0x4f90eb49 // sdot v9.4s, v26.16b, v16.4b[2]
 	WORD $0x4f92eb4b // sdot v11.4s, v26.16b, v18.4b[2]
 	WORD $0x4f94eb0c // sdot v12.4s, v24.16b, v20.4b[2]
 	WORD $0x4f94eb4d // sdot v13.4s, v26.16b, v20.4b[2]
 	WORD $0x4f96eb0e // sdot v14.4s, v24.16b, v22.4b[2]
 	WORD $0x4f96eb4f // sdot v15.4s, v26.16b, v22.4b[2]
 	WORD $0x4fb0eb28 // sdot v8.4s, v25.16b, v16.4b[3]
-	WORD $0x4fb0eb69 // sdot v9.4s, v27.16b, v16.4b[3]
 	WORD $0x4fb2eb2a // sdot v10.4s, v25.16b, v18.4b[3]
+	WORD $0x4fb0eb69 // sdot v9.4s, v27.16b, v16.4b[3]
 	WORD $0x4fb2eb6b // sdot v11.4s, v27.16b, v18.4b[3]
 	WORD $0x4fb4eb2c // sdot v12.4s, v25.16b, v20.4b[3]
 	WORD $0x4fb4eb6d // sdot v13.4s, v27.16b, v20.4b[3]
@@ -1695,17 +1695,18 @@ tile32MinDotProd:
 	WORD $0x4fb6eb6f // sdot v15.4s, v27.16b, v22.4b[3]
 	FLDPQ 128(R5), (F24, F25)
 	FLDPQ 256(R5), (F26, F27)
+	FMOVQ 0(R6), F20
 	WORD $0x4f91e308 // sdot v8.4s, v24.16b, v17.4b[0]
-	WORD $0x4f91e349 // sdot v9.4s, v26.16b, v17.4b[0]
 	WORD $0x4f93e30a // sdot v10.4s, v24.16b, v19.4b[0]
+	WORD $0x4f91e349 // sdot v9.4s, v26.16b, v17.4b[0]
 	WORD $0x4f93e34b // sdot v11.4s, v26.16b, v19.4b[0]
 	WORD $0x4f95e30c // sdot v12.4s, v24.16b, v21.4b[0]
 	WORD $0x4f95e34d // sdot v13.4s, v26.16b, v21.4b[0]
 	WORD $0x4f97e30e // sdot v14.4s, v24.16b, v23.4b[0]
 	WORD $0x4f97e34f // sdot v15.4s, v26.16b, v23.4b[0]
 	WORD $0x4fb1e328 // sdot v8.4s, v25.16b, v17.4b[1]
-	WORD $0x4fb1e369 // sdot v9.4s, v27.16b, v17.4b[1]
 	WORD $0x4fb3e32a // sdot v10.4s, v25.16b, v19.4b[1]
+	WORD $0x4fb1e369 // sdot v9.4s, v27.16b, v17.4b[1]
 	WORD $0x4fb3e36b // sdot v11.4s, v27.16b, v19.4b[1]
 	WORD $0x4fb5e32c // sdot v12.4s, v25.16b, v21.4b[1]
 	WORD $0x4fb5e36d // sdot v13.4s, v27.16b, v21.4b[1]
@@ -1714,21 +1715,22 @@ tile32MinDotProd:
 	FLDPQ 160(R5), (F24, F25)
 	FLDPQ 288(R5), (F26, F27)
 	WORD $0x4f91eb08 // sdot v8.4s, v24.16b, v17.4b[2]
-	WORD $0x4f91eb49 // sdot v9.4s, v26.16b, v17.4b[2]
 	WORD $0x4f93eb0a // sdot v10.4s, v24.16b, v19.4b[2]
+	WORD $0x4f91eb49 // sdot v9.4s, v26.16b, v17.4b[2]
 	WORD $0x4f93eb4b // sdot v11.4s, v26.16b, v19.4b[2]
 	WORD $0x4f95eb0c // sdot v12.4s, v24.16b, v21.4b[2]
 	WORD $0x4f95eb4d // sdot v13.4s, v26.16b, v21.4b[2]
 	WORD $0x4f97eb0e // sdot v14.4s, v24.16b, v23.4b[2]
 	WORD $0x4f97eb4f // sdot v15.4s, v26.16b, v23.4b[2]
 	WORD $0x4fb1eb28 // sdot v8.4s, v25.16b, v17.4b[3]
-	WORD $0x4fb1eb69 // sdot v9.4s, v27.16b, v17.4b[3]
 	WORD $0x4fb3eb2a // sdot v10.4s, v25.16b, v19.4b[3]
+	WORD $0x4fb1eb69 // sdot v9.4s, v27.16b, v17.4b[3]
 	WORD $0x4fb3eb6b // sdot v11.4s, v27.16b, v19.4b[3]
 	WORD $0x4fb5eb2c // sdot v12.4s, v25.16b, v21.4b[3]
 	WORD $0x4fb5eb6d // sdot v13.4s, v27.16b, v21.4b[3]
 	WORD $0x4fb7eb2e // sdot v14.4s, v25.16b, v23.4b[3]
 	WORD $0x4fb7eb6f // sdot v15.4s, v27.16b, v23.4b[3]
+	FLDPQ 0(R5), (F16, F17)
 	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
 	WORD $0x4e21d929 // scvtf v9.4s, v9.4s
 	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
@@ -1737,8 +1739,7 @@ tile32MinDotProd:
 	WORD $0x4e21d9ad // scvtf v13.4s, v13.4s
 	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
 	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
-	FLDPQ 0(R5), (F16, F17)
-	FMOVQ 0(R6), F20
+	FLDPQ 32(R5), (F18, F19)
 	WORD $0x6e30dd08 // fmul v8.4s, v8.4s, v16.4s
 	WORD $0x6e31dd29 // fmul v9.4s, v9.4s, v17.4s
 	WORD $0x6e30dd4a // fmul v10.4s, v10.4s, v16.4s
@@ -1747,6 +1748,7 @@ tile32MinDotProd:
 	WORD $0x6e31ddad // fmul v13.4s, v13.4s, v17.4s
 	WORD $0x6e30ddce // fmul v14.4s, v14.4s, v16.4s
 	WORD $0x6e31ddef // fmul v15.4s, v15.4s, v17.4s
+	FMOVQ 48(R6), F21
 	WORD $0x4f949108 // fmul v8.4s, v8.4s, v20.s[0]
 	WORD $0x4f949129 // fmul v9.4s, v9.4s, v20.s[0]
 	WORD $0x4fb4914a // fmul v10.4s, v10.4s, v20.s[1]
@@ -1763,8 +1765,6 @@ tile32MinDotProd:
 	WORD $0x4e2dd4a5 // fadd v5.4s, v5.4s, v13.4s
 	WORD $0x4e2ed4c6 // fadd v6.4s, v6.4s, v14.4s
 	WORD $0x4e2fd4e7 // fadd v7.4s, v7.4s, v15.4s
-	FLDPQ 32(R5), (F18, F19)
-	FMOVQ 48(R6), F21
 	WORD $0x4f959248 // fmul v8.4s, v18.4s, v21.s[0]
 	WORD $0x4f959269 // fmul v9.4s, v19.4s, v21.s[0]
 	WORD $0x4fb5924a // fmul v10.4s, v18.4s, v21.s[1]
@@ -1838,31 +1838,31 @@ tile16DotProdPanel:
 	MOVD R10, R7
 
 tile16DotProd:
+	FMOVQ 16(R6), F16
 	WORD $0x4f00e408 // movi v8.16b, #0
+	FMOVQ 48(R6), F18
 	WORD $0x4f00e409 // movi v9.16b, #0
+	FMOVQ 80(R6), F20
 	WORD $0x4f00e40a // movi v10.16b, #0
+	FMOVQ 112(R6), F22
 	WORD $0x4f00e40b // movi v11.16b, #0
+	FLDPQ 64(R5), (F24, F25)
 	WORD $0x4f00e40c // movi v12.16b, #0
+	FLDPQ 192(R5), (F26, F27)
 	WORD $0x4f00e40d // movi v13.16b, #0
 	WORD $0x4f00e40e // movi v14.16b, #0
 	WORD $0x4f00e40f // movi v15.16b, #0
-	FMOVQ 16(R6), F16
-	FMOVQ 48(R6), F18
-	FMOVQ 80(R6), F20
-	FMOVQ 112(R6), F22
-	FLDPQ 64(R5), (F24, F25)
-	FLDPQ 192(R5), (F26, F27)
 	WORD $0x4f90e308 // sdot v8.4s, v24.16b, v16.4b[0]
-	WORD $0x4f90e349 // sdot v9.4s, v26.16b, v16.4b[0]
 	WORD $0x4f92e30a // sdot v10.4s, v24.16b, v18.4b[0]
+	WORD $0x4f90e349 // sdot v9.4s, v26.16b, v16.4b[0]
 	WORD $0x4f92e34b // sdot v11.4s, v26.16b, v18.4b[0]
 	WORD $0x4f94e30c // sdot v12.4s, v24.16b, v20.4b[0]
 	WORD $0x4f94e34d // sdot v13.4s, v26.16b, v20.4b[0]
 	WORD $0x4f96e30e // sdot v14.4s, v24.16b, v22.4b[0]
 	WORD $0x4f96e34f // sdot v15.4s, v26.16b, v22.4b[0]
 	WORD $0x4fb0e328 // sdot v8.4s, v25.16b, v16.4b[1]
-	WORD $0x4fb0e369 // sdot v9.4s, v27.16b, v16.4b[1]
 	WORD $0x4fb2e32a // sdot v10.4s, v25.16b, v18.4b[1]
+	WORD $0x4fb0e369 // sdot v9.4s, v27.16b, v16.4b[1]
 	WORD $0x4fb2e36b // sdot v11.4s, v27.16b, v18.4b[1]
 	WORD $0x4fb4e32c // sdot v12.4s, v25.16b, v20.4b[1]
 	WORD $0x4fb4e36d // sdot v13.4s, v27.16b, v20.4b[1]
@@ -1871,21 +1871,22 @@ tile16DotProd:
 	FLDPQ 96(R5), (F24, F25)
 	FLDPQ 224(R5), (F26, F27)
 	WORD $0x4f90eb08 // sdot v8.4s, v24.16b, v16.4b[2]
-	WORD $0x4f90eb49 // sdot v9.4s, v26.16b, v16.4b[2]
 	WORD $0x4f92eb0a // sdot v10.4s, v24.16b, v18.4b[2]
+	WORD $0x4f90eb49 // sdot v9.4s, v26.16b, v16.4b[2]
 	WORD $0x4f92eb4b // sdot v11.4s, v26.16b, v18.4b[2]
 	WORD $0x4f94eb0c // sdot v12.4s, v24.16b, v20.4b[2]
 	WORD $0x4f94eb4d // sdot v13.4s, v26.16b, v20.4b[2]
 	WORD $0x4f96eb0e // sdot v14.4s, v24.16b, v22.4b[2]
 	WORD $0x4f96eb4f // sdot v15.4s, v26.16b, v22.4b[2]
 	WORD $0x4fb0eb28 // sdot v8.4s, v25.16b, v16.4b[3]
-	WORD $0x4fb0eb69 // sdot v9.4s, v27.16b, v16.4b[3]
 	WORD $0x4fb2eb2a // sdot v10.4s, v25.16b, v18.4b[3]
+	WORD $0x4fb0eb69 // sdot v9.4s, v27.16b, v16.4b[3]
 	WORD $0x4fb2eb6b // sdot v11.4s, v27.16b, v18.4b[3]
 	WORD $0x4fb4eb2c // sdot v12.4s, v25.16b, v20.4b[3]
 	WORD $0x4fb4eb6d // sdot v13.4s, v27.16b, v20.4b[3]
 	WORD $0x4fb6eb2e // sdot v14.4s, v25.16b, v22.4b[3]
 	WORD $0x4fb6eb6f // sdot v15.4s, v27.16b, v22.4b[3]
+	FLDPQ 0(R5), (F16, F17)
 	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
 	WORD $0x4e21d929 // scvtf v9.4s, v9.4s
 	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
@@ -1894,7 +1895,6 @@ tile16DotProd:
 	WORD $0x4e21d9ad // scvtf v13.4s, v13.4s
 	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
 	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
-	FLDPQ 0(R5), (F16, F17)
 	FMOVQ 0(R6), F20
 	WORD $0x6e30dd08 // fmul v8.4s, v8.4s, v16.4s
 	WORD $0x6e31dd29 // fmul v9.4s, v9.4s, v17.4s
@@ -1912,11 +1912,17 @@ tile16DotProd:
 	WORD $0x4f9499ad // fmul v13.4s, v13.4s, v20.s[2]
 	WORD $0x4fb499ce // fmul v14.4s, v14.4s, v20.s[3]
 	WORD $0x4fb499ef // fmul v15.4s, v15.4s, v20.s[3]
+	FMOVQ 32(R6), F16
 	WORD $0x4e28d400 // fadd v0.4s, v0.4s, v8.4s
+	FMOVQ 64(R6), F18
 	WORD $0x4e29d421 // fadd v1.4s, v1.4s, v9.4s
+	FMOVQ 96(R6), F20
 	WORD $0x4e2ad442 // fadd v2.4s, v2.4s, v10.4s
+	FMOVQ 128(R6), F22
 	WORD $0x4e2bd463 // fadd v3.4s, v3.4s, v11.4s
+	FLDPQ 128(R5), (F24, F25)
 	WORD $0x4e2cd484 // fadd v4.4s, v4.4s, v12.4s
+	FLDPQ 256(R5), (F26, F27)
 	WORD $0x4e2dd4a5 // fadd v5.4s, v5.4s, v13.4s
 	WORD $0x4e2ed4c6 // fadd v6.4s, v6.4s, v14.4s
 	WORD $0x4e2fd4e7 // fadd v7.4s, v7.4s, v15.4s
@@ -1928,12 +1934,6 @@ tile16DotProd:
 	WORD $0x4f00e40d // movi v13.16b, #0
 	WORD $0x4f00e40e // movi v14.16b, #0
 	WORD $0x4f00e40f // movi v15.16b, #0
-	FMOVQ 32(R6), F16
-	FMOVQ 64(R6), F18
-	FMOVQ 96(R6), F20
-	FMOVQ 128(R6), F22
-	FLDPQ 128(R5), (F24, F25)
-	FLDPQ 256(R5), (F26, F27)
 	WORD $0x4f90e308 // sdot v8.4s, v24.16b, v16.4b[0]
 	WORD $0x4f90e349 // sdot v9.4s, v26.16b, v16.4b[0]
 	WORD $0x4f92e30a // sdot v10.4s, v24.16b, v18.4b[0]
@@ -1953,21 +1953,22 @@ tile16DotProd:
 	FLDPQ 160(R5), (F24, F25)
 	FLDPQ 288(R5), (F26, F27)
 	WORD $0x4f90eb08 // sdot v8.4s, v24.16b, v16.4b[2]
-	WORD $0x4f90eb49 // sdot v9.4s, v26.16b, v16.4b[2]
 	WORD $0x4f92eb0a // sdot v10.4s, v24.16b, v18.4b[2]
+	WORD $0x4f90eb49 // sdot v9.4s, v26.16b, v16.4b[2]
 	WORD $0x4f92eb4b // sdot v11.4s, v26.16b, v18.4b[2]
 	WORD $0x4f94eb0c // sdot v12.4s, v24.16b, v20.4b[2]
 	WORD $0x4f94eb4d // sdot v13.4s, v26.16b, v20.4b[2]
 	WORD $0x4f96eb0e // sdot v14.4s, v24.16b, v22.4b[2]
 	WORD $0x4f96eb4f // sdot v15.4s, v26.16b, v22.4b[2]
 	WORD $0x4fb0eb28 // sdot v8.4s, v25.16b, v16.4b[3]
-	WORD $0x4fb0eb69 // sdot v9.4s, v27.16b, v16.4b[3]
 	WORD $0x4fb2eb2a // sdot v10.4s, v25.16b, v18.4b[3]
+	WORD $0x4fb0eb69 // sdot v9.4s, v27.16b, v16.4b[3]
 	WORD $0x4fb2eb6b // sdot v11.4s, v27.16b, v18.4b[3]
 	WORD $0x4fb4eb2c // sdot v12.4s, v25.16b, v20.4b[3]
 	WORD $0x4fb4eb6d // sdot v13.4s, v27.16b, v20.4b[3]
 	WORD $0x4fb6eb2e // sdot v14.4s, v25.16b, v22.4b[3]
 	WORD $0x4fb6eb6f // sdot v15.4s, v27.16b, v22.4b[3]
+	FLDPQ 32(R5), (F16, F17)
 	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
 	WORD $0x4e21d929 // scvtf v9.4s, v9.4s
 	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
@@ -1976,7 +1977,6 @@ tile16DotProd:
 	WORD $0x4e21d9ad // scvtf v13.4s, v13.4s
 	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
 	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
-	FLDPQ 32(R5), (F16, F17)
 	FMOVQ 0(R6), F20
 	WORD $0x6e30dd08 // fmul v8.4s, v8.4s, v16.4s
 	WORD $0x6e31dd29 // fmul v9.4s, v9.4s, v17.4s
@@ -2051,31 +2051,32 @@ tile16MinDotProdPanel:
 	MOVD R10, R7
 
 tile16MinDotProd:
+	FMOVQ 64(R6), F16
 	WORD $0x4f00e408 // movi v8.16b, #0
+	FMOVQ 96(R6), F18
 	WORD $0x4f00e409 // movi v9.16b, #0
+	FMOVQ 128(R6), F20
 	WORD $0x4f00e40a // movi v10.16b, #0
+	FMOVQ 160(R6), F22
 	WORD $0x4f00e40b // movi v11.16b, #0
+	FLDPQ 128(R5), (F24, F25)
 	WORD $0x4f00e40c // movi v12.16b, #0
+	FLDPQ 256(R5), (F26, F27)
 	WORD $0x4f00e40d // movi v13.16b, #0
 	WORD $0x4f00e40e // movi v14.16b, #0
 	WORD $0x4f00e40f // movi v15.16b, #0
-	FMOVQ 64(R6), F16
-	FMOVQ 96(R6), F18
-	FMOVQ 128(R6), F20
-	FMOVQ 160(R6), F22
-	FLDPQ 128(R5), (F24, F25)
-	FLDPQ 256(R5), (F26, F27)
+	FMOVQ 16(R6), F21
 	WORD $0x4f90e308 // sdot v8.4s, v24.16b, v16.4b[0]
-	WORD $0x4f90e349 // sdot v9.4s, v26.16b, v16.4b[0]
 	WORD $0x4f92e30a // sdot v10.4s, v24.16b, v18.4b[0]
+	WORD $0x4f90e349 // sdot v9.4s, v26.16b, v16.4b[0]
 	WORD $0x4f92e34b // sdot v11.4s, v26.16b, v18.4b[0]
 	WORD $0x4f94e30c // sdot v12.4s, v24.16b, v20.4b[0]
 	WORD $0x4f94e34d // sdot v13.4s, v26.16b, v20.4b[0]
 	WORD $0x4f96e30e // sdot v14.4s, v24.16b, v22.4b[0]
 	WORD $0x4f96e34f // sdot v15.4s, v26.16b, v22.4b[0]
 	WORD $0x4fb0e328 // sdot v8.4s, v25.16b, v16.4b[1]
-	WORD $0x4fb0e369 // sdot v9.4s, v27.16b, v16.4b[1]
 	WORD $0x4fb2e32a // sdot v10.4s, v25.16b, v18.4b[1]
+	WORD $0x4fb0e369 // sdot v9.4s, v27.16b, v16.4b[1]
 	WORD $0x4fb2e36b // sdot v11.4s, v27.16b, v18.4b[1]
 	WORD $0x4fb4e32c // sdot v12.4s, v25.16b, v20.4b[1]
 	WORD $0x4fb4e36d // sdot v13.4s, v27.16b, v20.4b[1]
@@ -2084,21 +2085,22 @@ tile16MinDotProd:
 	FLDPQ 160(R5), (F24, F25)
 	FLDPQ 288(R5), (F26, F27)
 	WORD $0x4f90eb08 // sdot v8.4s, v24.16b, v16.4b[2]
-	WORD $0x4f90eb49 // sdot v9.4s, v26.16b, v16.4b[2]
 	WORD $0x4f92eb0a // sdot v10.4s, v24.16b, v18.4b[2]
+	WORD $0x4f90eb49 // sdot v9.4s, v26.16b, v16.4b[2]
 	WORD $0x4f92eb4b // sdot v11.4s, v26.16b, v18.4b[2]
 	WORD $0x4f94eb0c // sdot v12.4s, v24.16b, v20.4b[2]
 	WORD $0x4f94eb4d // sdot v13.4s, v26.16b, v20.4b[2]
 	WORD $0x4f96eb0e // sdot v14.4s, v24.16b, v22.4b[2]
 	WORD $0x4f96eb4f // sdot v15.4s, v26.16b, v22.4b[2]
 	WORD $0x4fb0eb28 // sdot v8.4s, v25.16b, v16.4b[3]
-	WORD $0x4fb0eb69 // sdot v9.4s, v27.16b, v16.4b[3]
 	WORD $0x4fb2eb2a // sdot v10.4s, v25.16b, v18.4b[3]
+	WORD $0x4fb0eb69 // sdot v9.4s, v27.16b, v16.4b[3]
 	WORD $0x4fb2eb6b // sdot v11.4s, v27.16b, v18.4b[3]
 	WORD $0x4fb4eb2c // sdot v12.4s, v25.16b, v20.4b[3]
 	WORD $0x4fb4eb6d // sdot v13.4s, v27.16b, v20.4b[3]
 	WORD $0x4fb6eb2e // sdot v14.4s, v25.16b, v22.4b[3]
 	WORD $0x4fb6eb6f // sdot v15.4s, v27.16b, v22.4b[3]
+	FLDPQ 0(R5), (F16, F17)
 	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
 	WORD $0x4e21d929 // scvtf v9.4s, v9.4s
 	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
@@ -2107,7 +2109,6 @@ tile16MinDotProd:
 	WORD $0x4e21d9ad // scvtf v13.4s, v13.4s
 	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
 	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
-	FLDPQ 0(R5), (F16, F17)
 	FMOVQ 0(R6), F20
 	WORD $0x6e30dd08 // fmul v8.4s, v8.4s, v16.4s
 	WORD $0x6e31dd29 // fmul v9.4s, v9.4s, v17.4s
@@ -2117,6 +2118,7 @@ tile16MinDotProd:
 	WORD $0x6e31ddad // fmul v13.4s, v13.4s, v17.4s
 	WORD $0x6e30ddce // fmul v14.4s, v14.4s, v16.4s
 	WORD $0x6e31ddef // fmul v15.4s, v15.4s, v17.4s
+	FLDPQ 64(R5), (F18, F19)
 	WORD $0x4f949108 // fmul v8.4s, v8.4s, v20.s[0]
 	WORD $0x4f949129 // fmul v9.4s, v9.4s, v20.s[0]
 	WORD $0x4fb4914a // fmul v10.4s, v10.4s, v20.s[1]
@@ -2133,8 +2135,6 @@ tile16MinDotProd:
 	WORD $0x4e2dd4a5 // fadd v5.4s, v5.4s, v13.4s
 	WORD $0x4e2ed4c6 // fadd v6.4s, v6.4s, v14.4s
 	WORD $0x4e2fd4e7 // fadd v7.4s, v7.4s, v15.4s
-	FLDPQ 64(R5), (F18, F19)
-	FMOVQ 16(R6), F21
 	WORD $0x4f959248 // fmul v8.4s, v18.4s, v21.s[0]
 	WORD $0x4f959269 // fmul v9.4s, v19.4s, v21.s[0]
 	WORD $0x4fb5924a // fmul v10.4s, v18.4s, v21.s[1]
@@ -2151,10 +2151,16 @@ tile16MinDotProd:
 	WORD $0x4f9499ad // fmul v13.4s, v13.4s, v20.s[2]
 	WORD $0x4fb499ce // fmul v14.4s, v14.4s, v20.s[3]
 	WORD $0x4fb499ef // fmul v15.4s, v15.4s, v20.s[3]
+	FMOVQ 80(R6), F16
+	FMOVQ 112(R6), F18
 	WORD $0x4ea8d400 // fsub v0.4s, v0.4s, v8.4s
+	FMOVQ 144(R6), F20
 	WORD $0x4ea9d421 // fsub v1.4s, v1.4s, v9.4s
+	FMOVQ 176(R6), F22
 	WORD $0x4eaad442 // fsub v2.4s, v2.4s, v10.4s
+	FLDPQ 192(R5), (F24, F25)
 	WORD $0x4eabd463 // fsub v3.4s, v3.4s, v11.4s
+	FLDPQ 320(R5), (F26, F27)
 	WORD $0x4eacd484 // fsub v4.4s, v4.4s, v12.4s
 	WORD $0x4eadd4a5 // fsub v5.4s, v5.4s, v13.4s
 	WORD $0x4eaed4c6 // fsub v6.4s, v6.4s, v14.4s
@@ -2167,12 +2173,6 @@ tile16MinDotProd:
 	WORD $0x4f00e40d // movi v13.16b, #0
 	WORD $0x4f00e40e // movi v14.16b, #0
 	WORD $0x4f00e40f // movi v15.16b, #0
-	FMOVQ 80(R6), F16
-	FMOVQ 112(R6), F18
-	FMOVQ 144(R6), F20
-	FMOVQ 176(R6), F22
-	FLDPQ 192(R5), (F24, F25)
-	FLDPQ 320(R5), (F26, F27)
 	WORD $0x4f90e308 // sdot v8.4s, v24.16b, v16.4b[0]
 	WORD $0x4f90e349 // sdot v9.4s, v26.16b, v16.4b[0]
 	WORD $0x4f92e30a // sdot v10.4s, v24.16b, v18.4b[0]
@@ -2191,22 +2191,24 @@ tile16MinDotProd:
 	WORD $0x4fb6e36f // sdot v15.4s, v27.16b, v22.4b[1]
 	FLDPQ 224(R5), (F24, F25)
 	FLDPQ 352(R5), (F26, F27)
+	FMOVQ 32(R6), F21
 	WORD $0x4f90eb08 // sdot v8.4s, v24.16b, v16.4b[2]
-	WORD $0x4f90eb49 // sdot v9.4s, v26.16b, v16.4b[2]
 	WORD $0x4f92eb0a // sdot v10.4s, v24.16b, v18.4b[2]
+	WORD $0x4f90eb49 // sdot v9.4s, v26.16b, v16.4b[2]
 	WORD $0x4f92eb4b // sdot v11.4s, v26.16b, v18.4b[2]
 	WORD $0x4f94eb0c // sdot v12.4s, v24.16b, v20.4b[2]
 	WORD $0x4f94eb4d // sdot v13.4s, v26.16b, v20.4b[2]
 	WORD $0x4f96eb0e // sdot v14.4s, v24.16b, v22.4b[2]
 	WORD $0x4f96eb4f // sdot v15.4s, v26.16b, v22.4b[2]
 	WORD $0x4fb0eb28 // sdot v8.4s, v25.16b, v16.4b[3]
-	WORD $0x4fb0eb69 // sdot v9.4s, v27.16b, v16.4b[3]
 	WORD $0x4fb2eb2a // sdot v10.4s, v25.16b, v18.4b[3]
+	WORD $0x4fb0eb69 // sdot v9.4s, v27.16b, v16.4b[3]
 	WORD $0x4fb2eb6b // sdot v11.4s, v27.16b, v18.4b[3]
 	WORD $0x4fb4eb2c // sdot v12.4s, v25.16b, v20.4b[3]
 	WORD $0x4fb4eb6d // sdot v13.4s, v27.16b, v20.4b[3]
 	WORD $0x4fb6eb2e // sdot v14.4s, v25.16b, v22.4b[3]
 	WORD $0x4fb6eb6f // sdot v15.4s, v27.16b, v22.4b[3]
+	FLDPQ 32(R5), (F16, F17)
 	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
 	WORD $0x4e21d929 // scvtf v9.4s, v9.4s
 	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
@@ -2215,7 +2217,6 @@ tile16MinDotProd:
 	WORD $0x4e21d9ad // scvtf v13.4s, v13.4s
 	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
 	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
-	FLDPQ 32(R5), (F16, F17)
 	FMOVQ 0(R6), F20
 	WORD $0x6e30dd08 // fmul v8.4s, v8.4s, v16.4s
 	WORD $0x6e31dd29 // fmul v9.4s, v9.4s, v17.4s
@@ -2225,6 +2226,7 @@ tile16MinDotProd:
 	WORD $0x6e31ddad // fmul v13.4s, v13.4s, v17.4s
 	WORD $0x6e30ddce // fmul v14.4s, v14.4s, v16.4s
 	WORD $0x6e31ddef // fmul v15.4s, v15.4s, v17.4s
+	FLDPQ 96(R5), (F18, F19)
 	WORD $0x4f949108 // fmul v8.4s, v8.4s, v20.s[0]
 	WORD $0x4f949129 // fmul v9.4s, v9.4s, v20.s[0]
 	WORD $0x4fb4914a // fmul v10.4s, v10.4s, v20.s[1]
@@ -2241,8 +2243,6 @@ tile16MinDotProd:
 	WORD $0x4e2dd4a5 // fadd v5.4s, v5.4s, v13.4s
 	WORD $0x4e2ed4c6 // fadd v6.4s, v6.4s, v14.4s
 	WORD $0x4e2fd4e7 // fadd v7.4s, v7.4s, v15.4s
-	FLDPQ 96(R5), (F18, F19)
-	FMOVQ 32(R6), F21
 	WORD $0x4f959248 // fmul v8.4s, v18.4s, v21.s[0]
 	WORD $0x4f959269 // fmul v9.4s, v19.4s, v21.s[0]
 	WORD $0x4fb5924a // fmul v10.4s, v18.4s, v21.s[1]
@@ -2316,39 +2316,20 @@ tile32I8MMPanel:
 	MOVD R10, R7
 
 tile32I8MM:
+	FLDPQ 64(R5), (F16, F17)
 	WORD $0x4f00e408 // movi v8.16b, #0
+	FLDPQ 96(R5), (F18, F19)
 	WORD $0x4f00e409 // movi v9.16b, #0
+	FLDPQ 32(R6), (F20, F21)
 	WORD $0x4f00e40a // movi v10.16b, #0
 	WORD $0x4f00e40b // movi v11.16b, #0
 	WORD $0x4f00e40c // movi v12.16b, #0
 	WORD $0x4f00e40d // movi v13.16b, #0
 	WORD $0x4f00e40e // movi v14.16b, #0
 	WORD $0x4f00e40f // movi v15.16b, #0
-	FLDPQ 64(R5), (F16, F17)
-	FLDPQ 96(R5), (F18, F19)
-	FLDPQ 32(R6), (F20, F21)
-	WORD $0x4e94a608 // smmla v8.4s, v16.16b, v20.16b
-	WORD $0x4e95a609 // smmla v9.4s, v16.16b, v21.16b
-	WORD $0x4e94a62a // smmla v10.4s, v17.16b, v20.16b
-	WORD $0x4e95a62b // smmla v11.4s, v17.16b, v21.16b
-	WORD $0x4e94a64c // smmla v12.4s, v18.16b, v20.16b
-	WORD $0x4e95a64d // smmla v13.4s, v18.16b, v21.16b
-	WORD $0x4e94a66e // smmla v14.4s, v19.16b, v20.16b
-	WORD $0x4e95a66f // smmla v15.4s, v19.16b, v21.16b
 	FLDPQ 128(R5), (F22, F23)
 	FLDPQ 160(R5), (F24, F25)
 	FLDPQ 64(R6), (F26, F27)
-	WORD $0x4e9aa6c8 // smmla v8.4s, v22.16b, v26.16b
-	WORD $0x4e9ba6c9 // smmla v9.4s, v22.16b, v27.16b
-	WORD $0x4e9aa6ea // smmla v10.4s, v23.16b, v26.16b
-	WORD $0x4e9ba6eb // smmla v11.4s, v23.16b, v27.16b
-	WORD $0x4e9aa70c // smmla v12.4s, v24.16b, v26.16b
-	WORD $0x4e9ba70d // smmla v13.4s, v24.16b, v27.16b
-	WORD $0x4e9aa72e // smmla v14.4s, v25.16b, v26.16b
-	WORD $0x4e9ba72f // smmla v15.4s, v25.16b, v27.16b
-	FLDPQ 192(R5), (F16, F17)
-	FLDPQ 224(R5), (F18, F19)
-	FLDPQ 96(R6), (F20, F21)
 	WORD $0x4e94a608 // smmla v8.4s, v16.16b, v20.16b
 	WORD $0x4e95a609 // smmla v9.4s, v16.16b, v21.16b
 	WORD $0x4e94a62a // smmla v10.4s, v17.16b, v20.16b
@@ -2357,9 +2338,29 @@ tile32I8MM:
 	WORD $0x4e95a64d // smmla v13.4s, v18.16b, v21.16b
 	WORD $0x4e94a66e // smmla v14.4s, v19.16b, v20.16b
 	WORD $0x4e95a66f // smmla v15.4s, v19.16b, v21.16b
+	FLDPQ 192(R5), (F16, F17)
+	FLDPQ 224(R5), (F18, F19)
+	WORD $0x4e9aa6c8 // smmla v8.4s, v22.16b, v26.16b
+	FLDPQ 96(R6), (F20, F21)
+	WORD $0x4e9ba6c9 // smmla v9.4s, v22.16b, v27.16b
+	WORD $0x4e9aa6ea // smmla v10.4s, v23.16b, v26.16b
+	WORD $0x4e9ba6eb // smmla v11.4s, v23.16b, v27.16b
+	WORD $0x4e9aa70c // smmla v12.4s, v24.16b, v26.16b
+	WORD $0x4e9ba70d // smmla v13.4s, v24.16b, v27.16b
+	WORD $0x4e9aa72e // smmla v14.4s, v25.16b, v26.16b
+	WORD $0x4e9ba72f // smmla v15.4s, v25.16b, v27.16b
 	FLDPQ 256(R5), (F22, F23)
 	FLDPQ 288(R5), (F24, F25)
+	WORD $0x4e94a608 // smmla v8.4s, v16.16b, v20.16b
 	FLDPQ 128(R6), (F26, F27)
+	WORD $0x4e95a609 // smmla v9.4s, v16.16b, v21.16b
+	WORD $0x4e94a62a // smmla v10.4s, v17.16b, v20.16b
+	WORD $0x4e95a62b // smmla v11.4s, v17.16b, v21.16b
+	WORD $0x4e94a64c // smmla v12.4s, v18.16b, v20.16b
+	WORD $0x4e95a64d // smmla v13.4s, v18.16b, v21.16b
+	WORD $0x4e94a66e // smmla v14.4s, v19.16b, v20.16b
+	WORD $0x4e95a66f // smmla v15.4s, v19.16b, v21.16b
+	FLDPQ 32(R5), (F18, F19)
 	WORD $0x4e9aa6c8 // smmla v8.4s, v22.16b, v26.16b
 	WORD $0x4e9ba6c9 // smmla v9.4s, v22.16b, v27.16b
 	WORD $0x4e9aa6ea // smmla v10.4s, v23.16b, v26.16b
@@ -2368,6 +2369,7 @@ tile32I8MM:
 	WORD $0x4e9ba70d // smmla v13.4s, v24.16b, v27.16b
 	WORD $0x4e9aa72e // smmla v14.4s, v25.16b, v26.16b
 	WORD $0x4e9ba72f // smmla v15.4s, v25.16b, v27.16b
+	FLDPQ.P 320(R5), (F16, F17)
 	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
 	WORD $0x4e21d929 // scvtf v9.4s, v9.4s
 	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
@@ -2376,8 +2378,6 @@ tile32I8MM:
 	WORD $0x4e21d9ad // scvtf v13.4s, v13.4s
 	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
 	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
-	FLDPQ 32(R5), (F18, F19)
-	FLDPQ.P 320(R5), (F16, F17)
 	FLDPQ.P 160(R6), (F24, F25)
 	WORD $0x6e30dd08 // fmul v8.4s, v8.4s, v16.4s
 	WORD $0x6e30dd29 // fmul v9.4s, v9.4s, v16.4s
@@ -2458,39 +2458,20 @@ tile32MinI8MMPanel:
 	MOVD R10, R7
 
 tile32MinI8MM:
+	FLDPQ 128(R5), (F16, F17)
 	WORD $0x4f00e408 // movi v8.16b, #0
+	FLDPQ 160(R5), (F18, F19)
 	WORD $0x4f00e409 // movi v9.16b, #0
+	FLDPQ 128(R6), (F20, F21)
 	WORD $0x4f00e40a // movi v10.16b, #0
 	WORD $0x4f00e40b // movi v11.16b, #0
 	WORD $0x4f00e40c // movi v12.16b, #0
 	WORD $0x4f00e40d // movi v13.16b, #0
 	WORD $0x4f00e40e // movi v14.16b, #0
 	WORD $0x4f00e40f // movi v15.16b, #0
-	FLDPQ 128(R5), (F16, F17)
-	FLDPQ 160(R5), (F18, F19)
-	FLDPQ 128(R6), (F20, F21)
-	WORD $0x4e94a608 // smmla v8.4s, v16.16b, v20.16b
-	WORD $0x4e95a609 // smmla v9.4s, v16.16b, v21.16b
-	WORD $0x4e94a62a // smmla v10.4s, v17.16b, v20.16b
-	WORD $0x4e95a62b // smmla v11.4s, v17.16b, v21.16b
-	WORD $0x4e94a64c // smmla v12.4s, v18.16b, v20.16b
-	WORD $0x4e95a64d // smmla v13.4s, v18.16b, v21.16b
-	WORD $0x4e94a66e // smmla v14.4s, v19.16b, v20.16b
-	WORD $0x4e95a66f // smmla v15.4s, v19.16b, v21.16b
 	FLDPQ 192(R5), (F22, F23)
 	FLDPQ 224(R5), (F24, F25)
 	FLDPQ 160(R6), (F26, F27)
-	WORD $0x4e9aa6c8 // smmla v8.4s, v22.16b, v26.16b
-	WORD $0x4e9ba6c9 // smmla v9.4s, v22.16b, v27.16b
-	WORD $0x4e9aa6ea // smmla v10.4s, v23.16b, v26.16b
-	WORD $0x4e9ba6eb // smmla v11.4s, v23.16b, v27.16b
-	WORD $0x4e9aa70c // smmla v12.4s, v24.16b, v26.16b
-	WORD $0x4e9ba70d // smmla v13.4s, v24.16b, v27.16b
-	WORD $0x4e9aa72e // smmla v14.4s, v25.16b, v26.16b
-	WORD $0x4e9ba72f // smmla v15.4s, v25.16b, v27.16b
-	FLDPQ 256(R5), (F16, F17)
-	FLDPQ 288(R5), (F18, F19)
-	FLDPQ 192(R6), (F20, F21)
 	WORD $0x4e94a608 // smmla v8.4s, v16.16b, v20.16b
 	WORD $0x4e95a609 // smmla v9.4s, v16.16b, v21.16b
 	WORD $0x4e94a62a // smmla v10.4s, v17.16b, v20.16b
@@ -2499,9 +2480,29 @@ tile32MinI8MM:
 	WORD $0x4e95a64d // smmla v13.4s, v18.16b, v21.16b
 	WORD $0x4e94a66e // smmla v14.4s, v19.16b, v20.16b
 	WORD $0x4e95a66f // smmla v15.4s, v19.16b, v21.16b
+	FLDPQ 256(R5), (F16, F17)
+	FLDPQ 288(R5), (F18, F19)
+	WORD $0x4e9aa6c8 // smmla v8.4s, v22.16b, v26.16b
+	FLDPQ 192(R6), (F20, F21)
+	WORD $0x4e9ba6c9 // smmla v9.4s, v22.16b, v27.16b
+	WORD $0x4e9aa6ea // smmla v10.4s, v23.16b, v26.16b
+	WORD $0x4e9ba6eb // smmla v11.4s, v23.16b, v27.16b
+	WORD $0x4e9aa70c // smmla v12.4s, v24.16b, v26.16b
+	WORD $0x4e9ba70d // smmla v13.4s, v24.16b, v27.16b
+	WORD $0x4e9aa72e // smmla v14.4s, v25.16b, v26.16b
+	WORD $0x4e9ba72f // smmla v15.4s, v25.16b, v27.16b
 	FLDPQ 320(R5), (F22, F23)
 	FLDPQ 352(R5), (F24, F25)
+	WORD $0x4e94a608 // smmla v8.4s, v16.16b, v20.16b
 	FLDPQ 224(R6), (F26, F27)
+	WORD $0x4e95a609 // smmla v9.4s, v16.16b, v21.16b
+	WORD $0x4e94a62a // smmla v10.4s, v17.16b, v20.16b
+	WORD $0x4e95a62b // smmla v11.4s, v17.16b, v21.16b
+	WORD $0x4e94a64c // smmla v12.4s, v18.16b, v20.16b
+	WORD $0x4e95a64d // smmla v13.4s, v18.16b, v21.16b
+	WORD $0x4e94a66e // smmla v14.4s, v19.16b, v20.16b
+	WORD $0x4e95a66f // smmla v15.4s, v19.16b, v21.16b
+	FLDPQ 32(R5), (F18, F19)
 	WORD $0x4e9aa6c8 // smmla v8.4s, v22.16b, v26.16b
 	WORD $0x4e9ba6c9 // smmla v9.4s, v22.16b, v27.16b
 	WORD $0x4e9aa6ea // smmla v10.4s, v23.16b, v26.16b
@@ -2510,6 +2511,7 @@ tile32MinI8MM:
 	WORD $0x4e9ba70d // smmla v13.4s, v24.16b, v27.16b
 	WORD $0x4e9aa72e // smmla v14.4s, v25.16b, v26.16b
 	WORD $0x4e9ba72f // smmla v15.4s, v25.16b, v27.16b
+	FLDPQ 0(R5), (F16, F17)
 	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
 	WORD $0x4e21d929 // scvtf v9.4s, v9.4s
 	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
@@ -2518,8 +2520,6 @@ tile32MinI8MM:
 	WORD $0x4e21d9ad // scvtf v13.4s, v13.4s
 	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
 	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
-	FLDPQ 32(R5), (F18, F19)
-	FLDPQ 0(R5), (F16, F17)
 	FLDPQ 0(R6), (F24, F25)
 	WORD $0x6e30dd08 // fmul v8.4s, v8.4s, v16.4s
 	WORD $0x6e30dd29 // fmul v9.4s, v9.4s, v16.4s
@@ -2529,8 +2529,11 @@ tile32MinI8MM:
 	WORD $0x6e32ddad // fmul v13.4s, v13.4s, v18.4s
 	WORD $0x6e33ddce // fmul v14.4s, v14.4s, v19.4s
 	WORD $0x6e33ddef // fmul v15.4s, v15.4s, v19.4s
+	FLDPQ 64(R5), (F20, F21)
 	WORD $0x6e38dd08 // fmul v8.4s, v8.4s, v24.4s
+	FLDPQ 96(R5), (F22, F23)
 	WORD $0x6e39dd29 // fmul v9.4s, v9.4s, v25.4s
+	FLDPQ 96(R6), (F26, F27)
 	WORD $0x6e38dd4a // fmul v10.4s, v10.4s, v24.4s
 	WORD $0x6e39dd6b // fmul v11.4s, v11.4s, v25.4s
 	WORD $0x6e38dd8c // fmul v12.4s, v12.4s, v24.4s
@@ -2545,9 +2548,6 @@ tile32MinI8MM:
 	WORD $0x4e2dd4a5 // fadd v5.4s, v5.4s, v13.4s
 	WORD $0x4e2ed4c6 // fadd v6.4s, v6.4s, v14.4s
 	WORD $0x4e2fd4e7 // fadd v7.4s, v7.4s, v15.4s
-	FLDPQ 64(R5), (F20, F21)
-	FLDPQ 96(R5), (F22, F23)
-	FLDPQ 96(R6), (F26, F27)
 	WORD $0x6e3ade88 // fmul v8.4s, v20.4s, v26.4s
 	WORD $0x6e3bde89 // fmul v9.4s, v20.4s, v27.4s
 	WORD $0x6e3adeaa // fmul v10.4s, v21.4s, v26.4s
@@ -2629,17 +2629,20 @@ tile16I8MMPanel:
 	MOVD R10, R7
 
 tile16I8MM:
+	FLDPQ 128(R5), (F16, F17)
 	WORD $0x4f00e408 // movi v8.16b, #0
+	FLDPQ 160(R5), (F18, F19)
 	WORD $0x4f00e409 // movi v9.16b, #0
+	FLDPQ 32(R6), (F20, F21)
 	WORD $0x4f00e40a // movi v10.16b, #0
 	WORD $0x4f00e40b // movi v11.16b, #0
 	WORD $0x4f00e40c // movi v12.16b, #0
 	WORD $0x4f00e40d // movi v13.16b, #0
 	WORD $0x4f00e40e // movi v14.16b, #0
 	WORD $0x4f00e40f // movi v15.16b, #0
-	FLDPQ 128(R5), (F16, F17)
-	FLDPQ 160(R5), (F18, F19)
-	FLDPQ 32(R6), (F20, F21)
+	FLDPQ 192(R5), (F22, F23)
+	FLDPQ 224(R5), (F24, F25)
+	FLDPQ 64(R6), (F26, F27)
 	WORD $0x4e94a608 // smmla v8.4s, v16.16b, v20.16b
 	WORD $0x4e95a609 // smmla v9.4s, v16.16b, v21.16b
 	WORD $0x4e94a62a // smmla v10.4s, v17.16b, v20.16b
@@ -2648,9 +2651,7 @@ tile16I8MM:
 	WORD $0x4e95a64d // smmla v13.4s, v18.16b, v21.16b
 	WORD $0x4e94a66e // smmla v14.4s, v19.16b, v20.16b
 	WORD $0x4e95a66f // smmla v15.4s, v19.16b, v21.16b
-	FLDPQ 192(R5), (F22, F23)
-	FLDPQ 224(R5), (F24, F25)
-	FLDPQ 64(R6), (F26, F27)
+	FLDPQ 32(R5), (F18, F19)
 	WORD $0x4e9aa6c8 // smmla v8.4s, v22.16b, v26.16b
 	WORD $0x4e9ba6c9 // smmla v9.4s, v22.16b, v27.16b
 	WORD $0x4e9aa6ea // smmla v10.4s, v23.16b, v26.16b
@@ -2659,6 +2660,7 @@ tile16I8MM:
 	WORD $0x4e9ba70d // smmla v13.4s, v24.16b, v27.16b
 	WORD $0x4e9aa72e // smmla v14.4s, v25.16b, v26.16b
 	WORD $0x4e9ba72f // smmla v15.4s, v25.16b, v27.16b
+	FLDPQ 0(R5), (F16, F17)
 	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
 	WORD $0x4e21d929 // scvtf v9.4s, v9.4s
 	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
@@ -2667,8 +2669,6 @@ tile16I8MM:
 	WORD $0x4e21d9ad // scvtf v13.4s, v13.4s
 	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
 	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
-	FLDPQ 32(R5), (F18, F19)
-	FLDPQ 0(R5), (F16, F17)
 	FLDPQ 0(R6), (F24, F25)
 	WORD $0x6e30dd08 // fmul v8.4s, v8.4s, v16.4s
 	WORD $0x6e30dd29 // fmul v9.4s, v9.4s, v16.4s
@@ -2686,8 +2686,11 @@ tile16I8MM:
 	WORD $0x6e39ddad // fmul v13.4s, v13.4s, v25.4s
 	WORD $0x6e38ddce // fmul v14.4s, v14.4s, v24.4s
 	WORD $0x6e39ddef // fmul v15.4s, v15.4s, v25.4s
+	FLDPQ 256(R5), (F16, F17)
 	WORD $0x4e28d400 // fadd v0.4s, v0.4s, v8.4s
+	FLDPQ 288(R5), (F18, F19)
 	WORD $0x4e29d421 // fadd v1.4s, v1.4s, v9.4s
+	FLDPQ 96(R6), (F20, F21)
 	WORD $0x4e2ad442 // fadd v2.4s, v2.4s, v10.4s
 	WORD $0x4e2bd463 // fadd v3.4s, v3.4s, v11.4s
 	WORD $0x4e2cd484 // fadd v4.4s, v4.4s, v12.4s
@@ -2702,10 +2705,10 @@ tile16I8MM:
 	WORD $0x4f00e40d // movi v13.16b, #0
 	WORD $0x4f00e40e // movi v14.16b, #0
 	WORD $0x4f00e40f // movi v15.16b, #0
-	FLDPQ 256(R5), (F16, F17)
-	FLDPQ 288(R5), (F18, F19)
-	FLDPQ 96(R6), (F20, F21)
+	FLDPQ 320(R5), (F22, F23)
+	FLDPQ 352(R5), (F24, F25)
 	WORD $0x4e94a608 // smmla v8.4s, v16.16b, v20.16b
+	FLDPQ 128(R6), (F26, F27)
 	WORD $0x4e95a609 // smmla v9.4s, v16.16b, v21.16b
 	WORD $0x4e94a62a // smmla v10.4s, v17.16b, v20.16b
 	WORD $0x4e95a62b // smmla v11.4s, v17.16b, v21.16b
@@ -2713,9 +2716,7 @@ tile16I8MM:
 	WORD $0x4e95a64d // smmla v13.4s, v18.16b, v21.16b
 	WORD $0x4e94a66e // smmla v14.4s, v19.16b, v20.16b
 	WORD $0x4e95a66f // smmla v15.4s, v19.16b, v21.16b
-	FLDPQ 320(R5), (F22, F23)
-	FLDPQ 352(R5), (F24, F25)
-	FLDPQ 128(R6), (F26, F27)
+	FLDPQ 96(R5), (F18, F19)
 	WORD $0x4e9aa6c8 // smmla v8.4s, v22.16b, v26.16b
 	WORD $0x4e9ba6c9 // smmla v9.4s, v22.16b, v27.16b
 	WORD $0x4e9aa6ea // smmla v10.4s, v23.16b, v26.16b
@@ -2724,6 +2725,7 @@ tile16I8MM:
 	WORD $0x4e9ba70d // smmla v13.4s, v24.16b, v27.16b
 	WORD $0x4e9aa72e // smmla v14.4s, v25.16b, v26.16b
 	WORD $0x4e9ba72f // smmla v15.4s, v25.16b, v27.16b
+	FLDPQ 64(R5), (F16, F17)
 	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
 	WORD $0x4e21d929 // scvtf v9.4s, v9.4s
 	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
@@ -2732,8 +2734,6 @@ tile16I8MM:
 	WORD $0x4e21d9ad // scvtf v13.4s, v13.4s
 	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
 	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
-	FLDPQ 96(R5), (F18, F19)
-	FLDPQ 64(R5), (F16, F17)
 	FLDPQ 0(R6), (F24, F25)
 	WORD $0x6e30dd08 // fmul v8.4s, v8.4s, v16.4s
 	WORD $0x6e30dd29 // fmul v9.4s, v9.4s, v16.4s
@@ -2816,17 +2816,20 @@ tile16MinI8MMPanel:
 	MOVD R10, R7
 
 tile16MinI8MM:
+	FLDPQ 256(R5), (F16, F17)
 	WORD $0x4f00e408 // movi v8.16b, #0
+	FLDPQ 288(R5), (F18, F19)
 	WORD $0x4f00e409 // movi v9.16b, #0
+	FLDPQ 128(R6), (F20, F21)
 	WORD $0x4f00e40a // movi v10.16b, #0
 	WORD $0x4f00e40b // movi v11.16b, #0
 	WORD $0x4f00e40c // movi v12.16b, #0
 	WORD $0x4f00e40d // movi v13.16b, #0
 	WORD $0x4f00e40e // movi v14.16b, #0
 	WORD $0x4f00e40f // movi v15.16b, #0
-	FLDPQ 256(R5), (F16, F17)
-	FLDPQ 288(R5), (F18, F19)
-	FLDPQ 128(R6), (F20, F21)
+	FLDPQ 320(R5), (F22, F23)
+	FLDPQ 352(R5), (F24, F25)
+	FLDPQ 160(R6), (F26, F27)
 	WORD $0x4e94a608 // smmla v8.4s, v16.16b, v20.16b
 	WORD $0x4e95a609 // smmla v9.4s, v16.16b, v21.16b
 	WORD $0x4e94a62a // smmla v10.4s, v17.16b, v20.16b
@@ -2835,9 +2838,7 @@ tile16MinI8MM:
 	WORD $0x4e95a64d // smmla v13.4s, v18.16b, v21.16b
 	WORD $0x4e94a66e // smmla v14.4s, v19.16b, v20.16b
 	WORD $0x4e95a66f // smmla v15.4s, v19.16b, v21.16b
-	FLDPQ 320(R5), (F22, F23)
-	FLDPQ 352(R5), (F24, F25)
-	FLDPQ 160(R6), (F26, F27)
+	FLDPQ 32(R5), (F18, F19)
 	WORD $0x4e9aa6c8 // smmla v8.4s, v22.16b, v26.16b
 	WORD $0x4e9ba6c9 // smmla v9.4s, v22.16b, v27.16b
 	WORD $0x4e9aa6ea // smmla v10.4s, v23.16b, v26.16b
@@ -2846,6 +2847,7 @@ tile16MinI8MM:
 	WORD $0x4e9ba70d // smmla v13.4s, v24.16b, v27.16b
 	WORD $0x4e9aa72e // smmla v14.4s, v25.16b, v26.16b
 	WORD $0x4e9ba72f // smmla v15.4s, v25.16b, v27.16b
+	FLDPQ 0(R5), (F16, F17)
 	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
 	WORD $0x4e21d929 // scvtf v9.4s, v9.4s
 	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
@@ -2854,8 +2856,6 @@ tile16MinI8MM:
 	WORD $0x4e21d9ad // scvtf v13.4s, v13.4s
 	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
 	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
-	FLDPQ 32(R5), (F18, F19)
-	FLDPQ 0(R5), (F16, F17)
 	FLDPQ 0(R6), (F24, F25)
 	WORD $0x6e30dd08 // fmul v8.4s, v8.4s, v16.4s
 	WORD $0x6e30dd29 // fmul v9.4s, v9.4s, v16.4s
@@ -2865,8 +2865,11 @@ tile16MinI8MM:
 	WORD $0x6e32ddad // fmul v13.4s, v13.4s, v18.4s
 	WORD $0x6e33ddce // fmul v14.4s, v14.4s, v19.4s
 	WORD $0x6e33ddef // fmul v15.4s, v15.4s, v19.4s
+	FLDPQ 128(R5), (F20, F21)
 	WORD $0x6e38dd08 // fmul v8.4s, v8.4s, v24.4s
+	FLDPQ 160(R5), (F22, F23)
 	WORD $0x6e39dd29 // fmul v9.4s, v9.4s, v25.4s
+	FLDPQ 32(R6), (F26, F27)
 	WORD $0x6e38dd4a // fmul v10.4s, v10.4s, v24.4s
 	WORD $0x6e39dd6b // fmul v11.4s, v11.4s, v25.4s
 	WORD $0x6e38dd8c // fmul v12.4s, v12.4s, v24.4s
@@ -2881,9 +2884,6 @@ tile16MinI8MM:
 	WORD $0x4e2dd4a5 // fadd v5.4s, v5.4s, v13.4s
 	WORD $0x4e2ed4c6 // fadd v6.4s, v6.4s, v14.4s
 	WORD $0x4e2fd4e7 // fadd v7.4s, v7.4s, v15.4s
-	FLDPQ 128(R5), (F20, F21)
-	FLDPQ 160(R5), (F22, F23)
-	FLDPQ 32(R6), (F26, F27)
 	WORD $0x6e3ade88 // fmul v8.4s, v20.4s, v26.4s
 	WORD $0x6e3bde89 // fmul v9.4s, v20.4s, v27.4s
 	WORD $0x6e3adeaa // fmul v10.4s, v21.4s, v26.4s
@@ -2900,7 +2900,10 @@ tile16MinI8MM:
 	WORD $0x6e39ddad // fmul v13.4s, v13.4s, v25.4s
 	WORD $0x6e38ddce // fmul v14.4s, v14.4s, v24.4s
 	WORD $0x6e39ddef // fmul v15.4s, v15.4s, v25.4s
+	FLDPQ 384(R5), (F16, F17)
+	FLDPQ 416(R5), (F18, F19)
 	WORD $0x4ea8d400 // fsub v0.4s, v0.4s, v8.4s
+	FLDPQ 192(R6), (F20, F21)
 	WORD $0x4ea9d421 // fsub v1.4s, v1.4s, v9.4s
 	WORD $0x4eaad442 // fsub v2.4s, v2.4s, v10.4s
 	WORD $0x4eabd463 // fsub v3.4s, v3.4s, v11.4s
@@ -2916,20 +2919,19 @@ tile16MinI8MM:
 	WORD $0x4f00e40d // movi v13.16b, #0
 	WORD $0x4f00e40e // movi v14.16b, #0
 	WORD $0x4f00e40f // movi v15.16b, #0
-	FLDPQ 384(R5), (F16, F17)
-	FLDPQ 416(R5), (F18, F19)
-	FLDPQ 192(R6), (F20, F21)
+	FLDPQ 448(R5), (F22, F23)
 	WORD $0x4e94a608 // smmla v8.4s, v16.16b, v20.16b
+	FLDPQ 480(R5), (F24, F25)
 	WORD $0x4e95a609 // smmla v9.4s, v16.16b, v21.16b
+	FLDPQ 224(R6), (F26, F27)
 	WORD $0x4e94a62a // smmla v10.4s, v17.16b, v20.16b
 	WORD $0x4e95a62b // smmla v11.4s, v17.16b, v21.16b
 	WORD $0x4e94a64c // smmla v12.4s, v18.16b, v20.16b
 	WORD $0x4e95a64d // smmla v13.4s, v18.16b, v21.16b
 	WORD $0x4e94a66e // smmla v14.4s, v19.16b, v20.16b
 	WORD $0x4e95a66f // smmla v15.4s, v19.16b, v21.16b
-	FLDPQ 448(R5), (F22, F23)
-	FLDPQ 480(R5), (F24, F25)
-	FLDPQ 224(R6), (F26, F27)
+	FLDPQ 96(R5), (F18, F19)
+	FLDPQ 64(R5), (F16, F17)
 	WORD $0x4e9aa6c8 // smmla v8.4s, v22.16b, v26.16b
 	WORD $0x4e9ba6c9 // smmla v9.4s, v22.16b, v27.16b
 	WORD $0x4e9aa6ea // smmla v10.4s, v23.16b, v26.16b
@@ -2946,8 +2948,6 @@ tile16MinI8MM:
 	WORD $0x4e21d9ad // scvtf v13.4s, v13.4s
 	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
 	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
-	FLDPQ 96(R5), (F18, F19)
-	FLDPQ 64(R5), (F16, F17)
 	FLDPQ 0(R6), (F24, F25)
 	WORD $0x6e30dd08 // fmul v8.4s, v8.4s, v16.4s
 	WORD $0x6e30dd29 // fmul v9.4s, v9.4s, v16.4s
@@ -2957,7 +2957,10 @@ tile16MinI8MM:
 	WORD $0x6e32ddad // fmul v13.4s, v13.4s, v18.4s
 	WORD $0x6e33ddce // fmul v14.4s, v14.4s, v19.4s
 	WORD $0x6e33ddef // fmul v15.4s, v15.4s, v19.4s
+	FLDPQ 192(R5), (F20, F21)
+	FLDPQ 224(R5), (F22, F23)
 	WORD $0x6e38dd08 // fmul v8.4s, v8.4s, v24.4s
+	FLDPQ 64(R6), (F26, F27)
 	WORD $0x6e39dd29 // fmul v9.4s, v9.4s, v25.4s
 	WORD $0x6e38dd4a // fmul v10.4s, v10.4s, v24.4s
 	WORD $0x6e39dd6b // fmul v11.4s, v11.4s, v25.4s
@@ -2973,9 +2976,6 @@ tile16MinI8MM:
 	WORD $0x4e2dd4a5 // fadd v5.4s, v5.4s, v13.4s
 	WORD $0x4e2ed4c6 // fadd v6.4s, v6.4s, v14.4s
 	WORD $0x4e2fd4e7 // fadd v7.4s, v7.4s, v15.4s
-	FLDPQ 192(R5), (F20, F21)
-	FLDPQ 224(R5), (F22, F23)
-	FLDPQ 64(R6), (F26, F27)
 	WORD $0x6e3ade88 // fmul v8.4s, v20.4s, v26.4s
 	WORD $0x6e3bde89 // fmul v9.4s, v20.4s, v27.4s
 	WORD $0x6e3adeaa // fmul v10.4s, v21.4s, v26.4s

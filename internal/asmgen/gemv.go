@@ -32,22 +32,38 @@ func gemvArm64() []byte {
 
 // gemvRegs are the registers of one type's product.
 type gemvRegs struct {
-	x                   []V // codes of one block of x, or of two
-	scale, min, dx, sum V   // halves of eight rows; of four blocks d and Σx
-	a, b                [4]V
-	bias                V // the bias in every lane
+	x            []V    // codes of one block of x, or of two
+	scales       [2]V   // halves of rows 0-3 and of rows 4-7, or one of all eight
+	min, dx, sum V      // halves of eight rows; of four blocks d and Σx
+	free         [][4]V // what a row is unpacked in; rows take turns
+	bias         V      // the bias in every lane
 }
 
-// gemvRegsOf keeps two blocks of x where the unpacker leaves room.
-func gemvRegsOf(f format) gemvRegs {
+// gemvRegsOf keeps two blocks of x where the unpacker leaves room, and as many rows
+// under way.
+func gemvRegsOf(f format, rung string) gemvRegs {
 	if f.fifth {
-		return gemvRegs{[]V{14, 15}, 16, 17, 18, 19, [4]V{20, 21, 24, 25}, [4]V{22, 23, 26, 27}, 27}
+		r := gemvRegs{[]V{14, 15}, [2]V{16, 17}, 17, 18, 19, [][4]V{{20, 21, 24, 25}, {22, 23, 26, 27}}, 27}
+		if f.min {
+			r.scales[1] = 16
+		}
+		return r
 	}
-	return gemvRegs{[]V{14, 15, 16, 17}, 18, 19, 20, 21, [4]V{22, 23, 26, 28}, [4]V{24, 25, 27, 29}, 29}
+	r := gemvRegs{[]V{14, 15, 16, 17}, [2]V{18, 19}, 19, 20, 21, [][4]V{{22, 23, 26}, {24, 25, 27}}, 30}
+	if f.min {
+		r.scales[1] = 18
+	}
+	switch {
+	case rung == "DotProd":
+		r.free = [][4]V{{22, 23}, {24, 25}, {26, 27}, {28, 29}}
+	case f.kind == whole:
+		r.free = append(r.free, [4]V{28, 29, 30})
+	}
+	return r
 }
 
 func (a *Arm64) gemv(f format, rung string) {
-	r := gemvRegsOf(f)
+	r := gemvRegsOf(f, rung)
 	dot := map[string]string{
 		"NEON":    "smull, smlal2 and sadalp (two products of -128·±127 fit an int16)",
 		"DotProd": "sdot",
@@ -69,7 +85,7 @@ load has their d, one their sums.
 	R15 R19 R20 start of codes, d, sums   R21 blocks   R22 from a row's end to the next group
 	V0-V7 int32 sums of each row, from its first block on (they may wrap)
 	V8 V9 float sums, lane = row   V10-V13 the int32 sums up to this and the last block
-	V14-V%d codes of x   V%d V%d scales and mins   V%d d   V%d Σx   others free up to the constants from V28 on
+	V14-V%d codes of x   V%d V%d scales (and mins)   V%d d   V%d Σx   others free up to the constants from V28 on
 
 	for each group {
 		for each block b {
@@ -78,7 +94,7 @@ load has their d, one their sums.
 			f += float32(n)·scale·d[b]
 		}
 		dst[0:8] = f; dst += 8
-	}`, f.bytes, dot, 13+len(r.x), r.scale, r.min, r.dx, r.sum, extra), gemvArgs)
+	}`, f.bytes, dot, 13+len(r.x), r.scales[0], r.scales[1], r.dx, r.sum, extra), gemvArgs)
 	for i, name := range []string{"dst", "w", "q", "d", "sum", "blocks", "stride", "groups"} {
 		a.Arg(name, 8*i, []R{gDst, 0, gQ0, gD0, gSum0, gBlocks, gTmp, gGroups}[i])
 	}
@@ -110,18 +126,20 @@ load has their d, one their sums.
 	a.SUBS(4, gBlocks, gLeft)
 	a.BLT(l("odd"))
 	a.Label(l("four"))
-	a.gemvAhead(32 * f.bytes)
-	a.FMOVQP(gD, 16, r.dx)
-	if sums {
-		a.FMOVQP(gSum, 16, r.sum)
-		a.gemvSums(f, r)
-	}
-	for i := range 4 {
-		if at := 2 * i % len(r.x); at == 0 {
-			a.LoadB16(gQ, r.x...)
+	a.Scheduled(func() {
+		a.gemvAhead(32 * f.bytes)
+		a.FMOVQP(gD, 16, r.dx)
+		if sums {
+			a.FMOVQP(gSum, 16, r.sum)
+			a.gemvSums(f, r)
 		}
-		a.gemvBlock(f, rung, r, r.x[2*i%len(r.x):], i, i%2)
-	}
+		for i := range 4 {
+			if at := 2 * i % len(r.x); at == 0 {
+				a.LoadB16(gQ, r.x...)
+			}
+			a.gemvBlock(f, rung, r, r.x[2*i%len(r.x):], i, i%2)
+		}
+	})
 	a.SUBS(4, gLeft, gLeft)
 	a.BGE(l("four"))
 	a.Label(l("odd"))
@@ -134,8 +152,10 @@ load has their d, one their sums.
 		a.FMOVSP(gSum, 4, r.sum)
 		a.gemvSums(f, r)
 	}
-	a.LoadB16(gQ, r.x[:2]...)
-	a.gemvBlock(f, rung, r, r.x, 0, 0)
+	a.Scheduled(func() {
+		a.LoadB16(gQ, r.x[:2]...)
+		a.gemvBlock(f, rung, r, r.x, 0, 0)
+	})
 	for h := range V(2) {
 		a.ORR(gOld+2+h, gOld+h, gOld+h)
 	}
@@ -172,23 +192,28 @@ func (a *Arm64) gemvSums(f format, r gemvRegs) {
 // gemvBlock is one block of eight rows; its d and Σx are in lane at. The sums up
 // to the block before are in the registers of the other parity.
 func (a *Arm64) gemvBlock(f format, rung string, r gemvRegs, x []V, at, parity int) {
-	for i := V(0); i < 8; i += 2 {
-		p := a.unpack(f, R(i), r.scale, r.min, int(i), r.a[0], r.a[1], r.a[2], r.a[3])
-		q := a.unpack(f, R(i+1), r.scale, r.min, int(i+1), r.b[0], r.b[1], r.b[2], r.b[3])
-		zip(append(p, a.dot32(f, rung, i, r.a[0], r.a[1], r.a[2], x)...), append(q, a.dot32(f, rung, i+1, r.b[0], r.b[1], r.b[2], x)...))
+	two := r.scales[0] != r.scales[1]
+	for i := range V(8) {
+		t, lane := r.free[int(i)%len(r.free)], int(i)
+		if two {
+			lane %= 4
+		}
+		steps := a.unpack(f, R(i), r.scales[i/4], r.min, lane, t[0], t[1], t[2], t[3])
+		zip(steps, nil)
+		zip(a.dot32(f, rung, i, t[0], t[1], t[2], x), nil)
 	}
-	t0, t1 := r.a[0], r.a[1]
 	if f.bias != 0 && f.fifth {
 		a.MOVIS(r.bias, max(f.bias, -f.bias))
 	}
 	sum, lane := r.sum, at
 	if f.bias != 0 && f.min { // both forms are needed
-		sum, lane = r.b[0], 0
+		sum, lane = r.free[1][2], 0
 		a.DUPS(sum, r.sum, at)
 		a.SCVTF(sum, sum)
 	}
 	now, before := gOld+V(2*parity), gOld+V(2-2*parity)
 	for h := V(0); h < 2; h++ {
+		t0, t1 := r.free[h][0], r.free[h][1]
 		a.ADDP(t0, 4*h, 4*h+1)
 		a.ADDP(t1, 4*h+2, 4*h+3)
 		a.ADDP(now+h, t0, t1)
@@ -200,7 +225,11 @@ func (a *Arm64) gemvBlock(f format, rung string, r gemvRegs, x []V, at, parity i
 			a.MLAElem(t0, r.bias, r.sum, at)
 		}
 		a.SCVTF(t0, t0)
-		a.widenHalf(t1, r.scale, h)
+		if two {
+			a.FCVTL(t1, r.scales[h])
+		} else {
+			a.widenHalf(t1, r.scales[0], h)
+		}
 		a.FMUL(t0, t0, t1)
 		a.FMULElem(t0, t0, r.dx, at)
 		a.FADD(gFloat+h, gFloat+h, t0)

@@ -61,22 +61,21 @@ super-blocks of %d bytes, stride bytes apart; blocks counts 256 weights.
 	a.MOV(gSum0, gSum)
 	a.MOV(gBlocks, gLeft)
 	a.Label(l)
-	for off := 0; off+64 <= 8*f.bytes; off += 64 {
-		a.Prefetch(gAhead, off)
-	}
-	a.ADDImm(8*f.bytes, gAhead, gAhead)
-	a.kScale(f, gTmpBuf, gTmp)
-	if f.sub == 32 {
-		for _, v := range []V{0, 1, 2, 3, 4, 5, 6, 7, gOld + 2, gOld + 3} {
-			a.Zero(v)
+	a.Scheduled(func() {
+		a.gemvAhead(8 * f.bytes)
+		a.kScale(f, gTmpBuf, gTmp)
+		if f.sub == 32 {
+			for _, v := range []V{0, 1, 2, 3, 4, 5, 6, 7, gOld + 2, gOld + 3} {
+				a.Zero(v)
+			}
 		}
-	}
-	for s := range 8 {
-		a.gemvKBlock(f, rung, s)
-	}
-	for i := R(0); i < 8; i++ {
-		a.ADDImm(f.bytes, i, i)
-	}
+		for s := range 8 {
+			a.gemvKBlock(f, rung, s)
+		}
+		for i := R(0); i < 8; i++ {
+			a.ADDImm(f.bytes, i, i)
+		}
+	})
 	a.SUBS(1, gLeft, gLeft)
 	a.BNE(l)
 	a.StorePair(gDst, 32, gFloat, gFloat+1)

@@ -66,29 +66,31 @@ are the type's own, without a bias.
 	head := panelHead(rung, 32, f.min)
 	l := "pack" + f.name + rung
 	a.Label(l)
-	for h := range 2 {
-		for i := V(0); i < 4; i += 2 {
-			x := a.unpack(f, R(4*h+int(i)), 16, 17, 4*h+int(i), 2*i, 2*i+1, 24, 25)
-			y := a.unpack(f, R(4*h+int(i)+1), 16, 17, 4*h+int(i)+1, 2*i+2, 2*i+3, 26, 27)
-			if f.bias != 0 {
-				x = append(x, func() { a.SUBB(2*i, 2*i, pBias) }, func() { a.SUBB(2*i+1, 2*i+1, pBias) })
-				y = append(y, func() { a.SUBB(2*i+2, 2*i+2, pBias) }, func() { a.SUBB(2*i+3, 2*i+3, pBias) })
+	a.Scheduled(func() {
+		for h := range 2 {
+			for i := V(0); i < 4; i += 2 {
+				x := a.unpack(f, R(4*h+int(i)), 16, 17, 4*h+int(i), 2*i, 2*i+1, 24, 25)
+				y := a.unpack(f, R(4*h+int(i)+1), 16, 17, 4*h+int(i)+1, 2*i+2, 2*i+3, 26, 27)
+				if f.bias != 0 {
+					x = append(x, func() { a.SUBB(2*i, 2*i, pBias) }, func() { a.SUBB(2*i+1, 2*i+1, pBias) })
+					y = append(y, func() { a.SUBB(2*i+2, 2*i+2, pBias) }, func() { a.SUBB(2*i+3, 2*i+3, pBias) })
+				}
+				zip(x, y)
 			}
-			zip(x, y)
+			a.storeCodes(rung, head, h)
 		}
-		a.storeCodes(rung, head, h)
-	}
-	a.FCVTL(20, 16)
-	a.FCVTL2(21, 16)
-	a.storeFloats(rung, 20, 21, 0)
-	if f.min { // the halves are added, mins are subtracted
-		a.FCVTL(20, 17)
-		a.FCVTL2(21, 17)
-		a.FNEG(20, 20)
-		a.FNEG(21, 21)
-		a.storeFloats(rung, 20, 21, head/2)
-	}
-	a.ADDImm(head+256, pDst, pDst)
+		a.FCVTL(20, 16)
+		a.FCVTL2(21, 16)
+		a.storeFloats(rung, 20, 21, 0)
+		if f.min { // the halves are added, mins are subtracted
+			a.FCVTL(20, 17)
+			a.FCVTL2(21, 17)
+			a.FNEG(20, 20)
+			a.FNEG(21, 21)
+			a.storeFloats(rung, 20, 21, head/2)
+		}
+		a.ADDImm(head+256, pDst, pDst)
+	})
 	a.SUBS(1, pLeft, pLeft)
 	a.BNE(l)
 	a.RET()
@@ -123,36 +125,38 @@ Packs eight rows of super-blocks of %d bytes into a panel, see the tile kernels.
 	}
 	l := "pack" + f.name + rung
 	a.Label(l)
-	a.kScale(f, 10, 11)
-	if f.bias != 0 {
-		a.MOVIB(pBias, f.bias)
-	}
-	for s := range 8 {
-		for h := range 2 {
-			for i := V(0); i < 4; i += 2 {
-				x := a.kUnpack(f, R(4*h+int(i)), s, 2*i, 2*i+1, 24, 25)
-				y := a.kUnpack(f, R(4*h+int(i)+1), s, 2*i+2, 2*i+3, 26, 27)
-				if f.bias != 0 {
-					x = append(x, func() { a.SUBB(2*i, 2*i, pBias) }, func() { a.SUBB(2*i+1, 2*i+1, pBias) })
-					y = append(y, func() { a.SUBB(2*i+2, 2*i+2, pBias) }, func() { a.SUBB(2*i+3, 2*i+3, pBias) })
+	a.Scheduled(func() {
+		a.kScale(f, 10, 11)
+		if f.bias != 0 {
+			a.MOVIB(pBias, f.bias)
+		}
+		for s := range 8 {
+			for h := range 2 {
+				for i := V(0); i < 4; i += 2 {
+					x := a.kUnpack(f, R(4*h+int(i)), s, 2*i, 2*i+1, 24, 25)
+					y := a.kUnpack(f, R(4*h+int(i)+1), s, 2*i+2, 2*i+3, 26, 27)
+					if f.bias != 0 {
+						x = append(x, func() { a.SUBB(2*i, 2*i, pBias) }, func() { a.SUBB(2*i+1, 2*i+1, pBias) })
+						y = append(y, func() { a.SUBB(2*i+2, 2*i+2, pBias) }, func() { a.SUBB(2*i+3, 2*i+3, pBias) })
+					}
+					zip(x, y)
 				}
-				zip(x, y)
+				a.storeCodes(rung, head, h)
 			}
-			a.storeCodes(rung, head, h)
-		}
-		for i := range subs {
-			a.kFloats(10, kD, kScales+8*(subs*s+i), 20, 21, 26)
-			a.storeFloats(rung, 20, 21, each*i)
-			if f.min {
-				a.kFloats(10, kDmin, kMins+8*(subs*s+i), 20, 21, 26)
-				a.storeFloats(rung, 20, 21, head/2+each*i)
+			for i := range subs {
+				a.kFloats(10, kD, kScales+8*(subs*s+i), 20, 21, 26)
+				a.storeFloats(rung, 20, 21, each*i)
+				if f.min {
+					a.kFloats(10, kDmin, kMins+8*(subs*s+i), 20, 21, 26)
+					a.storeFloats(rung, 20, 21, head/2+each*i)
+				}
 			}
+			a.ADDImm(head+256, pDst, pDst)
 		}
-		a.ADDImm(head+256, pDst, pDst)
-	}
-	for i := R(0); i < 8; i++ {
-		a.ADDImm(f.bytes, i, i)
-	}
+		for i := R(0); i < 8; i++ {
+			a.ADDImm(f.bytes, i, i)
+		}
+	})
 	a.SUBS(1, pLeft, pLeft)
 	a.BNE(l)
 	a.RET()

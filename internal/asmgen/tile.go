@@ -74,23 +74,25 @@ Products by %s.
 	a.MOV(tBlocks, tLeft)
 	a.Label(name)
 	wHead, xHead := panelHead(rung, sub, min), tokensHead(rung, min)
-	for s := range 32 / sub {
-		switch rung {
-		case "DotProd":
-			a.tileDot(sub, s, wHead, xHead)
-		case "I8MM":
-			a.tileMatrix(sub, s, wHead, xHead)
-		default:
-			a.tileNEON(sub, s, chunk, wHead, xHead)
+	a.Scheduled(func() {
+		for s := range 32 / sub {
+			switch rung {
+			case "DotProd":
+				a.tileDot(sub, s, wHead, xHead)
+			case "I8MM":
+				a.tileMatrix(sub, s, wHead, xHead)
+			default:
+				a.tileNEON(sub, s, chunk, wHead, xHead)
+			}
+			a.tileScale(rung, sub, s, min)
 		}
-		a.tileScale(rung, sub, s, min)
-	}
-	if sub == 16 || min { // else the last loads move on
-		a.ADDImm(wHead+256, tW, tW)
-		a.ADDImm(tokensBytes(rung, min), tX, tX)
-	} else if rung == "NEON" {
-		a.ADDImm(tokensBytes(rung, min), tX, tX)
-	}
+		if sub == 16 || min { // else the last loads move on
+			a.ADDImm(wHead+256, tW, tW)
+			a.ADDImm(tokensBytes(rung, min), tX, tX)
+		} else if rung == "NEON" {
+			a.ADDImm(tokensBytes(rung, min), tX, tX)
+		}
+	})
 	a.SUBS(1, tLeft, tLeft)
 	a.BNE(name)
 	if rung == "I8MM" {
