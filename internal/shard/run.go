@@ -118,13 +118,12 @@ func Merge(ctx context.Context, path string, job Job) error {
 	defer func() {
 		for _, f := range files {
 			if f != nil {
-				f.close()
+				f.Close()
 			}
 		}
 	}()
 	for i := range n {
-		name := PartPath(path, i, n)
-		size, err := Verify(name, key, i, n)
+		p, err := OpenPart(path, key, i, n)
 		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, ErrDamaged) || errors.Is(err, ErrOther) {
 			miss.Parts = append(miss.Parts, i)
 			continue
@@ -132,8 +131,7 @@ func Merge(ctx context.Context, path string, job Job) error {
 		if err != nil {
 			return err
 		}
-		files[i] = &Part{name: name, size: size, left: size, key: key, i: i, n: n}
-		parts[i] = files[i]
+		files[i], parts[i] = p, p
 	}
 	if miss.Parts != nil {
 		return miss
@@ -156,6 +154,17 @@ type Part struct {
 	r          *bufio.Reader
 }
 
+// OpenPart verifies and opens part i of n of the result at path, for a job that
+// builds on another one's parts.
+func OpenPart(path string, key Hash, i, n int) (*Part, error) {
+	name := PartPath(path, i, n)
+	size, err := Verify(name, key, i, n)
+	if err != nil {
+		return nil, err
+	}
+	return &Part{name: name, size: size, left: size, key: key, i: i, n: n}, nil
+}
+
 // Size is the bytes of the payload.
 func (p *Part) Size() int64 { return p.size }
 
@@ -169,7 +178,7 @@ func (p *Part) Trailer(h hash.Hash) []byte {
 
 func (p *Part) Read(b []byte) (int, error) {
 	if p.left == 0 {
-		p.close()
+		p.Close()
 		return 0, io.EOF
 	}
 	if p.f == nil {
@@ -190,10 +199,11 @@ func (p *Part) Read(b []byte) (int, error) {
 	return n, err
 }
 
-func (p *Part) close() {
+// Close closes the file; nothing more is read. It is idempotent.
+func (p *Part) Close() {
+	p.left = 0
 	if p.f != nil {
 		p.f.Close()
 		p.f, p.r = nil, nil
-		p.left = 0
 	}
 }
