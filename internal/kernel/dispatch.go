@@ -110,6 +110,27 @@ func (w *worker) floatRows(y []float32, stride int, t quant.Type, data []byte, r
 	}
 }
 
+// stripFloats is how many float32 the activations of a product of float rows with
+// many tokens take when they are packed for tiles; 0: they are not.
+func (v variant) stripFloats(t quant.Type, tokens, k int) int {
+	if v.x86 == x86.None {
+		return 0
+	}
+	return x86.StripFloats(v.x86, t, tokens, k)
+}
+
+func (v variant) packStrips(dst []float32, x F32, lo, hi int) {
+	x86.PackStrips(v.x86, dst, x.Data, x.Rows, x.Cols, lo, hi)
+}
+
+// stripRows is floatRows of at least x86.StripRows rows with packed tokens.
+func (w *worker) stripRows(y []float32, stride int, t quant.Type, data []byte, rows int) {
+	s := &w.pool.act
+	if !x86.Strips(w.pool.variant.x86, y, stride, t, data, rows, s.strips, s.x.Rows, s.x.Cols, w.scratch(x86.StripBytes(s.x.Cols))) {
+		panic("kernel: no kernel for " + t.String())
+	}
+}
+
 // scores is s[i·stride+j] = (q[i]·k[j])·scale, or false.
 func (v variant) scores(s []float32, stride int, q, k []float32, dim int, scale float32) bool {
 	if v.arm != arm.None {

@@ -45,16 +45,23 @@
 //	// The same for F32, F16 and BF16 rows; x: [tokens, k]. arm takes scratch too.
 //	func CanFloats(l Level, t quant.Type, k int) bool // also of Scores and Weigh, t being F32 and k dim
 //	func Floats(l Level, y []float32, stride int, t quant.Type, w []byte, rows int, x []float32, tokens int) bool
+//	// x86 only: Floats of 32 rows or more with many tokens, packed once for all rows.
+//	func StripFloats(l Level, t quant.Type, tokens, k int) int // of packed; 0: not for these
+//	func PackStrips(l Level, packed, x []float32, tokens, k, lo, hi int) // quads of tokens
+//	func Strips(l Level, y []float32, stride int, t quant.Type, w []byte, rows int, packed []float32, tokens, k int, scratch []byte) bool // of StripBytes(k)
 //	func Dequantize(l Level, y []float32, t quant.Type, row []byte) bool // x86 only: quant.Decode's bits
 //
 //	// Attention over one page, widened: q, o [queries, dim], k, v [n, dim].
 //	func Scores(l Level, s []float32, stride int, q, k []float32, dim int, scale float32) bool // s[i·stride+j] = (q[i]·k[j])·scale
 //	func ExpSum(l Level, s []float32, m float32) (top, sum float32, ok bool) // s[i] = e^(s[i]-top), top = max(m, s); 16 lanes i%16, ref.Tree
+//	func Soften(l Level, s []float32, stride, from, to int, m, sum, o []float32, dim int) bool // x86 only: a page's ExpSum and scaling for some queries
 //	func Weigh(l Level, o, p []float32, stride int, v []float32, dim int) bool // o[i][d] = FMA(p[i·stride+j], v[j][d], o[i][d]), j ascending
 //
 //	func RMSNorm(l Level, y, x, w []float32, eps float32) bool
 //	func Rotate(l Level, x, cos, sin []float32, neox bool) bool
 //	func SiLU(l Level, y, x, up []float32) bool // times up unless nil; y may be x
+//	func SiLURows(l Level, y []float32, yStride int, x, up []float32, xStride, n, rows int) bool // x86 only
+//	func Scale(l Level, y, x []float32, a float32) bool // y = x·a
 //	func Add(l Level, y, x []float32) bool      // y += x
 package kernel
 

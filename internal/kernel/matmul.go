@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/qwq-edge/qwq/arm/ref"
+	"github.com/qwq-edge/qwq/internal/x86"
 	"github.com/qwq-edge/qwq/quant"
 )
 
@@ -30,6 +31,8 @@ type scratch struct {
 	wide []ref.Wide // per token: float activations
 	bad  []int      // per token: column of the first non-finite value, or -1
 
+	strips []float32 // float activations packed for tiles; empty: none wants them
+
 	variant variant
 	y       []F32
 	x       F32
@@ -38,7 +41,7 @@ type scratch struct {
 	needs   needs
 	total   int // outputs per token
 
-	fnPrepare, fnRows func(worker, lo, hi int)
+	fnPrepare, fnPack, fnRows func(worker, lo, hi int)
 }
 
 // needs says which forms of the activations a call's matrices multiply.
@@ -71,10 +74,13 @@ func (p *Pool) MatMul(y []F32, x F32, w []quant.Matrix, f Fuse) error {
 	s := &p.act
 	s.y, s.x, s.w, s.fuse = y, x, w, f
 	defer s.release()
-	s.needs, s.total = needs{}, 0
+	s.needs, s.total, s.strips = needs{}, 0, s.strips[:0]
 	for _, m := range w {
 		s.total += m.Rows
 		s.needs.add(p.variant, m, f.Precise)
+		if n := p.variant.stripFloats(m.Type, x.Rows, x.Cols); n > 0 && !f.Precise {
+			s.strips = grow(s.strips, n)
+		}
 	}
 	if f.GateUp != None {
 		s.total = w[0].Rows
@@ -182,6 +188,9 @@ func (p *Pool) prepare() error {
 			return fmt.Errorf("kernel: matmul: activation row %d, column %d is %v", t, col, s.x.At(t)[col])
 		}
 	}
+	if len(s.strips) > 0 {
+		return p.run((n+3)/4, 1, s.fnPack)
+	}
 	return nil
 }
 
@@ -216,6 +225,9 @@ func (s *scratch) prepareTokens(_, lo, hi int) {
 		}
 	}
 }
+
+// packStrips packs quads lo to hi of the tokens.
+func (s *scratch) packStrips(_, lo, hi int) { s.variant.packStrips(s.strips, s.x, lo, hi) }
 
 // grain is the number of outputs that a thread takes at a time: about four million
 // products (130,000 of arm/ref's), but four ranges per thread where the rows are
@@ -333,6 +345,8 @@ func (w *worker) floats(dst []float32, stride int, m quant.Matrix, lo, n int) {
 				dst[t*stride+j] = ref.Dot(w.f32, exp, &s.wide[t])
 			}
 		}
+	case as == m.Type && len(s.strips) > 0 && n >= x86.StripRows:
+		w.stripRows(dst, stride, as, m.Data[lo*row:(lo+n)*row], n)
 	case as == m.Type:
 		w.floatRows(dst, stride, as, m.Data[lo*row:(lo+n)*row], n, s.x)
 	default: // precise: dequantized a few rows at a time

@@ -102,7 +102,7 @@ func TestMatMulIsSpec(t *testing.T) {
 			if typ.Block() == 1 {
 				cols = 172
 			}
-			for _, shape := range [][2]int{{1, 1}, {1, 77}, {5, 9}, {3, 300}} {
+			for _, shape := range [][2]int{{1, 1}, {1, 77}, {5, 9}, {3, 300}, {37, 70}} {
 				x, m := randomF32(r, shape[0], cols), randomMatrix(t, r, typ, shape[1], cols)
 				for _, precise := range []bool{false, true} {
 					want := specMatMul(t, x, m, precise)
@@ -124,9 +124,9 @@ func TestMatMulIsSpec(t *testing.T) {
 func TestMatMulBatch(t *testing.T) {
 	r := rand.New(rand.NewPCG(2, 2))
 	p := newPool(t, 2, "")
-	x := randomF32(r, 9, 512)
+	x := randomF32(r, 37, 512)
 	w := []quant.Matrix{randomMatrix(t, r, quant.Q4_K, 70, 512), randomMatrix(t, r, quant.F16, 33, 512), randomMatrix(t, r, quant.Q8_0, 130, 512)}
-	whole := []F32{newF32(9, 70), newF32(9, 33), newF32(9, 130)}
+	whole := []F32{newF32(37, 70), newF32(37, 33), newF32(37, 130)}
 	if err := p.MatMul(whole, x, w, Fuse{}); err != nil {
 		t.Fatal(err)
 	}

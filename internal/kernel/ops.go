@@ -41,7 +41,7 @@ const (
 // bind makes the functions that jobs run, once, so that a call allocates none.
 func (p *Pool) bind() {
 	p.act.variant = p.variant
-	p.act.fnPrepare, p.act.fnRows = p.act.prepareTokens, p.compute
+	p.act.fnPrepare, p.act.fnPack, p.act.fnRows = p.act.prepareTokens, p.act.packStrips, p.compute
 	p.attn.fnItem, p.attn.fnTask, p.attn.fnMerge = p.attendItems, p.attendTasks, p.attendMerge
 	p.op.fnRows, p.op.fnValues = p.opRows, p.opValues
 }
