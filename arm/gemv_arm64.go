@@ -2,11 +2,19 @@
 
 package arm
 
-import "github.com/qwq-edge/qwq/quant"
+import (
+	"unsafe"
+
+	"github.com/qwq-edge/qwq/quant"
+)
 
 // gemvWeights bounds the weights of one call into assembly, which cannot be
-// preempted: well under 200 µs on a Cortex-A53.
-const gemvWeights = 1 << 17
+// preempted: well under 200 µs on a Cortex-A53. gemvBlocks are the blocks of 32 of
+// eight rows in one call, whole super-blocks.
+const (
+	gemvWeights = 1 << 17
+	gemvBlocks  = gemvWeights / 8 / 32
+)
 
 // gemv is one token's product with the rows of w, as many as dst has values.
 func gemv(l Level, dst []float32, t quant.Type, w []byte, stride int, x Acts) {
@@ -14,18 +22,34 @@ func gemv(l Level, dst []float32, t quant.Type, w []byte, stride int, x Acts) {
 	if rows < 8 {
 		for i := range dst {
 			var y [8]float32 // one row, eight times
-			gemvCall(l, t, &y[0], &w[i*stride], x, 0, 1)
+			gemvPieces(l, t, &y[0], &w[i*stride], x, 0, 1)
 			dst[i] = y[0]
 		}
 		return
 	}
+	whole := rows &^ 7
+	clear(dst[:whole])
 	step := max(1, gemvWeights/(8*32*x.Blocks))
 	for g := 0; g < rows/8; g += step {
-		gemvCall(l, t, &dst[8*g], &w[8*g*stride], x, stride, min(step, rows/8-g))
+		gemvPieces(l, t, &dst[8*g], &w[8*g*stride], x, stride, min(step, rows/8-g))
 	}
-	if rows%8 != 0 {
-		i := rows - 8
-		gemvCall(l, t, &dst[i], &w[i*stride], x, stride, 1)
+	if whole < rows {
+		var y [8]float32 // the last eight rows, of which some are there
+		gemvPieces(l, t, &y[0], &w[(rows-8)*stride], x, stride, 1)
+		copy(dst[whole:], y[8-rows%8:])
+	}
+}
+
+// gemvPieces adds the products of 8·groups rows, long rows in pieces.
+func gemvPieces(l Level, t quant.Type, dst *float32, w *byte, x Acts, stride, groups int) {
+	if x.Blocks <= gemvBlocks {
+		gemvCall(l, t, dst, w, x, stride, groups)
+		return
+	}
+	for at := 0; at < x.Blocks; at += gemvBlocks {
+		n := min(gemvBlocks, x.Blocks-at)
+		piece := Acts{1, n, x.Q[32*at : 32*(at+n)], x.D[at : at+n], x.Sum[2*at : 2*(at+n)]}
+		gemvCall(l, t, dst, (*byte)(unsafe.Add(unsafe.Pointer(w), 32*at/t.Block()*t.BlockBytes())), piece, stride, groups)
 	}
 }
 
@@ -100,8 +124,8 @@ func gemvKCall(l Level, t quant.Type, dst *float32, w *byte, x Acts, stride, gro
 	}
 }
 
-// The products of 8·groups rows, stride bytes apart, with blocks·32 activations;
-// groups and blocks are positive.
+// The products of 8·groups rows, stride bytes apart, with blocks·32 activations are
+// added to dst; groups and blocks are positive.
 
 //go:noescape
 func gemvQ8_0NEON(dst *float32, w *byte, q *int8, d *float32, sum *int16, blocks, stride, groups int)

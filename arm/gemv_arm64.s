@@ -18,7 +18,7 @@ GLOBL fifth<>(SB), RODATA|NOPTR, $48
 
 // func gemvQ8_0NEON(dst *float32, w *byte, q *int8, d *float32, sum *int16, blocks, stride, groups int)
 //
-// dst[8g+i] = row 8g+i of w times the activations, for groups of 8 rows; a row is
+// dst[8g+i] += row 8g+i of w times the activations, for groups of 8 rows; a row is
 // blocks of 34 bytes, stride bytes apart. Products by smull, smlal2 and sadalp (two products of -128·±127 fit an int16). Four blocks at a time: one
 // load has their d, one their sums.
 //
@@ -30,6 +30,7 @@ GLOBL fifth<>(SB), RODATA|NOPTR, $48
 // 	V14-V17 codes of x   V18 V19 scales (and mins)   V20 d   V21 Σx   others free up to the constants from V28 on
 //
 // 	for each group {
+// 		f = dst[0:8]
 // 		for each block b {
 // 			for each row { V[row] += codes of w · codes of x }
 // 			s = pairwise sums of V0-V7; n = s - s of the block before
@@ -67,8 +68,7 @@ groupQ8_0NEON:
 	WORD $0x4f00e405 // movi v5.16b, #0
 	WORD $0x4f00e406 // movi v6.16b, #0
 	WORD $0x4f00e407 // movi v7.16b, #0
-	WORD $0x4f00e408 // movi v8.16b, #0
-	WORD $0x4f00e409 // movi v9.16b, #0
+	FLDPQ 0(R13), (F8, F9)
 	WORD $0x4f00e40c // movi v12.16b, #0
 	WORD $0x4f00e40d // movi v13.16b, #0
 	MOVD R15, R8
@@ -544,7 +544,7 @@ storeQ8_0NEON:
 
 // func gemvQ4_0NEON(dst *float32, w *byte, q *int8, d *float32, sum *int16, blocks, stride, groups int)
 //
-// dst[8g+i] = row 8g+i of w times the activations, for groups of 8 rows; a row is
+// dst[8g+i] += row 8g+i of w times the activations, for groups of 8 rows; a row is
 // blocks of 18 bytes, stride bytes apart. Products by smull, smlal2 and sadalp (two products of -128·±127 fit an int16). Four blocks at a time: one
 // load has their d, one their sums.
 //
@@ -556,6 +556,7 @@ storeQ8_0NEON:
 // 	V14-V17 codes of x   V18 V19 scales (and mins)   V20 d   V21 Σx   others free up to the constants from V28 on
 //
 // 	for each group {
+// 		f = dst[0:8]
 // 		for each block b {
 // 			for each row { V[row] += codes of w · codes of x }
 // 			s = pairwise sums of V0-V7; n = s - s of the block before - (8)·Σx
@@ -595,8 +596,7 @@ groupQ4_0NEON:
 	WORD $0x4f00e405 // movi v5.16b, #0
 	WORD $0x4f00e406 // movi v6.16b, #0
 	WORD $0x4f00e407 // movi v7.16b, #0
-	WORD $0x4f00e408 // movi v8.16b, #0
-	WORD $0x4f00e409 // movi v9.16b, #0
+	FLDPQ 0(R13), (F8, F9)
 	WORD $0x4f00e40c // movi v12.16b, #0
 	WORD $0x4f00e40d // movi v13.16b, #0
 	MOVD R15, R8
@@ -1117,7 +1117,7 @@ storeQ4_0NEON:
 
 // func gemvQ4_1NEON(dst *float32, w *byte, q *int8, d *float32, sum *int16, blocks, stride, groups int)
 //
-// dst[8g+i] = row 8g+i of w times the activations, for groups of 8 rows; a row is
+// dst[8g+i] += row 8g+i of w times the activations, for groups of 8 rows; a row is
 // blocks of 20 bytes, stride bytes apart. Products by smull, smlal2 and sadalp (two products of -128·±127 fit an int16). Four blocks at a time: one
 // load has their d, one their sums.
 //
@@ -1129,6 +1129,7 @@ storeQ4_0NEON:
 // 	V14-V17 codes of x   V18 V18 scales (and mins)   V20 d   V21 Σx   others free up to the constants from V28 on
 //
 // 	for each group {
+// 		f = dst[0:8]
 // 		for each block b {
 // 			for each row { V[row] += codes of w · codes of x }
 // 			s = pairwise sums of V0-V7; n = s - s of the block before; f += float32(Σx)·m·d[b]
@@ -1167,8 +1168,7 @@ groupQ4_1NEON:
 	WORD $0x4f00e405 // movi v5.16b, #0
 	WORD $0x4f00e406 // movi v6.16b, #0
 	WORD $0x4f00e407 // movi v7.16b, #0
-	WORD $0x4f00e408 // movi v8.16b, #0
-	WORD $0x4f00e409 // movi v9.16b, #0
+	FLDPQ 0(R13), (F8, F9)
 	WORD $0x4f00e40c // movi v12.16b, #0
 	WORD $0x4f00e40d // movi v13.16b, #0
 	MOVD R15, R8
@@ -1762,7 +1762,7 @@ storeQ4_1NEON:
 
 // func gemvQ5_0NEON(dst *float32, w *byte, q *int8, d *float32, sum *int16, blocks, stride, groups int)
 //
-// dst[8g+i] = row 8g+i of w times the activations, for groups of 8 rows; a row is
+// dst[8g+i] += row 8g+i of w times the activations, for groups of 8 rows; a row is
 // blocks of 22 bytes, stride bytes apart. Products by smull, smlal2 and sadalp (two products of -128·±127 fit an int16). Four blocks at a time: one
 // load has their d, one their sums.
 //
@@ -1774,6 +1774,7 @@ storeQ4_1NEON:
 // 	V14-V15 codes of x   V16 V17 scales (and mins)   V18 d   V19 Σx   others free up to the constants from V28 on
 //
 // 	for each group {
+// 		f = dst[0:8]
 // 		for each block b {
 // 			for each row { V[row] += codes of w · codes of x }
 // 			s = pairwise sums of V0-V7; n = s - s of the block before
@@ -1816,8 +1817,7 @@ groupQ5_0NEON:
 	WORD $0x4f00e405 // movi v5.16b, #0
 	WORD $0x4f00e406 // movi v6.16b, #0
 	WORD $0x4f00e407 // movi v7.16b, #0
-	WORD $0x4f00e408 // movi v8.16b, #0
-	WORD $0x4f00e409 // movi v9.16b, #0
+	FLDPQ 0(R13), (F8, F9)
 	WORD $0x4f00e40c // movi v12.16b, #0
 	WORD $0x4f00e40d // movi v13.16b, #0
 	MOVD R15, R8
@@ -2647,7 +2647,7 @@ storeQ5_0NEON:
 
 // func gemvQ5_1NEON(dst *float32, w *byte, q *int8, d *float32, sum *int16, blocks, stride, groups int)
 //
-// dst[8g+i] = row 8g+i of w times the activations, for groups of 8 rows; a row is
+// dst[8g+i] += row 8g+i of w times the activations, for groups of 8 rows; a row is
 // blocks of 24 bytes, stride bytes apart. Products by smull, smlal2 and sadalp (two products of -128·±127 fit an int16). Four blocks at a time: one
 // load has their d, one their sums.
 //
@@ -2659,6 +2659,7 @@ storeQ5_0NEON:
 // 	V14-V15 codes of x   V16 V16 scales (and mins)   V18 d   V19 Σx   others free up to the constants from V28 on
 //
 // 	for each group {
+// 		f = dst[0:8]
 // 		for each block b {
 // 			for each row { V[row] += codes of w · codes of x }
 // 			s = pairwise sums of V0-V7; n = s - s of the block before - (-16)·Σx; f += float32(Σx)·m·d[b]
@@ -2701,8 +2702,7 @@ groupQ5_1NEON:
 	WORD $0x4f00e405 // movi v5.16b, #0
 	WORD $0x4f00e406 // movi v6.16b, #0
 	WORD $0x4f00e407 // movi v7.16b, #0
-	WORD $0x4f00e408 // movi v8.16b, #0
-	WORD $0x4f00e409 // movi v9.16b, #0
+	FLDPQ 0(R13), (F8, F9)
 	WORD $0x4f00e40c // movi v12.16b, #0
 	WORD $0x4f00e40d // movi v13.16b, #0
 	MOVD R15, R8
@@ -3644,7 +3644,7 @@ storeQ5_1NEON:
 
 // func gemvIQ4_NLNEON(dst *float32, w *byte, q *int8, d *float32, sum *int16, blocks, stride, groups int)
 //
-// dst[8g+i] = row 8g+i of w times the activations, for groups of 8 rows; a row is
+// dst[8g+i] += row 8g+i of w times the activations, for groups of 8 rows; a row is
 // blocks of 18 bytes, stride bytes apart. Products by smull, smlal2 and sadalp (two products of -128·±127 fit an int16). Four blocks at a time: one
 // load has their d, one their sums.
 //
@@ -3656,6 +3656,7 @@ storeQ5_1NEON:
 // 	V14-V17 codes of x   V18 V19 scales (and mins)   V20 d   V21 Σx   others free up to the constants from V28 on
 //
 // 	for each group {
+// 		f = dst[0:8]
 // 		for each block b {
 // 			for each row { V[row] += codes of w · codes of x }
 // 			s = pairwise sums of V0-V7; n = s - s of the block before
@@ -3696,8 +3697,7 @@ groupIQ4_NLNEON:
 	WORD $0x4f00e405 // movi v5.16b, #0
 	WORD $0x4f00e406 // movi v6.16b, #0
 	WORD $0x4f00e407 // movi v7.16b, #0
-	WORD $0x4f00e408 // movi v8.16b, #0
-	WORD $0x4f00e409 // movi v9.16b, #0
+	FLDPQ 0(R13), (F8, F9)
 	WORD $0x4f00e40c // movi v12.16b, #0
 	WORD $0x4f00e40d // movi v13.16b, #0
 	MOVD R15, R8
@@ -4323,7 +4323,7 @@ storeIQ4_NLNEON:
 
 // func gemvQ8_0DotProd(dst *float32, w *byte, q *int8, d *float32, sum *int16, blocks, stride, groups int)
 //
-// dst[8g+i] = row 8g+i of w times the activations, for groups of 8 rows; a row is
+// dst[8g+i] += row 8g+i of w times the activations, for groups of 8 rows; a row is
 // blocks of 34 bytes, stride bytes apart. Products by sdot. Four blocks at a time: one
 // load has their d, one their sums.
 //
@@ -4335,6 +4335,7 @@ storeIQ4_NLNEON:
 // 	V14-V17 codes of x   V18 V19 scales (and mins)   V20 d   V21 Σx   others free up to the constants from V28 on
 //
 // 	for each group {
+// 		f = dst[0:8]
 // 		for each block b {
 // 			for each row { V[row] += codes of w · codes of x }
 // 			s = pairwise sums of V0-V7; n = s - s of the block before
@@ -4372,8 +4373,7 @@ groupQ8_0DotProd:
 	WORD $0x4f00e405 // movi v5.16b, #0
 	WORD $0x4f00e406 // movi v6.16b, #0
 	WORD $0x4f00e407 // movi v7.16b, #0
-	WORD $0x4f00e408 // movi v8.16b, #0
-	WORD $0x4f00e409 // movi v9.16b, #0
+	FLDPQ 0(R13), (F8, F9)
 	WORD $0x4f00e40c // movi v12.16b, #0
 	WORD $0x4f00e40d // movi v13.16b, #0
 	MOVD R15, R8
@@ -4689,7 +4689,7 @@ storeQ8_0DotProd:
 
 // func gemvQ4_0DotProd(dst *float32, w *byte, q *int8, d *float32, sum *int16, blocks, stride, groups int)
 //
-// dst[8g+i] = row 8g+i of w times the activations, for groups of 8 rows; a row is
+// dst[8g+i] += row 8g+i of w times the activations, for groups of 8 rows; a row is
 // blocks of 18 bytes, stride bytes apart. Products by sdot. Four blocks at a time: one
 // load has their d, one their sums.
 //
@@ -4701,6 +4701,7 @@ storeQ8_0DotProd:
 // 	V14-V17 codes of x   V18 V19 scales (and mins)   V20 d   V21 Σx   others free up to the constants from V28 on
 //
 // 	for each group {
+// 		f = dst[0:8]
 // 		for each block b {
 // 			for each row { V[row] += codes of w · codes of x }
 // 			s = pairwise sums of V0-V7; n = s - s of the block before - (8)·Σx
@@ -4740,8 +4741,7 @@ groupQ4_0DotProd:
 	WORD $0x4f00e405 // movi v5.16b, #0
 	WORD $0x4f00e406 // movi v6.16b, #0
 	WORD $0x4f00e407 // movi v7.16b, #0
-	WORD $0x4f00e408 // movi v8.16b, #0
-	WORD $0x4f00e409 // movi v9.16b, #0
+	FLDPQ 0(R13), (F8, F9)
 	WORD $0x4f00e40c // movi v12.16b, #0
 	WORD $0x4f00e40d // movi v13.16b, #0
 	MOVD R15, R8
@@ -5142,7 +5142,7 @@ storeQ4_0DotProd:
 
 // func gemvQ4_1DotProd(dst *float32, w *byte, q *int8, d *float32, sum *int16, blocks, stride, groups int)
 //
-// dst[8g+i] = row 8g+i of w times the activations, for groups of 8 rows; a row is
+// dst[8g+i] += row 8g+i of w times the activations, for groups of 8 rows; a row is
 // blocks of 20 bytes, stride bytes apart. Products by sdot. Four blocks at a time: one
 // load has their d, one their sums.
 //
@@ -5154,6 +5154,7 @@ storeQ4_0DotProd:
 // 	V14-V17 codes of x   V18 V18 scales (and mins)   V20 d   V21 Σx   others free up to the constants from V28 on
 //
 // 	for each group {
+// 		f = dst[0:8]
 // 		for each block b {
 // 			for each row { V[row] += codes of w · codes of x }
 // 			s = pairwise sums of V0-V7; n = s - s of the block before; f += float32(Σx)·m·d[b]
@@ -5192,8 +5193,7 @@ groupQ4_1DotProd:
 	WORD $0x4f00e405 // movi v5.16b, #0
 	WORD $0x4f00e406 // movi v6.16b, #0
 	WORD $0x4f00e407 // movi v7.16b, #0
-	WORD $0x4f00e408 // movi v8.16b, #0
-	WORD $0x4f00e409 // movi v9.16b, #0
+	FLDPQ 0(R13), (F8, F9)
 	WORD $0x4f00e40c // movi v12.16b, #0
 	WORD $0x4f00e40d // movi v13.16b, #0
 	MOVD R15, R8
@@ -5667,7 +5667,7 @@ storeQ4_1DotProd:
 
 // func gemvQ5_0DotProd(dst *float32, w *byte, q *int8, d *float32, sum *int16, blocks, stride, groups int)
 //
-// dst[8g+i] = row 8g+i of w times the activations, for groups of 8 rows; a row is
+// dst[8g+i] += row 8g+i of w times the activations, for groups of 8 rows; a row is
 // blocks of 22 bytes, stride bytes apart. Products by sdot. Four blocks at a time: one
 // load has their d, one their sums.
 //
@@ -5679,6 +5679,7 @@ storeQ4_1DotProd:
 // 	V14-V15 codes of x   V16 V17 scales (and mins)   V18 d   V19 Σx   others free up to the constants from V28 on
 //
 // 	for each group {
+// 		f = dst[0:8]
 // 		for each block b {
 // 			for each row { V[row] += codes of w · codes of x }
 // 			s = pairwise sums of V0-V7; n = s - s of the block before
@@ -5721,8 +5722,7 @@ groupQ5_0DotProd:
 	WORD $0x4f00e405 // movi v5.16b, #0
 	WORD $0x4f00e406 // movi v6.16b, #0
 	WORD $0x4f00e407 // movi v7.16b, #0
-	WORD $0x4f00e408 // movi v8.16b, #0
-	WORD $0x4f00e409 // movi v9.16b, #0
+	FLDPQ 0(R13), (F8, F9)
 	WORD $0x4f00e40c // movi v12.16b, #0
 	WORD $0x4f00e40d // movi v13.16b, #0
 	MOVD R15, R8
@@ -6432,7 +6432,7 @@ storeQ5_0DotProd:
 
 // func gemvQ5_1DotProd(dst *float32, w *byte, q *int8, d *float32, sum *int16, blocks, stride, groups int)
 //
-// dst[8g+i] = row 8g+i of w times the activations, for groups of 8 rows; a row is
+// dst[8g+i] += row 8g+i of w times the activations, for groups of 8 rows; a row is
 // blocks of 24 bytes, stride bytes apart. Products by sdot. Four blocks at a time: one
 // load has their d, one their sums.
 //
@@ -6444,6 +6444,7 @@ storeQ5_0DotProd:
 // 	V14-V15 codes of x   V16 V16 scales (and mins)   V18 d   V19 Σx   others free up to the constants from V28 on
 //
 // 	for each group {
+// 		f = dst[0:8]
 // 		for each block b {
 // 			for each row { V[row] += codes of w · codes of x }
 // 			s = pairwise sums of V0-V7; n = s - s of the block before - (-16)·Σx; f += float32(Σx)·m·d[b]
@@ -6486,8 +6487,7 @@ groupQ5_1DotProd:
 	WORD $0x4f00e405 // movi v5.16b, #0
 	WORD $0x4f00e406 // movi v6.16b, #0
 	WORD $0x4f00e407 // movi v7.16b, #0
-	WORD $0x4f00e408 // movi v8.16b, #0
-	WORD $0x4f00e409 // movi v9.16b, #0
+	FLDPQ 0(R13), (F8, F9)
 	WORD $0x4f00e40c // movi v12.16b, #0
 	WORD $0x4f00e40d // movi v13.16b, #0
 	MOVD R15, R8
@@ -7309,7 +7309,7 @@ storeQ5_1DotProd:
 
 // func gemvIQ4_NLDotProd(dst *float32, w *byte, q *int8, d *float32, sum *int16, blocks, stride, groups int)
 //
-// dst[8g+i] = row 8g+i of w times the activations, for groups of 8 rows; a row is
+// dst[8g+i] += row 8g+i of w times the activations, for groups of 8 rows; a row is
 // blocks of 18 bytes, stride bytes apart. Products by sdot. Four blocks at a time: one
 // load has their d, one their sums.
 //
@@ -7321,6 +7321,7 @@ storeQ5_1DotProd:
 // 	V14-V17 codes of x   V18 V19 scales (and mins)   V20 d   V21 Σx   others free up to the constants from V28 on
 //
 // 	for each group {
+// 		f = dst[0:8]
 // 		for each block b {
 // 			for each row { V[row] += codes of w · codes of x }
 // 			s = pairwise sums of V0-V7; n = s - s of the block before
@@ -7361,8 +7362,7 @@ groupIQ4_NLDotProd:
 	WORD $0x4f00e405 // movi v5.16b, #0
 	WORD $0x4f00e406 // movi v6.16b, #0
 	WORD $0x4f00e407 // movi v7.16b, #0
-	WORD $0x4f00e408 // movi v8.16b, #0
-	WORD $0x4f00e409 // movi v9.16b, #0
+	FLDPQ 0(R13), (F8, F9)
 	WORD $0x4f00e40c // movi v12.16b, #0
 	WORD $0x4f00e40d // movi v13.16b, #0
 	MOVD R15, R8

@@ -22,7 +22,7 @@ GLOBL three<>(SB), RODATA|NOPTR, $64
 
 // func gemvQ4_KDotProd(dst *float32, w *byte, q *int8, d *float32, sum *int16, blocks, stride, groups int, tmp *[320]byte)
 //
-// dst[8g+i] = row 8g+i of w times the activations, for groups of 8 rows; a row is
+// dst[8g+i] += row 8g+i of w times the activations, for groups of 8 rows; a row is
 // super-blocks of 144 bytes, stride bytes apart; blocks counts 256 weights.
 //
 // 	R0-R7 the eight rows   R8 codes   R9 scales d   R10 sums of 16   R11 blocks left
@@ -34,6 +34,7 @@ GLOBL three<>(SB), RODATA|NOPTR, $64
 // 	V8 V9 float sums, lane = row   V14 V15 codes of x   V18 d   V19 Σx   V20-V27 free   V31 mask
 //
 // 	for each group {
+// 		f = dst[0:8]
 // 		for each super-block {
 // 			unpack the scales of the eight rows
 // 			for each sub-block { n = Σ codes·x; f += float32(n)·scale·d; with mins f -= Σx·min·d }
@@ -64,8 +65,7 @@ TEXT ·gemvQ4_KDotProd(SB), NOSPLIT, $0-72
 	WORD $0x4f00e5ff // movi v31.16b, #15
 
 groupQ4_KDotProd:
-	WORD $0x4f00e408 // movi v8.16b, #0
-	WORD $0x4f00e409 // movi v9.16b, #0
+	FLDPQ 0(R13), (F8, F9)
 	MOVD R15, R8
 	MOVD R19, R9
 	MOVD R20, R10
@@ -870,7 +870,7 @@ blockQ4_KDotProd:
 
 // func gemvQ5_KDotProd(dst *float32, w *byte, q *int8, d *float32, sum *int16, blocks, stride, groups int, tmp *[320]byte)
 //
-// dst[8g+i] = row 8g+i of w times the activations, for groups of 8 rows; a row is
+// dst[8g+i] += row 8g+i of w times the activations, for groups of 8 rows; a row is
 // super-blocks of 176 bytes, stride bytes apart; blocks counts 256 weights.
 //
 // 	R0-R7 the eight rows   R8 codes   R9 scales d   R10 sums of 16   R11 blocks left
@@ -882,6 +882,7 @@ blockQ4_KDotProd:
 // 	V8 V9 float sums, lane = row   V14 V15 codes of x   V18 d   V19 Σx   V20-V27 free   V31 mask
 //
 // 	for each group {
+// 		f = dst[0:8]
 // 		for each super-block {
 // 			unpack the scales of the eight rows
 // 			for each sub-block { n = Σ codes·x; f += float32(n)·scale·d; with mins f -= Σx·min·d }
@@ -912,8 +913,7 @@ TEXT ·gemvQ5_KDotProd(SB), NOSPLIT, $0-72
 	WORD $0x4f00e7ff // movi v31.16b, #31
 
 groupQ5_KDotProd:
-	WORD $0x4f00e408 // movi v8.16b, #0
-	WORD $0x4f00e409 // movi v9.16b, #0
+	FLDPQ 0(R13), (F8, F9)
 	MOVD R15, R8
 	MOVD R19, R9
 	MOVD R20, R10
@@ -2090,7 +2090,7 @@ blockQ5_KDotProd:
 
 // func gemvQ6_KDotProd(dst *float32, w *byte, q *int8, d *float32, sum *int16, blocks, stride, groups int, tmp *[320]byte)
 //
-// dst[8g+i] = row 8g+i of w times the activations, for groups of 8 rows; a row is
+// dst[8g+i] += row 8g+i of w times the activations, for groups of 8 rows; a row is
 // super-blocks of 210 bytes, stride bytes apart; blocks counts 256 weights.
 //
 // 	R0-R7 the eight rows   R8 codes   R9 scales d   R10 sums of 16   R11 blocks left
@@ -2101,6 +2101,7 @@ blockQ5_KDotProd:
 // 	V8 V9 float sums, lane = row   V14 V15 codes of x   V18 d   V19 Σx   V20-V27 free   V31 mask
 //
 // 	for each group {
+// 		f = dst[0:8]
 // 		for each super-block {
 // 			unpack the scales of the eight rows
 // 			for each sub-block { n = Σ codes·x; f += float32(n)·scale·d; with mins f -= Σx·min·d }
@@ -2131,8 +2132,7 @@ TEXT ·gemvQ6_KDotProd(SB), NOSPLIT, $0-72
 	WORD $0x4f01e7ff // movi v31.16b, #63
 
 groupQ6_KDotProd:
-	WORD $0x4f00e408 // movi v8.16b, #0
-	WORD $0x4f00e409 // movi v9.16b, #0
+	FLDPQ 0(R13), (F8, F9)
 	MOVD R15, R8
 	MOVD R19, R9
 	MOVD R20, R10
@@ -3478,7 +3478,7 @@ blockQ6_KDotProd:
 
 // func gemvQ2_KDotProd(dst *float32, w *byte, q *int8, d *float32, sum *int16, blocks, stride, groups int, tmp *[320]byte)
 //
-// dst[8g+i] = row 8g+i of w times the activations, for groups of 8 rows; a row is
+// dst[8g+i] += row 8g+i of w times the activations, for groups of 8 rows; a row is
 // super-blocks of 84 bytes, stride bytes apart; blocks counts 256 weights.
 //
 // 	R0-R7 the eight rows   R8 codes   R9 scales d   R10 sums of 16   R11 blocks left
@@ -3489,6 +3489,7 @@ blockQ6_KDotProd:
 // 	V8 V9 float sums, lane = row   V14 V15 codes of x   V18 d   V19 Σx   V20-V27 free   V31 mask
 //
 // 	for each group {
+// 		f = dst[0:8]
 // 		for each super-block {
 // 			unpack the scales of the eight rows
 // 			for each sub-block { n = Σ codes·x; f += float32(n)·scale·d; with mins f -= Σx·min·d }
@@ -3519,8 +3520,7 @@ TEXT ·gemvQ2_KDotProd(SB), NOSPLIT, $0-72
 	WORD $0x4f00e47f // movi v31.16b, #3
 
 groupQ2_KDotProd:
-	WORD $0x4f00e408 // movi v8.16b, #0
-	WORD $0x4f00e409 // movi v9.16b, #0
+	FLDPQ 0(R13), (F8, F9)
 	MOVD R15, R8
 	MOVD R19, R9
 	MOVD R20, R10
@@ -4828,7 +4828,7 @@ blockQ2_KDotProd:
 
 // func gemvQ3_KDotProd(dst *float32, w *byte, q *int8, d *float32, sum *int16, blocks, stride, groups int, tmp *[320]byte)
 //
-// dst[8g+i] = row 8g+i of w times the activations, for groups of 8 rows; a row is
+// dst[8g+i] += row 8g+i of w times the activations, for groups of 8 rows; a row is
 // super-blocks of 110 bytes, stride bytes apart; blocks counts 256 weights.
 //
 // 	R0-R7 the eight rows   R8 codes   R9 scales d   R10 sums of 16   R11 blocks left
@@ -4839,6 +4839,7 @@ blockQ2_KDotProd:
 // 	V8 V9 float sums, lane = row   V14 V15 codes of x   V18 d   V19 Σx   V20-V27 free   V31 mask
 //
 // 	for each group {
+// 		f = dst[0:8]
 // 		for each super-block {
 // 			unpack the scales of the eight rows
 // 			for each sub-block { n = Σ codes·x; f += float32(n)·scale·d; with mins f -= Σx·min·d }
@@ -4869,8 +4870,7 @@ TEXT ·gemvQ3_KDotProd(SB), NOSPLIT, $0-72
 	WORD $0x4f00e4ff // movi v31.16b, #7
 
 groupQ3_KDotProd:
-	WORD $0x4f00e408 // movi v8.16b, #0
-	WORD $0x4f00e409 // movi v9.16b, #0
+	FLDPQ 0(R13), (F8, F9)
 	MOVD R15, R8
 	MOVD R19, R9
 	MOVD R20, R10

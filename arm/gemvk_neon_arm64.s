@@ -22,7 +22,7 @@ GLOBL three<>(SB), RODATA|NOPTR, $64
 
 // func gemvQ4_KNEON(dst *float32, w *byte, q *int8, d *float32, sum *int16, blocks, stride, groups int, tmp *[320]byte)
 //
-// dst[8g+i] = row 8g+i of w times the activations, for groups of 8 rows; a row is
+// dst[8g+i] += row 8g+i of w times the activations, for groups of 8 rows; a row is
 // super-blocks of 144 bytes, stride bytes apart; blocks counts 256 weights.
 //
 // 	R0-R7 the eight rows   R8 codes   R9 scales d   R10 sums of 16   R11 blocks left
@@ -34,6 +34,7 @@ GLOBL three<>(SB), RODATA|NOPTR, $64
 // 	V8 V9 float sums, lane = row   V14 V15 codes of x   V18 d   V19 Σx   V20-V27 free   V31 mask
 //
 // 	for each group {
+// 		f = dst[0:8]
 // 		for each super-block {
 // 			unpack the scales of the eight rows
 // 			for each sub-block { n = Σ codes·x; f += float32(n)·scale·d; with mins f -= Σx·min·d }
@@ -64,8 +65,7 @@ TEXT ·gemvQ4_KNEON(SB), NOSPLIT, $0-72
 	WORD $0x4f00e5ff // movi v31.16b, #15
 
 groupQ4_KNEON:
-	WORD $0x4f00e408 // movi v8.16b, #0
-	WORD $0x4f00e409 // movi v9.16b, #0
+	FLDPQ 0(R13), (F8, F9)
 	MOVD R15, R8
 	MOVD R19, R9
 	MOVD R20, R10
@@ -1062,7 +1062,7 @@ blockQ4_KNEON:
 
 // func gemvQ5_KNEON(dst *float32, w *byte, q *int8, d *float32, sum *int16, blocks, stride, groups int, tmp *[320]byte)
 //
-// dst[8g+i] = row 8g+i of w times the activations, for groups of 8 rows; a row is
+// dst[8g+i] += row 8g+i of w times the activations, for groups of 8 rows; a row is
 // super-blocks of 176 bytes, stride bytes apart; blocks counts 256 weights.
 //
 // 	R0-R7 the eight rows   R8 codes   R9 scales d   R10 sums of 16   R11 blocks left
@@ -1074,6 +1074,7 @@ blockQ4_KNEON:
 // 	V8 V9 float sums, lane = row   V14 V15 codes of x   V18 d   V19 Σx   V20-V27 free   V31 mask
 //
 // 	for each group {
+// 		f = dst[0:8]
 // 		for each super-block {
 // 			unpack the scales of the eight rows
 // 			for each sub-block { n = Σ codes·x; f += float32(n)·scale·d; with mins f -= Σx·min·d }
@@ -1104,8 +1105,7 @@ TEXT ·gemvQ5_KNEON(SB), NOSPLIT, $0-72
 	WORD $0x4f00e7ff // movi v31.16b, #31
 
 groupQ5_KNEON:
-	WORD $0x4f00e408 // movi v8.16b, #0
-	WORD $0x4f00e409 // movi v9.16b, #0
+	FLDPQ 0(R13), (F8, F9)
 	MOVD R15, R8
 	MOVD R19, R9
 	MOVD R20, R10
@@ -2474,7 +2474,7 @@ blockQ5_KNEON:
 
 // func gemvQ6_KNEON(dst *float32, w *byte, q *int8, d *float32, sum *int16, blocks, stride, groups int, tmp *[320]byte)
 //
-// dst[8g+i] = row 8g+i of w times the activations, for groups of 8 rows; a row is
+// dst[8g+i] += row 8g+i of w times the activations, for groups of 8 rows; a row is
 // super-blocks of 210 bytes, stride bytes apart; blocks counts 256 weights.
 //
 // 	R0-R7 the eight rows   R8 codes   R9 scales d   R10 sums of 16   R11 blocks left
@@ -2485,6 +2485,7 @@ blockQ5_KNEON:
 // 	V8 V9 float sums, lane = row   V14 V15 codes of x   V18 d   V19 Σx   V20-V27 free   V31 mask
 //
 // 	for each group {
+// 		f = dst[0:8]
 // 		for each super-block {
 // 			unpack the scales of the eight rows
 // 			for each sub-block { n = Σ codes·x; f += float32(n)·scale·d; with mins f -= Σx·min·d }
@@ -2515,8 +2516,7 @@ TEXT ·gemvQ6_KNEON(SB), NOSPLIT, $0-72
 	WORD $0x4f01e7ff // movi v31.16b, #63
 
 groupQ6_KNEON:
-	WORD $0x4f00e408 // movi v8.16b, #0
-	WORD $0x4f00e409 // movi v9.16b, #0
+	FLDPQ 0(R13), (F8, F9)
 	MOVD R15, R8
 	MOVD R19, R9
 	MOVD R20, R10
@@ -3990,7 +3990,7 @@ blockQ6_KNEON:
 
 // func gemvQ2_KNEON(dst *float32, w *byte, q *int8, d *float32, sum *int16, blocks, stride, groups int, tmp *[320]byte)
 //
-// dst[8g+i] = row 8g+i of w times the activations, for groups of 8 rows; a row is
+// dst[8g+i] += row 8g+i of w times the activations, for groups of 8 rows; a row is
 // super-blocks of 84 bytes, stride bytes apart; blocks counts 256 weights.
 //
 // 	R0-R7 the eight rows   R8 codes   R9 scales d   R10 sums of 16   R11 blocks left
@@ -4001,6 +4001,7 @@ blockQ6_KNEON:
 // 	V8 V9 float sums, lane = row   V14 V15 codes of x   V18 d   V19 Σx   V20-V27 free   V31 mask
 //
 // 	for each group {
+// 		f = dst[0:8]
 // 		for each super-block {
 // 			unpack the scales of the eight rows
 // 			for each sub-block { n = Σ codes·x; f += float32(n)·scale·d; with mins f -= Σx·min·d }
@@ -4031,8 +4032,7 @@ TEXT ·gemvQ2_KNEON(SB), NOSPLIT, $0-72
 	WORD $0x4f00e47f // movi v31.16b, #3
 
 groupQ2_KNEON:
-	WORD $0x4f00e408 // movi v8.16b, #0
-	WORD $0x4f00e409 // movi v9.16b, #0
+	FLDPQ 0(R13), (F8, F9)
 	MOVD R15, R8
 	MOVD R19, R9
 	MOVD R20, R10
@@ -5468,7 +5468,7 @@ blockQ2_KNEON:
 
 // func gemvQ3_KNEON(dst *float32, w *byte, q *int8, d *float32, sum *int16, blocks, stride, groups int, tmp *[320]byte)
 //
-// dst[8g+i] = row 8g+i of w times the activations, for groups of 8 rows; a row is
+// dst[8g+i] += row 8g+i of w times the activations, for groups of 8 rows; a row is
 // super-blocks of 110 bytes, stride bytes apart; blocks counts 256 weights.
 //
 // 	R0-R7 the eight rows   R8 codes   R9 scales d   R10 sums of 16   R11 blocks left
@@ -5479,6 +5479,7 @@ blockQ2_KNEON:
 // 	V8 V9 float sums, lane = row   V14 V15 codes of x   V18 d   V19 Σx   V20-V27 free   V31 mask
 //
 // 	for each group {
+// 		f = dst[0:8]
 // 		for each super-block {
 // 			unpack the scales of the eight rows
 // 			for each sub-block { n = Σ codes·x; f += float32(n)·scale·d; with mins f -= Σx·min·d }
@@ -5509,8 +5510,7 @@ TEXT ·gemvQ3_KNEON(SB), NOSPLIT, $0-72
 	WORD $0x4f00e4ff // movi v31.16b, #7
 
 groupQ3_KNEON:
-	WORD $0x4f00e408 // movi v8.16b, #0
-	WORD $0x4f00e409 // movi v9.16b, #0
+	FLDPQ 0(R13), (F8, F9)
 	MOVD R15, R8
 	MOVD R19, R9
 	MOVD R20, R10

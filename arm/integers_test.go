@@ -73,6 +73,9 @@ func TestIntegers(t *testing.T) {
 	})
 }
 
+// gemvPiece is gemvBlocks, which builds without assembly lack.
+const gemvPiece = 512
+
 // TestIntegersLong has so many equal products that the sums of a row wrap.
 func TestIntegersLong(t *testing.T) {
 	levels(t, func(t *testing.T, l Level) {
@@ -82,6 +85,11 @@ func TestIntegersLong(t *testing.T) {
 			w, a := weights(t, r, quant.Q8_0, 8, cols, kind), activations(t, r, 1, cols, kind)
 			checkIntegers(t, l, w, a, kind)
 		}
+		for _, typ := range integerTypes { // rows cut in pieces, the last a short one
+			cols := 32*gemvPiece + max(32, typ.Block())
+			w, a := weights(t, r, typ, 11, cols, "random"), activations(t, r, 1, cols, "random")
+			checkIntegers(t, l, w, a, typ.String())
+		}
 	})
 }
 
@@ -90,7 +98,7 @@ func TestIntegersLong(t *testing.T) {
 func TestIntegersMany(t *testing.T) {
 	levels(t, func(t *testing.T, l Level) {
 		r := rand.New(rand.NewPCG(7, 8))
-		for _, c := range [][2]int{{231, 2048}, {9, 1 << 17}} {
+		for _, c := range [][2]int{{231, 2048}, {9, 24 << 10}, {9, 1 << 17}} {
 			w, a := weights(t, r, quant.Q4_0, c[0], c[1], "random"), activations(t, r, 3, c[1], "random")
 			if one := ScratchBytes(l, w.Type, w.Cols, 3); c[1] == 1<<17 && one != 0 || one > 1<<20 {
 				t.Errorf("%v: %d bytes of scratch", c, one)

@@ -27,8 +27,8 @@ type layout struct {
 	dot    func(r *Row, a *Act) float32
 }
 
-// layouts are the types that are multiplied as integers.
-var layouts = map[quant.Type]*layout{
+// layouts are the types that are multiplied as integers; others are nil.
+var layouts = [64]*layout{
 	quant.Q8_0:   {32, 128, true, false, unpackQ8_0, dotPairs},
 	quant.Q4_0:   {32, 8, false, false, unpackQ4_0, dotQuads4},
 	quant.Q4_1:   {32, 0, false, true, unpackQ4_1, dotQuads4},
@@ -47,6 +47,9 @@ var layouts = map[quant.Type]*layout{
 // Integer reports whether rows of type t are multiplied as integers, and
 // whether they need Act.Pairs (else Act.Quads).
 func Integer(t quant.Type) (ok, pairs bool) {
+	if int(t) >= len(layouts) {
+		return false, false
+	}
 	f := layouts[t]
 	return f != nil, f != nil && f.wide
 }

@@ -76,7 +76,7 @@ func (a *Arm64) gemv(f format, rung string) {
 		extra += "; f += float32(Σx)·m·d[b]"
 	}
 	a.Func(fmt.Sprintf(gemvPrototype, f.name, rung), fmt.Sprintf(`
-dst[8g+i] = row 8g+i of w times the activations, for groups of 8 rows; a row is
+dst[8g+i] += row 8g+i of w times the activations, for groups of 8 rows; a row is
 blocks of %d bytes, stride bytes apart. Products by %s. Four blocks at a time: one
 load has their d, one their sums.
 
@@ -88,6 +88,7 @@ load has their d, one their sums.
 	V14-V%d codes of x   V%d V%d scales (and mins)   V%d d   V%d Σx   others free up to the constants from V28 on
 
 	for each group {
+		f = dst[0:8]
 		for each block b {
 			for each row { V[row] += codes of w · codes of x }
 			s = pairwise sums of V0-V7; n = s - s of the block before%s
@@ -113,9 +114,10 @@ load has their d, one their sums.
 	}
 	l := func(s string) string { return fmt.Sprintf("%s%s%s", s, f.name, rung) }
 	a.Label(l("group"))
-	for v := V(0); v < 10; v++ {
+	for v := range V(8) {
 		a.Zero(v)
 	}
+	a.LoadPairAt(gDst, 0, gFloat, gFloat+1)
 	a.Zero(gOld + 2)
 	a.Zero(gOld + 3)
 	a.MOV(gQ0, gQ)

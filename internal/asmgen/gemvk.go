@@ -24,7 +24,7 @@ func (a *Arm64) gemvK(f kformat, rung string) {
 		sums = "V0-V7 int32 sums of each row for codes 0-15, V10-V13 V16 V17 V28 V29 for 16-31"
 	}
 	a.Func(fmt.Sprintf("func gemv%s%s(dst *float32, w *byte, q *int8, d *float32, sum *int16, blocks, stride, groups int, tmp *[320]byte)", f.name, rung), fmt.Sprintf(`
-dst[8g+i] = row 8g+i of w times the activations, for groups of 8 rows; a row is
+dst[8g+i] += row 8g+i of w times the activations, for groups of 8 rows; a row is
 super-blocks of %d bytes, stride bytes apart; blocks counts 256 weights.
 
 	R0-R7 the eight rows   R8 codes   R9 scales d   R10 sums of 16   R11 blocks left
@@ -35,6 +35,7 @@ super-blocks of %d bytes, stride bytes apart; blocks counts 256 weights.
 	V8 V9 float sums, lane = row   V14 V15 codes of x   V18 d   V19 Σx   V20-V27 free   V31 mask
 
 	for each group {
+		f = dst[0:8]
 		for each super-block {
 			unpack the scales of the eight rows
 			for each sub-block { n = Σ codes·x; f += float32(n)·scale·d; with mins f -= Σx·min·d }
@@ -54,8 +55,7 @@ super-blocks of %d bytes, stride bytes apart; blocks counts 256 weights.
 	a.MOVIB(vMask, f.mask)
 	l := "block" + f.name + rung
 	a.Label("group" + f.name + rung)
-	a.Zero(gFloat)
-	a.Zero(gFloat + 1)
+	a.LoadPairAt(gDst, 0, gFloat, gFloat+1)
 	a.MOV(gQ0, gQ)
 	a.MOV(gD0, gD)
 	a.MOV(gSum0, gSum)
