@@ -64,12 +64,13 @@ test: ## all tests of this machine
 test-noasm: ## the kernels and all that stands on them in plain Go
 	$(GO) test -tags noasm ./arm/... ./internal/... ./quant/... ./runtime/...
 
-test-arm64: ## kernels and an engine golden on emulated ARM CPUs: Cortex-A72, A76, max, and 32-bit
+test-arm64: ## kernels, logits goldens and greedy ids on emulated ARM CPUs: Cortex-A72, A76, max, and 32-bit
 	@if [ -z "$(QEMU_ARM64)" ] || [ -z "$(QEMU_ARM)" ]; then echo "make test-arm64: qemu-aarch64 or qemu-arm is missing: apt-get install qemu-user-static"; exit 1; fi
 	@set -e; for c in cortex-a72:neon cortex-a76:neon,dotprod max:neon,dotprod,i8mm; do \
 		echo "== $${c%%:*} ($${c##*:})"; \
 		GOARCH=arm64 QWQ_REQUIRE_KERNEL=$${c##*:} $(GO) test -exec "$(QEMU_ARM64) -cpu $${c%%:*}" ./arm/... ./internal/cpu/... ./internal/kernel/...; \
-		GOARCH=arm64 $(GO) test -short -run TestGreedy -exec "$(QEMU_ARM64) -cpu $${c%%:*}" ./runtime/engine; \
+		GOARCH=arm64 QWQ_REQUIRE_KERNEL=$${c##*:} $(GO) test -short -run 'TestGoldens|TestQuantized' -exec "$(QEMU_ARM64) -cpu $${c%%:*}" ./runtime/model; \
+		GOARCH=arm64 QWQ_REQUIRE_KERNEL=$${c##*:} $(GO) test -short -run 'TestGreedy|TestBits' -exec "$(QEMU_ARM64) -cpu $${c%%:*}" ./runtime/engine; \
 	done
 	GOARCH=arm GOARM=7 $(GO) test -short -exec "$(QEMU_ARM)" ./internal/mmap ./gguf/... ./quant
 
@@ -101,7 +102,7 @@ proof-memory: build ## open and run a Q8_0 file of 531 MB (PROOF=0.5b) or 13 MB 
 	@mkdir -p .scratch/memory
 	$(GO) run ./bench/synth -preset $(or $(PROOF),0.5b) -o .scratch/memory/src
 	bin/qwq-convert quantize .scratch/memory/src -o .scratch/memory/m.gguf --type q8_0 --force
-	QWQ_BENCH_MODEL=$(CURDIR)/.scratch/memory/m.gguf $(GO) test -count=1 -v -run TestOpenMemory ./runtime/engine
+	QWQ_BENCH_MODEL=$(CURDIR)/.scratch/memory/m.gguf $(GO) test -count=1 -v -run 'TestOpenMemory|TestPrefillMemory' ./runtime/engine
 	rm -rf .scratch/memory
 
 COUNT ?= small
@@ -126,6 +127,13 @@ static-arm: ## instructions per 32 weights of every ARM kernel, and llvm-mca's c
 bench-peers: build ## tokens/s beside llama.cpp on the same files (built from source in a scratch environment); bench/peers/peers.py says how to choose
 	@command -v python3 >/dev/null || { echo "make bench-peers: python3 is missing: apt-get install python3 python3-venv"; exit 1; }
 	@PYTHONDONTWRITEBYTECODE=1 python3 bench/peers/peers.py
+
+proof-bits: ## 1,000 greedy tokens, the whole product of rungs, threads, batches and chunks; the best rung of each emulated ARM CPU (BITS=regexp of cases)
+	QWQ_FULL=1 $(GO) test -count=1 -timeout 2h -run 'TestBits$(BITS)' -v ./runtime/engine
+	@set -e; for c in cortex-a72:neon cortex-a76:dotprod max:i8mm; do \
+		echo "== $${c%%:*} ($${c##*:})"; \
+		GOARCH=arm64 QWQ_FULL=1 QWQ_REQUIRE_KERNEL=$${c##*:} $(GO) test -count=1 -timeout 4h -run "TestBits/.*/$${c##*:}" -v -exec "$(QEMU_ARM64) -cpu $${c%%:*}" ./runtime/engine; \
+	done
 
 man: build ## manual pages, made from the commands' own help, into dist/man
 	@mkdir -p dist/man

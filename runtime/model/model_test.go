@@ -12,6 +12,8 @@ import (
 
 	"github.com/qwq-edge/qwq/convert"
 	"github.com/qwq-edge/qwq/gguf"
+	"github.com/qwq-edge/qwq/internal/kernel"
+	"github.com/qwq-edge/qwq/internal/kerneltest"
 	"github.com/qwq-edge/qwq/internal/testdata"
 	"github.com/qwq-edge/qwq/quant"
 	"github.com/qwq-edge/qwq/runtime/backend"
@@ -50,12 +52,30 @@ func open(t testing.TB, path string) *gguf.File {
 
 func cpu(t testing.TB, threads int, precise bool) *backend.CPU {
 	t.Helper()
-	dev, err := backend.NewCPU(backend.CPUOptions{Threads: threads, Precise: precise})
+	return rung(t, backend.CPUOptions{Threads: threads, Precise: precise})
+}
+
+// rung is a device of the kernels that o names.
+func rung(t testing.TB, o backend.CPUOptions) *backend.CPU {
+	t.Helper()
+	dev, err := backend.NewCPU(o)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { dev.Close() })
 	return dev
+}
+
+// eachRung runs f with every kernel variant; -short, for emulators, with the best
+// alone.
+func eachRung(t *testing.T, f func(t *testing.T, variant string)) {
+	list := kernel.Variants()
+	if testing.Short() {
+		kerneltest.Require(t, list)
+		f(t, "")
+		return
+	}
+	kerneltest.Variants(t, list, f)
 }
 
 // bench is a model with a cache, for tests.
@@ -181,11 +201,13 @@ func expected(t testing.TB, name string) (e expectation, arrays map[string]*test
 
 // TestGoldens: logits at every position, the stream after every layer, and the
 // greedy ids of the reference implementation.
-func TestGoldens(t *testing.T) {
+func TestGoldens(t *testing.T) { eachRung(t, testGoldens) }
+
+func testGoldens(t *testing.T, variant string) {
 	for _, g := range goldenModels {
 		t.Run(g.name+"/"+g.checkpoint, func(t *testing.T) {
 			e, arrays := expected(t, g.name)
-			b := bind(t, converted(t, g.name, g.checkpoint, "f32"), cpu(t, 0, true), quant.F32)
+			b := bind(t, converted(t, g.name, g.checkpoint, "f32"), rung(t, backend.CPUOptions{Kernel: variant, Precise: true}), quant.F32)
 			if !b.F32() {
 				t.Error("the model is not F32")
 			}
@@ -214,7 +236,9 @@ func TestGoldens(t *testing.T) {
 }
 
 // TestQuantized compares with the reference run on dequantized weights.
-func TestQuantized(t *testing.T) {
+func TestQuantized(t *testing.T) { eachRung(t, testQuantized) }
+
+func testQuantized(t *testing.T, variant string) {
 	for name, types := range map[string][]string{
 		"llama-tiny": {"Q8_0", "Q4_0"}, "qwen2-tiny": {"Q8_0", "Q4_0", "Q4_1", "F16"}, "qwen2-untied-sharded-bf16": {"Q8_0"},
 	} {
@@ -222,7 +246,7 @@ func TestQuantized(t *testing.T) {
 			t.Run(name+"/"+typ, func(t *testing.T) {
 				e, arrays := expected(t, name)
 				q := testdata.NPZ(t, testdata.Shared(t, "goldens", "models", name, "expected_quant.npz"))
-				b := bind(t, converted(t, name, "checkpoint", typ), cpu(t, 0, true), quant.F32)
+				b := bind(t, converted(t, name, "checkpoint", typ), rung(t, backend.CPUOptions{Kernel: variant, Precise: true}), quant.F32)
 				var worst float64
 				n := 0
 				for _, p := range e.Prompts {
