@@ -64,7 +64,7 @@ const callWeights = 1 << 18
 // gemm multiplies the first tokens of a by panels. Rows are packed once for all tokens, as many as the
 // scratch holds, tokens once for all those rows, four at a time. Rows and tokens
 // that are missing in a panel are the last one again.
-func gemm(l Level, y []float32, stride int, t quant.Type, w []byte, rowBytes, rows int, a Acts, tokens int, scratch []byte) {
+func gemm(l Level, y []float32, stride int, t quant.Type, w []byte, rowBytes, rows int, a *Acts, tokens int, scratch []byte) {
 	p := packedOf(t)
 	xBytes, panelBytes := p.tokens(l)*a.Blocks, p.panel(l)*a.Blocks
 	x, panels := scratch[:xBytes], scratch[xBytes:]
@@ -100,7 +100,7 @@ func gemm(l Level, y []float32, stride int, t quant.Type, w []byte, rowBytes, ro
 	}
 }
 
-func tokensCall(l Level, min bool, dst *byte, a Acts, i, last int) {
+func tokensCall(l Level, min bool, dst *byte, a *Acts, i, last int) {
 	n := a.Blocks
 	q, d, sum := &a.Q[32*n*i], &a.D[n*i], &a.Sum[2*n*i]
 	t1, t2, t3 := 1, 2, 3

@@ -17,7 +17,7 @@ const (
 )
 
 // gemv is one token's product with the rows of w, as many as dst has values.
-func gemv(l Level, dst []float32, t quant.Type, w []byte, stride int, x Acts) {
+func gemv(l Level, dst []float32, t quant.Type, w []byte, stride int, x *Acts) {
 	rows := len(dst)
 	if rows < 8 {
 		for i := range dst {
@@ -41,19 +41,19 @@ func gemv(l Level, dst []float32, t quant.Type, w []byte, stride int, x Acts) {
 }
 
 // gemvPieces adds the products of 8·groups rows, long rows in pieces.
-func gemvPieces(l Level, t quant.Type, dst *float32, w *byte, x Acts, stride, groups int) {
+func gemvPieces(l Level, t quant.Type, dst *float32, w *byte, x *Acts, stride, groups int) {
 	if x.Blocks <= gemvBlocks {
 		gemvCall(l, t, dst, w, x, stride, groups)
 		return
 	}
 	for at := 0; at < x.Blocks; at += gemvBlocks {
 		n := min(gemvBlocks, x.Blocks-at)
-		piece := Acts{1, n, x.Q[32*at : 32*(at+n)], x.D[at : at+n], x.Sum[2*at : 2*(at+n)]}
+		piece := &Acts{1, n, x.Q[32*at : 32*(at+n)], x.D[at : at+n], x.Sum[2*at : 2*(at+n)]}
 		gemvCall(l, t, dst, (*byte)(unsafe.Add(unsafe.Pointer(w), 32*at/t.Block()*t.BlockBytes())), piece, stride, groups)
 	}
 }
 
-func gemvCall(l Level, t quant.Type, dst *float32, w *byte, x Acts, stride, groups int) {
+func gemvCall(l Level, t quant.Type, dst *float32, w *byte, x *Acts, stride, groups int) {
 	q, d, sum, blocks := &x.Q[0], &x.D[0], &x.Sum[0], x.Blocks
 	if t.Block() == 256 {
 		gemvKCall(l, t, dst, w, x, stride, groups)
@@ -92,7 +92,7 @@ func gemvCall(l Level, t quant.Type, dst *float32, w *byte, x Acts, stride, grou
 	}
 }
 
-func gemvKCall(l Level, t quant.Type, dst *float32, w *byte, x Acts, stride, groups int) {
+func gemvKCall(l Level, t quant.Type, dst *float32, w *byte, x *Acts, stride, groups int) {
 	var tmp [320]byte
 	q, d, sum, blocks := &x.Q[0], &x.D[0], &x.Sum[0], x.Blocks/8
 	if l == NEON {

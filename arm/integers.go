@@ -27,7 +27,7 @@ func Integers(l Level, y []float32, stride int, t quant.Type, w []byte, rows int
 	if len(scratch) < ScratchBytes(l, t, a.Blocks*32, a.Tokens) {
 		panic("arm: Integers: the scratch is too small")
 	}
-	integers(l, y, stride, t, w, n, rows, a, scratch)
+	integers(l, y, stride, t, w, n, rows, &a, scratch)
 	return true
 }
 

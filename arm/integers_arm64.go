@@ -49,7 +49,11 @@ func ScratchBytes(l Level, t quant.Type, k, tokens int) int {
 	return x + panel*min(64, max(1, (scratchGoal-x)/panel))
 }
 
-func integers(l Level, y []float32, stride int, t quant.Type, w []byte, rowBytes, rows int, a Acts, scratch []byte) {
+func integers(l Level, y []float32, stride int, t quant.Type, w []byte, rowBytes, rows int, a *Acts, scratch []byte) {
+	if a.Tokens == 1 {
+		gemv(l, y[:rows], t, w, rowBytes, a)
+		return
+	}
 	if a.Tokens > inPlace && rows > 2 && len(scratch) > 0 {
 		// a single token beyond whole fours is cheaper in place
 		n := a.Tokens
@@ -58,17 +62,19 @@ func integers(l Level, y []float32, stride int, t quant.Type, w []byte, rowBytes
 		}
 		gemm(l, y, stride, t, w, rowBytes, rows, a, n, scratch)
 		if n < a.Tokens {
-			gemv(l, y[n*stride:n*stride+rows], t, w, rowBytes, a.token(n))
+			last := a.token(n)
+			gemv(l, y[n*stride:n*stride+rows], t, w, rowBytes, &last)
 		}
 		return
 	}
 	for i := range a.Tokens {
-		gemv(l, y[i*stride:i*stride+rows], t, w, rowBytes, a.token(i))
+		x := a.token(i)
+		gemv(l, y[i*stride:i*stride+rows], t, w, rowBytes, &x)
 	}
 }
 
 // token is the activations of token i.
-func (a Acts) token(i int) Acts {
+func (a *Acts) token(i int) Acts {
 	n := a.Blocks
 	return Acts{1, n, a.Q[32*n*i : 32*n*(i+1)], a.D[n*i : n*(i+1)], a.Sum[2*n*i : 2*n*(i+1)]}
 }
