@@ -134,13 +134,18 @@ func (o *ops) release(v *value) {
 func (o *ops) consume(x *value) *value {
 	if !x.held || x.buf.refs > 1 || x.buf.view {
 		y := o.result(x.rows, x.cols, x.needs)
-		copy(y.buf.data, x.buf.data)
+		o.copy(y.buf.data, x.buf.data)
 		return y
 	}
 	y := o.leaf(x.rows, x.cols, x.buf)
 	y.needs = x.needs
 	x.buf, x.held = nil, false
 	return y
+}
+
+// copy copies with all threads.
+func (o *ops) copy(dst, src []float32) {
+	o.pool.Parallel(len(src), 1<<15, func(_, lo, hi int) { copy(dst[lo:hi], src[lo:hi]) })
 }
 
 // push records the operation that made outs; back reads the numbers of keep.
@@ -196,7 +201,7 @@ func (o *ops) into(v *value) (dst matrix, add bool) {
 		v.grad = o.mem.alloc(v.rows * v.cols)
 	} else if v.grad.refs > 1 {
 		b := o.mem.alloc(v.rows * v.cols)
-		copy(b.data, v.grad.data)
+		o.copy(b.data, v.grad.data)
 		o.mem.drop(v.grad)
 		v.grad = b
 	}

@@ -4,6 +4,7 @@ import (
 	"math"
 
 	"github.com/qwq-edge/qwq/arm/ref"
+	"github.com/qwq-edge/qwq/internal/x86"
 )
 
 // The backward of the row-wise operations. Sums over rows are taken in blocks of
@@ -187,7 +188,7 @@ func (p *Pool) ActGrad(dx, dy, x F32, a Act) {
 			s := buf[:n]
 			p.variant.silu(s, x[:n], nil)
 			for i, y := range s {
-				dx[i] = dy[i] * siluSlope(x[i], y)
+				dx[i] = dy[i] * x86.SiLUSlope(x[i], y)
 			}
 			dx, dy, x = dx[n:], dy[n:], x[n:]
 		}
@@ -210,10 +211,7 @@ func (p *Pool) GateUpGrad(dgate, dup, gate, up, dy F32, a Act) {
 			p.variant.activate(s, g, a)
 			u, d, dg, du, s = u[:len(g)], d[:len(g)], dg[:len(g)], du[:len(g)], s[:len(g)]
 			if a == SiLU {
-				for i, x := range g {
-					y, z, t := s[i], d[i], u[i]
-					dg[i], du[i] = z*t*siluSlope(x, y), z*y
-				}
+				x86.SwiGLUGrad(p.variant.x86, dg, du, g, u, d, s)
 				continue
 			}
 			for i, x := range g {
@@ -224,21 +222,12 @@ func (p *Pool) GateUpGrad(dgate, dup, gate, up, dy F32, a Act) {
 	}))
 }
 
-// siluSlope is the derivative of y = x·σ(x), σ + y·(1-σ), from both.
-func siluSlope(x, y float32) float32 {
-	s := float32(0.5)
-	if x > 1e-30 || x < -1e-30 {
-		s = y / x
-	}
-	return s + y*(1-s)
-}
-
 // slope is the derivative of an activation function, in float64.
 func slope(x float32, a Act) float32 {
 	v := float64(x)
 	switch a {
 	case SiLU:
-		return siluSlope(x, ref.SiLU(x))
+		return x86.SiLUSlope(x, ref.SiLU(x))
 	case GELU: // Φ(x) + x·φ(x)
 		return float32(0.5*math.Erfc(-v/math.Sqrt2) + v*math.Exp(-v*v/2)/math.Sqrt(2*math.Pi))
 	case GELUTanh: // x·σ(u), u = 2·sqrt(2/π)·(x + 0.044715x³)
