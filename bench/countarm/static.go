@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bufio"
+	"bytes"
 	"fmt"
 	"io"
 	"os/exec"
@@ -143,16 +145,24 @@ var (
 	branch = regexp.MustCompile(`^(b\.\w+|cbnz|cbz|b)\s.*?0x([0-9a-f]+)`)
 )
 
-// disassemble finds the largest innermost loop of every kernel: its instructions.
+// disassemble finds the loops of a program's kernels.
 func disassemble(program string) (map[string][]string, error) {
 	out, err := exec.Command("llvm-objdump", "--disassemble", "--no-show-raw-insn", "--mattr=+v8.6a,+i8mm", program).Output()
 	if err != nil {
 		return nil, fmt.Errorf("llvm-objdump: %w", err)
 	}
+	return loopsOf(bytes.NewReader(out))
+}
+
+// loopsOf reads a disassembly: the largest innermost loop of every kernel, its
+// instructions.
+func loopsOf(r io.Reader) (map[string][]string, error) {
 	loops := map[string][]string{}
 	name, first, back := "", uint64(0), uint64(0)
 	var body []string
-	for line := range strings.Lines(string(out)) {
+	lines := bufio.NewScanner(r)
+	for lines.Scan() {
+		line := lines.Text()
 		if strings.HasSuffix(strings.TrimSpace(line), ">:") {
 			name, body, back = "", nil, 0
 			if m := head.FindStringSubmatch(line); m != nil {
@@ -160,7 +170,7 @@ func disassemble(program string) (map[string][]string, error) {
 			}
 			continue
 		}
-		m := insn.FindStringSubmatch(strings.TrimRight(line, "\n"))
+		m := insn.FindStringSubmatch(line)
 		if name == "" || m == nil {
 			continue
 		}
@@ -186,7 +196,7 @@ func disassemble(program string) (map[string][]string, error) {
 			loops[name] = append([]string(nil), loop...)
 		}
 	}
-	return loops, nil
+	return loops, lines.Err()
 }
 
 var writeBack = regexp.MustCompile(`\], (#\d+|x\d+)$`)
