@@ -161,7 +161,7 @@ func (p *Pool) Attend(y, q F32, seqs []KVPages, m Mask) error {
 	a := &p.attn
 	a.y, a.q, a.seqs, a.mask = y, q, seqs, m
 	defer a.release()
-	if err := a.plan(len(p.workers)); err != nil {
+	if err := a.plan(p.Active()); err != nil {
 		return err
 	}
 	if len(a.tasks) == 0 {

@@ -88,7 +88,7 @@ func (p *Pool) MatMul(y []F32, x F32, w []quant.Matrix, f Fuse) error {
 	if err := p.prepare(); err != nil {
 		return err
 	}
-	return p.run(s.total, s.grain(len(p.workers)), s.fnRows)
+	return p.run(s.total, s.grain(p.Active()), s.fnRows)
 }
 
 // release drops the references to the caller's memory.
