@@ -49,7 +49,8 @@
 //	func StripFloats(l Level, t quant.Type, tokens, k int) int // of packed; 0: not for these
 //	func PackStrips(l Level, packed, x []float32, tokens, k, lo, hi int) // quads of tokens
 //	func Strips(l Level, y []float32, stride int, t quant.Type, w []byte, rows int, packed []float32, tokens, k int, scratch []byte) bool // of StripBytes(k)
-//	func Dequantize(l Level, y []float32, t quant.Type, row []byte) bool // x86 only: quant.Decode's bits
+//	func Dequantize(l Level, y []float32, t quant.Type, row []byte) bool // quant.Decode's bits
+//	func Encode(l Level, row []byte, t quant.Type, x []float32) bool // arm only: quant.Encode's bytes, for KV rows
 //
 //	// Attention over one page, widened: q, o [queries, dim], k, v [n, dim].
 //	func Scores(l Level, s []float32, stride int, q, k []float32, dim int, scale float32) bool // s[i·stride+j] = (q[i]·k[j])·scale
@@ -63,6 +64,13 @@
 //	func SiLURows(l Level, y []float32, yStride int, x, up []float32, xStride, n, rows int) bool // x86 only
 //	func Scale(l Level, y, x []float32, a float32) bool // y = x·a
 //	func Add(l Level, y, x []float32) bool      // y += x
+//	func Mul(l Level, y, x []float32) bool      // arm only: y *= x
+//	func LayerNorm(l Level, y, x, w, b []float32, eps float32) bool // arm only; w and b may be nil
+//	func GELU(l Level, y, x []float32, tanh bool) bool              // arm only; y may be x
+//
+//	func PeakInt8(l Level, n int) int // runs n rounds of plain products, returns their operations
+//	func PeakFP32(l Level, n int) int
+//	func Read(l Level, p []byte) (sum uint64, ok bool) // of the 64-bit words of p
 package kernel
 
 import "github.com/qwq-edge/qwq/quant"
