@@ -642,3 +642,19 @@ func FuzzIndex(f *testing.F) {
 		}
 	})
 }
+
+// BenchmarkSummary is a position of 32,000 ids, k 32, at T 1 and 2.
+func BenchmarkSummary(b *testing.B) {
+	h := &Header{Vocab: 32000, K: 32, Temps: []float64{1, 2}}
+	z := make([]float32, h.Vocab)
+	oracle{}.logits(1, 1, z)
+	var dst distill.Targets
+	Reserve(&dst, 1, h)
+	s := NewSummary(h)
+	b.SetBytes(int64(4 * len(z)))
+	for b.Loop() {
+		if err := s.Row(z, &dst, 0, nil); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

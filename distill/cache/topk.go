@@ -112,13 +112,19 @@ func sink(h []entry, i int) {
 	}
 }
 
-// sumExp is Σ e^((z-m)·s) over ascending ids.
+// sumExp is Σ e^((z-m)·s) over ascending ids, in four sums of every fourth.
 func sumExp(z []float32, m, s float32) float64 {
-	sum := 0.0
-	for _, v := range z {
-		sum += float64(exp((v - m) * s))
+	var a, b, c, d float64
+	for ; len(z) >= 4; z = z[4:] {
+		a += float64(exp((z[0] - m) * s))
+		b += float64(exp((z[1] - m) * s))
+		c += float64(exp((z[2] - m) * s))
+		d += float64(exp((z[3] - m) * s))
 	}
-	return sum
+	for _, v := range z {
+		a += float64(exp((v - m) * s))
+	}
+	return a + b + (c + d)
 }
 
 // draw takes samples from e^((z-m)·s)/sum by walking the cumulative sum past
@@ -162,10 +168,11 @@ func exp(x float32) float32 {
 	k := float32(int32(float32(x*log2e) - 0.5))
 	r := x - float32(k*hi)
 	r -= float32(k * lo)
-	p := float32(1.9875691500e-4)
-	for _, c := range [...]float32{1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1, 5.0000001201e-1} {
-		p = float32(p*r) + c
-	}
+	p := float32(float32(1.9875691500e-4)*r) + 1.3981999507e-3
+	p = float32(p*r) + 8.3334519073e-3
+	p = float32(p*r) + 4.1665795894e-2
+	p = float32(p*r) + 1.6666665459e-1
+	p = float32(p*r) + 5.0000001201e-1
 	p = float32(float32(p*r)*r) + r + 1
 	return p * math.Float32frombits(uint32(int32(k)+127)<<23)
 }
