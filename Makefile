@@ -112,7 +112,7 @@ count-arm: ## guest instructions per token on emulated Cortex-A72, A76 and i8mm 
 	@mkdir -p .scratch/count-arm
 	GOARCH=arm64 $(GO) build -trimpath -o .scratch/count-arm/qwq ./cmd/qwq
 	@set -e; src=$(MODEL); steps=32; if [ "$(COUNT)" = 0.5b ]; then \
-		$(GO) run ./bench/synth -preset 0.5b -o .scratch/count-arm/src; src=.scratch/count-arm/src; steps=2; \
+		$(GO) run ./bench/synth -preset 0.5b -o .scratch/count-arm/src; src=.scratch/count-arm/src; steps=4; \
 	fi; \
 	$(GO) run ./cmd/qwq-convert quantize $$src -o .scratch/count-arm/q8_0.gguf --type q8_0 --force >/dev/null; \
 	$(GO) run ./cmd/qwq-convert quantize $$src -o .scratch/count-arm/q4_0.gguf --type q4_0 --tensor-type token_embd=q8_0 --force >/dev/null; \
