@@ -548,6 +548,19 @@ func TestKill(t *testing.T) {
 	t.Logf("%d kills, %d times done in between", killed, finished)
 }
 
+// TestCutWhileOpen: a part that is cut under a reader is an error, not a crash.
+func TestCutWhileOpen(t *testing.T) {
+	o := options()
+	path := make1(t, o)
+	r := open(t, path)
+	if err := os.Truncate(shard.PartPath(path, 1, 2), 0); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Verify(); err == nil || !strings.Contains(err.Error(), "cannot be read") {
+		t.Errorf("got %v", err)
+	}
+}
+
 func same(t *testing.T, a, b string, parts int) {
 	t.Helper()
 	for i := range parts + 1 {

@@ -205,6 +205,7 @@ func TestShardsAndFormats(t *testing.T) {
 		t.Fatal(err)
 	}
 	var want, held string
+	var id shard.Hash
 	for _, c := range []struct {
 		path   string
 		shards int
@@ -218,7 +219,7 @@ func TestShardsAndFormats(t *testing.T) {
 		r := build(t, Options{Files: []string{c.path}, Tokenizer: tok, Length: 64, HeldOut: 0.1, Shards: c.shards})
 		got, gotHeld := dump(t, r, tok, Train), dump(t, r, tok, HeldOut)
 		if want == "" {
-			want, held = got, gotHeld
+			want, held, id = got, gotHeld, r.View(All).ID()
 			if r.Stats.Duplicates != 40 || r.Stats.Documents != 360 {
 				t.Errorf("stats %+v, want 40 duplicates and 360 documents", r.Stats)
 			}
@@ -226,6 +227,9 @@ func TestShardsAndFormats(t *testing.T) {
 				t.Errorf("held out: %.3f of the tokens, want about 0.1", share)
 			}
 			continue
+		}
+		if r.View(All).ID() != id || r.View(Train).ID() == id {
+			t.Errorf("%s in %d parts: the ID is not that of the content and split", filepath.Base(c.path), c.shards)
 		}
 		if got != want || gotHeld != held {
 			t.Errorf("%s in %d parts: other rows", filepath.Base(c.path), c.shards)
@@ -344,6 +348,30 @@ func TestTamperedRows(t *testing.T) {
 	}
 }
 
+// TestCutWhileOpen: a file that is cut under a reader is an error, not a crash.
+func TestCutWhileOpen(t *testing.T) {
+	job, err := NewJob(Options{Files: []string{write(t, "a.jsonl", corpus(2000))}, Tokenizer: load(t), Length: 64})
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "rows")
+	if err := shard.Run(t.Context(), path, job, shard.Selection{}, shard.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	r, err := Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	if err := os.Truncate(path, 0); err != nil {
+		t.Fatal(err)
+	}
+	var b distill.Batch
+	if err := r.Batch(Train, []int{r.Len(Train) - 1}, &b); err == nil || !strings.Contains(err.Error(), "cannot be read") {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestOrder(t *testing.T) {
 	for _, n := range []int{1, 2, 3, 5, 64, 1000} {
 		o := Order{N: n, Seed: 3}
@@ -435,12 +463,7 @@ func FuzzRows(f *testing.F) {
 	}
 	f.Add(b.Bytes())
 	f.Fuzz(func(t *testing.T, b []byte) {
-		trailer := make([]byte, shard.TrailerSize)
-		copy(trailer, "QWQPART1")
-		for i := range 8 {
-			trailer[16+i] = byte(len(b) >> (8 * i))
-		}
-		r, err := parseRows(append(slices.Clone(b), trailer...))
+		r, err := parsePayload(b)
 		if err != nil {
 			return
 		}

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+	"runtime/debug"
 
 	"github.com/qwq-edge/qwq/distill"
 	"github.com/qwq-edge/qwq/internal/mmap"
@@ -70,6 +71,7 @@ type Rows struct {
 	Vocab     int
 	Tokenizer shard.Hash
 	Key       shard.Hash // of the job that made the file
+	content   shard.Hash
 	Stats     Stats
 	split     [2][]uint32
 }
@@ -80,35 +82,45 @@ func Open(path string) (*Rows, error) {
 	if err != nil {
 		return nil, err
 	}
-	all, err := m.Region(0, m.Len())
-	if err == nil {
-		var r *Rows
-		if r, err = parseRows(all); err == nil {
-			// The trailer says what the file claims to be; the hash, whether it is.
-			n := int(binary.LittleEndian.Uint32(all[len(all)-shard.TrailerSize+12:]))
-			if _, err = shard.Verify(path, r.Key, n, n); err == nil {
-				r.m = m
-				return r, nil
-			}
-		}
+	r, err := open(m)
+	if err != nil {
+		m.Close()
+		return nil, fmt.Errorf("data: %s: %w", path, err)
 	}
-	m.Close()
-	return nil, fmt.Errorf("data: %s: %w", path, err)
+	return r, nil
 }
 
-// parseRows reads a rows file without verifying its hash.
-func parseRows(file []byte) (*Rows, error) {
-	b, key, err := shard.Payload(file)
+func open(m *mmap.Map) (r *Rows, err error) {
+	defer guard(debug.SetPanicOnFault(true), &err)
+	all, err := m.Region(0, m.Len())
 	if err != nil {
 		return nil, err
 	}
-	r, err := parsePayload(b)
-	if err == nil {
-		r.Key = key
+	payload, key, content, err := shard.VerifyBytes(all)
+	if err != nil {
+		return nil, err
 	}
-	return r, err
+	if r, err = parsePayload(payload); err != nil {
+		return nil, err
+	}
+	r.m, r.Key, r.content = m, key, content
+	return r, nil
 }
 
+// guard makes an error of a mapped page that cannot be read, as when a file is
+// cut while it is open. It is deferred with what SetPanicOnFault(true) returned.
+func guard(before bool, err *error) {
+	debug.SetPanicOnFault(before)
+	if p := recover(); p != nil {
+		fault, ok := p.(interface{ Addr() uintptr })
+		if !ok {
+			panic(p)
+		}
+		*err = fmt.Errorf("data: memory at %#x cannot be read: the file was cut, or the disk fails", fault.Addr())
+	}
+}
+
+// parsePayload reads a rows file without trailer.
 func parsePayload(b []byte) (*Rows, error) {
 	if len(b) < headerSize+footerSize || string(b[:8]) != rowsMark {
 		return nil, fmt.Errorf("no rows file: %d bytes, mark %.8q", len(b), b[:min(8, len(b))])
@@ -175,9 +187,10 @@ type View struct {
 // View is a split of r, valid until Close.
 func (r *Rows) View(s Split) View { return View{r, s} }
 
-// ID names the file's content and the split.
+// ID names the file's content and the split: the same rows have the same one,
+// however many parts they were made in.
 func (v View) ID() shard.Hash {
-	return sha256.Sum256(append(v.rows.Key[:], byte(v.split)))
+	return sha256.Sum256(append(v.rows.content[:], byte(v.split)))
 }
 
 // Rows is the number of rows.
@@ -191,7 +204,8 @@ func (v View) Batch(index []int, b *distill.Batch) error { return v.rows.Batch(v
 
 // Batch fills b with the rows of a split that index names, in that order,
 // reusing its slices.
-func (r *Rows) Batch(s Split, index []int, b *distill.Batch) error {
+func (r *Rows) Batch(s Split, index []int, b *distill.Batch) (err error) {
+	defer guard(debug.SetPanicOnFault(true), &err)
 	b.IDs, b.Next, b.Docs = b.IDs[:0], b.Next[:0], b.Docs[:0]
 	b.Rows, b.Length = len(index), r.Length
 	for _, i := range index {

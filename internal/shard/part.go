@@ -61,6 +61,24 @@ func Payload(data []byte) ([]byte, Hash, error) {
 	return data[:n:n], Hash(t[24:56]), nil
 }
 
+// VerifyBytes is Payload with all bytes verified; content is the hash of the
+// payload alone, which does not depend on the job or its parts.
+func VerifyBytes(data []byte) (payload []byte, key, content Hash, err error) {
+	payload, key, err = Payload(data)
+	if err != nil {
+		return nil, key, content, err
+	}
+	h := sha256.New()
+	h.Write(payload)
+	h.Sum(content[:0])
+	t := data[len(payload):]
+	h.Write(t[:56])
+	if !bytes.Equal(h.Sum(nil), t[56:]) {
+		return nil, key, content, fmt.Errorf("shard: checksum of %d bytes does not match: %w", len(data), ErrDamaged)
+	}
+	return payload, key, content, nil
+}
+
 // Verify reads the whole file at path and returns the size of its payload. It
 // fails with ErrDamaged, ErrOther, or the file system's error.
 func Verify(path string, key Hash, i, n int) (int64, error) {

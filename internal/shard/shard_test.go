@@ -294,6 +294,16 @@ func TestPayload(t *testing.T) {
 	if err != nil || key != j.Key() || len(p) != len(b)-TrailerSize || !strings.HasPrefix(string(p), "0 40960 ") {
 		t.Errorf("got %d bytes, key %s, error %v", len(p), key, err)
 	}
+	if p, _, content, err := VerifyBytes(b); err != nil || content != Hash(sha256.Sum256(p)) {
+		t.Errorf("verified: content %s, error %v", content, err)
+	}
+	for at := range b {
+		b[at] ^= 4
+		if _, _, _, err := VerifyBytes(b); !errors.Is(err, ErrDamaged) {
+			t.Fatalf("byte %d changed: got %v, want ErrDamaged", at, err)
+		}
+		b[at] ^= 4
+	}
 	for _, bad := range [][]byte{nil, b[:10], b[:len(b)-1], b[1:], make([]byte, 200)} {
 		if _, _, err := Payload(bad); !errors.Is(err, ErrDamaged) {
 			t.Errorf("%d bytes: got %v, want ErrDamaged", len(bad), err)
