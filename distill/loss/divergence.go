@@ -16,28 +16,26 @@ func (s Spec) term(kind Kind, p, q, lp, lq float64) (f, g float64) {
 		f = q * (lq - lp)
 		return f, f
 	case JSD: // the derivatives of log m cancel
-		lm := mixed(s.Beta, p, q, lp, lq)
+		lm, _ := mixed(s.Beta, p, q, lp, lq)
 		g = (1 - s.Beta) * q * (lq - lm)
 		return s.Beta*p*(lp-lm) + g, g
 	case Skew:
-		lm := mixed(s.Lambda, p, q, lp, lq)
-		return p * (lp - lm), -(1 - s.Lambda) * p * math.Exp(lq-lm)
+		lm, part := mixed(s.Lambda, p, q, lp, lq)
+		return p * (lp - lm), -(1 - s.Lambda) * p * part
 	default: // SkewReverse
-		lm := mixed(1-s.Lambda, p, q, lp, lq)
+		lm, part := mixed(1-s.Lambda, p, q, lp, lq)
 		f = q * (lq - lm)
-		return f, f - s.Lambda*q*math.Exp(lq-lm)
+		return f, f - s.Lambda*q*part
 	}
 }
 
-// mixed is log(a·p + (1-a)·q), from the logarithms where the masses are too small
-// for one of their own.
-func mixed(a, p, q, lp, lq float64) float64 {
+// mixed is log m and q/m of m = a·p + (1-a)·q, from the logarithms where the masses
+// are too small for one of their own.
+func mixed(a, p, q, lp, lq float64) (lm, part float64) {
 	if m := a*p + (1-a)*q; m > 1e-30 {
-		return math.Log(m)
+		return math.Log(m), q / m
 	}
 	x, y := math.Log(a)+lp, math.Log(1-a)+lq
-	if x < y {
-		x, y = y, x
-	}
-	return x + math.Log1p(math.Exp(y-x))
+	lm = max(x, y) + math.Log1p(math.Exp(-math.Abs(x-y)))
+	return lm, math.Exp(lq - lm)
 }

@@ -42,18 +42,17 @@ func gemmWant(c, a, b F32, ta, tb, add bool, round func(float32) float32) []floa
 	return want
 }
 
-func gemmOperands(r *rand.Rand, m, n, k int, ta, tb bool) (c, a, b F32) {
-	if ta {
-		a = randomF32(r, k, m)
-	} else {
-		a = randomF32(r, m, k)
+// gemmOperands end at unmapped pages.
+func gemmOperands(t testing.TB, r *rand.Rand, m, n, k int, ta, tb bool) (c, a, b F32) {
+	random := func(rows, cols int, turn bool) F32 {
+		if turn {
+			rows, cols = cols, rows
+		}
+		x := F32{rows, cols, kerneltest.GuardedF32(t, rows*cols)}
+		copy(x.Data, randomF32(r, rows, cols).Data)
+		return x
 	}
-	if tb {
-		b = randomF32(r, n, k)
-	} else {
-		b = randomF32(r, k, n)
-	}
-	return randomF32(r, m, n), a, b
+	return random(m, n, false), random(m, k, ta), random(k, n, tb)
 }
 
 func exact(v float32) float32 { return v }
@@ -75,7 +74,7 @@ func TestGemm(t *testing.T) {
 				r := rand.New(rand.NewPCG(uint64(s[0]), uint64(s[2])))
 				for flags := range 8 {
 					ta, tb, add := flags&1 > 0, flags&2 > 0, flags&4 > 0
-					c, a, b := gemmOperands(r, s[0], s[1], s[2], ta, tb)
+					c, a, b := gemmOperands(t, r, s[0], s[1], s[2], ta, tb)
 					want := gemmWant(c, a, b, ta, tb, add, exact)
 					if err := p.Gemm(c, a, b, ta, tb, add); err != nil {
 						t.Fatal(err)
@@ -109,7 +108,7 @@ func TestGemmBF16(t *testing.T) {
 			r := rand.New(rand.NewPCG(uint64(s[1]), uint64(s[2])))
 			for flags := range 8 {
 				ta, tb, add := flags&1 > 0, flags&2 > 0, flags&4 > 0
-				c, a, b := gemmOperands(r, s[0], s[1], s[2], ta, tb)
+				c, a, b := gemmOperands(t, r, s[0], s[1], s[2], ta, tb)
 				a.Data[0], b.Data[len(b.Data)-1] = 1+1.0/256, 1+3.0/256 // halfway: to even
 				want := gemmWant(c, a, b, ta, tb, add, gemmShape{bf16: true}.round)
 				size := gemmWant(F32{c.Rows, c.Cols, make([]float32, len(c.Data))}, a, b, ta, tb, add, func(v float32) float32 { return float32(math.Abs(float64(v))) })
@@ -149,7 +148,7 @@ func TestGemmNotFinite(t *testing.T) {
 				gemm = p.GemmBF16
 			}
 			// A first product leaves NaN in the scratch.
-			c, a, b := gemmOperands(r, 24, 64, 64, ta, tb)
+			c, a, b := gemmOperands(t, r, 24, 64, 64, ta, tb)
 			for i := range a.Data {
 				a.Data[i] = nan
 			}
@@ -159,7 +158,7 @@ func TestGemmNotFinite(t *testing.T) {
 			if err := gemm(c, a, b, ta, tb, false); err != nil {
 				t.Fatal(err)
 			}
-			c, a, b = gemmOperands(r, 13, 35, 7, ta, tb)
+			c, a, b = gemmOperands(t, r, 13, 35, 7, ta, tb)
 			i, j := 2, 3 // of op(a): row 2; of op(b): column 3
 			if ta {
 				a.Data[4*13+i] = nan
@@ -194,7 +193,7 @@ func TestGemmNotFinite(t *testing.T) {
 func TestGemmAccuracy(t *testing.T) {
 	p := newPool(t, 2, "")
 	r := rand.New(rand.NewPCG(5, 6))
-	c, a, b := gemmOperands(r, 40, 50, 6000, false, true)
+	c, a, b := gemmOperands(t, r, 40, 50, 6000, false, true)
 	if err := p.Gemm(c, a, b, false, true, false); err != nil {
 		t.Fatal(err)
 	}

@@ -2,8 +2,6 @@
 
 package kerneltest
 
-// PeakFMA is the rate of float32 FMA of one thread in GFLOP/s; 0: unknown.
-func PeakFMA() float64 { return 0 }
-
-// PeakBF16 is PeakFMA of products of pairs of bfloat16.
+// PeakBF16 is the operations per second of one thread's bfloat16 products; 0: the
+// processor has none that is known.
 func PeakBF16() float64 { return 0 }
