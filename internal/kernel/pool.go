@@ -166,8 +166,9 @@ func (p *Pool) run(n, grain int, f func(worker, lo, hi int)) error {
 // dispatch opens the job, takes part in it, closes it, and waits for the workers
 // that entered it.
 func (p *Pool) dispatch() {
-	generation := p.signal.Add(1)
-	p.state.Store(uint64(generation)<<32 | open)
+	generation := p.signal.Load() + 1
+	p.state.Store(uint64(generation)<<32 | open) // first: a worker that sees the signal must find the job open
+	p.signal.Store(generation)
 	if n := p.asleep.Load(); n > 0 {
 		futexWake(&p.signal, int(n))
 	}

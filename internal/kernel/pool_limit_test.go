@@ -84,3 +84,31 @@ func TestSlowWorker(t *testing.T) {
 	}
 	t.Logf("took %v, fair share %v, an equal split %v; ranges by worker %v", best, fair, ranges/3*unit*slow, took)
 }
+
+// BenchmarkRoundTrip is a job that needs two threads, spinning for it or parked.
+func BenchmarkRoundTrip(b *testing.B) {
+	p := newPool(b, 2, "")
+	var inside atomic.Int32
+	f := func(_, _, _ int) {
+		inside.Add(1)
+		for inside.Load()&1 != 0 {
+		}
+	}
+	for _, c := range []struct {
+		name  string
+		pause time.Duration
+	}{{"spinning", 0}, {"parked", 200 * time.Microsecond}} {
+		b.Run(c.name, func(b *testing.B) {
+			b.ReportAllocs()
+			var used time.Duration
+			for b.Loop() {
+				for end := time.Now().Add(c.pause); time.Now().Before(end); {
+				}
+				start := time.Now()
+				p.Parallel(2, 1, f)
+				used += time.Since(start)
+			}
+			b.ReportMetric(float64(used.Nanoseconds())/float64(b.N), "ns/trip")
+		})
+	}
+}
