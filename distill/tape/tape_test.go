@@ -105,7 +105,10 @@ var graphs = map[string]modeltest.Spec{
 func TestBits(t *testing.T) {
 	for name, spec := range graphs {
 		for _, precision := range []Precision{FP32, BF16} {
-			f, b := open(t, spec), text(320, 100, 7, 130)
+			if precision == BF16 && name != "qwen2" {
+				continue
+			}
+			f, b := open(t, spec), text(320, 70, 7)
 			_, loss, want := gradient(t, f, 1, Options{Precision: precision}, b)
 			for threads := 1; threads <= 3; threads++ {
 				for _, recompute := range []bool{false, true} {
@@ -182,7 +185,7 @@ func TestDirections(t *testing.T) {
 
 // TestRecomputeMemory: at most 0.6 of the memory for activations.
 func TestRecomputeMemory(t *testing.T) {
-	f, b := open(t, modeltest.Spec{Arch: "qwen2", Tied: true, Layers: 8, Hidden: 64, FFN: 192}), text(320, 200, 200)
+	f, b := open(t, modeltest.Spec{Arch: "qwen2", Tied: true, Layers: 8, Hidden: 64, FFN: 192}), text(320, 80, 70)
 	whole, _, _ := gradient(t, f, 2, Options{}, b)
 	again, _, _ := gradient(t, f, 2, Options{Recompute: true}, b)
 	if r := float64(again.PeakBytes()) / float64(whole.PeakBytes()); !(r <= 0.6) {

@@ -51,6 +51,9 @@ func TestBF16(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer pool.Close()
+		if pool.GemmRung() != "bf16" {
+			t.Skip("slow where the processor does not multiply bfloat16")
+		}
 		dev := tape.New(pool, tape.Options{Precision: precision})
 		m, err := model.New(f, dev)
 		if err != nil {
