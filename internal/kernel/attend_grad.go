@@ -219,19 +219,19 @@ func (v variant) softmaxGrad(p, dp []float32, lo, hi, from, to int, scale float3
 	d = d[:len(x)]
 	var s0, s1, s2, s3 float32
 	for ; len(x) >= 4 && len(d) >= 4; x, d = x[4:], d[4:] {
-		s0 += x[0] * d[0]
-		s1 += x[1] * d[1]
-		s2 += x[2] * d[2]
-		s3 += x[3] * d[3]
+		s0 += float32(x[0] * d[0])
+		s1 += float32(x[1] * d[1])
+		s2 += float32(x[2] * d[2])
+		s3 += float32(x[3] * d[3])
 	}
 	for i, f := range x {
-		s0 += f * d[i]
+		s0 += float32(f * d[i])
 	}
-	mean := (s0 + s1 + s2 + s3) * inv
+	mean := float32((s0 + s1 + s2 + s3) * inv)
 	x, d = p[from:to], dp[from:to]
 	d = d[:len(x)]
 	for i, f := range x {
-		f *= inv
+		f = float32(f * inv)
 		x[i], d[i] = f, f*(d[i]-mean)*scale
 	}
 	clear(p[lo:from])
@@ -274,7 +274,7 @@ func (v variant) products(s []float32, stride int, q, k []float32, dim int, scal
 		for j := 0; j < len(k)/dim; j++ {
 			sum := float32(0)
 			for d, f := range k[j*dim : (j+1)*dim] {
-				sum += f * x[d]
+				sum += float32(f * x[d])
 			}
 			s[i*stride+j] = sum * scale
 		}
@@ -291,7 +291,7 @@ func (v variant) combine(o, p []float32, stride int, x []float32, dim int) {
 		for j := 0; j < len(x)/dim; j++ {
 			f := p[i*stride+j]
 			for d, g := range x[j*dim : (j+1)*dim] {
-				y[d] += f * g
+				y[d] += float32(f * g)
 			}
 		}
 	}

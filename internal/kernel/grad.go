@@ -86,20 +86,20 @@ func (n *normGrad) run(dx, dw, dy, x []float32) {
 	var q0, q1, s0, s1 float32
 	i := 0
 	for ; i+2 <= len(x); i += 2 {
-		q0 += x[i] * x[i]
-		q1 += x[i+1] * x[i+1]
-		s0 += dy[i] * w[i] * x[i]
-		s1 += dy[i+1] * w[i+1] * x[i+1]
+		q0 += float32(x[i] * x[i])
+		q1 += float32(x[i+1] * x[i+1])
+		s0 += float32(dy[i] * w[i] * x[i])
+		s1 += float32(dy[i+1] * w[i+1] * x[i+1])
 	}
 	for ; i < len(x); i++ {
-		q0 += x[i] * x[i]
-		s0 += dy[i] * w[i] * x[i]
+		q0 += float32(x[i] * x[i])
+		s0 += float32(dy[i] * w[i] * x[i])
 	}
 	r := 1 / float32(math.Sqrt(float64((q0+q1)/float32(len(x))+n.eps)))
 	if dw != nil {
 		dw = dw[:len(x)]
 		for i, f := range x {
-			dw[i] += dy[i] * (f * r)
+			dw[i] += float32(dy[i] * (f * r))
 		}
 	}
 	if dx == nil {
@@ -109,12 +109,12 @@ func (n *normGrad) run(dx, dw, dy, x []float32) {
 	dx = dx[:len(x)]
 	if n.add {
 		for i, f := range x {
-			dx[i] += r*(dy[i]*w[i]) - f*c
+			dx[i] += float32(r*(dy[i]*w[i])) - float32(f*c)
 		}
 		return
 	}
 	for i, f := range x {
-		dx[i] = r*(dy[i]*w[i]) - f*c
+		dx[i] = float32(r*(dy[i]*w[i])) - float32(f*c)
 	}
 }
 
@@ -229,11 +229,11 @@ func slope(x float32, a Act) float32 {
 	case SiLU:
 		return x86.SiLUSlope(x, ref.SiLU(x))
 	case GELU: // Φ(x) + x·φ(x)
-		return float32(0.5*math.Erfc(-v/math.Sqrt2) + v*math.Exp(-v*v/2)/math.Sqrt(2*math.Pi))
+		return float32(float64(0.5*math.Erfc(-v/math.Sqrt2)) + v*math.Exp(-v*v/2)/math.Sqrt(2*math.Pi))
 	case GELUTanh: // x·σ(u), u = 2·sqrt(2/π)·(x + 0.044715x³)
 		c := 2 * math.Sqrt(2/math.Pi)
-		s := 1 / (1 + math.Exp(-c*(v+0.044715*v*v*v)))
-		return float32(s + v*s*(1-s)*c*(1+3*0.044715*v*v))
+		s := 1 / (1 + math.Exp(-c*(v+float64(0.044715*v*v*v))))
+		return float32(s + float64(v*s*(1-s)*c*(1+float64(3*0.044715*v*v))))
 	}
 	return 1
 }
@@ -264,7 +264,7 @@ func (p *Pool) LayerNormGrad(dx F32, dw []float32, dy, x F32, w []float32, eps f
 				inv, meanG, meanGN := layerMeans(n, d, x.At(r), w, eps)
 				if part != nil {
 					for i, f := range part[b*x.Cols : (b+1)*x.Cols] {
-						part[b*x.Cols+i] = f + d[i]*n[i]
+						part[b*x.Cols+i] = f + float32(d[i]*n[i])
 					}
 				}
 				if dx.Data == nil {
@@ -272,7 +272,7 @@ func (p *Pool) LayerNormGrad(dx F32, dw []float32, dy, x F32, w []float32, eps f
 				}
 				y := dx.At(r)
 				for i, f := range n {
-					t := inv * (d[i]*w[i] - meanG - f*meanGN)
+					t := float32(inv * (float32(d[i]*w[i]) - meanG - float32(f*meanGN)))
 					if add {
 						t += y[i]
 					}
@@ -295,14 +295,14 @@ func layerMeans(n, dy, x, w []float32, eps float32) (inv, meanG, meanGN float32)
 	}
 	mean := sum / float64(len(x))
 	for _, f := range x {
-		sq += (float64(f) - mean) * (float64(f) - mean)
+		sq += float64((float64(f) - mean) * (float64(f) - mean))
 	}
 	r := 1 / math.Sqrt(sq/float64(len(x))+float64(eps))
 	for i, f := range x {
 		n[i] = float32((float64(f) - mean) * r)
-		t := float64(dy[i]) * float64(w[i])
+		t := float64(float64(dy[i]) * float64(w[i]))
 		g += t
-		gn += t * float64(n[i])
+		gn += float64(t * float64(n[i]))
 	}
 	k := float64(len(x))
 	return float32(r), float32(g / k), float32(gn / k)

@@ -26,5 +26,5 @@ func SiLUSlope(x, y float32) float32 {
 	if x > 1e-30 || x < -1e-30 {
 		s = y / x
 	}
-	return s + y*(1-s)
+	return s + float32(y*(1-s))
 }
