@@ -2,16 +2,7 @@
 
 #include "go_asm.h"
 #include "textflag.h"
-
-// what is fetched ahead of the stream; 1 to 4 KB is too late, one line a step too few
-#define AHEAD 8192
-
-#define FETCH5(o) \
-	PREFETCHT0 (AHEAD+o)(SI) \
-	PREFETCHT0 (AHEAD+o+64)(SI) \
-	PREFETCHT0 (AHEAD+o+128)(SI) \
-	PREFETCHT0 (AHEAD+o+192)(SI) \
-	PREFETCHT0 (AHEAD+o+256)(SI)
+#include "stream_amd64.h"
 
 // One token times adjacent rows, read as one linear stream: the memory's prefetcher
 // follows one stream of small pages at its full speed, sixteen at two thirds of it.
@@ -19,7 +10,7 @@
 //	func streamT·AVX512(a *stream)
 //
 //	SI weights   BX x (CX second halves)   DI d   R8 sums   R9 terms   AX steps left in the row   R10 rows left
-//	R11 -32·back, R12 -4·back, R13 -bytes·back: what the last step of a row goes back, 0: it does not
+//	R11 what the last step of a row goes back in x, 0: it does not
 //	Z16-Z23 int32 sums   Z25 bias pairs   Z2 scales   Z0, Z1, Z3 temporary   Z24, Z26-Z31 constants
 //
 //	for each row {
@@ -82,73 +73,6 @@ DATA stcodes18<>+48(SB)/8, $0x001f001e001d001c
 DATA stcodes18<>+56(SB)/8, $0x003f003e003d003c
 GLOBL stcodes18<>(SB), RODATA|NOPTR, $64
 
-#define ARGS(bias) \
-	MOVQ a+0(FP), DX \
-	MOVQ stream_w(DX), SI \
-	MOVQ stream_rows(DX), R10 \
-	VPBROADCASTD bias, Z25
-
-#define ROW \
-	MOVQ stream_x(DX), BX \
-	MOVQ stream_x2(DX), CX \
-	MOVQ stream_d(DX), DI \
-	MOVQ stream_sum(DX), R8 \
-	MOVQ stream_terms(DX), R9 \
-	MOVQ stream_steps(DX), AX \
-	MOVQ stream_back32(DX), R11 \
-	MOVQ stream_back4(DX), R12 \
-	MOVQ stream_backBytes(DX), R13
-
-	// to the next 16 blocks, or back so far that 16 end with the row; then the next row
-#define NEXT(bytes, x, row, step) \
-	ADDQ $(bytes), SI \
-	ADDQ $(x), BX \
-	ADDQ $(x), CX \
-	ADDQ $64, DI \
-	ADDQ $64, R8 \
-	ADDQ $64, R9 \
-	DECQ AX \
-	JG   step \
-	TESTQ R11, R11 \
-	JZ   2(PC) \
-	JMP  back \
-	MOVQ stream_stride(DX), R9 \
-	ADDQ R9, stream_terms(DX) \
-	DECQ R10 \
-	JNZ  row \
-	VZEROUPPER \
-	RET \
-back: \
-	ADDQ R13, SI \
-	ADDQ R11, BX \
-	ADDQ R11, CX \
-	ADDQ R12, DI \
-	ADDQ R12, R8 \
-	ADDQ R12, R9 \
-	XORL R11, R11 \
-	MOVL $1, AX \
-	JMP  step
-
-#define ADD2(a, b) \
-	VPUNPCKLDQ b, a, Z0 \
-	VPUNPCKHDQ b, a, Z1 \
-	VPADDD     Z0, Z1, a
-
-#define ADD4(a, b) \
-	VPUNPCKLQDQ b, a, Z0 \
-	VPUNPCKHQDQ b, a, Z1 \
-	VPADDD      Z0, Z1, a
-
-	// terms = float32(i - bias·Σx)·scale·dx, i in Z16 in the order Z24
-#define TERMS \
-	VPERMD    Z16, Z24, Z16 \
-	VPMADDWD  (R8), Z25, Z0 \
-	VPADDD    Z0, Z16, Z16 \
-	VCVTDQ2PS Z16, Z16 \
-	VMULPS    Z2, Z16, Z16 \
-	VMULPS    (DI), Z16, Z16 \
-	VMOVUPS   Z16, (R9)
-
 	// i = codes·x of two blocks, 8 partial sums each
 #define TWO(n, i) \
 	VMOVDQU      (68*n+2)(SI), Y0 \
@@ -164,7 +88,8 @@ back: \
 
 // func streamQ8_0AVX512(a *stream)
 TEXT ·streamQ8_0AVX512(SB), NOSPLIT, $0-8
-	ARGS(stbias128<>(SB))
+	ARGS
+	VPBROADCASTD stbias128<>(SB), Z25
 	VPBROADCASTD stsign<>(SB), Z30
 	VPBROADCASTQ stscale34<>(SB), Z29
 	VMOVDQU32    storder2<>(SB), Z24
@@ -201,7 +126,7 @@ step:
 	VSHUFI32X4 $0xdd, Z20, Z16, Z1
 	VPADDD Z0, Z1, Z16
 	TERMS
-	NEXT(544, 512, row, step)
+	NEXT(544, 512, 64, 64, row, step)
 
 	// i = codes·x of four blocks, 4 partial sums each; their scales to lane n of Z2
 #define FOUR(n, k, i) \
@@ -217,7 +142,8 @@ step:
 
 // func streamQ4_0AVX512(a *stream)
 TEXT ·streamQ4_0AVX512(SB), NOSPLIT, $0-8
-	ARGS(stbias8<>(SB))
+	ARGS
+	VPBROADCASTD stbias8<>(SB), Z25
 	VPBROADCASTD stnibble<>(SB), Z30
 	VPBROADCASTQ stscale18<>(SB), Z29
 	VMOVDQU32    stcodes18<>(SB), Z28
@@ -246,7 +172,112 @@ step:
 	ADD4(Z16, Z18)
 	VCVTPH2PS Y2, Z2
 	TERMS
-	NEXT(288, 256, row, step)
+	NEXT(288, 256, 64, 64, row, step)
+
+// words of the codes of 4 blocks of Q5_0: of the first 64 of 88 bytes, from 32 on of the last 64
+DATA stcodes22<>+0(SB)/8, $0x0006000500040003
+DATA stcodes22<>+8(SB)/8, $0x000a000900080007
+DATA stcodes22<>+16(SB)/8, $0x00110010000f000e
+DATA stcodes22<>+24(SB)/8, $0x0015001400130012
+DATA stcodes22<>+32(SB)/8, $0x001c001b001a0019
+DATA stcodes22<>+40(SB)/8, $0x0034001f001e001d
+DATA stcodes22<>+48(SB)/8, $0x003b003a00390038
+DATA stcodes22<>+56(SB)/8, $0x003f003e003d003c
+GLOBL stcodes22<>(SB), RODATA|NOPTR, $64
+
+// words of their scales, four times a lane, and of their high bits, twice
+DATA stheads22<>+0(SB)/8, $0x0000000000000000
+DATA stheads22<>+8(SB)/8, $0x0002000100020001
+DATA stheads22<>+16(SB)/8, $0x000b000b000b000b
+DATA stheads22<>+24(SB)/8, $0x000d000c000d000c
+DATA stheads22<>+32(SB)/8, $0x0016001600160016
+DATA stheads22<>+40(SB)/8, $0x0018001700180017
+DATA stheads22<>+48(SB)/8, $0x0035003500350035
+DATA stheads22<>+56(SB)/8, $0x0037003600370036
+GLOBL stheads22<>(SB), RODATA|NOPTR, $64
+
+// scales of 16 blocks from the words of Q5_0: word n of lane j is block 4n+j
+DATA storder22<>+0(SB)/8, $0x0018001000080000
+DATA storder22<>+8(SB)/8, $0x0019001100090001
+DATA storder22<>+16(SB)/8, $0x001a0012000a0002
+DATA storder22<>+24(SB)/8, $0x001b0013000b0003
+DATA storder22<>+32(SB)/8, $0x0000000000000000
+DATA storder22<>+40(SB)/8, $0x0000000000000000
+DATA storder22<>+48(SB)/8, $0x0000000000000000
+DATA storder22<>+56(SB)/8, $0x0000000000000000
+GLOBL storder22<>(SB), RODATA|NOPTR, $64
+
+// bytes of the high bits of the first 16 codes, of the second
+DATA stlow22<>+0(SB)/8, $0x0808080808080808
+DATA stlow22<>+8(SB)/8, $0x0909090909090909
+GLOBL stlow22<>(SB), RODATA|NOPTR, $16
+DATA sthigh22<>+0(SB)/8, $0x0a0a0a0a0a0a0a0a
+DATA sthigh22<>+8(SB)/8, $0x0b0b0b0b0b0b0b0b
+GLOBL sthigh22<>(SB), RODATA|NOPTR, $16
+DATA steach<>+0(SB)/8, $0x8040201008040201
+GLOBL steach<>(SB), RODATA|NOPTR, $8
+DATA stbit4<>+0(SB)/4, $0x10101010
+GLOBL stbit4<>(SB), RODATA|NOPTR, $4
+
+	// FOUR with fifth bits; the scales to word n of the lanes of Z2
+#define FOUR5(n, k, i) \
+	VMOVDQU32 (88*n)(SI), Z0 \
+	VMOVDQA64 Z26, Z3 \
+	VPERMI2W  (88*n+24)(SI), Z0, Z3 \
+	VPERMT2W  (88*n+24)(SI), Z28, Z0 \
+	VMOVDQU16 Z3, k, Z2 \
+	VPSHUFB   Z12, Z3, Z4 \
+	VPSHUFB   Z13, Z3, Z3 \
+	VPTESTMB  Z15, Z4, K5 \
+	VPTESTMB  Z15, Z3, K6 \
+	VPSRLW    $4, Z0, Z1 \
+	VPANDD    Z30, Z0, Z0 \
+	VPANDD    Z30, Z1, Z1 \
+	VPADDB    Z29, Z0, K5, Z0 \
+	VPADDB    Z29, Z1, K6, Z1 \
+	VPXORD    i, i, i \
+	VPDPBUSD  (64*n)(BX), Z0, i \
+	VPDPBUSD  (64*n)(CX), Z1, i
+
+// func streamQ5_0AVX512(a *stream)
+TEXT ·streamQ5_0AVX512(SB), NOSPLIT, $0-8
+	ARGS
+	VPBROADCASTD    stbias16<>(SB), Z25
+	VPBROADCASTD    stnibble<>(SB), Z30
+	VPBROADCASTD    stbit4<>(SB), Z29
+	VMOVDQU32       stcodes22<>(SB), Z28
+	VMOVDQU32       storder22<>(SB), Z27
+	VMOVDQU32       stheads22<>(SB), Z26
+	VMOVDQU32       storder4<>(SB), Z24
+	VPBROADCASTQ    steach<>(SB), Z15
+	VBROADCASTI32X4 sthigh22<>(SB), Z13
+	VBROADCASTI32X4 stlow22<>(SB), Z12
+	MOVQ  $0x1111111111111111, AX // word 0 of each four
+	KMOVQ AX, K1
+	ADDQ  AX, AX
+	KMOVQ AX, K2
+	ADDQ  AX, AX
+	KMOVQ AX, K3
+	ADDQ  AX, AX
+	KMOVQ AX, K4
+
+row:
+	ROW
+
+step:
+	FETCH5(0)
+	PREFETCHT0 (AHEAD+320)(SI)
+	FOUR5(0, K1, Z16)
+	FOUR5(1, K2, Z17)
+	FOUR5(2, K3, Z18)
+	FOUR5(3, K4, Z19)
+	VPERMW    Z2, Z27, Z2
+	VCVTPH2PS Y2, Z2
+	ADD2(Z16, Z17)
+	ADD2(Z18, Z19)
+	ADD4(Z16, Z18)
+	TERMS
+	NEXT(352, 256, 64, 64, row, step)
 
 	// z = 4 terms of rows r, r+4, r+8, r+12
 #define LOAD4(a, b, c, d, x, z) \
