@@ -81,6 +81,8 @@ func floats(l Level, y []float32, stride int, t quant.Type, w []byte, rows int, 
 	}
 	// The last group overlaps the one before it where the numbers do not fit.
 	switch {
+	case tokens == 1 && scale == 1 && canStreamFloats(t, rows, k): // not keys: those are in the cache
+		floatsStreamed(y, t, w, rows, x)
 	case tokens == 1 && rows >= 16:
 		a.rows = 0xffff
 		a.x = unsafe.Pointer(&x[0])
