@@ -49,7 +49,7 @@ var thirdParty = map[string]string{
 	"charm.land/bubbletea/v2":           "cmd/internal/repl",
 	"charm.land/lipgloss/v2":            "cmd/internal/repl cmd/internal/markdown",
 	"golang.org/x/term":                 "cmd",
-	"github.com/goccy/go-yaml":          "cmd",
+	"github.com/goccy/go-yaml":          "cmd distill/recipe",
 	"github.com/ebitengine/purego":      "runtime/cuda distill/mpi",
 	"github.com/rogpeppe/go-internal":   testOnly,
 }

@@ -1,0 +1,258 @@
+package recipe
+
+import (
+	"math"
+	"path"
+	"slices"
+
+	"github.com/qwq-edge/qwq/quant"
+)
+
+// set gives a field its default.
+func set[T comparable](v *T, to T) {
+	var zero T
+	if *v == zero {
+		*v = to
+	}
+}
+
+func (r *Recipe) defaults() {
+	set(&r.Teacher.Type, "f16")
+	set(&r.Student.Start, "prune")
+	set(&r.Student.Rows, 64)
+	set(&r.Data.Length, 256)
+	if r.Data.Answers == nil {
+		yes := true
+		r.Data.Answers = &yes
+	}
+	if g := r.Data.Generate; g != nil {
+		set(&g.Temperature, 1)
+		set(&g.TopP, 1)
+		set(&g.Batch, 64)
+	}
+	set(&r.Cache.K, 32)
+	set(&r.Cache.Batch, 8)
+	set(&r.Loss.Temperature, 1)
+	if r.Cache.Temps == nil {
+		r.Cache.Temps = []float64{1}
+		if r.Loss.Temperature != 1 {
+			r.Cache.Temps = append(r.Cache.Temps, r.Loss.Temperature)
+			slices.Sort(r.Cache.Temps)
+		}
+	}
+	set(&r.Train.Batch, 4)
+	set(&r.Train.Leaves, 1)
+	set(&r.Train.Schedule, "cosine")
+	set(&r.Train.Optimizer, "adamw")
+	set(&r.Train.Precision, "fp32")
+	set(&r.Baseline.LR, r.Train.LR)
+	if r.Baseline.Margin == nil {
+		m := 0.15
+		r.Baseline.Margin = &m
+	}
+	set(&r.Evaluate.Tokens, 60)
+}
+
+// check finds the first mistake that can be found without opening anything.
+func (r *Recipe) check(p *place) error {
+	for _, f := range []func(*place) error{r.checkTop, r.checkStudent, r.checkData, r.checkCache, r.checkLoss, r.checkTrain, r.checkEnd} {
+		if err := f(p); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *Recipe) checkTop(p *place) error {
+	switch {
+	case r.Out == "":
+		return p.errorf("out", "missing: the folder of the results")
+	case r.Teacher.Model == "":
+		return p.errorf("teacher.model", "missing: a GGUF file or a Hugging Face folder")
+	case r.Threads < 0 || r.Threads > 1024:
+		return p.errorf("threads", "%d: want 0 to 1024", r.Threads)
+	}
+	if err := encodes(r.Teacher.Type); err != "" {
+		return p.errorf("teacher.type", "%s", err)
+	}
+	return nil
+}
+
+// encodes says what is wrong with a type to write, "" if nothing is.
+func encodes(name string) string {
+	t, err := quant.ParseType(name)
+	if err != nil {
+		return err.Error()
+	}
+	if !t.CanEncode() {
+		return name + " can be read but not written"
+	}
+	return ""
+}
+
+func (r *Recipe) checkStudent(p *place) error {
+	s := r.Student
+	if s.Start != "prune" && s.Start != "random" {
+		return p.errorf("student.start", "%q: want prune or random", s.Start)
+	}
+	for _, v := range []struct {
+		key string
+		n   int
+	}{{"layers", s.Layers}, {"hidden", s.Hidden}, {"ffn", s.FFN}, {"heads", s.Heads}, {"kv-heads", s.KVHeads}, {"rows", s.Rows}} {
+		if v.n < 0 || v.n > 1<<20 {
+			return p.errorf("student."+v.key, "%d: want 0 to %d", v.n, 1<<20)
+		}
+	}
+	return nil
+}
+
+func (r *Recipe) checkData(p *place) error {
+	d := r.Data
+	switch g := d.Generate; {
+	case len(d.Files) == 0 && g == nil:
+		return p.errorf("data", "neither files nor generate")
+	case len(d.Files) > 0 && g != nil:
+		return p.errorf("data.generate", "files or generate, not both")
+	case d.Length < 2 || d.Length > 1<<20:
+		return p.errorf("data.length", "%d: want 2 to %d", d.Length, 1<<20)
+	case !(d.HeldOut >= 0 && d.HeldOut < 1):
+		return p.errorf("data.held-out", "%g: want 0 to below 1", d.HeldOut)
+	case g != nil && d.HeldOut != 0:
+		return p.errorf("data.held-out", "is for files; evaluate.files names held-out text")
+	case d.HeldOut == 0 && len(r.Evaluate.Files) == 0:
+		return p.errorf("evaluate.files", "no held-out text: name files, or a share in data.held-out")
+	case g == nil:
+		return nil
+	case g.Sequences < 1 || g.Sequences > math.MaxInt32:
+		return p.errorf("data.generate.sequences", "%d: want 1 or more", g.Sequences)
+	case len(g.Prompts) == 0:
+		return p.errorf("data.generate.prompts", "none: a model needs something to go on from")
+	case g.MaxTokens < 0:
+		return p.errorf("data.generate.max-tokens", "%d is negative", g.MaxTokens)
+	case !(g.Temperature > 0 && g.Temperature <= 100):
+		return p.errorf("data.generate.temperature", "%g: want above 0, to 100", g.Temperature)
+	case !(g.TopP > 0 && g.TopP <= 1):
+		return p.errorf("data.generate.top-p", "%g: want above 0, to 1", g.TopP)
+	case g.Batch < 1 || g.Batch > 256:
+		return p.errorf("data.generate.batch", "%d: want 1 to 256", g.Batch)
+	}
+	return nil
+}
+
+func (r *Recipe) checkCache(p *place) error {
+	c := r.Cache
+	switch {
+	case c.Live && (p.keys["cache.k"] != nil || p.keys["cache.temperatures"] != nil || p.keys["cache.parts"] != nil):
+		return p.errorf("cache.live", "a live teacher is not cached: k, temperatures and parts mean nothing")
+	case c.Live && r.Loss.Sampled:
+		return p.errorf("loss.sampled", "samples are drawn for the cache; the teacher is live")
+	case r.Loss.Sampled && c.Samples == 0:
+		return p.errorf("loss.sampled", "the cache draws none: set cache.samples")
+	case c.K < 1 || c.K > 4096:
+		return p.errorf("cache.k", "%d: want 1 to 4096", c.K)
+	case c.Samples < 0 || c.Samples > 4096:
+		return p.errorf("cache.samples", "%d: want 0 to 4096", c.Samples)
+	case c.Parts < 0 || c.Parts > 1<<16:
+		return p.errorf("cache.parts", "%d: want 0 to %d", c.Parts, 1<<16)
+	case c.Batch < 1 || c.Batch > 4096:
+		return p.errorf("cache.batch", "%d: want 1 to 4096", c.Batch)
+	}
+	for i, t := range c.Temps {
+		if !(t >= 0.01 && t <= 100) || i > 0 && t <= c.Temps[i-1] {
+			return p.errorf("cache.temperatures", "%g: want 0.01 to 100, ascending", t)
+		}
+	}
+	if !c.Live && !slices.Contains(c.Temps, r.Loss.Temperature) {
+		return p.errorf("loss.temperature", "%g is not among cache.temperatures %v", r.Loss.Temperature, c.Temps)
+	}
+	return nil
+}
+
+func (r *Recipe) checkLoss(p *place) error {
+	switch {
+	case r.Loss.Soft == nil:
+		return p.errorf("loss.soft", "missing: both weights are named")
+	case r.Loss.Hard == nil:
+		return p.errorf("loss.hard", "missing: both weights are named")
+	}
+	if err := r.Loss.Spec().Check(); err != nil {
+		return p.errorf("loss", "%s", err)
+	}
+	return nil
+}
+
+func (r *Recipe) checkTrain(p *place) error {
+	t := r.Train
+	switch {
+	case t.Steps < 1:
+		return p.errorf("train.steps", "%d: want 1 or more", t.Steps)
+	case t.Batch < 1 || t.Batch > 1<<16:
+		return p.errorf("train.batch", "%d: want 1 to %d", t.Batch, 1<<16)
+	case t.Leaves < 1 || t.Leaves > 1<<12:
+		return p.errorf("train.leaves", "%d: want 1 to %d", t.Leaves, 1<<12)
+	case !(t.LR > 0 && t.LR <= 10):
+		return p.errorf("train.lr", "%g: want above 0", t.LR)
+	case !(t.FinalLR >= 0 && t.FinalLR <= t.LR):
+		return p.errorf("train.final-lr", "%g: want 0 to lr", t.FinalLR)
+	case !slices.Contains([]string{"constant", "linear", "cosine"}, string(t.Schedule)):
+		return p.errorf("train.schedule", "%q: want constant, linear or cosine", t.Schedule)
+	case t.Warmup < 0 || t.Warmup > t.Steps:
+		return p.errorf("train.warmup", "%d of %d steps", t.Warmup, t.Steps)
+	case t.Optimizer != "adamw" && t.Optimizer != "adam":
+		return p.errorf("train.optimizer", "%q: want adamw or adam", t.Optimizer)
+	case t.Precision != "fp32" && t.Precision != "bf16":
+		return p.errorf("train.precision", "%q: want fp32 or bf16", t.Precision)
+	case !(t.Clip >= 0):
+		return p.errorf("train.clip", "%g: want 0 or more", t.Clip)
+	case !(t.EMA >= 0 && t.EMA < 1):
+		return p.errorf("train.ema", "%g: want 0 to below 1", t.EMA)
+	case t.Every < 0:
+		return p.errorf("train.checkpoint-every", "%d is negative", t.Every)
+	}
+	for _, f := range t.Freeze {
+		if _, err := path.Match(f, ""); err != nil {
+			return p.errorf("train.freeze", "%q: %s", f, err)
+		}
+	}
+	if err := t.Options().Check(); err != nil {
+		return p.errorf("train", "%s", err)
+	}
+	return nil
+}
+
+func (r *Recipe) checkEnd(p *place) error {
+	for _, q := range r.Quantize {
+		if err := encodes(q); err != "" {
+			return p.errorf("quantize", "%s", err)
+		}
+	}
+	b, e, g := r.Baseline, r.Evaluate, r.Gate
+	switch {
+	case !(b.LR > 0 && b.LR <= 10):
+		return p.errorf("baseline.lr", "%g: want above 0", b.LR)
+	case math.IsNaN(*b.Margin) || math.IsInf(*b.Margin, 0):
+		return p.errorf("baseline.margin", "%g", *b.Margin)
+	case !b.Hard && (p.keys["baseline.lr"] != nil || p.keys["baseline.margin"] != nil):
+		return p.errorf("baseline", "lr and margin are of the hard-label student: set hard: true")
+	case e.Rows < 0:
+		return p.errorf("evaluate.rows", "%d is negative", e.Rows)
+	case e.Tokens < 1 || e.Tokens > 1<<16:
+		return p.errorf("evaluate.tokens", "%d: want 1 to %d", e.Tokens, 1<<16)
+	case !(e.Temp >= 0 && e.Temp <= 100):
+		return p.errorf("evaluate.temperature", "%g: want 0 to 100", e.Temp)
+	case g.Order && !b.Hard:
+		return p.errorf("gate.order", "needs baseline.hard")
+	case g.Closes != nil && !b.Hard:
+		return p.errorf("gate.closes", "needs baseline.hard")
+	case g.Quantize != nil && len(r.Quantize) == 0:
+		return p.errorf("gate.quantized", "nothing is quantized")
+	case g.Words != nil && len(e.Samples) == 0:
+		return p.errorf("gate.words", "needs evaluate.samples")
+	}
+	for key, v := range map[string]*float64{"quantized": g.Quantize, "closes": g.Closes, "words": g.Words, "kl": g.KL} {
+		if v != nil && !(*v >= 0 && *v <= 100) {
+			return p.errorf("gate."+key, "%g: want 0 or more", *v)
+		}
+	}
+	return nil
+}
