@@ -55,6 +55,12 @@ func NewState(lo, hi int) *State {
 	return &State{Lo: lo, M: make([]float32, hi-lo), V: make([]float32, hi-lo)}
 }
 
+// Range is the state of parameters lo to hi-1, which s holds; it shares s's moments
+// and counts its own updates.
+func (s *State) Range(lo, hi int) *State {
+	return &State{Lo: lo, M: s.M[lo-s.Lo : hi-s.Lo], V: s.V[lo-s.Lo : hi-s.Lo], Steps: s.Steps}
+}
+
 // Update says how one step is taken.
 type Update struct {
 	LR    float64

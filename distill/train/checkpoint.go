@@ -55,26 +55,77 @@ func (t *Trainer) rung() string { return t.pool.Variant() + "/" + t.pool.GemmRun
 // Path is the checkpoint's file.
 func (t *Trainer) Path() string { return filepath.Join(t.opt.Dir, "checkpoint") }
 
+// section is one array of a checkpoint. Of values [Values] the process holds
+// part, from lo on.
+type section struct {
+	part []float32
+	lo   int
+}
+
 // sections are the arrays of a checkpoint in their order.
-func (t *Trainer) sections() [][]float32 {
-	s := [][]float32{t.params.Flat, t.state.M, t.state.V}
+func (t *Trainer) sections() []section {
+	s := []section{{t.params.Flat, 0}, {t.state.M, t.state.Lo}, {t.state.V, t.state.Lo}}
 	if t.average != nil {
-		s = append(s, t.average)
+		s = append(s, section{t.average, 0})
 	}
 	return s
 }
 
-// save writes the checkpoint of rank 0; the others hold the same.
-func (t *Trainer) save() error {
-	if t.opt.Dir == "" || t.opt.Exchanger.Rank() != 0 {
-		return nil
+// whole is all values of s, in the gradient's buffer where the process holds only
+// a part. All processes call it together.
+func (t *Trainer) whole(s section) ([]float32, error) {
+	if len(s.part) == len(t.params.Flat) {
+		return s.part, nil
 	}
+	x := t.tree[0]
+	return x, t.ranks.gather(x, func(lo, hi int) { copy(x[lo:hi], s.part[lo-s.lo:]) }, nil)
+}
+
+func (t *Trainer) header() ([]byte, error) {
 	h, err := json.Marshal(header{
 		Step: t.step, Updates: t.state.Steps, Rung: t.rung(), ID: hex.EncodeToString(t.opt.ID[:]),
 		Values: len(t.params.Flat), Average: t.average != nil, Scaler: t.scaler, Params: t.params.Table,
 	})
 	if err != nil {
-		return fmt.Errorf("train: checkpoint: %w", err)
+		return nil, fmt.Errorf("train: checkpoint: %w", err)
+	}
+	return h, nil
+}
+
+// agree makes sure that all processes are where this one is.
+func (t *Trainer) agree() error {
+	if t.ranks.size == 1 {
+		return nil
+	}
+	h, err := t.header()
+	if err != nil {
+		return err
+	}
+	sum := sha256.New()
+	for _, b := range [][]byte{h, raw(t.params.Flat), fmt.Appendf(nil, "%d %d %d %v %v", t.opt.Steps, t.opt.Every, t.opt.Leaves, t.opt.ShardOptimizer, t.opt.Dir != "")} {
+		if _, err := sum.Write(b); err != nil {
+			return err
+		}
+	}
+	return t.ranks.agree([32]byte(sum.Sum(nil)))
+}
+
+// save writes the checkpoint on rank 0. The others send what it lacks.
+func (t *Trainer) save() error {
+	if t.opt.Dir == "" {
+		return nil
+	}
+	if t.ranks.rank != 0 {
+		for _, s := range t.sections() {
+			if _, err := t.whole(s); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	h, err := t.header()
+	if err != nil {
+		return err
 	}
 	return replace(t.Path(), func(f *os.File) error {
 		sum := sha256.New()
@@ -83,7 +134,11 @@ func (t *Trainer) save() error {
 			return err
 		}
 		buf := make([]byte, 1<<18)
-		for _, x := range t.sections() {
+		for _, s := range t.sections() {
+			x, err := t.whole(s)
+			if err != nil {
+				return err
+			}
 			for len(x) > 0 {
 				n := min(len(x), len(buf)/4)
 				for i, v := range x[:n] {
@@ -153,11 +208,11 @@ func (t *Trainer) Resume() error {
 	if err := verify(f, r, sum); err != nil {
 		return fail("%w", err)
 	}
-	if _, err := f.Seek(16+int64(n), io.SeekStart); err != nil {
-		return fail("%w", err)
-	}
-	for _, x := range sections {
-		if err := readFloats(f, x); err != nil {
+	for i, s := range sections {
+		if _, err := f.Seek(16+int64(n)+4*(int64(i)*int64(h.Values)+int64(s.lo)), io.SeekStart); err != nil {
+			return fail("%w", err)
+		}
+		if err := readFloats(f, s.part); err != nil {
 			return fail("%w", err)
 		}
 	}

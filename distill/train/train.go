@@ -49,9 +49,13 @@ type Options struct {
 	// AllowRungChange resumes a checkpoint of another kernel rung: the run goes on,
 	// but not with the bits it would have had.
 	AllowRungChange bool
-	Exchanger       Exchanger        // the other processes; nil: none
-	Report          func(Metrics)    // called after each step; may be nil
-	Now             func() time.Time // nil: time.Now
+	Exchanger       Exchanger // the other processes; nil: none
+	// ShardOptimizer lets each process hold Adam's moments of its share of the
+	// parameters only, and update only those (ZeRO-1). No bit changes, and the
+	// checkpoint is the same.
+	ShardOptimizer bool
+	Report         func(Metrics)    // called after each step; may be nil
+	Now            func() time.Time // nil: time.Now
 }
 
 // Metrics is one line of metrics.jsonl.
@@ -78,8 +82,10 @@ type Trainer struct {
 	params *tape.Params
 	groups []optim.Group
 
-	state   *optim.State
-	average []float32 // nil without EMA
+	ranks   *ranks
+	squares []float64    // of the gradient, by block
+	state   *optim.State // of this process's share where ShardOptimizer
+	average []float32    // nil without EMA
 	scaler  optim.Scaler
 	step    int // steps done
 
@@ -137,7 +143,11 @@ func New(pool *kernel.Pool, dev *tape.Device, m *model.Model, s Source, l Loss, 
 		return nil, err
 	}
 	n := len(p.Flat)
+	t.ranks, t.squares = newRanks(o.Exchanger, n), make([]float64, optim.Blocks(n))
 	t.state = optim.NewState(0, n)
+	if own := t.ranks.own(); o.ShardOptimizer {
+		t.state = optim.NewState(t.ranks.at(own.lo), t.ranks.at(own.hi))
+	}
 	if o.EMA > 0 {
 		t.average = append([]float32(nil), p.Flat...)
 	}
@@ -159,6 +169,9 @@ func (t *Trainer) Average() []float32 { return t.average }
 // Run takes the steps that are left. Where ctx ends in the middle of a step, the
 // state is that before it.
 func (t *Trainer) Run(ctx context.Context) (err error) {
+	if err := t.agree(); err != nil {
+		return err
+	}
 	if err := t.openLog(); err != nil {
 		return err
 	}
@@ -192,8 +205,8 @@ func (t *Trainer) next(ctx context.Context) (Metrics, error) {
 	if err != nil {
 		return Metrics{}, err
 	}
-	n, err := o.Exchanger.Count([2]int64{scored, tokens})
-	if err != nil {
+	n := []int64{scored, tokens}
+	if err := each(t.ranks, n, func(a, b int64) int64 { return a + b }); err != nil {
 		return Metrics{}, err
 	}
 	if n[0] == 0 {
@@ -203,11 +216,11 @@ func (t *Trainer) next(ctx context.Context) (Metrics, error) {
 	if err := t.subtree(ctx, 0, len(t.batches), 0, factor/float64(n[0])); err != nil {
 		return Metrics{}, err
 	}
-	grad, sums := t.tree[0], t.sums[0]
-	if err := o.Exchanger.Combine(grad, sums); err != nil {
+	sums := t.sums[0]
+	scaled, err := t.combine(sums)
+	if err != nil {
 		return Metrics{}, err
 	}
-	scaled := optim.Norm(t.pool, grad, t.groups)
 	norm := scaled / factor
 	m := Metrics{Step: t.step + 1, Loss: map[string]float64{}, LR: o.Schedule.LR(t.step), Norm: norm, Scored: n[0], Tokens: n[1], Scale: t.scaler.Scale}
 	for i, name := range o.Names {
@@ -225,7 +238,9 @@ func (t *Trainer) next(ctx context.Context) (Metrics, error) {
 			}
 		}
 	} else {
-		o.Optim.Step(t.pool, t.state, t.params.Flat, grad, t.groups, optim.Update{LR: m.LR, Scale: optim.Clip(norm, o.Clip) / factor})
+		if err := t.update(optim.Update{LR: m.LR, Scale: optim.Clip(norm, o.Clip) / factor}); err != nil {
+			return Metrics{}, err
+		}
 		if t.average != nil {
 			optim.EMA(t.pool, t.average, t.params.Flat, o.EMA)
 		}
@@ -233,6 +248,38 @@ func (t *Trainer) next(ctx context.Context) (Metrics, error) {
 	t.step++
 	m.Seconds = o.Now().Sub(began).Seconds()
 	return m, nil
+}
+
+// combine adds the gradients of all processes, each its own share, and the losses,
+// and returns the norm of the whole gradient.
+func (t *Trainer) combine(sums []float64) (float64, error) {
+	grad, own := t.tree[0], t.ranks.own()
+	if err := t.ranks.reduce(t.pool, grad, sums); err != nil {
+		return 0, err
+	}
+	optim.Squares(t.pool, t.squares[own.lo:own.hi], grad, t.groups, own.lo, own.hi)
+	if err := t.ranks.blocks(t.squares); err != nil {
+		return 0, err
+	}
+	return optim.Root(t.squares), nil
+}
+
+// update changes the parameters, while what the others need of this process's
+// share is sent and theirs comes: parameters where the optimizer is sharded, else
+// gradients.
+func (t *Trainer) update(u optim.Update) error {
+	grad, w := t.tree[0], t.params.Flat
+	adam := func(lo, hi int) {
+		t.opt.Optim.Step(t.pool, t.state.Range(lo, hi), w, grad, t.groups, u)
+	}
+	var err error
+	if t.opt.ShardOptimizer {
+		err = t.ranks.gather(w, adam, nil)
+	} else {
+		err = t.ranks.gather(grad, adam, adam)
+	}
+	t.state.Steps++
+	return err
 }
 
 // fetch gets this process's leaves of the step.

@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/qwq-edge/qwq/distill"
@@ -114,7 +113,7 @@ func run(t testing.TB, tr *Trainer) {
 func same(t testing.TB, label string, a, b *Trainer) {
 	t.Helper()
 	for i, x := range a.sections() {
-		if !slices.Equal(x, b.sections()[i]) {
+		if y := b.sections()[i]; x.lo != y.lo || !slices.Equal(x.part, y.part) {
 			t.Errorf("%s: section %d has other bits", label, i)
 		}
 	}
@@ -182,106 +181,6 @@ func TestResume(t *testing.T) {
 type source func(step, i int) (*distill.Batch, error)
 
 func (s source) Leaf(step, i int) (*distill.Batch, error) { return s(step, i) }
-
-// ring joins goroutines as ranks.
-type ring struct {
-	rank int
-	all  *board
-}
-
-type board struct {
-	sync.Mutex
-	n    int
-	turn *sync.Cond
-	here int
-	gen  int
-	grad [][]float32
-	sums [][]float64
-	cnt  [][2]int64
-}
-
-func (b *board) barrier() {
-	b.Lock()
-	defer b.Unlock()
-	gen := b.gen
-	if b.here++; b.here == b.n {
-		b.here, b.gen = 0, gen+1
-		b.turn.Broadcast()
-	}
-	for gen == b.gen {
-		b.turn.Wait()
-	}
-}
-
-func (r ring) Rank() int { return r.rank }
-func (r ring) Size() int { return r.all.n }
-func (r ring) Count(n [2]int64) (sum [2]int64, err error) {
-	r.all.cnt[r.rank] = n
-	r.all.barrier()
-	for _, c := range r.all.cnt {
-		sum[0], sum[1] = sum[0]+c[0], sum[1]+c[1]
-	}
-	r.all.barrier()
-	return sum, nil
-}
-
-func (r ring) Combine(grad []float32, sums []float64) error {
-	b := r.all
-	b.grad[r.rank], b.sums[r.rank] = slices.Clone(grad), slices.Clone(sums)
-	b.barrier()
-	if r.rank == 0 {
-		for step := 1; step < b.n; step *= 2 {
-			for i := 0; i < b.n; i += 2 * step {
-				for k, f := range b.grad[i+step] {
-					b.grad[i][k] += f
-				}
-				for k, f := range b.sums[i+step] {
-					b.sums[i][k] += f
-				}
-			}
-		}
-	}
-	b.barrier()
-	copy(grad, b.grad[0])
-	copy(sums, b.sums[0])
-	b.barrier()
-	return nil
-}
-
-// TestRanks: the same bits for 1, 2 and 4 processes of the same step.
-func TestRanks(t *testing.T) {
-	f := file(t)
-	for _, leaves := range []int{4, 12} {
-		o := Options{Steps: 3, Leaves: leaves}
-		whole := trainer(t, f, 2, o)
-		run(t, whole)
-		for _, n := range []int{2, 4} {
-			b := &board{n: n, grad: make([][]float32, n), sums: make([][]float64, n), cnt: make([][2]int64, n)}
-			b.turn = sync.NewCond(b)
-			var ranks []*Trainer
-			for r := range n {
-				o.Exchanger = ring{r, b}
-				ranks = append(ranks, trainer(t, f, 1, o))
-			}
-			var wg sync.WaitGroup
-			errs := make([]error, n)
-			for r, tr := range ranks {
-				wg.Go(func() { errs[r] = tr.Run(context.Background()) })
-			}
-			wg.Wait()
-			if err := errors.Join(errs...); err != nil {
-				t.Fatal(err)
-			}
-			for r, tr := range ranks {
-				same(t, fmt.Sprintf("%d leaves, rank %d of %d", leaves, r, n), whole, tr)
-			}
-		}
-		o.Exchanger = nil
-	}
-	if n := len(trainer(t, f, 1, Options{Steps: 1, Leaves: 8}).tree); n != 4 {
-		t.Errorf("8 leaves take %d gradients, want 4", n)
-	}
-}
 
 // TestLeaves: four micro-batches are one batch of four times the rows, up to
 // rounding.
@@ -421,11 +320,10 @@ func TestRung(t *testing.T) {
 
 func TestNew(t *testing.T) {
 	good := trainer(t, file(t), 1, Options{Steps: 1})
-	b := &board{n: 2}
 	for label, f := range map[string]func(o *Options){
 		"steps":    func(o *Options) { o.Steps = 0 },
 		"leaves":   func(o *Options) { o.Leaves = -1 },
-		"ranks":    func(o *Options) { o.Leaves, o.Exchanger = 3, ring{0, b} },
+		"ranks":    func(o *Options) { o.Leaves, o.Exchanger = 3, newWires(2)[0] },
 		"ema":      func(o *Options) { o.EMA = 1 },
 		"clip":     func(o *Options) { o.Clip = math.NaN() },
 		"rate":     func(o *Options) { o.Schedule.Peak = 0 },
