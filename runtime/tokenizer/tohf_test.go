@@ -15,9 +15,12 @@ func TestHF(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	with := *tok // another that puts tokens around a text
+	with, err := Load(folder) // another that puts tokens around a text
+	if err != nil {
+		t.Fatal(err)
+	}
 	with.cfg.Prefix, with.cfg.Suffix = []int32{2045}, []int32{2047, 2045}
-	for i, tok := range []*Tokenizer{tok, &with} {
+	for i, tok := range []*Tokenizer{tok, with} {
 		files, err := tok.HF()
 		if err != nil {
 			t.Fatal(err)
