@@ -137,6 +137,10 @@ func integers(l Level, y []float32, stride int, t quant.Type, w []byte, rows int
 		gemv(l, n, y, t, w, rows, a)
 		return true
 	}
+	if canBatch(l, t, rows, a) {
+		batched(y, stride, t, w, rows, a, scratch)
+		return true
+	}
 	f, _ := formatOf(t)
 	gemm(l, y, stride, t, f, w, rows, a, scratch)
 	return true

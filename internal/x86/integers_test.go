@@ -104,7 +104,7 @@ func TestIntegers(t *testing.T) {
 		r := rand.New(rand.NewPCG(1, 1))
 		for _, typ := range integerTypes {
 			for _, k := range []int{typ.Block(), 256, 544 / typ.Block() * typ.Block(), 896 / typ.Block() * typ.Block(), 1536, 8192 + 512} {
-				for _, shape := range [][2]int{{1, 1}, {7, 2}, {16, 1}, {17, 13}, {33, 5}, {70, 1}, {40, 6}} {
+				for _, shape := range [][2]int{{1, 1}, {7, 2}, {16, 1}, {17, 13}, {33, 5}, {70, 1}, {40, 6}, {16, 2}, {37, 3}, {48, 4}, {21, 8}} {
 					rows, tokens := shape[0], shape[1]
 					w := matrix(t, r, typ, rows, k)
 					a, acts := activations(r, tokens, k)

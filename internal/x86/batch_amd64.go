@@ -1,0 +1,105 @@
+//go:build !noasm
+
+package x86
+
+import (
+	"unsafe"
+
+	"github.com/qwq-edge/qwq/quant"
+)
+
+// batch is stream for a few tokens; all strides are in bytes.
+type batch struct {
+	terms                   unsafe.Pointer // [tokens, 16, stride/4] float32
+	w                       unsafe.Pointer
+	x, x2                   unsafe.Pointer // the first halves of the first token's blocks, the second ones
+	d, sum                  unsafe.Pointer
+	xStride, dStride        int // from token to token; of sum as of d
+	termStride              int
+	nextX, nextD, nextTerms int // from behind the last token to the next step of the first
+	tokens, steps           int
+	backX, back4, backBytes int // as stream has them
+	stride, rows            int
+}
+
+//go:noescape
+func batchQ8_0AVX512(a *batch)
+
+//go:noescape
+func batchQ4_0AVX512(a *batch)
+
+//go:noescape
+func batchQ5_0AVX512(a *batch)
+
+// batchTokens is the most tokens for which rows are read as a stream, not packed:
+// 0 where that is never faster.
+func batchTokens(t quant.Type) int {
+	switch t {
+	case quant.Q8_0, quant.Q4_0, quant.Q5_0:
+		return 8
+	}
+	return 0
+}
+
+// batchBlocks is the longest row whose terms of a group of tokens have space in scratch.
+const batchBlocks = 512
+
+// canBatch reports whether a few tokens are multiplied with rows as a stream.
+func canBatch(l Level, t quant.Type, rows int, a Acts) bool {
+	return l >= AVX512 && rows >= streamRows && a.Tokens <= batchTokens(t) && a.Blocks >= batchStep && a.Blocks <= batchBlocks
+}
+
+// batchStep is the blocks of 32 that a step takes.
+const batchStep = 16
+
+// batchGroup is the tokens of one pass over 16 rows: so many that their
+// activations stay in the first level cache beside the terms.
+func batchGroup(blocks int) int {
+	if blocks <= 64 {
+		return 8
+	}
+	return 4
+}
+
+// batched multiplies rows with a few tokens. The last call overlaps the one before
+// it where the rows are no multiple of 16. In scratch: terms, then activations.
+func batched(y []float32, stride int, t quant.Type, w []byte, rows int, a Acts, scratch []byte) {
+	row, blocks := len(w)/rows, a.Blocks
+	k := 32 * blocks
+	b := batch{
+		xStride: k / 2, dStride: 4 * blocks, stride: (blocks+3)&^3*4 + 64,
+		steps: blocks / batchStep, rows: streamRows,
+	}
+	b.termStride = streamRows * b.stride
+	group := min(a.Tokens, batchGroup(blocks))
+	x, x2 := halve(scratch[group*b.termStride:], a.Q)
+	if over := blocks % batchStep; over > 0 {
+		back := over - batchStep
+		b.backX, b.back4, b.backBytes = 16*back, 4*back, t.BlockBytes()*back
+	}
+	for r := 0; r < rows; r += streamRows {
+		r := min(r, rows-streamRows)
+		for tok := 0; tok < a.Tokens; tok += group {
+			n := min(group, a.Tokens-tok)
+			b.terms, b.w, b.tokens = unsafe.Pointer(&scratch[0]), unsafe.Pointer(&w[r*row]), n
+			b.x, b.x2 = unsafe.Add(x, tok*b.xStride), unsafe.Add(x2, tok*b.xStride)
+			b.d, b.sum = unsafe.Pointer(&a.D[tok*blocks]), unsafe.Pointer(&a.Sum[2*tok*blocks])
+			b.nextX, b.nextD, b.nextTerms = 16*batchStep-n*b.xStride, 4*batchStep-n*b.dStride, 4*batchStep-n*b.termStride
+			b.run(t)
+			for i := range n {
+				sumTermsAVX512(&y[(tok+i)*stride+r], (*float32)(unsafe.Pointer(&scratch[i*b.termStride])), b.stride, blocks)
+			}
+		}
+	}
+}
+
+func (b *batch) run(t quant.Type) {
+	switch t {
+	case quant.Q8_0:
+		batchQ8_0AVX512(b)
+	case quant.Q4_0:
+		batchQ4_0AVX512(b)
+	case quant.Q5_0:
+		batchQ5_0AVX512(b)
+	}
+}
