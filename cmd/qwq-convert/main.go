@@ -20,6 +20,7 @@ func app() *cli.App {
 			tokenizeCommand(),
 			detokenizeCommand(),
 			evalCommand(),
+			distillCommand(),
 			renderCommand(),
 			prog.ConfigCommand(),
 			prog.CompletionCommand(),

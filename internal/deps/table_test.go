@@ -48,6 +48,7 @@ var thirdParty = map[string]string{
 	"charm.land/bubbles/v2":             "cmd/internal/repl",
 	"charm.land/bubbletea/v2":           "cmd/internal/repl",
 	"charm.land/lipgloss/v2":            "cmd/internal/repl cmd/internal/markdown",
+	"github.com/guptarohit/asciigraph":  "cmd",
 	"golang.org/x/term":                 "cmd",
 	"github.com/goccy/go-yaml":          "cmd distill/recipe",
 	"github.com/ebitengine/purego":      "runtime/cuda distill/mpi",

@@ -1,0 +1,165 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/qwq-edge/qwq/cmd/internal/prog"
+	"github.com/qwq-edge/qwq/distill/pipeline"
+	"github.com/qwq-edge/qwq/distill/recipe"
+	"github.com/qwq-edge/qwq/distill/train"
+	"github.com/qwq-edge/qwq/internal/shard"
+)
+
+func distillCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "distill",
+		Usage:     "train a small model on what a large one says, as a recipe describes",
+		ArgsUsage: "[cache | generate] RECIPE.yaml",
+		Description: "Stages: " + strings.Join(pipeline.Stages(), ", ") + ". Each is left out when its\n" +
+			"inputs and files are unchanged, and goes on where it was killed. docs/recipe.md\n" +
+			"explains the recipe. With cache or generate only this process's parts of the\n" +
+			"teacher cache or of the sampled text are made (--shard, or the array variables of\n" +
+			"Slurm and Kubernetes).\n\n" +
+			"Example:\n  qwq-convert distill recipe.yaml\n  qwq-convert distill cache recipe.yaml --shard 0/4",
+		Flags: []cli.Flag{
+			&cli.StringFlag{Name: "only", Usage: "do `STAGE` alone, done or not"},
+			&cli.StringFlag{Name: "from", Usage: "do `STAGE` anew, and what changes after it"},
+			&cli.StringFlag{Name: "shard", Usage: "`I/N`: part I of N, counted from 0, of cache or generate"},
+			&cli.BoolFlag{Name: "dry-run", Usage: "check and plan, and print what time and memory it would take"},
+			&cli.BoolFlag{Name: "allow-rung-change", Usage: "resume training that other kernels began; its bits will differ"},
+			&cli.BoolFlag{Name: "json", Usage: "print the result as one JSON object"},
+		},
+		Action: distillAction,
+	}
+}
+
+func distillAction(c *cli.Context) error {
+	args, err := prog.Args(c, 1, 2, "[cache | generate] RECIPE.yaml")
+	if err != nil {
+		return err
+	}
+	what := ""
+	if len(args) == 2 {
+		if what = args[0]; what != "cache" && what != "generate" {
+			return prog.Usagef("distill %q: want cache or generate, or a recipe alone", what)
+		}
+	}
+	o := pipeline.Options{Only: c.String("only"), From: c.String("from"), AllowRungChange: c.Bool("allow-rung-change")}
+	switch {
+	case what == "" && c.String("shard") != "":
+		return prog.Usagef("--shard is for distill cache and distill generate")
+	case what != "" && (o.Only != "" || o.From != "" || c.Bool("dry-run")):
+		return prog.Usagef("distill %s takes no --only, --from or --dry-run", what)
+	case o.Only != "" && o.From != "":
+		return prog.Usagef("--only or --from, not both")
+	}
+	for _, s := range []string{o.Only, o.From} {
+		if s != "" && !slices.Contains(pipeline.Stages(), s) {
+			return prog.Usagef("no stage %q", s).Hintf("one of %s", strings.Join(pipeline.Stages(), " "))
+		}
+	}
+	if what != "" {
+		if o.Shard, err = shard.Select(c.String("shard"), 0, os.Getenv); err != nil {
+			return prog.Usagef("--shard: %s", err)
+		}
+	}
+	r, err := recipe.Open(args[len(args)-1])
+	if err != nil {
+		return err
+	}
+	v := newDistillView(c)
+	o.Stage, o.Progress, o.Step, o.Note = v.stage, v.progress, v.step, v.note
+	p, err := pipeline.New(r, o)
+	if err != nil {
+		return err
+	}
+	switch {
+	case c.Bool("dry-run"):
+		e, err := p.Estimate(c.Context)
+		if err != nil {
+			return err
+		}
+		return printEstimate(c, e)
+	case what != "":
+		err := p.Parts(c.Context, what)
+		v.clear()
+		return err
+	}
+	err = p.Run(c.Context)
+	v.clear()
+	if e, errE := p.Evaluation(); errE == nil && e != nil {
+		if c.Bool("json") {
+			errE = prog.JSON(c.App.Writer, e)
+		} else {
+			errE = printEvaluation(c.App.Writer, e)
+		}
+		err = errors.Join(err, errE)
+	}
+	return distillHint(err)
+}
+
+// distillHint adds what the reader can do.
+func distillHint(err error) error {
+	var weak *pipeline.WeakError
+	switch {
+	case errors.As(err, &weak):
+		return prog.Hint(err, "a larger teacher, or a smaller student; baseline.margin is what is asked for")
+	case errors.Is(err, train.ErrRung):
+		return prog.Hint(err, "--allow-rung-change goes on with other bits")
+	}
+	return err
+}
+
+// printEvaluation is the table of all models and their samples side by side.
+func printEvaluation(w io.Writer, e *pipeline.Evaluation) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(t, "model\tnats/token\tperplexity\tKL\ttop-1\tsize\tless than before\t")
+	for i, s := range e.Scores {
+		diff := ""
+		for _, d := range e.Differences {
+			if i > 0 && d.B == s.Name && d.A == e.Scores[i-1].Name {
+				diff = fmt.Sprintf("%+.4f ± %.4f", -d.Nats, d.StdErr)
+			}
+		}
+		fmt.Fprintf(t, "%s\t%.4f\t%.3f\t%.4f\t%.1f %%\t%s\t%s\t\n", s.Name, s.Nats, s.Perplexity(), s.KL, 100*s.Top1, prog.Size(s.Bytes), diff)
+	}
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	if len(e.Scores) > 0 {
+		fmt.Fprintf(w, "%d held-out tokens each; differences are paired by row of text, ± their standard error\n", e.Scores[0].Tokens)
+	}
+	for _, s := range e.Samples {
+		fmt.Fprintf(w, "\n%s: %s%s\n", s.Model, s.Prompt, s.Text)
+	}
+	if len(e.Samples) > 0 {
+		fmt.Fprintf(w, "\n%.1f %% of the words that the students wrote are in the training text\n", 100*e.Words)
+	}
+	return nil
+}
+
+func printEstimate(c *cli.Context, e *pipeline.Estimate) error {
+	if c.Bool("json") {
+		return prog.JSON(c.App.Writer, e)
+	}
+	t := tabwriter.NewWriter(c.App.Writer, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(t, "student\t%v\nparameters\t%d of the teacher's %d (%.0f %%)\n", e.Student, e.Params, e.TeacherParams, 100*float64(e.Params)/float64(e.TeacherParams))
+	fmt.Fprintf(t, "training\t%d students, %d tokens each, about %s a student\nmemory\t%s of %s available\n", e.Students, e.Tokens,
+		seconds(e.TrainSeconds), prog.Size(e.Memory), prog.Size(e.Available))
+	for _, s := range e.Stages {
+		state := "to do"
+		if s.Done {
+			state = "unchanged"
+		}
+		fmt.Fprintf(t, "%s\t%s\n", s.Name, state)
+	}
+	return t.Flush()
+}

@@ -1,0 +1,38 @@
+package pipeline
+
+import (
+	"context"
+	"fmt"
+	"os"
+
+	"github.com/qwq-edge/qwq/convert"
+)
+
+func (p *Pipeline) quantizeInputs() (any, error) { return p.r.Quantize, nil }
+
+// quantize writes the files to ship.
+func (p *Pipeline) quantize(ctx context.Context) (files []string, _ any, err error) {
+	for _, t := range p.r.Quantize {
+		name := studentName + "-" + t + ".gguf"
+		r, err := convert.Quantize(ctx, convert.Options{Source: p.path(studentName + ".gguf"), Out: p.path(name), Type: t, Threads: p.r.Threads, Force: true,
+			Progress: func(done, total int64, what string) { p.o.Progress(done, total, "", what) }})
+		if err != nil {
+			return nil, nil, err
+		}
+		for _, w := range r.Warnings {
+			p.o.Note("warning: " + w)
+		}
+		p.o.Note(fmt.Sprintf("%s: %d bytes", name, r.OutBytes))
+		files = append(files, name)
+	}
+	return files, nil, nil
+}
+
+// size is the bytes of a file.
+func size(path string) int64 {
+	st, err := os.Stat(path)
+	if err != nil {
+		return 0
+	}
+	return st.Size()
+}

@@ -1,0 +1,187 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"runtime"
+	"sync"
+
+	"github.com/qwq-edge/qwq/distill"
+	"github.com/qwq-edge/qwq/distill/teacher"
+)
+
+// Score is what held-out text says of a model.
+type Score struct {
+	Name   string  `json:"name"`
+	Tokens int     `json:"tokens"`
+	Nats   float64 `json:"nats"` // mean negative log likelihood of a token
+	KL     float64 `json:"kl"`   // from the teacher, nats a token
+	Top1   float64 `json:"top1"` // share of tokens where both prefer the same one
+	Bytes  int64   `json:"bytes"`
+
+	rows   []float64 // nats, a row of text each
+	counts []int
+}
+
+// Perplexity is e^Nats.
+func (s Score) Perplexity() float64 { return math.Exp(s.Nats) }
+
+// modelPath is the file of a model: "teacher", or the name of a file here.
+func (p *Pipeline) modelPath(name string) (string, error) {
+	if name != "teacher" {
+		return p.path(name + ".gguf"), nil
+	}
+	var x planned
+	err := p.result("plan", &x)
+	return p.teacherPath(x), err
+}
+
+const (
+	scoreRows  = 8   // at a time
+	scoreChunk = 256 // positions whose logits are held
+)
+
+// score measures models side by side; the first is the teacher.
+func (p *Pipeline) score(ctx context.Context, names []string) (scores []Score, err error) {
+	v, n, closeRows, err := p.heldOut()
+	if err != nil {
+		return nil, err
+	}
+	defer closeRows()
+	var models []*teacher.Engine
+	defer func() {
+		for _, m := range models {
+			err = errors.Join(err, m.Close())
+		}
+	}()
+	for _, name := range names {
+		path, err := p.modelPath(name)
+		if err != nil {
+			return nil, err
+		}
+		m, err := teacher.Open(path, teacher.Options{Threads: p.r.Threads})
+		if err != nil {
+			return nil, err
+		}
+		models = append(models, m)
+		scores = append(scores, Score{Name: name, Bytes: size(path), rows: make([]float64, n), counts: make([]int, n)})
+	}
+	var b distill.Batch
+	said := make([]distill.Targets, len(models))
+	for at := 0; at < n; at += scoreRows {
+		var index []int
+		for i := at; i < min(at+scoreRows, n); i++ {
+			index = append(index, i)
+		}
+		if err := v.Batch(index, &b); err != nil {
+			return nil, err
+		}
+		for lo := 0; lo < len(b.IDs); lo += scoreChunk {
+			hi := min(lo+scoreChunk, len(b.IDs))
+			for i, m := range models {
+				if err := m.Score(ctx, &b, lo, hi, &said[i]); err != nil {
+					return nil, err
+				}
+				if said[i].Vocab != said[0].Vocab {
+					return nil, fmt.Errorf("%s has %d ids, the teacher %d", names[i], said[i].Vocab, said[0].Vocab)
+				}
+			}
+			compare(scores, said, b.Next[lo:hi], func(i int) int { return at + (lo+i)/b.Length })
+		}
+		p.o.Progress(int64(min(at+scoreRows, n)), int64(n), "rows", "measuring on held-out text")
+	}
+	for i := range scores {
+		s := &scores[i]
+		for r, c := range s.counts {
+			s.Nats += s.rows[r]
+			s.Tokens += c
+		}
+		if s.Tokens == 0 {
+			return nil, errors.New("no token of the held-out text is scored")
+		}
+		t := float64(s.Tokens)
+		s.Nats, s.KL, s.Top1 = s.Nats/t, s.KL/t, s.Top1/t
+	}
+	return scores, nil
+}
+
+// one is what one position says of one model.
+type one struct {
+	nats, kl float64
+	same     bool
+}
+
+// compare adds positions to the scores, in their order, whatever computes them.
+func compare(scores []Score, said []distill.Targets, next []int32, row func(i int) int) {
+	n, vocab := len(next), said[0].Vocab
+	out := make([]one, n*len(scores))
+	var wg sync.WaitGroup
+	workers := runtime.GOMAXPROCS(0)
+	for w := range workers {
+		wg.Go(func() {
+			p, q := make([]float64, vocab), make([]float64, vocab)
+			for i := w; i < n; i += workers {
+				if next[i] < 0 {
+					continue
+				}
+				best := logProbs(p, said[0].Dense[i*vocab:(i+1)*vocab])
+				for k := range scores {
+					o := &out[i*len(scores)+k]
+					mine := logProbs(q, said[k].Dense[i*vocab:(i+1)*vocab])
+					o.nats, o.same = -q[next[i]], mine == best
+					for v, l := range p {
+						o.kl += math.Exp(l) * (l - q[v])
+					}
+				}
+			}
+		})
+	}
+	wg.Wait()
+	for i := range n {
+		if next[i] < 0 {
+			continue
+		}
+		for k := range scores {
+			s, o := &scores[k], out[i*len(scores)+k]
+			s.rows[row(i)] += o.nats
+			s.counts[row(i)]++
+			s.KL += o.kl
+			if o.same {
+				s.Top1++
+			}
+		}
+	}
+}
+
+// logProbs writes the log of the softmax of z and returns the likeliest id.
+func logProbs(dst []float64, z []float32) (best int) {
+	for i, v := range z {
+		if v > z[best] {
+			best = i
+		}
+	}
+	top, sum := float64(z[best]), 0.0
+	for _, v := range z {
+		sum += math.Exp(float64(v) - top)
+	}
+	l := top + math.Log(sum)
+	for i, v := range z {
+		dst[i] = float64(v) - l
+	}
+	return best
+}
+
+// paired is the difference of the nats a token of b and a, and its standard error
+// over the rows of text.
+func paired(a, b Score) (diff, stderr float64) {
+	diff = b.Nats - a.Nats
+	n, mean := float64(len(a.rows)), float64(a.Tokens)/float64(len(a.rows))
+	sum := 0.0
+	for i := range a.rows {
+		d := (b.rows[i] - a.rows[i] - diff*float64(a.counts[i])) / mean
+		sum += d * d
+	}
+	return diff, math.Sqrt(sum / max(n-1, 1) / n)
+}
