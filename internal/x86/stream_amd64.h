@@ -68,6 +68,17 @@ back: \
 	VPUNPCKHQDQ b, a, Z1 \
 	VPADDD      Z0, Z1, a
 
+	// ADD2, then ADD4, for sums that fit 16 bits: one shuffle in place of two. ones: of int16
+#define PAIRS(ones, b, a) \
+	VPACKSSDW b, a, a \
+	VPMADDWD  ones, a, a
+
+	// a = sums of dwords 0 and 1, 2 and 3 of a, then of b: ADD4 after PAIRS
+#define ADD4PAIRS(a, b) \
+	VSHUFPS $0x88, b, a, Z0 \
+	VSHUFPS $0xdd, b, a, Z1 \
+	VPADDD  Z0, Z1, a
+
 	// terms = float32(i - bias·Σx)·scale·dx, i in Z16 in the order Z24
 #define TERMS \
 	VPERMD    Z16, Z24, Z16 \

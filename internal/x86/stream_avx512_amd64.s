@@ -26,6 +26,8 @@ DATA stsign<>+0(SB)/4, $0x80808080
 GLOBL stsign<>(SB), RODATA|NOPTR, $4
 DATA stnibble<>+0(SB)/4, $0x0f0f0f0f
 GLOBL stnibble<>(SB), RODATA|NOPTR, $4
+DATA stones<>+0(SB)/4, $0x00010001
+GLOBL stones<>(SB), RODATA|NOPTR, $4
 DATA stbias128<>+0(SB)/4, $0xff80ff80 // two int16
 GLOBL stbias128<>(SB), RODATA|NOPTR, $4
 DATA stbias16<>+0(SB)/4, $0xfff0fff0
@@ -145,6 +147,7 @@ TEXT ·streamQ4_0AVX512(SB), NOSPLIT, $0-8
 	ARGS
 	VPBROADCASTD stbias8<>(SB), Z25
 	VPBROADCASTD stnibble<>(SB), Z30
+	VPBROADCASTD stones<>(SB), Z31
 	VPBROADCASTQ stscale18<>(SB), Z29
 	VMOVDQU32    stcodes18<>(SB), Z28
 	VMOVDQU32    storder4<>(SB), Z24
@@ -167,9 +170,9 @@ step:
 	FOUR(1, K2, Z17)
 	FOUR(2, K3, Z18)
 	FOUR(3, K4, Z19)
-	ADD2(Z16, Z17)
-	ADD2(Z18, Z19)
-	ADD4(Z16, Z18)
+	PAIRS(Z31, Z17, Z16)
+	PAIRS(Z31, Z19, Z18)
+	PAIRS(Z31, Z18, Z16)
 	VCVTPH2PS Y2, Z2
 	TERMS
 	NEXT(288, 256, 64, 64, row, step)
@@ -244,6 +247,7 @@ TEXT ·streamQ5_0AVX512(SB), NOSPLIT, $0-8
 	ARGS
 	VPBROADCASTD    stbias16<>(SB), Z25
 	VPBROADCASTD    stnibble<>(SB), Z30
+	VPBROADCASTD    stones<>(SB), Z31
 	VPBROADCASTD    stbit4<>(SB), Z29
 	VMOVDQU32       stcodes22<>(SB), Z28
 	VMOVDQU32       storder22<>(SB), Z27
@@ -273,18 +277,18 @@ step:
 	FOUR5(3, K4, Z19)
 	VPERMW    Z2, Z27, Z2
 	VCVTPH2PS Y2, Z2
-	ADD2(Z16, Z17)
-	ADD2(Z18, Z19)
-	ADD4(Z16, Z18)
+	PAIRS(Z31, Z17, Z16)
+	PAIRS(Z31, Z19, Z18)
+	ADD4PAIRS(Z16, Z18)
 	TERMS
 	NEXT(352, 256, 64, 64, row, step)
 
-	// z = 4 terms of rows r, r+4, r+8, r+12
+	// z = 4 terms of rows r, r+4, r+8, r+12; a masked load, unlike an insertion, is no shuffle
 #define LOAD4(a, b, c, d, x, z) \
-	VMOVUPS      a, x \
-	VINSERTF32X4 $1, b, z, z \
-	VINSERTF32X4 $2, c, z, z \
-	VINSERTF32X4 $3, d, z, z
+	VMOVUPS         a, x \
+	VBROADCASTF32X4 b, K1, z \
+	VBROADCASTF32X4 c, K2, z \
+	VBROADCASTF32X4 d, K3, z
 
 // func sumTermsAVX512(y, terms *float32, stride, n int)
 //
@@ -294,6 +298,12 @@ TEXT ·sumTermsAVX512(SB), NOSPLIT, $0-32
 	MOVQ terms+8(FP), SI
 	MOVQ stride+16(FP), DX
 	MOVQ n+24(FP), AX
+	MOVL $0x00f0, R11
+	KMOVD R11, K1
+	MOVL $0x0f00, R11
+	KMOVD R11, K2
+	MOVL $0xf000, R11
+	KMOVD R11, K3
 	LEAQ (DX)(DX*2), R11
 	LEAQ (SI)(DX*4), R8
 	LEAQ (R8)(DX*4), R9

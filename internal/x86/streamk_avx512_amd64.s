@@ -10,6 +10,10 @@ DATA sknibble<>+0(SB)/4, $0x0f0f0f0f
 GLOBL sknibble<>(SB), RODATA|NOPTR, $4
 DATA sk48<>+0(SB)/4, $0x30303030
 GLOBL sk48<>(SB), RODATA|NOPTR, $4
+DATA skones<>+0(SB)/4, $0x00010001
+GLOBL skones<>(SB), RODATA|NOPTR, $4
+DATA sklowword<>+0(SB)/4, $0x0000ffff
+GLOBL sklowword<>(SB), RODATA|NOPTR, $4
 
 // dword i of lane j is term 4i+j
 DATA skorder<>+0(SB)/8, $0x0000000400000000
@@ -58,6 +62,7 @@ TEXT ·streamQ6_KAVX512(SB), NOSPLIT, $0-8
 	ARGS
 	VPBROADCASTD sknibble<>(SB), Z30
 	VPBROADCASTD sk48<>(SB), Z31
+	VPBROADCASTD skones<>(SB), Z25
 	HALVES(sklow6<>, Z28, Y28, Z0, Y0)
 	HALVES(skhigh6<>, Z29, Y29, Z0, Y0)
 	VMOVDQU32 skorder<>(SB), Z24
@@ -78,9 +83,9 @@ step:
 	VPSLLD       $5, Z3, Z3
 	VPMOVZXDQ    (DI), Z4
 	VMOVSLDUP    Z4, Z4
-	ADD2(Z16, Z17)
-	ADD2(Z18, Z19)
-	ADD4(Z16, Z18)
+	PAIRS(Z25, Z17, Z16)
+	PAIRS(Z25, Z19, Z18)
+	ADD4PAIRS(Z16, Z18)
 	VPERMD    Z16, Z24, Z16
 	VPSUBD    Z3, Z16, Z16
 	VCVTDQ2PS Z16, Z16
@@ -145,10 +150,22 @@ GLOBL skturns<>(SB), RODATA|NOPTR, $128
 DATA skminus<>+0(SB)/4, $0xffffffff // two int16: -1
 GLOBL skminus<>(SB), RODATA|NOPTR, $4
 
+// words of two super-blocks by sub-block, from those of lanes 0 and 1 or 2 and 3
+DATA skpairs<>+0(SB)/8, $0x0009000100080000
+DATA skpairs<>+8(SB)/8, $0x0019001100180010
+DATA skpairs<>+16(SB)/8, $0x000b0003000a0002
+DATA skpairs<>+24(SB)/8, $0x001b0013001a0012
+DATA skpairs<>+32(SB)/8, $0x000d0005000c0004
+DATA skpairs<>+40(SB)/8, $0x001d0015001c0014
+DATA skpairs<>+48(SB)/8, $0x000f0007000e0006
+DATA skpairs<>+56(SB)/8, $0x001f0017001e0016
+GLOBL skpairs<>(SB), RODATA|NOPTR, $64
+
 	// what Q4_K and Q5_K share: K1 the second super-block, Z25-Z30, Z14, Z15
 #define CONSTANTS \
 	VPBROADCASTD    sknibble<>(SB), Z30 \
 	VPBROADCASTD    skminus<>(SB), Z25 \
+	VPBROADCASTD    skones<>(SB), Z9 \
 	VBROADCASTI64X4 skheads<>(SB), Z29 \
 	VBROADCASTI64X4 skshift<>(SB), Z28 \
 	VBROADCASTI64X4 skmaskA<>(SB), Z27 \
@@ -170,7 +187,16 @@ GLOBL skminus<>(SB), RODATA|NOPTR, $4
 	VPDPBUSD  (x)(BX), Z0, i \
 	VPDPBUSD  (x+64)(BX), Z1, j
 
-	// scales, mins of two super-blocks to Z5, Z6; the sums of Z16-Z23 to Z16; terms
+	// dword i of lane j: the sum of lane j of register i of Z16-Z19, of Z20-Z23
+#define SUM8 \
+	PAIRS(Z9, Z17, Z16) \
+	PAIRS(Z9, Z19, Z18) \
+	PAIRS(Z9, Z21, Z20) \
+	PAIRS(Z9, Z23, Z22) \
+	PAIRS(Z9, Z18, Z16) \
+	PAIRS(Z9, Z22, Z20)
+
+	// scales, mins of two super-blocks to Z5, Z6; terms of Z16, in the order of sub-blocks
 #define TERMS2(bytes) \
 	VBROADCASTI32X4 (SI), Z4 \
 	VBROADCASTI32X4 (bytes)(SI), K1, Z4 \
@@ -184,23 +210,12 @@ GLOBL skminus<>(SB), RODATA|NOPTR, $4
 	VPANDD          Z27, Z5, Z5 \
 	VPTERNLOGD      $0xf8, Z26, Z6, Z5 \
 	VPSRLD          $16, Z5, Z6 \
-	VPSLLD          $16, Z5, Z5 \
-	VPSRLD          $16, Z5, Z5 \
+	VPANDD.BCST     sklowword<>(SB), Z5, Z5 \
 	VCVTDQ2PS       Z6, Z6 \
 	VCVTDQ2PS       Z5, Z5 \
 	VMULPS          Z8, Z6, Z6 \
 	VMULPS          Z7, Z5, Z5 \
-	ADD2(Z16, Z17) \
-	ADD2(Z18, Z19) \
-	ADD2(Z20, Z21) \
-	ADD2(Z22, Z23) \
-	ADD4(Z16, Z18) \
-	ADD4(Z20, Z22) \
-	VSHUFI32X4 $0x88, Z20, Z16, Z0 \
-	VSHUFI32X4 $0xdd, Z20, Z16, Z1 \
 	VPMADDWD   (R8), Z25, Z2 \
-	VPADDD     Z0, Z1, Z16 \
-	VPERMQ     $0xd8, Z16, Z16 \
 	VCVTDQ2PS  Z2, Z2 \
 	VCVTDQ2PS  Z16, Z16 \
 	VMULPS     Z6, Z2, Z2 \
@@ -221,6 +236,7 @@ GLOBL skminus<>(SB), RODATA|NOPTR, $4
 TEXT ·streamQ4_KAVX512(SB), NOSPLIT, $0-8
 	ARGS
 	CONSTANTS
+	VMOVDQU32 skpairs<>(SB), Z31
 
 row:
 	ROW
@@ -231,6 +247,10 @@ step:
 	QUARTER(80, 128, Z18, Z19)
 	QUARTER(160, 256, Z20, Z21)
 	QUARTER(224, 384, Z22, Z23)
+	SUM8
+	VPACKSSDW Z20, Z16, Z16 // 16 products of 15·128 fit 16 bits
+	VPERMW    Z16, Z31, Z16
+	VPMADDWD  Z9, Z16, Z16
 	TERMS2(144)
 	NEXT(288, 512, 64, 128, row, step)
 
@@ -284,5 +304,10 @@ step:
 	VBROADCASTI64X4 192(SI), Z2
 	QUARTER5(224, 256, Z10, Z11, Z20, Z21)
 	QUARTER5(288, 384, Z12, Z13, Z22, Z23)
+	SUM8
+	VSHUFI32X4 $0x88, Z20, Z16, Z0
+	VSHUFI32X4 $0xdd, Z20, Z16, Z1
+	VPADDD     Z0, Z1, Z16
+	VPERMQ     $0xd8, Z16, Z16
 	TERMS2(176)
 	NEXT(352, 512, 64, 128, row, step)
