@@ -13,7 +13,7 @@ func PackStrips(l Level, dst, x []float32, tokens, k, lo, hi int) {
 	if n := StripFloats(l, quant.F32, tokens, k); n == 0 || len(dst) != n || len(x) != tokens*k || lo < 0 || hi < lo || hi > (tokens+3)/4 {
 		panic("x86: PackStrips: lengths differ")
 	}
-	packStrips(dst, x, tokens, k, lo, hi)
+	packStrips(l, dst, x, tokens, k, lo, hi)
 }
 
 // StripBytes is the scratch that Strips wants, at an address that is a multiple of 64.

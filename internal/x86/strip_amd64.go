@@ -41,6 +41,23 @@ func stripRowsBF16AVX512(dst *float32, lane int, src *byte, stride, steps int)
 //go:noescape
 func stripTokensAVX512(dst *float32, lane int, src *float32, stride, steps int)
 
+//go:noescape
+func stripAVX2(a *strip)
+
+// The packing of AVX2 moves 8 of the 16 values of each step, of 8 rows or 4 tokens.
+
+//go:noescape
+func stripRowsF32AVX2(dst *float32, lane int, src *byte, stride, steps int)
+
+//go:noescape
+func stripRowsF16AVX2(dst *float32, lane int, src *byte, stride, steps int)
+
+//go:noescape
+func stripRowsBF16AVX2(dst *float32, lane int, src *byte, stride, steps int)
+
+//go:noescape
+func stripTokensAVX2(dst *float32, lane int, src *float32, stride, steps int)
+
 const (
 	stripTokens  = 32       // fewer are not worth the packing of rows
 	stripStack   = 4 * 1536 // bytes of the stack of sums
@@ -50,7 +67,7 @@ const (
 func stripSteps(k int) int { return (k + 15) / 16 }
 
 func stripFloats(l Level, t quant.Type, tokens, k int) int {
-	if l < AVX512 || t != quant.F32 && t != quant.F16 && t != quant.BF16 || tokens < stripTokens || k < 16 || k > stripColumns {
+	if !canFloats(l, t, k) || tokens < stripTokens || k < 16 || k > stripColumns {
 		return 0
 	}
 	return (tokens + 3) / 4 * 64 * stripSteps(k)
@@ -58,12 +75,12 @@ func stripFloats(l Level, t quant.Type, tokens, k int) int {
 
 func stripScratch(k int) int { return stripStack + 64*StripRows*stripSteps(k) }
 
-func packStrips(dst, x []float32, tokens, k, lo, hi int) {
+func packStrips(l Level, dst, x []float32, tokens, k, lo, hi int) {
 	steps := stripSteps(k)
 	for quad := lo; quad < hi; quad++ {
 		to := dst[quad*64*steps:]
 		if n := tokens - 4*quad; n >= 4 {
-			stripTokensAVX512(&to[0], 16*steps, &x[4*quad*k], 4*k, k/16)
+			stripQuad(l, to, steps, x[4*quad*k:], k, k/16)
 		} else {
 			for i := range 4 {
 				stripToken(to, x[min(4*quad+i, tokens)*k:min(4*quad+i+1, tokens)*k], i, steps)
@@ -75,9 +92,19 @@ func packStrips(dst, x []float32, tokens, k, lo, hi int) {
 			for i := range tail {
 				copy(tail[i][:], x[(4*quad+i)*k+k&^15:(4*quad+i+1)*k])
 			}
-			stripTokensAVX512(&to[4*(steps-1)], 16*steps, &tail[0][0], 64, 1)
+			stripQuad(l, to[4*(steps-1):], steps, unsafe.Slice(&tail[0][0], 64), 16, 1)
 		}
 	}
+}
+
+// stripQuad packs n steps of 4 tokens, k values apart, into a quad of steps.
+func stripQuad(l Level, to []float32, steps int, x []float32, k, n int) {
+	if l >= AVX512 {
+		stripTokensAVX512(&to[0], 16*steps, &x[0], 4*k, n)
+		return
+	}
+	stripTokensAVX2(&to[0], 16*steps, &x[0], 4*k, n)
+	stripTokensAVX2(&to[4*steps], 16*steps, &x[8], 4*k, n) // lane 8's place is 1
 }
 
 // reverse4 is the place of a lane: its four bits reversed.
@@ -95,10 +122,10 @@ func stripToken(to, x []float32, i, steps int) {
 }
 
 // packRows packs the 32 rows of row bytes at w into panel.
-func packRows(panel []float32, t quant.Type, w []byte, row, k int) {
+func packRows(l Level, panel []float32, t quant.Type, w []byte, row, k int) {
 	steps := stripSteps(k)
 	for half := 0; half < StripRows; half += 16 {
-		stripRows(t, &panel[half], 128*steps, &w[half*row], row, k/16)
+		stripRows(l, t, panel[half:], steps, w[half*row:], row, k/16)
 		if k%16 == 0 {
 			continue
 		}
@@ -107,22 +134,39 @@ func packRows(panel []float32, t quant.Type, w []byte, row, k int) {
 		for i := range tail {
 			copy(tail[i][:], w[(half+i)*row+last:(half+i+1)*row])
 		}
-		stripRows(t, &panel[half+32*(steps-1)], 128*steps, &tail[0][0], 64, 1)
+		stripRows(l, t, panel[half+32*(steps-1):], steps, unsafe.Slice(&tail[0][0], 16*64), 64, 1)
 	}
 }
 
-func stripRows(t quant.Type, dst *float32, lane int, src *byte, stride, steps int) {
-	switch t {
-	case quant.F32:
-		stripRowsF32AVX512(dst, lane, src, stride, steps)
-	case quant.F16:
-		stripRowsF16AVX512(dst, lane, src, stride, steps)
-	default:
-		stripRowsBF16AVX512(dst, lane, src, stride, steps)
+// stripRows packs n steps of 16 rows, row bytes apart, into a panel of steps.
+func stripRows(l Level, t quant.Type, panel []float32, steps int, w []byte, row, n int) {
+	lane := 128 * steps
+	if l >= AVX512 {
+		switch t {
+		case quant.F32:
+			stripRowsF32AVX512(&panel[0], lane, &w[0], row, n)
+		case quant.F16:
+			stripRowsF16AVX512(&panel[0], lane, &w[0], row, n)
+		default:
+			stripRowsBF16AVX512(&panel[0], lane, &w[0], row, n)
+		}
+		return
+	}
+	for i := range 4 { // 8 rows, 8 lanes; lane 8's place is 1
+		r, c := i/2*8, i%2*8
+		dst := &panel[r+c/8*32*steps]
+		switch t {
+		case quant.F32:
+			stripRowsF32AVX2(dst, lane, &w[r*row+4*c], row, n)
+		case quant.F16:
+			stripRowsF16AVX2(dst, lane, &w[r*row+2*c], row, n)
+		default:
+			stripRowsBF16AVX2(dst, lane, &w[r*row+2*c], row, n)
+		}
 	}
 }
 
-func strips(_ Level, y []float32, stride int, t quant.Type, w []byte, rows int, packed []float32, tokens, k int, scratch []byte) bool {
+func strips(l Level, y []float32, stride int, t quant.Type, w []byte, rows int, packed []float32, tokens, k int, scratch []byte) bool {
 	if len(scratch) < stripScratch(k) || uintptr(unsafe.Pointer(unsafe.SliceData(scratch)))%64 != 0 {
 		panic("x86: Strips: scratch too small or not aligned")
 	}
@@ -134,11 +178,11 @@ func strips(_ Level, y []float32, stride int, t quant.Type, w []byte, rows int, 
 	}
 	for r := 0; r < rows; r += StripRows {
 		r := min(r, rows-StripRows) // the last panel overlaps the one before it
-		packRows(panel, t, w[r*row:], row, k)
+		packRows(l, panel, t, w[r*row:], row, k)
 		next, ahead := uintptr(unsafe.Pointer(unsafe.SliceData(w)))+uintptr((r+StripRows)*row), 0
 		for q := 0; q < quads; {
 			a.x, a.y = unsafe.Pointer(&packed[q*64*steps]), unsafe.Pointer(&y[4*q*stride+r])
-			q += a.run(quads-q, tokens-4*q)
+			q += a.run(l, quads-q, tokens-4*q)
 			if lines := StripRows*row*min(4*q, tokens)/tokens/64 - ahead; lines > 0 {
 				fetch(next+uintptr(64*ahead), lines)
 				ahead += lines
@@ -149,7 +193,15 @@ func strips(_ Level, y []float32, stride int, t quant.Type, w []byte, rows int, 
 }
 
 // run multiplies a panel with some of the quads left and returns how many.
-func (a *strip) run(quads, tokens int) int {
+func (a *strip) run(l Level, quads, tokens int) int {
+	if l < AVX512 {
+		b := *a
+		b.tokens = min(tokens, 4)
+		stripAVX2(&b)
+		b.w, b.y = unsafe.Add(b.w, 64), unsafe.Add(b.y, 64)
+		stripAVX2(&b)
+		return 1
+	}
 	n := min(quads, 3)
 	if quads == 4 {
 		n = 2
