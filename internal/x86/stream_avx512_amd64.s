@@ -35,11 +35,19 @@ GLOBL stbias16<>(SB), RODATA|NOPTR, $4
 DATA stbias8<>+0(SB)/4, $0xfff8fff8
 GLOBL stbias8<>(SB), RODATA|NOPTR, $4
 
-// words of the scales in 128 bytes of Q8_0 (4 blocks), of Q5_0 and Q4_0
+// words of the scales in 128 bytes of Q8_0 (4 blocks)
 DATA stscale34<>+0(SB)/8, $0x0031002000110000 // 0, 17, 32+0, 32+17
 GLOBL stscale34<>(SB), RODATA|NOPTR, $8
-DATA stscale18<>+0(SB)/8, $0x001b001200090000 // 0, 9, 18, 27
-GLOBL stscale18<>(SB), RODATA|NOPTR, $8
+// of the scales of 16 blocks of Q4_0, in those registers
+DATA stscale18<>+0(SB)/8, $0x001b001200090000
+DATA stscale18<>+8(SB)/8, $0x001f0016000d0004
+DATA stscale18<>+16(SB)/8, $0x0003001a00110008
+DATA stscale18<>+24(SB)/8, $0x0017001e0015000c
+DATA stscale18<>+32(SB)/8, $0x0000000000000000
+DATA stscale18<>+40(SB)/8, $0x0000000000000000
+DATA stscale18<>+48(SB)/8, $0x0000000000000000
+DATA stscale18<>+56(SB)/8, $0x0000000000000000
+GLOBL stscale18<>(SB), RODATA|NOPTR, $64
 
 // order of the blocks in sums of Q8_0: dword i of lane 0 is block 2i, of lane 1
 // 2i+1, of lanes 2 and 3 8 further
@@ -64,7 +72,8 @@ DATA storder4<>+48(SB)/8, $0x0000000700000003
 DATA storder4<>+56(SB)/8, $0x0000000f0000000b
 GLOBL storder4<>(SB), RODATA|NOPTR, $64
 
-// words of the codes of 4 blocks of Q4_0: of the first 64 of 72 bytes, from 32 on of the last 64
+// words of the codes of blocks 4n to 4n+3 of Q4_0: of the registers n and n+1 that hold 64
+// bytes from 0, 64, 128, 192, 224 on
 DATA stcodes18<>+0(SB)/8, $0x0004000300020001
 DATA stcodes18<>+8(SB)/8, $0x0008000700060005
 DATA stcodes18<>+16(SB)/8, $0x000d000c000b000a
@@ -72,8 +81,32 @@ DATA stcodes18<>+24(SB)/8, $0x00110010000f000e
 DATA stcodes18<>+32(SB)/8, $0x0016001500140013
 DATA stcodes18<>+40(SB)/8, $0x001a001900180017
 DATA stcodes18<>+48(SB)/8, $0x001f001e001d001c
-DATA stcodes18<>+56(SB)/8, $0x003f003e003d003c
-GLOBL stcodes18<>(SB), RODATA|NOPTR, $64
+DATA stcodes18<>+56(SB)/8, $0x0023002200210020
+DATA stcodes18<>+64(SB)/8, $0x0008000700060005
+DATA stcodes18<>+72(SB)/8, $0x000c000b000a0009
+DATA stcodes18<>+80(SB)/8, $0x00110010000f000e
+DATA stcodes18<>+88(SB)/8, $0x0015001400130012
+DATA stcodes18<>+96(SB)/8, $0x001a001900180017
+DATA stcodes18<>+104(SB)/8, $0x001e001d001c001b
+DATA stcodes18<>+112(SB)/8, $0x0023002200210020
+DATA stcodes18<>+120(SB)/8, $0x0027002600250024
+DATA stcodes18<>+128(SB)/8, $0x000c000b000a0009
+DATA stcodes18<>+136(SB)/8, $0x0010000f000e000d
+DATA stcodes18<>+144(SB)/8, $0x0015001400130012
+DATA stcodes18<>+152(SB)/8, $0x0019001800170016
+DATA stcodes18<>+160(SB)/8, $0x001e001d001c001b
+DATA stcodes18<>+168(SB)/8, $0x002200210020001f
+DATA stcodes18<>+176(SB)/8, $0x0027002600250024
+DATA stcodes18<>+184(SB)/8, $0x002b002a00290028
+DATA stcodes18<>+192(SB)/8, $0x0010000f000e000d
+DATA stcodes18<>+200(SB)/8, $0x0014001300120011
+DATA stcodes18<>+208(SB)/8, $0x0019001800170016
+DATA stcodes18<>+216(SB)/8, $0x001d001c001b001a
+DATA stcodes18<>+224(SB)/8, $0x003200310030001f
+DATA stcodes18<>+232(SB)/8, $0x0036003500340033
+DATA stcodes18<>+240(SB)/8, $0x003b003a00390038
+DATA stcodes18<>+248(SB)/8, $0x003f003e003d003c
+GLOBL stcodes18<>(SB), RODATA|NOPTR, $256
 
 	// i = codes·x of two blocks, 8 partial sums each
 #define TWO(n, i) \
@@ -130,17 +163,14 @@ step:
 	TERMS
 	NEXT(544, 512, 64, 64, row, step)
 
-	// i = codes·x of four blocks, 4 partial sums each; their scales to lane n of Z2
-#define FOUR(n, k, i) \
-	VMOVDQU32 (72*n)(SI), Z0 \
-	VPERMW    Z0, Z29, k, Z2 \
-	VPERMT2W  (72*n+8)(SI), Z28, Z0 \
-	VPSRLW    $4, Z0, Z1 \
-	VPANDD    Z30, Z0, Z0 \
-	VPANDD    Z30, Z1, Z1 \
-	VPXORD    i, i, i \
-	VPDPBUSD  (64*n)(BX), Z0, i \
-	VPDPBUSD  (64*n)(CX), Z1, i
+	// i = codes·x of four blocks, 4 partial sums each
+#define FOUR(n, z, i) \
+	VPSRLW   $4, z, Z1 \
+	VPANDD   Z30, z, z \
+	VPANDD   Z30, Z1, Z1 \
+	VPXORD   i, i, i \
+	VPDPBUSD (64*n)(BX), z, i \
+	VPDPBUSD (64*n)(CX), Z1, i
 
 // func streamQ4_0AVX512(a *stream)
 TEXT ·streamQ4_0AVX512(SB), NOSPLIT, $0-8
@@ -148,28 +178,46 @@ TEXT ·streamQ4_0AVX512(SB), NOSPLIT, $0-8
 	VPBROADCASTD stbias8<>(SB), Z25
 	VPBROADCASTD stnibble<>(SB), Z30
 	VPBROADCASTD stones<>(SB), Z31
-	VPBROADCASTQ stscale18<>(SB), Z29
-	VMOVDQU32    stcodes18<>(SB), Z28
+	VMOVDQU32    stscale18<>(SB), Z29
+	VMOVDQU32    stcodes18<>(SB), Z12
+	VMOVDQU32    stcodes18<>+64(SB), Z13
+	VMOVDQU32    stcodes18<>+128(SB), Z14
+	VMOVDQU32    stcodes18<>+192(SB), Z15
 	VMOVDQU32    storder4<>(SB), Z24
-	MOVL $0x000f, AX
+	MOVL $0x000f, AX // the scales in each register
 	KMOVD AX, K1
 	MOVL $0x00f0, AX
 	KMOVD AX, K2
-	MOVL $0x0f00, AX
+	MOVL $0x0700, AX
 	KMOVD AX, K3
-	MOVL $0xf000, AX
+	MOVL $0x7800, AX
 	KMOVD AX, K4
+	MOVL $0x8000, AX
+	KMOVD AX, K5
 
 row:
 	ROW
 
 step:
 	FETCH5(0)
-	VPXORD Z2, Z2, Z2
-	FOUR(0, K1, Z16)
-	FOUR(1, K2, Z17)
-	FOUR(2, K3, Z18)
-	FOUR(3, K4, Z19)
+	VMOVDQU32 (SI), Z4
+	VMOVDQU32 64(SI), Z5
+	VMOVDQU32 128(SI), Z6
+	VMOVDQU32 192(SI), Z7
+	VMOVDQU32 224(SI), Z8
+	VPERMW.Z  Z4, Z29, K1, Z2
+	VPERMW    Z5, Z29, K2, Z2
+	VPERMW    Z6, Z29, K3, Z2
+	VPERMW    Z7, Z29, K4, Z2
+	VPERMW    Z8, Z29, K5, Z2
+	VPERMT2W  Z5, Z12, Z4
+	VPERMT2W  Z6, Z13, Z5
+	VPERMT2W  Z7, Z14, Z6
+	VPERMT2W  Z8, Z15, Z7
+	FOUR(0, Z4, Z16)
+	FOUR(1, Z5, Z17)
+	FOUR(2, Z6, Z18)
+	FOUR(3, Z7, Z19)
 	PAIRS(Z31, Z17, Z16)
 	PAIRS(Z31, Z19, Z18)
 	PAIRS(Z31, Z18, Z16)
