@@ -7,8 +7,10 @@
 // along k in two registers, one FMA each, a fixed tree. See dot_avx512_amd64.s.
 //
 //	func dot4T·AVX2(a *dots), T = F32, F16, BF16
+//	func stream4T·AVX2(a *dots): rows that are not in a cache, fetched ahead in the order of memory
 //
 //	SI row 0   DX stride, R11 3·stride   BX x   AX steps of 16 left   DI a
+//	R12 what is fetched: ahead bytes from row 0, then 4 rows' bytes a step
 //	Y0-Y7 lanes 0-7 and 8-15 of rows 0 to 3   Y8-Y11 temporary, x
 
 #define ARGS \
@@ -48,9 +50,22 @@
 	op     $hi, b, a, Y9 \
 	VADDPS Y9, Y8, to
 
-#define DOT4(ONE, half) \
+#define NOFETCH(half)
+#define FETCH(half) \
+	PREFETCHT0 (R12) \
+	PREFETCHT0 64(R12) \
+	ADDQ $(8*half), R12
+#define FETCHF32(half) \
+	PREFETCHT0 128(R12) \
+	PREFETCHT0 192(R12) \
+	FETCH(half)
+
+#define DOT4(ONE, half, FETCH) \
 	ARGS \
+	MOVQ dots_ahead(DI), R12 \
+	ADDQ SI, R12 \
 step: \
+	FETCH(half) \
 	VMOVUPS (BX), Y8 \
 	VMOVUPS 32(BX), Y9 \
 	ONE((SI), half(SI), Y0, Y1) \
@@ -86,15 +101,27 @@ one: \
 
 // func dot4F32AVX2(a *dots)
 TEXT ·dot4F32AVX2(SB), NOSPLIT, $0-8
-	DOT4(F32ONE, 32)
+	DOT4(F32ONE, 32, NOFETCH)
+
+// func stream4F32AVX2(a *dots)
+TEXT ·stream4F32AVX2(SB), NOSPLIT, $0-8
+	DOT4(F32ONE, 32, FETCHF32)
 
 // func dot4F16AVX2(a *dots)
 TEXT ·dot4F16AVX2(SB), NOSPLIT, $0-8
-	DOT4(F16ONE, 16)
+	DOT4(F16ONE, 16, NOFETCH)
+
+// func stream4F16AVX2(a *dots)
+TEXT ·stream4F16AVX2(SB), NOSPLIT, $0-8
+	DOT4(F16ONE, 16, FETCH)
 
 // func dot4BF16AVX2(a *dots)
 TEXT ·dot4BF16AVX2(SB), NOSPLIT, $0-8
-	DOT4(BF16ONE, 16)
+	DOT4(BF16ONE, 16, NOFETCH)
+
+// func stream4BF16AVX2(a *dots)
+TEXT ·stream4BF16AVX2(SB), NOSPLIT, $0-8
+	DOT4(BF16ONE, 16, FETCH)
 
 // One page of P·V: 64 or 16 values of a query, positions ascending, an FMA each.
 //

@@ -19,6 +19,7 @@ type dots struct {
 	steps      int    // whole steps of 16
 	tail, rows uint16 // lanes of the last step; rows in the output
 	scale      float32
+	ahead      uintptr // bytes from the first row to what is fetched
 }
 
 //go:noescape
@@ -29,6 +30,15 @@ func dot4F16AVX2(a *dots)
 
 //go:noescape
 func dot4BF16AVX2(a *dots)
+
+//go:noescape
+func stream4F32AVX2(a *dots)
+
+//go:noescape
+func stream4F16AVX2(a *dots)
+
+//go:noescape
+func stream4BF16AVX2(a *dots)
 
 //go:noescape
 func dot24F32AVX512(a *dots)
@@ -138,6 +148,22 @@ func floatsAVX2(a dots, y []float32, stride int, t quant.Type, w []byte, rows in
 	row, k, group := len(w)/rows, len(x)/tokens, 4
 	if a.rows = 4; rows < 4 {
 		a.stride, a.rows, group = 0, 1, 1
+	}
+	if tokens == 1 && group == 4 && a.scale == 1 { // not keys: those are in the cache
+		a.x, a.ahead = unsafe.Pointer(&x[0]), uintptr(3*row+4096)
+		for r := 0; r < rows; r += 4 {
+			r := min(r, rows-4)
+			a.w, a.y = unsafe.Pointer(&w[r*row]), unsafe.Pointer(&y[r])
+			switch t {
+			case quant.F32:
+				stream4F32AVX2(&a)
+			case quant.F16:
+				stream4F16AVX2(&a)
+			default:
+				stream4BF16AVX2(&a)
+			}
+		}
+		return
 	}
 	block := max(1, floatTokens/k)
 	for lo := 0; lo < tokens; lo += block {
