@@ -69,7 +69,7 @@ func streamOf(t quant.Type) streaming {
 	case quant.Q4_0:
 		return streaming{16, 1, 512, halved}
 	case quant.Q5_0:
-		return streaming{16, 1, 128, halved} // 32 GB/s for 33
+		return streaming{16, 1, 512, halved}
 	case quant.Q4_K, quant.Q5_K:
 		return streaming{16, 2, 512, swapped}
 	case quant.Q6_K:

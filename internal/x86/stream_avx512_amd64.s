@@ -225,16 +225,25 @@ step:
 	TERMS
 	NEXT(288, 256, 64, 64, row, step)
 
-// words of the codes of 4 blocks of Q5_0: of the first 64 of 88 bytes, from 32 on of the last 64
+// words of the codes of 4 blocks of Q5_0 in two registers: of the 64 bytes where they
+// begin and the next 64, then of those from 24 bytes before and from 24 after
 DATA stcodes22<>+0(SB)/8, $0x0006000500040003
 DATA stcodes22<>+8(SB)/8, $0x000a000900080007
 DATA stcodes22<>+16(SB)/8, $0x00110010000f000e
 DATA stcodes22<>+24(SB)/8, $0x0015001400130012
 DATA stcodes22<>+32(SB)/8, $0x001c001b001a0019
-DATA stcodes22<>+40(SB)/8, $0x0034001f001e001d
-DATA stcodes22<>+48(SB)/8, $0x003b003a00390038
-DATA stcodes22<>+56(SB)/8, $0x003f003e003d003c
-GLOBL stcodes22<>(SB), RODATA|NOPTR, $64
+DATA stcodes22<>+40(SB)/8, $0x0020001f001e001d
+DATA stcodes22<>+48(SB)/8, $0x0027002600250024
+DATA stcodes22<>+56(SB)/8, $0x002b002a00290028
+DATA stcodes22<>+64(SB)/8, $0x001200110010000f
+DATA stcodes22<>+72(SB)/8, $0x0016001500140013
+DATA stcodes22<>+80(SB)/8, $0x001d001c001b001a
+DATA stcodes22<>+88(SB)/8, $0x00290028001f001e
+DATA stcodes22<>+96(SB)/8, $0x0030002f002e002d
+DATA stcodes22<>+104(SB)/8, $0x0034003300320031
+DATA stcodes22<>+112(SB)/8, $0x003b003a00390038
+DATA stcodes22<>+120(SB)/8, $0x003f003e003d003c
+GLOBL stcodes22<>(SB), RODATA|NOPTR, $128
 
 // words of their scales, four times a lane, and of their high bits, twice
 DATA stheads22<>+0(SB)/8, $0x0000000000000000
@@ -243,9 +252,17 @@ DATA stheads22<>+16(SB)/8, $0x000b000b000b000b
 DATA stheads22<>+24(SB)/8, $0x000d000c000d000c
 DATA stheads22<>+32(SB)/8, $0x0016001600160016
 DATA stheads22<>+40(SB)/8, $0x0018001700180017
-DATA stheads22<>+48(SB)/8, $0x0035003500350035
-DATA stheads22<>+56(SB)/8, $0x0037003600370036
-GLOBL stheads22<>(SB), RODATA|NOPTR, $64
+DATA stheads22<>+48(SB)/8, $0x0021002100210021
+DATA stheads22<>+56(SB)/8, $0x0023002200230022
+DATA stheads22<>+64(SB)/8, $0x000c000c000c000c
+DATA stheads22<>+72(SB)/8, $0x000e000d000e000d
+DATA stheads22<>+80(SB)/8, $0x0017001700170017
+DATA stheads22<>+88(SB)/8, $0x0019001800190018
+DATA stheads22<>+96(SB)/8, $0x002a002a002a002a
+DATA stheads22<>+104(SB)/8, $0x002c002b002c002b
+DATA stheads22<>+112(SB)/8, $0x0035003500350035
+DATA stheads22<>+120(SB)/8, $0x0037003600370036
+GLOBL stheads22<>(SB), RODATA|NOPTR, $128
 
 // scales of 16 blocks from the words of Q5_0: word n of lane j is block 4n+j
 DATA storder22<>+0(SB)/8, $0x0018001000080000
@@ -270,19 +287,18 @@ GLOBL steach<>(SB), RODATA|NOPTR, $8
 DATA stbit4<>+0(SB)/4, $0x10101010
 GLOBL stbit4<>(SB), RODATA|NOPTR, $4
 
-	// FOUR with fifth bits; the scales to word n of the lanes of Z2
-#define FOUR5(n, k, i) \
-	VMOVDQU32 (88*n)(SI), Z0 \
-	VMOVDQA64 Z26, Z3 \
-	VPERMI2W  (88*n+24)(SI), Z0, Z3 \
-	VPERMT2W  (88*n+24)(SI), Z28, Z0 \
+	// FOUR from registers a and b, with fifth bits; the scales to word n of the lanes of Z2
+#define FOUR5(n, k, heads, codes, a, b, i) \
+	VMOVDQA64 heads, Z3 \
+	VPERMI2W  b, a, Z3 \
+	VPERMT2W  b, codes, a \
 	VMOVDQU16 Z3, k, Z2 \
 	VPSHUFB   Z12, Z3, Z4 \
 	VPSHUFB   Z13, Z3, Z3 \
 	VPTESTMB  Z15, Z4, K5 \
 	VPTESTMB  Z15, Z3, K6 \
-	VPSRLW    $4, Z0, Z1 \
-	VPANDD    Z30, Z0, Z0 \
+	VPSRLW    $4, a, Z1 \
+	VPANDD    Z30, a, Z0 \
 	VPANDD    Z30, Z1, Z1 \
 	VPADDB    Z29, Z0, K5, Z0 \
 	VPADDB    Z29, Z1, K6, Z1 \
@@ -298,8 +314,10 @@ TEXT ·streamQ5_0AVX512(SB), NOSPLIT, $0-8
 	VPBROADCASTD    stones<>(SB), Z31
 	VPBROADCASTD    stbit4<>(SB), Z29
 	VMOVDQU32       stcodes22<>(SB), Z28
-	VMOVDQU32       storder22<>(SB), Z27
+	VMOVDQU32       stcodes22<>+64(SB), Z14
 	VMOVDQU32       stheads22<>(SB), Z26
+	VMOVDQU32       stheads22<>+64(SB), Z11
+	VMOVDQU32       storder22<>(SB), Z27
 	VMOVDQU32       storder4<>(SB), Z24
 	VPBROADCASTQ    steach<>(SB), Z15
 	VBROADCASTI32X4 sthigh22<>(SB), Z13
@@ -319,10 +337,16 @@ row:
 step:
 	FETCH5(0)
 	PREFETCHT0 (AHEAD+320)(SI)
-	FOUR5(0, K1, Z16)
-	FOUR5(1, K2, Z17)
-	FOUR5(2, K3, Z18)
-	FOUR5(3, K4, Z19)
+	VMOVDQU32 (SI), Z5
+	VMOVDQU32 64(SI), Z6
+	VMOVDQU32 112(SI), Z7
+	VMOVDQU32 176(SI), Z8
+	VMOVDQU32 240(SI), Z9
+	VMOVDQU32 288(SI), Z10
+	FOUR5(0, K1, Z26, Z28, Z5, Z6, Z16)
+	FOUR5(1, K2, Z11, Z14, Z6, Z7, Z17)
+	FOUR5(2, K3, Z26, Z28, Z8, Z9, Z18)
+	FOUR5(3, K4, Z11, Z14, Z9, Z10, Z19)
 	VPERMW    Z2, Z27, Z2
 	VCVTPH2PS Y2, Z2
 	PAIRS(Z31, Z17, Z16)
