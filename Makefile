@@ -18,7 +18,7 @@ MODEL   := testdata/tinystories-qwen2
 
 export CGO_ENABLED = 0
 
-.PHONY: help deps build cross install check lint generated test test-noasm test-arm64 race fuzz bench interop proof-stream proof-memory count-arm static-arm bench-peers man demo clean
+.PHONY: help deps build cross install check lint generated test test-noasm test-arm64 race fuzz bench interop proof-stream proof-memory count-arm static-arm bench-peers man demo demo-distill clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -149,6 +149,12 @@ demo: build ## the main job: quantize the trained model to int8, show its size, 
 		echo; echo "\$$ qwq generate -m tiny-int8.gguf -p '$$p' -n 120 --temp 0.6 --echo"; \
 		bin/qwq generate -m .scratch/demo/tiny-int8.gguf -p "$$p" -n 120 --temp 0.6 --echo || exit 1; \
 	done
+
+demo-distill: build ## five minutes: prune the trained model, let it teach the pruned one, beside hard labels alone; fails unless it helps
+	@rm -rf .scratch/demo-distill
+	@echo '$$ qwq-convert distill testdata/recipes/demo.yaml'
+	@bin/qwq-convert distill testdata/recipes/demo.yaml
+	@echo; echo 'report: .scratch/demo-distill/report.html'
 
 clean: ## remove what make made
 	rm -rf bin dist .scratch

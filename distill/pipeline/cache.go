@@ -107,7 +107,7 @@ func (p *Pipeline) Parts(ctx context.Context, what string) error {
 		if err != nil {
 			return err
 		}
-		return p.shards(ctx, rowsFile, g, p.o.Shard, "parts of the sampled text")
+		return p.parts(ctx, rowsFile, g, "parts of the sampled text")
 	}
 	if !p.cached() {
 		return fmt.Errorf("the recipe keeps no cache: cache.live is set, or loss.soft is 0")
@@ -120,5 +120,20 @@ func (p *Pipeline) Parts(ctx context.Context, what string) error {
 		return err
 	}
 	defer closeAll()
-	return p.shards(ctx, cacheFile, job, p.o.Shard, "parts of the teacher cache")
+	return p.parts(ctx, cacheFile, job, "parts of the teacher cache")
+}
+
+// parts is shards for the selection, and says what was done.
+func (p *Pipeline) parts(ctx context.Context, name string, job shard.Job, what string) error {
+	if err := p.shards(ctx, name, job, p.o.Shard, what); err != nil {
+		return err
+	}
+	have := 0
+	for i := range job.Shards() {
+		if p.o.Shard.Has(i) {
+			have++
+		}
+	}
+	p.o.Note(fmt.Sprintf("%s: %d of %d %s", name, have, job.Shards(), what))
+	return nil
 }
