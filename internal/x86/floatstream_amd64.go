@@ -18,7 +18,7 @@ type floatStream struct {
 	odd    int // 1: a step of 16 is left
 	ahead  int // bytes from the first of the rows that are read together to what is fetched
 	tail   uint16
-	lanes  [16][16]float32 // sums by row
+	lanes  unsafe.Pointer // [16, 16] float32, sums by row
 }
 
 //go:noescape
@@ -50,8 +50,9 @@ func canStreamFloats(t quant.Type, rows, k int) bool {
 // the one before it where the rows are no multiple of 16.
 func floatsStreamed(y []float32, t quant.Type, w []byte, rows int, x []float32) {
 	row, k := len(w)/rows, len(x)
+	var lanes [16][16]float32
 	a := floatStream{
-		stride: row, x: unsafe.Pointer(&x[0]), pairs: k / 32, odd: k / 16 % 2, tail: uint16(1<<(k%16) - 1), ahead: 8192,
+		lanes: unsafe.Pointer(&lanes), stride: row, x: unsafe.Pointer(&x[0]), pairs: k / 32, odd: k / 16 % 2, tail: uint16(1<<(k%16) - 1), ahead: 8192,
 	}
 	if k > shortRow {
 		a.ahead = row + 4096

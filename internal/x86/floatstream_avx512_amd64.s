@@ -71,7 +71,7 @@
 	VMOVUPS (o+192)(R11), d
 
 #define TREE \
-	LEAQ floatStream_lanes(DI), R11 \
+	MOVQ floatStream_lanes(DI), R11 \
 	LOAD4(0, Z0, Z4, Z8, Z12) \
 	LOAD4(256, Z1, Z5, Z9, Z13) \
 	LOAD4(512, Z2, Z6, Z10, Z14) \
@@ -98,7 +98,7 @@
 	MOVQ  floatStream_stride(DI), DX \
 	MOVQ  floatStream_ahead(DI), R9 \
 	KMOVW floatStream_tail(DI), K1 \
-	LEAQ  floatStream_lanes(DI), R11 \
+	MOVQ floatStream_lanes(DI), R11 \
 	MOVL  $(16/N), R10 \
 row: \
 	MOVQ   floatStream_x(DI), BX \
