@@ -55,17 +55,35 @@ const block = 32 // weights of a block of the usual quantized types
 // tensors that its teacher has, split into those that multiply every token
 // (matrices, a tied embedding once) and all.
 func (s Shape) Params(h arch.Hyper, has func(general string) bool) (matmul, all int) {
-	for _, n := range tensorsOf(h.Arch, s.Layers, has) {
-		size := 1
-		for _, d := range n.Shape(s.dims(h.Rot)) {
-			size *= d
+	matmul, _ = s.count(h, has, func(t *arch.Tensor) bool {
+		return t.Axes[0] == arch.Vocab && !t.Optional && !h.Tied // a table that is only looked up
+	})
+	m, v := s.count(h, has, nil)
+	return matmul, m + v
+}
+
+// count is the weights in matrices and in vectors, without those that skip says.
+func (s Shape) count(h arch.Hyper, has func(general string) bool, skip func(*arch.Tensor) bool) (matrices, vectors int) {
+	d := s.dims(h.Rot)
+	for i := range h.Arch.Tensors {
+		t := &h.Arch.Tensors[i]
+		if t.Optional && !has(t.GGUF) || skip != nil && skip(t) {
+			continue
 		}
-		all += size
-		if !n.Vector && (n.Axes[0] != arch.Vocab || !n.Optional && h.Tied || n.Optional) {
-			matmul += size
+		size := 1
+		for _, a := range t.Axes {
+			size *= d.Size(a)
+		}
+		if t.PerLayer {
+			size *= s.Layers
+		}
+		if t.Vector {
+			vectors += size
+		} else {
+			matrices += size
 		}
 	}
-	return matmul, all
+	return matrices, vectors
 }
 
 // Has says which tensors of the table a file has in any layer.
