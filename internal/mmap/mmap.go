@@ -245,6 +245,7 @@ func (m *Map) Close() error {
 	}
 	m.regions = nil
 	if len(m.data) > 0 {
+		release(m.data)
 		errs = append(errs, unmap(m.data))
 	}
 	m.data = nil
