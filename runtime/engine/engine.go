@@ -96,6 +96,7 @@ type Model struct {
 // Open opens a GGUF file, maps it and makes it ready. Where the file fits the
 // available memory it is read in the background.
 func Open(path string, o Options) (*Model, error) {
+	defer pauseGC()()
 	f, err := gguf.Open(path)
 	if err != nil {
 		return nil, err
