@@ -31,8 +31,9 @@ func (v Speed) Seconds(t Training, layers, params int) float64 {
 	return float64(t.Steps) * (tokens*(v.Base+float64(layers)*v.Layer) + float64(params)*v.Adam)
 }
 
-// Calibrate measures pool with micro-batches of t through students of one
-// and two layers of the shape's widths, a few seconds for widths of today's students.
+// Calibrate measures pool with micro-batches of t through students of one layer and
+// of up to five, of the shape's widths: with fewer, caches hold what a whole student
+// reads from memory. A few seconds for widths of today's students.
 // What it writes into the folder for temporary files is gone afterwards.
 func Calibrate(ctx context.Context, pool *kernel.Pool, teacher *gguf.File, s Shape, t Training) (v Speed, err error) {
 	h, err := arch.ReadHyper(teacher)
@@ -45,8 +46,9 @@ func Calibrate(ctx context.Context, pool *kernel.Pool, teacher *gguf.File, s Sha
 	}
 	defer os.RemoveAll(dir)
 	var sec [2]float64
-	for i := range sec {
-		s.Layers = i + 1
+	many := max(2, min(5, s.Layers))
+	for i, n := range []int{1, many} {
+		s.Layers = n
 		path := filepath.Join(dir, fmt.Sprint(s.Layers))
 		o := InitOptions{Std: 0.02}
 		named := tensorsOf(h.Arch, s.Layers, Has(teacher, h.Arch))
@@ -64,7 +66,7 @@ func Calibrate(ctx context.Context, pool *kernel.Pool, teacher *gguf.File, s Sha
 		}
 	}
 	tokens := float64(t.Rows * t.Length)
-	v.Layer = max(0, sec[1]-sec[0]) / tokens
+	v.Layer = max(0, sec[1]-sec[0]) / float64(many-1) / tokens
 	v.Base = max(0, sec[0]/tokens-v.Layer)
 	return v, nil
 }

@@ -143,6 +143,7 @@ func TestCalibrate(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := float64(tr.Steps) * (leaf + adam*float64(params))
+	t.Logf("%+v, a leaf of %.4f s", v, leaf)
 	t.Logf("predicted %.3f s from %v of measuring, took %.3f s (%+.1f %%)", want, took, got, 100*(want/got-1))
 	if math.Abs(want/got-1) > 0.25 {
 		t.Error("more than 25 % off")
