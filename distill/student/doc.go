@@ -4,9 +4,10 @@
 // matrices with one shape for all layers, so that any loader reads it. It must
 // never know a tensor's name: what an axis means is gguf/arch's table.
 //
+//	shape, err := student.Fit(hyper, student.Has(teacher, hyper.Arch), student.Request{Params: 30e6})
 //	s, err := student.Measure(ctx, teacher, rows, index, student.MeasureOptions{})
-//	cut, err := student.Choose(hyper, s, student.ShapeOf(hyper).With(…))
-//	err = student.Prune(out, teacher, cut, student.WriteOptions{})
+//	cut, err := student.Choose(hyper, s, shape, nil)
+//	err = student.Prune(ctx, out, teacher, cut, student.WriteOptions{})
 //
 // The statistics are Minitron's (arXiv 2407.14679). A row of text is a sample: of
 // each unit the mean over the row's positions of |x|, and over the rows the root
