@@ -49,6 +49,31 @@ func canBatch(l Level, t quant.Type, rows int, a Acts) bool {
 	return l >= AVX512 && rows >= streamRows && a.Tokens <= batchTokens(t) && a.Blocks >= batchStep && a.Blocks <= batchBlocks
 }
 
+// canRepeat reports whether a few tokens are multiplied one after the other, 16 rows
+// at a time: the first finds the rows in memory, the others in the cache.
+func canRepeat(l Level, t quant.Type, rows int, a Acts) bool {
+	most := 0 // tokens for which that is faster than packing
+	switch t {
+	case quant.Q4_K, quant.Q5_K:
+		most = 3
+	case quant.Q6_K:
+		most = 4
+	}
+	return a.Tokens <= most && canStream(l, t, rows, a.Blocks)
+}
+
+// repeated is streamed for a few tokens.
+func repeated(y []float32, stride int, t quant.Type, w []byte, rows int, a Acts, scratch []byte) {
+	row, blocks := len(w)/rows, a.Blocks
+	for r := 0; r < rows; r += streamRows {
+		r := min(r, rows-streamRows)
+		for i := range a.Tokens {
+			one := Acts{Tokens: 1, Blocks: blocks, Q: a.Q[32*blocks*i:][:32*blocks], D: a.D[blocks*i:][:blocks], Sum: a.Sum[2*blocks*i:][:2*blocks]}
+			streamed(y[i*stride+r:], t, w[r*row:(r+streamRows)*row], streamRows, one, scratch)
+		}
+	}
+}
+
 // batchStep is the blocks of 32 that a step takes.
 const batchStep = 16
 

@@ -15,7 +15,7 @@ import (
 )
 
 // BenchmarkFileBatch multiplies a few tokens with rows in a mapped file of half a
-// gigabyte: as streams, by packed panels, and one token alone, piece by piece in
+// gigabyte: as Integers does it, by packed panels, and one token alone, piece by piece in
 // turn; the medians in GB/s of rows. It wants QWQ_BENCH_FILE as BenchmarkFileStream.
 func BenchmarkFileBatch(b *testing.B) {
 	dir := os.Getenv("QWQ_BENCH_FILE")
@@ -28,24 +28,21 @@ func BenchmarkFileBatch(b *testing.B) {
 	const size, piece = 512 << 20, 8 << 20
 	m := mappedFile(b, dir, size)
 	r := rand.New(rand.NewPCG(1, 1))
-	for _, t := range []quant.Type{quant.Q8_0, quant.Q4_0, quant.Q5_0} {
-		if batchTokens(t) == 0 {
-			continue
-		}
+	for _, t := range []quant.Type{quant.Q8_0, quant.Q4_0, quant.Q5_0, quant.Q4_K, quant.Q5_K, quant.Q6_K} {
 		f, _ := formatOf(t)
-		for _, k := range []int{896, 4864} {
+		for _, k := range []int{896, 1024, 4864} {
 			n, ok := t.RowBytes(k)
 			if !ok {
 				continue
 			}
 			rows := piece / n / 32 * 32
-			for _, tokens := range []int{2, 3, 4, 8, 16} {
+			for _, tokens := range []int{2, 3, 4, 8} {
 				a, _ := activations(r, tokens, k)
 				one, _ := activations(r, 1, k)
 				y := make([]float32, rows*tokens)
 				scratch := aligned(ScratchBytes(AVX512, t, k))
 				uses := []func(w []byte){
-					func(w []byte) { batched(y, rows, t, w[:rows*n], rows, a, scratch) },
+					func(w []byte) { Integers(AVX512, y, rows, t, w[:rows*n], rows, a, scratch) },
 					func(w []byte) { gemm(AVX512, y, rows, t, f, w[:rows*n], rows, a, scratch) },
 					func(w []byte) { Integers(AVX512, y, rows, t, w[:rows*n], rows, one, scratch) },
 				}
@@ -59,7 +56,7 @@ func BenchmarkFileBatch(b *testing.B) {
 							rates[use] = append(rates[use], float64(rows*n)/float64(time.Since(start)))
 						}
 					}
-					for i, name := range []string{"batched", "packed", "one"} {
+					for i, name := range []string{"few", "packed", "one"} {
 						slices.Sort(rates[i])
 						b.ReportMetric(rates[i][len(rates[i])/2], name+"-GB/s")
 					}

@@ -141,6 +141,10 @@ func integers(l Level, y []float32, stride int, t quant.Type, w []byte, rows int
 		batched(y, stride, t, w, rows, a, scratch)
 		return true
 	}
+	if canRepeat(l, t, rows, a) {
+		repeated(y, stride, t, w, rows, a, scratch)
+		return true
+	}
 	f, _ := formatOf(t)
 	gemm(l, y, stride, t, f, w, rows, a, scratch)
 	return true

@@ -41,6 +41,31 @@ func BenchmarkDecode(b *testing.B) {
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "tokens/s")
 }
 
+// BenchmarkDecodeTogether decodes several sequences in one step: it reads the
+// weights once.
+func BenchmarkDecodeTogether(b *testing.B) {
+	for _, n := range []int{1, 2, 4, 8} {
+		b.Run(strconv.Itoa(n), func(b *testing.B) {
+			m := benchModel(b)
+			seqs := make([]*Seq, n)
+			for i := range seqs {
+				s, err := m.NewSeq(Request{IDs: []int32{int32(i + 1)}, IgnoreEOS: true})
+				if err != nil {
+					b.Fatal(err)
+				}
+				defer s.Release()
+				seqs[i] = s
+			}
+			for b.Loop() {
+				if err := m.Step(context.Background(), seqs); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(float64(n)*float64(b.N)/b.Elapsed().Seconds(), "tokens/s")
+		})
+	}
+}
+
 func BenchmarkPrefill64(b *testing.B) {
 	m := benchModel(b)
 	ids := make([]int32, 64)
