@@ -2,10 +2,11 @@ package pipeline
 
 import (
 	"context"
-	"math/bits"
-	"time"
 
 	"github.com/qwq-edge/qwq/distill/student"
+	"github.com/qwq-edge/qwq/distill/tape"
+	"github.com/qwq-edge/qwq/gguf"
+	"github.com/qwq-edge/qwq/gguf/arch"
 	"github.com/qwq-edge/qwq/internal/cpu"
 	"github.com/qwq-edge/qwq/internal/kernel"
 )
@@ -45,12 +46,9 @@ func (p *Pipeline) Estimate(ctx context.Context) (*Estimate, error) {
 	if p.r.Baseline.Hard {
 		e.Students = 2
 	}
-	rate, err := p.flops()
-	if err != nil {
+	if err := p.predict(ctx, x, e); err != nil {
 		return nil, err
 	}
-	e.TrainSeconds = float64(e.Tokens) * p.work(x) / rate
-	e.Memory = p.memory(x)
 	e.Available = int64(cpu.HostMemory().Free())
 	known := true
 	for _, s := range stages() {
@@ -73,57 +71,33 @@ func (p *Pipeline) Estimate(ctx context.Context) (*Estimate, error) {
 	return e, nil
 }
 
-// work is the multiplications and additions that a token of training takes: two a
-// weight forward, four backward, two more where layers run twice, and attention.
-func (p *Pipeline) work(x planned) float64 {
-	s := x.To
-	weights := float64(s.Layers)*float64(s.Hidden)*float64(2*s.Heads*s.HeadDim+2*s.KVHeads*s.HeadDim+3*s.FFN) + float64(s.Vocab)*float64(s.Hidden)
-	per := 6.0
-	if p.r.Train.Recompute {
-		per = 8
+// predict measures a few steps of the student's widths here. The live teacher, the
+// cache and sampling come on top.
+func (p *Pipeline) predict(ctx context.Context, x planned, e *Estimate) error {
+	f, err := gguf.Open(p.teacherPath(x))
+	if err != nil {
+		return err
 	}
-	return per*weights + 2*per*float64(s.Layers*s.Heads*s.HeadDim)*float64(p.r.Data.Length)/2
-}
-
-// memory is the bytes of parameters, gradients, the optimizer's state and the
-// activations of a micro-batch.
-func (p *Pipeline) memory(x planned) int64 {
-	s, t := x.To, p.r.Train
-	copies := 1 + 2 + bits.Len(uint(t.Leaves-1)) + 1
-	if t.EMA > 0 {
-		copies++
+	defer f.Close()
+	h, err := arch.ReadHyper(f)
+	if err != nil {
+		return err
 	}
-	layer := 4*s.Hidden + 3*s.Heads*s.HeadDim + 2*s.KVHeads*s.HeadDim + 3*s.FFN
-	kept := s.Layers
-	if t.Recompute {
-		kept = 1
-	}
-	tokens := int64(t.Batch) * int64(p.r.Data.Length)
-	return 4*int64(copies)*int64(x.Params) + 4*tokens*(int64(kept)*int64(layer)+int64(s.Layers*s.Hidden)) + 64<<20
-}
-
-// flops measures what a product of the student's sizes reaches here, a second.
-func (p *Pipeline) flops() (float64, error) {
 	pool, err := kernel.New(kernel.Options{Threads: p.r.Threads})
 	if err != nil {
-		return 0, err
+		return err
 	}
 	defer pool.Close()
-	const n = 512
-	m := func() kernel.F32 { return kernel.F32{Rows: n, Cols: n, Data: make([]float32, n*n)} }
-	c, a, b := m(), m(), m()
-	gemm := pool.Gemm
-	if p.r.Train.Precision == "bf16" {
-		gemm = pool.GemmBF16
+	r := p.r.Train
+	t := student.Training{Rows: r.Batch, Length: p.r.Data.Length, Leaves: r.Leaves, Steps: r.Steps, Recompute: r.Recompute, EMA: r.EMA > 0}
+	if r.Precision == "bf16" {
+		t.Precision = tape.BF16
 	}
-	best := time.Duration(1 << 62)
-	for range 20 {
-		began := time.Now()
-		if err := gemm(c, a, b, false, true, false); err != nil {
-			return 0, err
-		}
-		best = min(best, time.Since(began))
+	v, err := student.Calibrate(ctx, pool, f, x.To, t)
+	if err != nil {
+		return err
 	}
-	// What is no product takes about as long again in a small student.
-	return 2 * n * n * n / max(best.Seconds(), 1e-9) / 2, nil
+	e.TrainSeconds = v.Seconds(t, x.To.Layers, x.Params)
+	e.Memory = t.Memory(h, student.Has(f, h.Arch), x.To).Total()
+	return nil
 }

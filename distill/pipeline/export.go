@@ -6,7 +6,33 @@ import (
 	"os"
 
 	"github.com/qwq-edge/qwq/convert"
+	"github.com/qwq-edge/qwq/distill/export"
+	"github.com/qwq-edge/qwq/gguf"
+	"github.com/qwq-edge/qwq/quant"
 )
+
+func (p *Pipeline) exportInputs() (any, error) { return p.r.Export, nil }
+
+// export writes the student as a Hugging Face folder; as a GGUF file of F32 it is
+// there already. Of a teacher in a folder the tokenizer's files are copied.
+func (p *Pipeline) export(ctx context.Context) ([]string, any, error) {
+	t, err := quant.ParseType(p.r.Export)
+	if err != nil {
+		return nil, nil, err
+	}
+	f, err := gguf.Open(p.path(studentName + ".gguf"))
+	if err != nil {
+		return nil, nil, err
+	}
+	defer f.Close()
+	o := export.Options{Type: t, Force: true}
+	if st, err := os.Stat(p.at(p.r.Teacher.Model)); err == nil && st.IsDir() {
+		o.Tokenizer = p.at(p.r.Teacher.Model)
+	}
+	return []string{folderName}, nil, export.Weights{Base: f}.HF(ctx, p.path(folderName), o)
+}
+
+const folderName = "student-hf"
 
 func (p *Pipeline) quantizeInputs() (any, error) { return p.r.Quantize, nil }
 

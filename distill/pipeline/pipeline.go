@@ -67,9 +67,10 @@ func stages() []stage {
 	return []stage{
 		{"plan", nil, (*Pipeline).planInputs, (*Pipeline).plan},
 		{"data", []string{"plan"}, (*Pipeline).dataInputs, (*Pipeline).data},
-		{"init", []string{"plan", "data"}, (*Pipeline).initInputs, (*Pipeline).init},
-		{"cache", []string{"plan", "data"}, (*Pipeline).cacheInputs, (*Pipeline).cache},
+		{"cache", []string{"plan", "data"}, (*Pipeline).cacheInputs, (*Pipeline).cache}, // before init, which trains between cuts
+		{"init", []string{"plan", "data", "cache"}, (*Pipeline).initInputs, (*Pipeline).init},
 		{"train", []string{"plan", "data", "init", "cache"}, (*Pipeline).trainInputs, (*Pipeline).train},
+		{"export", []string{"plan", "train"}, (*Pipeline).exportInputs, (*Pipeline).export},
 		{"quantize", []string{"train"}, (*Pipeline).quantizeInputs, (*Pipeline).quantize},
 		{"evaluate", []string{"plan", "data", "init", "train", "quantize"}, (*Pipeline).evaluateInputs, (*Pipeline).evaluate},
 		{"gate", []string{"plan", "train", "evaluate"}, (*Pipeline).gateInputs, (*Pipeline).gate},

@@ -191,7 +191,7 @@ func TestRun(t *testing.T) {
 	if l, _, err = run(t, open(t, r.Path), Options{}, nil); err != nil {
 		t.Fatal(err)
 	}
-	if want(t, "another loss", l.skipped, []string{"plan", "data", "init", "cache"}); len(l.steps[hardName]) != 0 {
+	if want(t, "another loss", l.skipped, []string{"plan", "data", "cache", "init"}); len(l.steps[hardName]) != 0 {
 		t.Errorf("the hard-label student was trained again: %v", l.steps)
 	}
 	// --only of a stage whose inputs changed is refused.
@@ -213,7 +213,7 @@ func TestResume(t *testing.T) {
 	if !errors.Is(err, context.Canceled) {
 		t.Fatalf("got %v, want that the run was stopped", err)
 	}
-	want(t, "before the stop", l.done, []string{"plan", "data", "init", "cache"})
+	want(t, "before the stop", l.done, []string{"plan", "data", "cache", "init"})
 	l, _, err = run(t, cut, Options{}, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -275,6 +275,33 @@ func TestLosses(t *testing.T) {
 				t.Errorf("%s, %s: %v", l, c, err)
 			}
 		}
+	}
+}
+
+// TestCuts: two cuts with training between them, to a size.
+func TestCuts(t *testing.T) {
+	r := folder(t, "student: {layers: 1, hidden: 64, ffn: 64, heads: 2, kv-heads: 1, rows: 2}", "student: {size: 1M, rows: 2, prune-steps: 2, between: 2}",
+		"baseline: {hard: true, margin: -100}\n", "")
+	l, p, err := run(t, r, Options{}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(l.steps["cut-1"], []int{1, 2}) {
+		t.Errorf("trained %v, want two steps after the first cut", l.steps)
+	}
+	var x planned
+	if err := p.result("plan", &x); err != nil || x.Params < 900_000 || x.Params > 1_100_000 {
+		t.Errorf("%d parameters, want a million (%v)", x.Params, err)
+	}
+	if _, err := os.Stat(p.path("student-hf", "model.safetensors")); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestDevice(t *testing.T) {
+	r := folder(t, "student: {layers: 1, hidden: 64, ffn: 64, heads: 2, kv-heads: 1, rows: 2}", "student: {device: pi-zero-2, rate: 1000000}")
+	if _, _, err := run(t, r, Options{}, nil); err == nil || !strings.Contains(err.Error(), "plan: student: nothing of this teacher runs on pi-zero-2") {
+		t.Errorf("got %v, want that the device is too slow", err)
 	}
 }
 

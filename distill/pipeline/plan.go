@@ -14,15 +14,16 @@ import (
 
 // planned is the result of plan.
 type planned struct {
-	Teacher       string        `json:"teacher"` // the GGUF file
-	From, To      student.Shape // of teacher and student
-	TeacherParams int           `json:"teacher_params"`
-	Params        int           `json:"params"`
+	Teacher       string          `json:"teacher"` // the GGUF file
+	From, To      student.Shape   // of teacher and student
+	Path          []student.Shape // of the cuts, To the last
+	TeacherParams int             `json:"teacher_params"`
+	Params        int             `json:"params"`
 }
 
 func (p *Pipeline) planInputs() (any, error) {
 	h, err := hashPath(p.at(p.r.Teacher.Model))
-	return []any{h, p.r.Teacher.Type, p.r.Student}, err
+	return []any{h, p.r.Teacher.Type, p.r.Student, p.r.Quantize}, err
 }
 
 // plan makes the teacher a GGUF file and decides the student's shape.
@@ -66,8 +67,20 @@ func (p *Pipeline) shape(x *planned) error {
 		return err
 	}
 	x.From = student.ShapeOf(h)
-	x.To = x.From
 	s := p.r.Student
+	has := student.Has(f, h.Arch)
+	q := student.Request{Layers: s.Layers, Device: s.Device, Context: s.Context, Rate: s.Rate}
+	if len(p.r.Quantize) > 0 {
+		q.Type = p.r.Quantize[0]
+	}
+	if s.Size != "" {
+		if q.Params, err = student.ParseParams(s.Size); err != nil {
+			return err
+		}
+	}
+	if x.To, err = student.Fit(h, has, q); err != nil {
+		return err
+	}
 	for _, v := range []struct {
 		to   *int
 		want int
@@ -79,10 +92,14 @@ func (p *Pipeline) shape(x *planned) error {
 	if x.To.KVHeads < 1 || x.To.Heads%x.To.KVHeads != 0 {
 		return fmt.Errorf("%d heads in %d groups", x.To.Heads, x.To.KVHeads)
 	}
-	has := student.Has(f, h.Arch)
 	_, x.TeacherParams = x.From.Params(h, has)
 	_, x.Params = x.To.Params(h, has)
-	return nil
+	if s.Start == "random" {
+		x.Path = []student.Shape{x.To}
+		return nil
+	}
+	x.Path, err = student.Steps(x.From, x.To, s.PruneSteps, func(s student.Shape) int { _, n := s.Params(h, has); return n })
+	return err
 }
 
 // teacherPath is the teacher's file.

@@ -12,6 +12,7 @@ import (
 	"github.com/qwq-edge/qwq/distill"
 	"github.com/qwq-edge/qwq/distill/cache"
 	"github.com/qwq-edge/qwq/distill/data"
+	"github.com/qwq-edge/qwq/distill/export"
 	"github.com/qwq-edge/qwq/distill/loss"
 	"github.com/qwq-edge/qwq/distill/optim"
 	"github.com/qwq-edge/qwq/distill/recipe"
@@ -48,7 +49,7 @@ func (p *Pipeline) train(ctx context.Context) ([]string, any, error) {
 	if p.r.Baseline.Hard {
 		t := p.r.Train
 		t.LR, t.FinalLR = p.r.Baseline.LR, min(t.FinalLR, p.r.Baseline.LR)
-		if err := p.arm(ctx, hardName, loss.Spec{Hard: 1}, t); err != nil {
+		if err := p.arm(ctx, hardName, startFile, loss.Spec{Hard: 1}, t); err != nil {
 			return nil, nil, err
 		}
 		files = append(files, hardName+".gguf")
@@ -61,16 +62,17 @@ func (p *Pipeline) train(ctx context.Context) ([]string, any, error) {
 			return nil, nil, w
 		}
 	}
-	if err := p.arm(ctx, studentName, p.r.Loss.Spec(), p.r.Train); err != nil {
+	if err := p.arm(ctx, studentName, startFile, p.r.Loss.Spec(), p.r.Train); err != nil {
 		return nil, nil, err
 	}
 	return append(files, studentName+".gguf"), nil, nil
 }
 
-// arm trains one student, from its checkpoint if there is one of the same run.
-func (p *Pipeline) arm(ctx context.Context, name string, spec loss.Spec, t recipe.Train) (err error) {
+// arm trains the student in the file start into NAME.gguf, from its checkpoint if
+// there is one of the same run.
+func (p *Pipeline) arm(ctx context.Context, name, start string, spec loss.Spec, t recipe.Train) (err error) {
 	dir := p.path("train", name)
-	id, err := p.fresh(dir, spec, t)
+	id, err := p.fresh(dir, start, spec, t)
 	if err != nil {
 		return err
 	}
@@ -79,7 +81,7 @@ func (p *Pipeline) arm(ctx context.Context, name string, spec loss.Spec, t recip
 		return err
 	}
 	defer pool.Close()
-	f, err := gguf.Open(p.path(startFile))
+	f, err := gguf.Open(p.path(start))
 	if err != nil {
 		return err
 	}
@@ -129,20 +131,18 @@ func (p *Pipeline) arm(ctx context.Context, name string, spec loss.Spec, t recip
 	if err := tr.Run(ctx); err != nil {
 		return err
 	}
-	flat := tr.Params().Flat
-	if t.EMA > 0 {
-		flat = tr.Average()
-	}
-	return writeWeights(p.path(name+".gguf"), f, tr.Params(), flat)
+	w := export.Weights{Base: f, Params: tr.Params(), Flat: tr.Average()}
+	return w.GGUF(ctx, p.path(name+".gguf"), export.Options{Force: true})
 }
 
 // fresh removes what another run left in dir, and returns the name of this one.
-func (p *Pipeline) fresh(dir string, spec loss.Spec, t recipe.Train) (id distill.Hash, err error) {
+func (p *Pipeline) fresh(dir, start string, spec loss.Spec, t recipe.Train) (id distill.Hash, err error) {
 	t.Every = 0 // the same numbers however often they are saved
-	var in []any
-	for _, s := range []string{"data", "init", "cache"} {
-		in = append(in, p.done[s].Files)
+	h, err := hashPath(p.path(start))
+	if err != nil {
+		return id, err
 	}
+	in := []any{h, p.done["plan"].Files, p.done["data"].Files, p.done["cache"].Files}
 	b, err := json.Marshal(append(in, version, spec, t, p.r.Seed, p.r.Cache.Live))
 	if err != nil {
 		return id, err

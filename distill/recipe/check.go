@@ -5,6 +5,7 @@ import (
 	"path"
 	"slices"
 
+	"github.com/qwq-edge/qwq/distill/student"
 	"github.com/qwq-edge/qwq/quant"
 )
 
@@ -16,10 +17,14 @@ func set[T comparable](v *T, to T) {
 	}
 }
 
-func (r *Recipe) defaults() {
+func (r *Recipe) defaults(p *place) {
+	if p.keys["student.prune-steps"] == nil {
+		r.Student.PruneSteps = 1
+	}
 	set(&r.Teacher.Type, "f16")
 	set(&r.Student.Start, "prune")
 	set(&r.Student.Rows, 64)
+	set(&r.Export, "f32")
 	set(&r.Data.Length, 256)
 	if r.Data.Answers == nil {
 		yes := true
@@ -98,10 +103,27 @@ func (r *Recipe) checkStudent(p *place) error {
 	for _, v := range []struct {
 		key string
 		n   int
-	}{{"layers", s.Layers}, {"hidden", s.Hidden}, {"ffn", s.FFN}, {"heads", s.Heads}, {"kv-heads", s.KVHeads}, {"rows", s.Rows}} {
+	}{{"layers", s.Layers}, {"hidden", s.Hidden}, {"ffn", s.FFN}, {"heads", s.Heads}, {"kv-heads", s.KVHeads}, {"rows", s.Rows}, {"context", s.Context}, {"between", s.Between}} {
 		if v.n < 0 || v.n > 1<<20 {
 			return p.errorf("student."+v.key, "%d: want 0 to %d", v.n, 1<<20)
 		}
+	}
+	_, err := student.ParseParams(s.Size)
+	switch {
+	case s.Size != "" && err != nil:
+		return p.errorf("student.size", "%s", err)
+	case s.PruneSteps < 0 || s.PruneSteps > 64:
+		return p.errorf("student.prune-steps", "%d: want 0 to 64", s.PruneSteps)
+	case s.PruneSteps != 1 && s.Between < 1:
+		return p.errorf("student.prune-steps", "needs training steps between the cuts: set student.between")
+	case s.PruneSteps == 1 && s.Between > 0:
+		return p.errorf("student.between", "there is one cut only: set student.prune-steps")
+	case s.Start == "random" && s.PruneSteps != 1:
+		return p.errorf("student.prune-steps", "a random start has no cuts")
+	case !(s.Rate >= 0 && s.Rate <= 1e6):
+		return p.errorf("student.rate", "%g: want 0 or more", s.Rate)
+	case s.Device == "" && (s.Rate > 0 || s.Context > 0):
+		return p.errorf("student", "rate and context are of a device: set student.device")
 	}
 	return nil
 }
@@ -225,6 +247,9 @@ func (r *Recipe) checkEnd(p *place) error {
 		if err := encodes(q); err != "" {
 			return p.errorf("quantize", "%s", err)
 		}
+	}
+	if !slices.Contains([]string{"f32", "f16", "bf16"}, r.Export) {
+		return p.errorf("export", "%q: want f32, f16 or bf16", r.Export)
 	}
 	b, e, g := r.Baseline, r.Evaluate, r.Gate
 	switch {

@@ -84,7 +84,7 @@ func Parse(name string, b []byte) (*Recipe, error) {
 	if err := yaml.UnmarshalWithOptions(b, r, yaml.Strict()); err != nil {
 		return nil, located(name, err)
 	}
-	r.defaults()
+	r.defaults(p)
 	if err := r.check(p); err != nil {
 		return nil, err
 	}

@@ -18,6 +18,7 @@ type Recipe struct {
 	Loss     Loss     `yaml:"loss"`
 	Train    Train    `yaml:"train"`
 	Baseline Baseline `yaml:"baseline"`
+	Export   string   `yaml:"export"`   // type of the Hugging Face folder's matrices: f32, f16 or bf16; f32
 	Quantize []string `yaml:"quantize"` // types of the files to ship
 	Evaluate Evaluate `yaml:"evaluate"`
 	Gate     Gate     `yaml:"gate"`
@@ -34,12 +35,22 @@ type Teacher struct {
 // Student is its shape; a size of 0 is the teacher's.
 type Student struct {
 	Start   string `yaml:"start"` // prune (the teacher's weights) or random
+	Size    string `yaml:"size"`  // parameters, such as 30M: sizes that are not given follow
 	Layers  int    `yaml:"layers"`
 	Hidden  int    `yaml:"hidden"`
 	FFN     int    `yaml:"ffn"`
 	Heads   int    `yaml:"heads"`
 	KVHeads int    `yaml:"kv-heads"`
-	Rows    int    `yaml:"rows"` // of text that decide what is pruned; 64
+	// Device is a name of student.Devices that the student must fit, with Context
+	// tokens, and give Rate tokens a second.
+	Device  string  `yaml:"device"`
+	Context int     `yaml:"context"`
+	Rate    float64 `yaml:"rate"`
+	// PruneSteps is the cuts on the way, with Between training steps after each but
+	// the last; 0: the fewest that cut at most a third of the parameters each.
+	PruneSteps int `yaml:"prune-steps"` // 1
+	Between    int `yaml:"between"`
+	Rows       int `yaml:"rows"` // of text that decide what is pruned; 64
 }
 
 // Data is what the student reads: files, or text sampled from the teacher.
