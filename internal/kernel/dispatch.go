@@ -222,7 +222,7 @@ func (v variant) siluRows(y []float32, yStride int, x, up []float32, xStride, n,
 }
 
 func (v variant) mul(y, x []float32) {
-	if v.arm != arm.None && arm.Mul(v.arm, y, x) {
+	if v.arm != arm.None && arm.Mul(v.arm, y, x) || v.x86 != x86.None && x86.Mul(v.x86, y, x) {
 		return
 	}
 	for i, f := range x {
@@ -259,7 +259,7 @@ func (v variant) rmsNorm(y, x, w []float32, eps float32) {
 
 // layerNorm is ref.LayerNorm.
 func (v variant) layerNorm(y, x, w, b []float32, eps float32) {
-	if v.arm != arm.None && arm.LayerNorm(v.arm, y, x, w, b, eps) {
+	if v.arm != arm.None && arm.LayerNorm(v.arm, y, x, w, b, eps) || v.x86 != x86.None && x86.LayerNorm(v.x86, y, x, w, b, eps) {
 		return
 	}
 	ref.LayerNorm(y, x, w, b, eps)
@@ -267,7 +267,7 @@ func (v variant) layerNorm(y, x, w, b []float32, eps float32) {
 
 // gelu is ref.GELU, or its tanh form.
 func (v variant) gelu(y, x []float32, tanh bool) {
-	if v.arm != arm.None && arm.GELU(v.arm, y, x, tanh) {
+	if v.arm != arm.None && arm.GELU(v.arm, y, x, tanh) || v.x86 != x86.None && x86.GELU(v.x86, y, x, tanh) {
 		return
 	}
 	f := ref.GELU
@@ -287,7 +287,7 @@ func (v variant) rotate(x, cos, sin []float32, neox bool) {
 }
 
 func (v variant) softmax(x []float32) {
-	if v.arm != arm.None && arm.Softmax(v.arm, x) {
+	if v.arm != arm.None && arm.Softmax(v.arm, x) || v.x86 != x86.None && x86.Softmax(v.x86, x) {
 		return
 	}
 	ref.Softmax(x)

@@ -64,9 +64,9 @@
 //	func SiLURows(l Level, y []float32, yStride int, x, up []float32, xStride, n, rows int) bool // x86 only
 //	func Scale(l Level, y, x []float32, a float32) bool // y = x·a
 //	func Add(l Level, y, x []float32) bool      // y += x
-//	func Mul(l Level, y, x []float32) bool      // arm only: y *= x
-//	func LayerNorm(l Level, y, x, w, b []float32, eps float32) bool // arm only; w and b may be nil
-//	func GELU(l Level, y, x []float32, tanh bool) bool              // arm only; y may be x
+//	func Mul(l Level, y, x []float32) bool      // y *= x
+//	func LayerNorm(l Level, y, x, w, b []float32, eps float32) bool // w and b may be nil
+//	func GELU(l Level, y, x []float32, tanh bool) bool // y may be x
 //
 //	func PeakInt8(l Level, n int) int // runs n rounds of plain products, returns their operations
 //	func PeakFP32(l Level, n int) int
