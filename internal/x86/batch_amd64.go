@@ -19,6 +19,7 @@ type batch struct {
 	nextX, nextD, nextTerms int // from behind the last token to the next step of the first
 	tokens, steps           int
 	backX, back4, backBytes int // as stream has them
+	backTerms               int
 	stride, rows            int
 }
 
@@ -31,12 +32,17 @@ func batchQ4_0AVX512(a *batch)
 //go:noescape
 func batchQ5_0AVX512(a *batch)
 
+//go:noescape
+func batchQ4_KAVX512(a *batch)
+
 // batchTokens is the most tokens for which rows are read as a stream, not packed:
 // 0 where that is never faster.
-func batchTokens(t quant.Type) int {
+func batchTokens(t quant.Type, blocks int) int {
 	switch t {
 	case quant.Q8_0, quant.Q4_0, quant.Q5_0:
 		return 8
+	case quant.Q4_K:
+		return batchGroup(blocks)
 	}
 	return 0
 }
@@ -46,7 +52,7 @@ const batchBlocks = 512
 
 // canBatch reports whether a few tokens are multiplied with rows as a stream.
 func canBatch(l Level, t quant.Type, rows int, a Acts) bool {
-	return l >= AVX512 && rows >= streamRows && a.Tokens <= batchTokens(t) && a.Blocks >= batchStep && a.Blocks <= batchBlocks
+	return l >= AVX512 && rows >= streamRows && a.Tokens <= batchTokens(t, a.Blocks) && a.Blocks >= batchStep && a.Blocks <= batchBlocks/streamOf(t).terms
 }
 
 // canRepeat reports whether a few tokens are multiplied one after the other, 16 rows
@@ -54,7 +60,7 @@ func canBatch(l Level, t quant.Type, rows int, a Acts) bool {
 func canRepeat(l Level, t quant.Type, rows int, a Acts) bool {
 	most := 0 // tokens for which that is faster than packing
 	switch t {
-	case quant.Q4_K, quant.Q5_K:
+	case quant.Q5_K:
 		most = 3
 	case quant.Q6_K:
 		most = 4
@@ -90,29 +96,33 @@ func batchGroup(blocks int) int {
 // it where the rows are no multiple of 16. In scratch: terms, then activations.
 func batched(y []float32, stride int, t quant.Type, w []byte, rows int, a Acts, scratch []byte) {
 	row, blocks := len(w)/rows, a.Blocks
-	k := 32 * blocks
+	k, n := 32*blocks, blocks*streamOf(t).terms
 	b := batch{
-		xStride: k / 2, dStride: 4 * blocks, stride: (blocks+3)&^3*4 + 64,
+		xStride: k / 2, dStride: 4 * blocks, stride: (n+3)&^3*4 + 64,
 		steps: blocks / batchStep, rows: streamRows,
 	}
 	b.termStride = streamRows * b.stride
 	group := min(a.Tokens, batchGroup(blocks))
-	x, x2 := halve(scratch[group*b.termStride:], a.Q)
+	copied := scratch[group*b.termStride:]
+	x, x2 := halve(copied, a.Q)
+	if streamOf(t).order == swapped {
+		swapHalves(copied[:len(a.Q)])
+	}
 	if over := blocks % batchStep; over > 0 {
 		back := over - batchStep
-		b.backX, b.back4, b.backBytes = 16*back, 4*back, t.BlockBytes()*back
+		b.backX, b.back4, b.backBytes, b.backTerms = 16*back, 4*back, t.BlockBytes()*back*32/t.Block(), 4*back*streamOf(t).terms
 	}
 	for r := 0; r < rows; r += streamRows {
 		r := min(r, rows-streamRows)
 		for tok := 0; tok < a.Tokens; tok += group {
-			n := min(group, a.Tokens-tok)
-			b.terms, b.w, b.tokens = unsafe.Pointer(&scratch[0]), unsafe.Pointer(&w[r*row]), n
+			m := min(group, a.Tokens-tok)
+			b.terms, b.w, b.tokens = unsafe.Pointer(&scratch[0]), unsafe.Pointer(&w[r*row]), m
 			b.x, b.x2 = unsafe.Add(x, tok*b.xStride), unsafe.Add(x2, tok*b.xStride)
 			b.d, b.sum = unsafe.Pointer(&a.D[tok*blocks]), unsafe.Pointer(&a.Sum[2*tok*blocks])
-			b.nextX, b.nextD, b.nextTerms = 16*batchStep-n*b.xStride, 4*batchStep-n*b.dStride, 4*batchStep-n*b.termStride
+			b.nextX, b.nextD, b.nextTerms = 16*batchStep-m*b.xStride, 4*batchStep-m*b.dStride, 4*batchStep*streamOf(t).terms-m*b.termStride
 			b.run(t)
-			for i := range n {
-				sumTermsAVX512(&y[(tok+i)*stride+r], (*float32)(unsafe.Pointer(&scratch[i*b.termStride])), b.stride, blocks)
+			for i := range m {
+				sumTermsAVX512(&y[(tok+i)*stride+r], (*float32)(unsafe.Pointer(&scratch[i*b.termStride])), b.stride, n)
 			}
 		}
 	}
@@ -126,5 +136,17 @@ func (b *batch) run(t quant.Type) {
 		batchQ4_0AVX512(b)
 	case quant.Q5_0:
 		batchQ5_0AVX512(b)
+	case quant.Q4_K:
+		batchQ4_KAVX512(b)
+	}
+}
+
+// swapHalves brings halves of blocks to the order 0 2 1 3 of each four.
+func swapHalves(q []byte) {
+	for i := 0; i < len(q); i += 64 {
+		x := (*[64]byte)(q[i:])
+		second := [16]byte(x[16:32])
+		*(*[16]byte)(x[16:]) = [16]byte(x[32:48])
+		*(*[16]byte)(x[32:]) = second
 	}
 }

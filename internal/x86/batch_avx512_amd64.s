@@ -128,7 +128,7 @@ GLOBL baeach<>(SB), RODATA|NOPTR, $8
 
 	// all tokens of a step; then the next step, or back so far that one ends with
 	// the row; then the next row
-#define BATCHSTEP(bytes, row, step) \
+#define BATCHSTEP(bytes, TERMS, row, step) \
 	MOVQ batch_tokens(DX), R15 \
 token: \
 	VPXORD   Z16, Z16, Z16 \
@@ -178,7 +178,7 @@ back: \
 	MOVQ batch_back4(DX), R11 \
 	ADDQ R11, DI \
 	ADDQ R11, R8 \
-	ADDQ R11, R9 \
+	ADDQ batch_backTerms(DX), R9 \
 	XORL R11, R11 \
 	MOVL $1, AX \
 	JMP  step
@@ -217,7 +217,7 @@ step:
 	VPUNPCKLQDQ Z17, Z16, Z16
 	VINSERTI32X4 $1, X16, Z2, Z2
 	VCVTPH2PS   Y2, Z2
-	BATCHSTEP(544, row, step)
+	BATCHSTEP(544, TERMS, row, step)
 
 	// the same of Q4_0, the scales to lane n of Z2
 #define FOUR4(n, k, lo, hi) \
@@ -255,7 +255,7 @@ step:
 	FOUR4(2, K3, Z8, Z9)
 	FOUR4(3, K4, Z10, Z11)
 	VCVTPH2PS Y2, Z2
-	BATCHSTEP(288, row, step)
+	BATCHSTEP(288, TERMS, row, step)
 
 	// the same of Q5_0, the scales to word n of the lanes of Z2
 #define FOUR5(n, k, lo, hi) \
@@ -307,4 +307,138 @@ step:
 	FOUR5(3, K4, Z10, Z11)
 	VPERMW    Z2, Z27, Z2
 	VCVTPH2PS Y2, Z2
-	BATCHSTEP(352, row, step)
+	BATCHSTEP(352, TERMS, row, step)
+
+// order of the sums of 4 sub-blocks a register, 0 2 1 3: dword i of lane j
+DATA baswapped<>+0(SB)/8, $0x0000000800000000
+DATA baswapped<>+8(SB)/8, $0x0000000c00000004
+DATA baswapped<>+16(SB)/8, $0x0000000900000001
+DATA baswapped<>+24(SB)/8, $0x0000000d00000005
+DATA baswapped<>+32(SB)/8, $0x0000000a00000002
+DATA baswapped<>+40(SB)/8, $0x0000000e00000006
+DATA baswapped<>+48(SB)/8, $0x0000000b00000003
+DATA baswapped<>+56(SB)/8, $0x0000000f00000007
+GLOBL baswapped<>(SB), RODATA|NOPTR, $64
+
+// scales and mins of Q4_K as in streamk_avx512_amd64.s
+DATA baheads<>+0(SB)/8, $0x8009800580088004
+DATA baheads<>+8(SB)/8, $0x800b8007800a8006
+DATA baheads<>+16(SB)/8, $0x090d050d080c040c
+DATA baheads<>+24(SB)/8, $0x0b0f070f0a0e060e
+GLOBL baheads<>(SB), RODATA|NOPTR, $32
+DATA bashift<>+0(SB)/8, $0x0000000000000000
+DATA bashift<>+8(SB)/8, $0x0000000000000000
+DATA bashift<>+16(SB)/8, $0x0004000000040000
+DATA bashift<>+24(SB)/8, $0x0004000000040000
+GLOBL bashift<>(SB), RODATA|NOPTR, $32
+DATA bamaskA<>+0(SB)/8, $0x003f003f003f003f
+DATA bamaskA<>+8(SB)/8, $0x003f003f003f003f
+DATA bamaskA<>+16(SB)/8, $0x000f000f000f000f
+DATA bamaskA<>+24(SB)/8, $0x000f000f000f000f
+GLOBL bamaskA<>(SB), RODATA|NOPTR, $32
+DATA bamaskB<>+0(SB)/8, $0x0000000000000000
+DATA bamaskB<>+8(SB)/8, $0x0000000000000000
+DATA bamaskB<>+16(SB)/8, $0x0030003000300030
+DATA bamaskB<>+24(SB)/8, $0x0030003000300030
+GLOBL bamaskB<>(SB), RODATA|NOPTR, $32
+DATA badmin<>+0(SB)/8, $0x0000000000000000
+DATA badmin<>+8(SB)/8, $0x0000000000000000
+DATA badmin<>+16(SB)/8, $0x0010001000100010
+DATA badmin<>+24(SB)/8, $0x0010001000100010
+DATA badmin<>+32(SB)/8, $0x0001000100010001
+DATA badmin<>+40(SB)/8, $0x0001000100010001
+DATA badmin<>+48(SB)/8, $0x0011001100110011
+DATA badmin<>+56(SB)/8, $0x0011001100110011
+GLOBL badmin<>(SB), RODATA|NOPTR, $64
+DATA baturns<>+0(SB)/8, $0x0000001000000000
+DATA baturns<>+8(SB)/8, $0x0000001100000001
+DATA baturns<>+16(SB)/8, $0x0000001200000002
+DATA baturns<>+24(SB)/8, $0x0000001300000003
+DATA baturns<>+32(SB)/8, $0x0000001400000004
+DATA baturns<>+40(SB)/8, $0x0000001500000005
+DATA baturns<>+48(SB)/8, $0x0000001600000006
+DATA baturns<>+56(SB)/8, $0x0000001700000007
+DATA baturns<>+64(SB)/8, $0x0000001800000008
+DATA baturns<>+72(SB)/8, $0x0000001900000009
+DATA baturns<>+80(SB)/8, $0x0000001a0000000a
+DATA baturns<>+88(SB)/8, $0x0000001b0000000b
+DATA baturns<>+96(SB)/8, $0x0000001c0000000c
+DATA baturns<>+104(SB)/8, $0x0000001d0000000d
+DATA baturns<>+112(SB)/8, $0x0000001e0000000e
+DATA baturns<>+120(SB)/8, $0x0000001f0000000f
+GLOBL baturns<>(SB), RODATA|NOPTR, $128
+DATA baminus<>+0(SB)/4, $0xffffffff
+GLOBL baminus<>(SB), RODATA|NOPTR, $4
+
+	// the codes of 4 sub-blocks, 0 2 1 3
+#define QUARTER4(o, lo, hi) \
+	VMOVDQU32  (o)(SI), Z0 \
+	VPSRLW     $4, Z0, Z1 \
+	VPANDD     Z30, Z0, Z0 \
+	VPANDD     Z30, Z1, Z1 \
+	VSHUFI32X4 $0x88, Z1, Z0, lo \
+	VSHUFI32X4 $0xdd, Z1, Z0, hi
+
+	// terms = float32(i)·scale·dx and -float32(Σx)·min·dx, by turns
+#define TERMSMIN \
+	VPERMD    Z16, Z24, Z16 \
+	VPMADDWD  (R8), Z25, Z1 \
+	VCVTDQ2PS Z16, Z16 \
+	VCVTDQ2PS Z1, Z1 \
+	VMULPS    Z2, Z16, Z16 \
+	VMULPS    Z3, Z1, Z1 \
+	VMULPS    (DI), Z16, Z16 \
+	VMULPS    (DI), Z1, Z1 \
+	VMOVAPS   Z14, Z0 \
+	VMOVAPS   Z15, Z17 \
+	VPERMI2PS Z1, Z16, Z0 \
+	VPERMI2PS Z1, Z16, Z17 \
+	VMOVUPS   Z0, (R9) \
+	VMOVUPS   Z17, 64(R9)
+
+// func batchQ4_KAVX512(a *batch)
+//
+// A step is two super-blocks. Z2 scales, Z3 mins, Z16-Z20 temporary before the tokens.
+TEXT ·batchQ4_KAVX512(SB), NOSPLIT, $0-8
+	BATCHARGS
+	VMOVDQU32       baswapped<>(SB), Z24
+	VPBROADCASTD    baminus<>(SB), Z25
+	VPBROADCASTD    banibble<>(SB), Z30
+	VBROADCASTI64X4 baheads<>(SB), Z29
+	VBROADCASTI64X4 bashift<>(SB), Z28
+	VBROADCASTI64X4 bamaskA<>(SB), Z27
+	VBROADCASTI64X4 bamaskB<>(SB), Z26
+	VMOVDQU32       badmin<>(SB), Z31
+	VMOVUPS         baturns<>(SB), Z14
+	VMOVUPS         baturns<>+64(SB), Z15
+	MOVL            $0xff00, AX
+	KMOVD           AX, K1
+
+row:
+	BATCHROW
+
+step:
+	FETCH5(0)
+	QUARTER4(16, Z4, Z5)
+	QUARTER4(80, Z6, Z7)
+	QUARTER4(160, Z8, Z9)
+	QUARTER4(224, Z10, Z11)
+	VBROADCASTI32X4 (SI), Z16
+	VBROADCASTI32X4 144(SI), K1, Z16
+	VPSHUFB         Z29, Z16, Z17
+	VPERMW          Z16, Z31, Z18
+	VPSRLW          $10, Z17, Z19
+	VPSRLVW         Z28, Z17, Z17
+	VEXTRACTI64X4   $1, Z18, Y20
+	VCVTPH2PS       Y18, Z18
+	VCVTPH2PS       Y20, Z20
+	VPANDD          Z27, Z17, Z17
+	VPTERNLOGD      $0xf8, Z26, Z19, Z17
+	VPSRLD          $16, Z17, Z19
+	VPSLLD          $16, Z17, Z17
+	VPSRLD          $16, Z17, Z17
+	VCVTDQ2PS       Z19, Z19
+	VCVTDQ2PS       Z17, Z17
+	VMULPS          Z20, Z19, Z3
+	VMULPS          Z18, Z17, Z2
+	BATCHSTEP(288, TERMSMIN, row, step)
