@@ -41,18 +41,24 @@ func gemvQ4_0AVX2(y *float32, w *byte, stride, blocks int, q *int8, d *float32, 
 func gemvQ5_0AVX2(y *float32, w *byte, stride, blocks int, q *int8, d *float32, sum *int16)
 
 //go:noescape
+func gemvQ4_1AVX2(y *float32, w *byte, stride, blocks int, q *int8, d *float32, sum *int16)
+
+//go:noescape
+func gemvQ5_1AVX2(y *float32, w *byte, stride, blocks int, q *int8, d *float32, sum *int16)
+
+//go:noescape
 func gemvIQ4_NLAVX2(y *float32, w *byte, stride, blocks int, q *int8, d *float32, sum *int16)
 
 // gemvRows is the number of rows of one call, 0 where one token is multiplied by a
 // packed tile like many.
 func gemvRows(l Level, t quant.Type) int {
 	switch t {
-	case quant.Q8_0, quant.Q4_0, quant.Q5_0, quant.IQ4_NL:
+	case quant.Q8_0, quant.Q4_0, quant.Q5_0, quant.IQ4_NL, quant.Q4_1, quant.Q5_1:
 		if l < AVX512 {
 			return 8
 		}
 		return 16
-	case quant.Q4_K, quant.Q6_K, quant.Q5_K, quant.Q4_1, quant.Q5_1:
+	case quant.Q4_K, quant.Q6_K, quant.Q5_K:
 		if l >= AVX512 {
 			return 16
 		}
@@ -85,6 +91,10 @@ func gemvAVX2(y *float32, t quant.Type, w *byte, row int, a Acts) {
 		gemvQ5_0AVX2(y, w, row, a.Blocks, q, d, s)
 	case quant.IQ4_NL:
 		gemvIQ4_NLAVX2(y, w, row, a.Blocks, q, d, s)
+	case quant.Q4_1:
+		gemvQ4_1AVX2(y, w, row, a.Blocks, q, d, s)
+	case quant.Q5_1:
+		gemvQ5_1AVX2(y, w, row, a.Blocks, q, d, s)
 	}
 }
 
