@@ -49,7 +49,7 @@ func (p *Pipeline) score(ctx context.Context, names []string) (scores []Score, e
 	if err != nil {
 		return nil, err
 	}
-	defer closeRows()
+	defer func() { err = errors.Join(err, closeRows()) }()
 	var models []*teacher.Engine
 	defer func() {
 		for _, m := range models {

@@ -51,10 +51,11 @@ func (p *Pipeline) load(stage string) (*record, error) {
 		if !filepath.IsLocal(name) {
 			return nil, nil
 		}
-		have, err := hashPath(p.path(name))
-		if errors.Is(err, fs.ErrNotExist) || err == nil && have != want {
-			return nil, nil
-		} else if err != nil {
+		switch have, err := hashPath(p.path(name)); {
+		case err == nil && have == want:
+		case err == nil, errors.Is(err, fs.ErrNotExist): // changed or gone: as if never done
+			return nil, nil //nolint:nilerr // said above
+		default:
 			return nil, err
 		}
 	}

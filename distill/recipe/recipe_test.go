@@ -3,6 +3,7 @@ package recipe
 import (
 	"errors"
 	"os"
+	"reflect"
 	"strings"
 	"testing"
 )
@@ -145,4 +146,44 @@ func FuzzParse(f *testing.F) {
 			t.Error("a recipe without a folder")
 		}
 	})
+}
+
+// TestDocs: the example of docs/recipe.md is a recipe and names every key.
+func TestDocs(t *testing.T) {
+	b, err := os.ReadFile("../../docs/recipe.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, text, _ := strings.Cut(string(b), "```yaml\n")
+	text, _, _ = strings.Cut(text, "```")
+	if _, err := Parse("docs/recipe.md", []byte(text)); err != nil {
+		t.Error(err)
+	}
+	var keys func(t reflect.Type) []string
+	keys = func(t reflect.Type) (all []string) {
+		for t.Kind() == reflect.Pointer {
+			t = t.Elem()
+		}
+		if t.Kind() != reflect.Struct {
+			return nil
+		}
+		for f := range t.Fields() {
+			if k := f.Tag.Get("yaml"); k != "-" {
+				all = append(append(all, k), keys(f.Type)...)
+			}
+		}
+		return all
+	}
+	for _, k := range keys(reflect.TypeFor[Recipe]()) {
+		if !strings.Contains(text, k+":") {
+			t.Errorf("docs/recipe.md does not name %q", k)
+		}
+	}
+}
+
+// TestDemo: the committed recipes are recipes.
+func TestDemo(t *testing.T) {
+	if _, err := Open("../../testdata/recipes/demo.yaml"); err != nil {
+		t.Error(err)
+	}
 }
