@@ -43,23 +43,30 @@ func (p *Pipeline) load(stage string) (*record, error) {
 	} else if err != nil {
 		return nil, err
 	}
-	var r record
-	if json.Unmarshal(b, &r) != nil || r.Stage != stage {
+	r, ok := parseRecord(b)
+	if !ok || r.Stage != stage {
 		return nil, nil
 	}
 	for name, want := range r.Files {
 		if !filepath.IsLocal(name) {
 			return nil, nil
 		}
-		switch have, err := hashPath(p.path(name)); {
-		case err == nil && have == want:
-		case err == nil, errors.Is(err, fs.ErrNotExist): // changed or gone: as if never done
-			return nil, nil //nolint:nilerr // said above
-		default:
+		have, err := hashPath(p.path(name))
+		if gone := errors.Is(err, fs.ErrNotExist); gone || err == nil && have != want {
+			return nil, nil // changed or gone: as if never done
+		}
+		if err != nil {
 			return nil, err
 		}
 	}
-	return &r, nil
+	return r, nil
+}
+
+// parseRecord decodes a record; what is none, a half-written file of an older version
+// say, counts as a stage that was never done.
+func parseRecord(b []byte) (r *record, ok bool) {
+	r = new(record)
+	return r, json.Unmarshal(b, r) == nil
 }
 
 // save writes a stage's record.
