@@ -5,6 +5,7 @@ import (
 	"path"
 	"slices"
 
+	"github.com/qwq-edge/qwq/distill/loss"
 	"github.com/qwq-edge/qwq/distill/student"
 	"github.com/qwq-edge/qwq/quant"
 )
@@ -18,10 +19,15 @@ func set[T comparable](v *T, to T) {
 }
 
 func (r *Recipe) defaults(p *place) {
-	if p.keys["student.prune-steps"] == nil {
+	if !p.has("student.prune-steps") {
 		r.Student.PruneSteps = 1
 	}
-	set(&r.Teacher.Type, "f16")
+	if !r.Teacher.Served() {
+		set(&r.Teacher.Type, "f16")
+	}
+	if r.Student.Config != "" {
+		set(&r.Student.Start, "random")
+	}
 	set(&r.Student.Start, "prune")
 	set(&r.Student.Rows, 64)
 	set(&r.Export, "f32")
@@ -30,10 +36,11 @@ func (r *Recipe) defaults(p *place) {
 		yes := true
 		r.Data.Answers = &yes
 	}
-	if g := r.Data.Generate; g != nil {
-		set(&g.Temperature, 1)
-		set(&g.TopP, 1)
-		set(&g.Batch, 64)
+	if r.Data.Generate != nil {
+		r.Data.Generate.defaults()
+	}
+	if r.Teacher.Served() {
+		set(&r.Cache.K, 20) // what servers give unless told
 	}
 	set(&r.Cache.K, 32)
 	set(&r.Cache.Batch, 8)
@@ -45,6 +52,15 @@ func (r *Recipe) defaults(p *place) {
 			slices.Sort(r.Cache.Temps)
 		}
 	}
+	if r.OnPolicy.Rounds > 0 {
+		r.OnPolicy.Generate.defaults()
+	}
+	set(&r.OnPolicy.LR, r.Train.LR)
+	if r.OnPolicy.Loss == nil {
+		one, zero := 1.0, 0.0
+		r.OnPolicy.Loss = &Loss{Soft: &one, Hard: &zero, Kind: loss.Reverse}
+	}
+	set(&r.OnPolicy.Loss.Temperature, 1)
 	set(&r.Train.Batch, 4)
 	set(&r.Train.Leaves, 1)
 	set(&r.Train.Schedule, "cosine")
@@ -58,9 +74,15 @@ func (r *Recipe) defaults(p *place) {
 	set(&r.Evaluate.Tokens, 60)
 }
 
+func (g *Generate) defaults() {
+	set(&g.Temperature, 1)
+	set(&g.TopP, 1)
+	set(&g.Batch, 64)
+}
+
 // check finds the first mistake that can be found without opening anything.
 func (r *Recipe) check(p *place) error {
-	for _, f := range []func(*place) error{r.checkTop, r.checkStudent, r.checkData, r.checkCache, r.checkLoss, r.checkTrain, r.checkEnd} {
+	for _, f := range []func(*place) error{r.checkTop, r.checkServed, r.checkStudent, r.checkConfig, r.checkData, r.checkCache, r.checkLoss, r.checkTrain, r.checkRounds, r.checkEnd} {
 		if err := f(p); err != nil {
 			return err
 		}
@@ -77,7 +99,7 @@ func (r *Recipe) checkTop(p *place) error {
 	case r.Threads < 0 || r.Threads > 1024:
 		return p.errorf("threads", "%d: want 0 to 1024", r.Threads)
 	}
-	if err := encodes(r.Teacher.Type); err != "" {
+	if err := encodes(r.Teacher.Type); err != "" && !r.Teacher.Served() {
 		return p.errorf("teacher.type", "%s", err)
 	}
 	return nil
@@ -103,7 +125,7 @@ func (r *Recipe) checkStudent(p *place) error {
 	for _, v := range []struct {
 		key string
 		n   int
-	}{{"layers", s.Layers}, {"hidden", s.Hidden}, {"ffn", s.FFN}, {"heads", s.Heads}, {"kv-heads", s.KVHeads}, {"rows", s.Rows}, {"context", s.Context}, {"between", s.Between}} {
+	}{{"layers", s.Layers}, {"hidden", s.Hidden}, {"ffn", s.FFN}, {"heads", s.Heads}, {"kv-heads", s.KVHeads}, {"rows", s.Rows}, {"context", s.Context}, {"between", s.Between}, {"vocab", s.Vocab}} {
 		if v.n < 0 || v.n > 1<<20 {
 			return p.errorf("student."+v.key, "%d: want 0 to %d", v.n, 1<<20)
 		}
@@ -145,18 +167,33 @@ func (r *Recipe) checkData(p *place) error {
 		return p.errorf("evaluate.files", "no held-out text: name files, or a share in data.held-out")
 	case g == nil:
 		return nil
+	}
+	if key := p.under("data", "keep-duplicates", "replace-invalid", "separator", "answers"); key != "" {
+		return p.errorf("data."+key, "is about files, the text is generated")
+	}
+	return r.Data.Generate.check(p, "data.generate")
+}
+
+// check is about a key that holds what is sampled.
+func (g *Generate) check(p *place, key string) error {
+	switch {
 	case g.Sequences < 1 || g.Sequences > math.MaxInt32:
-		return p.errorf("data.generate.sequences", "%d: want 1 or more", g.Sequences)
+		return p.errorf(key+".sequences", "%d: want 1 or more", g.Sequences)
 	case len(g.Prompts) == 0:
-		return p.errorf("data.generate.prompts", "none: a model needs something to go on from")
+		return p.errorf(key+".prompts", "none: a model needs something to go on from")
 	case g.MaxTokens < 0:
-		return p.errorf("data.generate.max-tokens", "%d is negative", g.MaxTokens)
+		return p.errorf(key+".max-tokens", "%d is negative", g.MaxTokens)
 	case !(g.Temperature > 0 && g.Temperature <= 100):
-		return p.errorf("data.generate.temperature", "%g: want above 0, to 100", g.Temperature)
+		return p.errorf(key+".temperature", "%g: want above 0, to 100", g.Temperature)
 	case !(g.TopP > 0 && g.TopP <= 1):
-		return p.errorf("data.generate.top-p", "%g: want above 0, to 1", g.TopP)
+		return p.errorf(key+".top-p", "%g: want above 0, to 1", g.TopP)
 	case g.Batch < 1 || g.Batch > 256:
-		return p.errorf("data.generate.batch", "%d: want 1 to 256", g.Batch)
+		return p.errorf(key+".batch", "%d: want 1 to 256", g.Batch)
+	}
+	for i, s := range g.Prompts {
+		if s == "" {
+			return p.errorf(key+".prompts", "number %d is empty: a model needs something to go on from", i+1)
+		}
 	}
 	return nil
 }
@@ -164,8 +201,8 @@ func (r *Recipe) checkData(p *place) error {
 func (r *Recipe) checkCache(p *place) error {
 	c := r.Cache
 	switch {
-	case c.Live && (p.keys["cache.k"] != nil || p.keys["cache.temperatures"] != nil || p.keys["cache.parts"] != nil):
-		return p.errorf("cache.live", "a live teacher is not cached: k, temperatures and parts mean nothing")
+	case c.Live && (p.under("cache", "k", "temperatures", "parts", "samples") != ""):
+		return p.errorf("cache.live", "a live teacher is not cached: k, temperatures, samples and parts mean nothing")
 	case c.Live && r.Loss.Sampled:
 		return p.errorf("loss.sampled", "samples are drawn for the cache; the teacher is live")
 	case r.Loss.Sampled && c.Samples == 0:
@@ -257,7 +294,7 @@ func (r *Recipe) checkEnd(p *place) error {
 		return p.errorf("baseline.lr", "%g: want above 0", b.LR)
 	case math.IsNaN(*b.Margin) || math.IsInf(*b.Margin, 0):
 		return p.errorf("baseline.margin", "%g", *b.Margin)
-	case !b.Hard && (p.keys["baseline.lr"] != nil || p.keys["baseline.margin"] != nil):
+	case !b.Hard && (p.under("baseline", "lr", "margin") != ""):
 		return p.errorf("baseline", "lr and margin are of the hard-label student: set hard: true")
 	case e.Rows < 0:
 		return p.errorf("evaluate.rows", "%d is negative", e.Rows)

@@ -24,17 +24,20 @@ const (
 // Error is a mistake and where it stands.
 type Error struct {
 	File         string
-	Line, Column int // from 1
+	Line, Column int // from 1; 0: File is a flag of the command
 	Msg          string
 }
 
-// Error is file:line:column: message.
+// Error is file:line:column: message, or flag: message.
 func (e *Error) Error() string {
+	if e.Line == 0 {
+		return e.File + ": " + e.Msg
+	}
 	return fmt.Sprintf("%s:%d:%d: %s", e.File, e.Line, e.Column, e.Msg)
 }
 
-// Open reads and checks the recipe at path.
-func Open(path string) (*Recipe, error) {
+// Open reads and checks the recipe at path, changed by flags.
+func Open(path string, flags ...Flag) (*Recipe, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
@@ -47,7 +50,7 @@ func Open(path string) (*Recipe, error) {
 	if err != nil {
 		return nil, err
 	}
-	r, err := Parse(path, b)
+	r, err := Parse(path, b, flags...)
 	if err != nil {
 		return nil, err
 	}
@@ -55,8 +58,8 @@ func Open(path string) (*Recipe, error) {
 	return r, nil
 }
 
-// Parse reads and checks a recipe; name is the file's in errors.
-func Parse(name string, b []byte) (*Recipe, error) {
+// Parse reads and checks a recipe, changed by flags; name is the file's in errors.
+func Parse(name string, b []byte, flags ...Flag) (*Recipe, error) {
 	if err := bounded(name, b); err != nil {
 		return nil, err
 	}
@@ -64,7 +67,7 @@ func Parse(name string, b []byte) (*Recipe, error) {
 	if err != nil {
 		return nil, located(name, err)
 	}
-	p := &place{name: name, keys: map[string]*token.Token{}}
+	p := &place{name: name, keys: map[string]*token.Token{}, flags: map[string]string{}}
 	docs := 0
 	for _, d := range file.Docs {
 		if d.Body == nil {
@@ -80,9 +83,14 @@ func Parse(name string, b []byte) (*Recipe, error) {
 	if docs == 0 {
 		return nil, &Error{name, 1, 1, "no recipe: want lines of the form key: value"}
 	}
-	r := &Recipe{}
+	r := &Recipe{at: p}
 	if err := yaml.UnmarshalWithOptions(b, r, yaml.Strict()); err != nil {
 		return nil, located(name, err)
+	}
+	for _, f := range flags {
+		if err := r.set(p, f); err != nil {
+			return nil, err
+		}
 	}
 	r.defaults(p)
 	if err := r.check(p); err != nil {
@@ -93,9 +101,12 @@ func Parse(name string, b []byte) (*Recipe, error) {
 
 // place remembers where each key stands, by its path: "loss.soft".
 type place struct {
-	name string
-	keys map[string]*token.Token
+	name  string
+	keys  map[string]*token.Token
+	flags map[string]string // that set a key in the file's place
 }
+
+func (p *place) has(key string) bool { return p.keys[key] != nil || p.flags[key] != "" }
 
 // walk refuses anchors and merges (a file means what it shows) and null values,
 // and notes the keys' places.
@@ -165,6 +176,9 @@ func find(t reflect.Type, key string) (found reflect.Type, names []string) {
 // errorf is an error at a key or at the nearest one above it that is there.
 func (p *place) errorf(path, format string, a ...any) error {
 	for at := path; at != ""; at = at[:max(strings.LastIndexByte(at, '.'), 0)] {
+		if f := p.flags[at]; f != "" {
+			return &Error{File: f, Msg: path + ": " + fmt.Sprintf(format, a...)}
+		}
 		if t := p.keys[at]; t != nil {
 			return p.tokenError(t, "%s: %s", path, fmt.Sprintf(format, a...))
 		}

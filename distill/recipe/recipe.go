@@ -17,6 +17,7 @@ type Recipe struct {
 	Cache    Cache    `yaml:"cache"`
 	Loss     Loss     `yaml:"loss"`
 	Train    Train    `yaml:"train"`
+	OnPolicy OnPolicy `yaml:"on-policy"`
 	Baseline Baseline `yaml:"baseline"`
 	Export   string   `yaml:"export"`   // type of the Hugging Face folder's matrices: f32, f16 or bf16; f32
 	Quantize []string `yaml:"quantize"` // types of the files to ship
@@ -24,13 +25,31 @@ type Recipe struct {
 	Gate     Gate     `yaml:"gate"`
 
 	Path string `yaml:"-"` // of the file, "" when parsed from bytes
+
+	at *place
 }
 
-// Teacher is the model that is imitated.
+// Errorf is an error at the place of a key such as "data.files", or of the flag that
+// set it.
+func (r *Recipe) Errorf(key, format string, a ...any) error { return r.at.errorf(key, format, a...) }
+
+// Has says whether the file, or a flag, gives the key.
+func (r *Recipe) Has(key string) bool { return r.at.has(key) }
+
+// Teacher is the model that is imitated: a file here, or one that is served.
 type Teacher struct {
-	Model string `yaml:"model"` // GGUF file, or Hugging Face folder
+	Model string `yaml:"model"` // GGUF file, or Hugging Face folder; of a served one the server's name
 	Type  string `yaml:"type"`  // weights that a folder is converted to; f16
+
+	URL       string `yaml:"url"`       // of an OpenAI-compatible API that scores given ids: http://host:8000/v1
+	Tokenizer string `yaml:"tokenizer"` // of the served model: GGUF file, Hugging Face folder or tokenizer file
+	Vocab     int    `yaml:"vocab"`     // ids that the served model knows; 0: the tokenizer's
+	Revision  string `yaml:"revision"`  // which weights are behind the name: part of the cache's key
+	KeyEnv    string `yaml:"key-env"`   // environment variable that holds the API key
 }
+
+// Served says whether the teacher is behind an API.
+func (t Teacher) Served() bool { return t.URL != "" }
 
 // Student is its shape; a size of 0 is the teacher's.
 type Student struct {
@@ -41,6 +60,8 @@ type Student struct {
 	FFN     int    `yaml:"ffn"`
 	Heads   int    `yaml:"heads"`
 	KVHeads int    `yaml:"kv-heads"`
+	Vocab   int    `yaml:"vocab"`  // ids that are kept, those that the text uses most
+	Config  string `yaml:"config"` // a Hugging Face config.json: all sizes, and a random start
 	// Device is a name of student.Devices that the student must fit, with Context
 	// tokens, and give Rate tokens a second.
 	Device  string  `yaml:"device"`
@@ -60,6 +81,10 @@ type Data struct {
 	Length   int       `yaml:"length"`   // tokens of a row; 256
 	HeldOut  float64   `yaml:"held-out"` // share of the files' documents kept from training
 	Answers  *bool     `yaml:"answers"`  // of conversations only the answers are targets; true
+	// KeepDuplicates keeps documents that are there more than once.
+	KeepDuplicates bool   `yaml:"keep-duplicates"`
+	ReplaceInvalid bool   `yaml:"replace-invalid"` // bytes that are no UTF-8 become U+FFFD; else they are an error
+	Separator      string `yaml:"separator"`       // line between the documents of a text file; <|endoftext|>
 }
 
 // Generate is text sampled from the teacher, with its targets on the way.
@@ -126,6 +151,16 @@ type Train struct {
 // Options is the optimizer's.
 func (t Train) Options() optim.Options {
 	return optim.Options{Beta1: t.Beta1, Beta2: t.Beta2, Eps: t.Eps, Decay: t.Decay, Decoupled: t.Optimizer == "adamw"}
+}
+
+// OnPolicy is rounds after the training: the student samples, the teacher scores
+// what it wrote, and the student learns from that.
+type OnPolicy struct {
+	Rounds   int      `yaml:"rounds"`
+	Steps    int      `yaml:"steps"`    // of training a round
+	LR       float64  `yaml:"lr"`       // constant; train.lr
+	Loss     *Loss    `yaml:"loss"`     // soft 1, hard 0, kind reverse, temperature 1
+	Generate Generate `yaml:"generate"` // by the student, each round anew
 }
 
 // Baseline is a student of the same start, rows and steps with hard labels alone.
