@@ -18,7 +18,7 @@ MODEL   := testdata/tinystories-qwen2
 
 export CGO_ENABLED = 0
 
-.PHONY: help deps build cross install check lint generated test test-noasm test-arm64 race fuzz bench interop proof-stream proof-memory count-arm static-arm bench-peers man demo demo-distill clean
+.PHONY: help deps build cross install check lint generated test test-noasm test-arm64 race fuzz bench test-mpi test-slurm interop proof-stream proof-memory count-arm static-arm bench-peers man demo demo-distill clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -73,6 +73,17 @@ test-arm64: ## kernels, logits goldens and greedy ids on emulated ARM CPUs: Cort
 		GOARCH=arm64 QWQ_REQUIRE_KERNEL=$${c##*:} $(GO) test -short -run 'TestGreedy|TestBits' -exec "$(QEMU_ARM64) -cpu $${c%%:*}" ./runtime/engine; \
 	done
 	GOARCH=arm GOARM=7 $(GO) test -short -exec "$(QEMU_ARM)" ./internal/mmap ./gguf/... ./quant
+
+# $(call need,TARGET,PROGRAM:PACKAGE …) names the Debian package of the first program that is missing.
+need = @for t in $(2); do PATH=$$PATH:/usr/sbin command -v $${t%%:*} >/dev/null || { echo "make $(1): $${t%%:*} is missing: apt-get install $${t\#\#*:}"; exit 1; }; done
+
+test-mpi: ## training in 1, 2 and 4 processes under Open MPI and MPICH: same bits, dead ranks, mismatched launchers
+	$(call need,test-mpi,mpirun.openmpi:openmpi-bin mpirun.mpich:mpich)
+	QWQ_REQUIRE_MPI=openmpi,mpich $(GO) test -count=1 -tags mpi ./distill/mpi
+
+test-slurm: ## as root: a Slurm of this machine runs deploy/slurm; a killed task is requeued
+	$(call need,test-slurm,slurmctld:slurmctld slurmd:slurmd srun:slurm-client munged:munge mpirun.openmpi:openmpi-bin mpirun.mpich:mpich)
+	QWQ_TEST_SLURM=1 $(GO) test -count=1 -tags mpi -run TestSlurm ./distill/mpi
 
 race: ## tests under the race detector
 	@command -v gcc >/dev/null || { echo "make race: gcc is missing: apt-get install gcc libc6-dev"; exit 1; }
