@@ -61,21 +61,39 @@ type visit struct {
 	take func(line int, r *Record) error
 }
 
-// read calls v for every record of the file at path.
-func read(ctx context.Context, path string, o reading, v visit) error {
+// CheckName refuses a file whose name does not say what it holds.
+func CheckName(path string) error {
+	_, _, err := readerOf(path)
+	return err
+}
+
+// readerOf is the reader for a file, by its name, and what it is compressed with;
+// nil for parquet.
+func readerOf(path string) (r func(context.Context, io.Reader, string, reading, visit) error, packed string, err error) {
 	name := strings.ToLower(filepath.Base(path))
 	if strings.HasSuffix(name, ".parquet") {
-		return readParquet(ctx, path, o, v)
+		return nil, "", nil
 	}
-	base, packed := name, ""
+	base := name
 	for _, ext := range []string{".gz", ".zst"} {
 		if s, ok := strings.CutSuffix(name, ext); ok {
 			base, packed = s, ext
 		}
 	}
-	reader := readers[filepath.Ext(base)]
+	if r = readers[filepath.Ext(base)]; r == nil {
+		return nil, "", fmt.Errorf("data: %s: the name ends in none of .txt .text .md .jsonl .ndjson (also with .gz or .zst), .parquet", path)
+	}
+	return r, packed, nil
+}
+
+// read calls v for every record of the file at path.
+func read(ctx context.Context, path string, o reading, v visit) error {
+	reader, packed, err := readerOf(path)
+	if err != nil {
+		return err
+	}
 	if reader == nil {
-		return fmt.Errorf("data: %s: the name ends in none of .txt .text .md .jsonl .ndjson (also with .gz or .zst), .parquet", path)
+		return readParquet(ctx, path, o, v)
 	}
 	f, err := os.Open(path)
 	if err != nil {

@@ -145,11 +145,7 @@ func (p *Writer) flush(s Split, after int32) error {
 	row := &p.open[s]
 	b := make([]byte, 0, p.idBytes*(p.length+1)+2*((p.length+7)/8))
 	for _, id := range append(row.ids, after) {
-		if p.idBytes == 2 {
-			b = binary.LittleEndian.AppendUint16(b, uint16(id))
-		} else {
-			b = binary.LittleEndian.AppendUint32(b, uint32(id))
-		}
+		b = p.appendID(b, id)
 	}
 	b = appendBits(appendBits(b, row.starts), row.next)
 	row.ids, row.starts, row.next = row.ids[:0], row.starts[:0], row.next[:0]
@@ -159,6 +155,13 @@ func (p *Writer) flush(s Split, after int32) error {
 	p.rows++
 	_, err := p.w.Write(b)
 	return err
+}
+
+func (p *Writer) appendID(b []byte, id int32) []byte {
+	if p.idBytes == 2 {
+		return binary.LittleEndian.AppendUint16(b, uint16(id))
+	}
+	return binary.LittleEndian.AppendUint32(b, uint32(id))
 }
 
 func appendBits(b []byte, bits []bool) []byte {

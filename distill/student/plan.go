@@ -12,8 +12,12 @@ import (
 
 // Request is what is asked of a plan. Zero fields are free.
 type Request struct {
-	Params  int     // parameters, met within a tenth
-	Layers  int     // layers
+	Params  int // parameters, met within a tenth
+	Layers  int // layers
+	Hidden  int // widths, as Shape has them
+	FFN     int
+	Heads   int
+	KVHeads int
 	Vocab   int     // ids that are kept; 0: the teacher's
 	Device  string  // of Devices: the student must fit, and give Rate tokens a second
 	Type    string  // that ships: a type or a mix of TypeBits; "": q8_0
@@ -132,14 +136,34 @@ func Fit(h arch.Hyper, has func(string) bool, r Request) (Shape, error) {
 		return t, err
 	}
 	f := &fit{h: h, has: has, r: r, t: t, dev: dev}
-	if r.Params == 0 && dev == nil {
-		if r.Layers > 0 {
-			t.Layers = r.Layers
-		}
-		return t, nil
+	fixed, err := r.fixed(t)
+	if err != nil || r.Params == 0 && dev == nil {
+		return fixed, err
 	}
 	f.search()
 	return f.answer()
+}
+
+// fixed is the teacher's shape t with the sizes that are given.
+func (r Request) fixed(t Shape) (Shape, error) {
+	s := t
+	for _, v := range []struct {
+		to   *int
+		want int
+	}{{&s.Layers, r.Layers}, {&s.Hidden, r.Hidden}, {&s.FFN, r.FFN}, {&s.Heads, r.Heads}, {&s.KVHeads, r.KVHeads}} {
+		if v.want != 0 {
+			*v.to = v.want
+		}
+	}
+	switch {
+	case r.Heads == 0 && r.KVHeads != 0:
+		s.Heads = t.Heads / t.KVHeads * r.KVHeads
+	case r.Heads != 0 && r.KVHeads == 0 && (r.Params > 0 || r.Device != ""): // the search finds how many groups
+		for s.KVHeads > 1 && (s.Heads%s.KVHeads != 0 || s.Heads/s.KVHeads > t.Heads/t.KVHeads) {
+			s.KVHeads--
+		}
+	}
+	return s, s.within(t)
 }
 
 func (r Request) device() (*Device, error) {
@@ -180,14 +204,23 @@ func (f *fit) search() {
 			layers = append(layers, l)
 		}
 	}
-	step := max(1, f.t.Hidden/block/32) * block
-	for _, l := range layers {
+	hiddens := []int{f.r.Hidden}
+	if f.r.Hidden == 0 {
+		hiddens = hiddens[:0]
+		step := max(1, f.t.Hidden/block/32) * block
 		for hidden := f.t.Hidden; hidden >= block; hidden = (hidden - 1) / step * step {
+			hiddens = append(hiddens, hidden)
+		}
+	}
+	for _, l := range layers {
+		for _, hidden := range hiddens {
 			for kv := 1; kv <= f.t.KVHeads; kv++ {
 				for g := 1; g <= f.t.Heads/f.t.KVHeads; g++ {
 					s := f.t
 					s.Layers, s.Hidden, s.KVHeads, s.Heads = l, hidden, kv, kv*g
-					f.ffns(s)
+					if (f.r.Heads == 0 || f.r.Heads == s.Heads) && (f.r.KVHeads == 0 || f.r.KVHeads == kv) {
+						f.ffns(s)
+					}
 				}
 			}
 		}
@@ -204,12 +237,16 @@ func (f *fit) ffns(s Shape) {
 	}
 	low := at(0)
 	per := at(1) - low
-	f.extremes(s, at(min(block, f.t.FFN)), at(f.t.FFN))
+	least, most := min(block, f.t.FFN), f.t.FFN
+	if f.r.FFN > 0 {
+		least, most = f.r.FFN, f.r.FFN
+	}
+	f.extremes(s, at(least), at(most))
 	want := float64(f.t.FFN) * float64(s.Hidden) / float64(f.t.Hidden)
 	if f.r.Params > 0 {
 		want = float64(f.r.Params-low) / float64(per)
 	}
-	ffn := min(f.t.FFN, max(block, int(math.Round(want/block))*block))
+	ffn := min(most, max(least, int(math.Round(want/block))*block))
 	n := at(ffn)
 	if f.r.Params > 0 && f.off(n) < f.off(f.close) {
 		f.close = n
@@ -227,7 +264,9 @@ func (f *fit) off(n int) float64 { return math.Abs(float64(n)/float64(max(1, f.r
 func (f *fit) extremes(s Shape, low, high int) {
 	if f.least == 0 || low < f.least {
 		f.least, f.small = low, s
-		f.small.FFN = min(block, f.t.FFN)
+		if f.small.FFN = min(block, f.t.FFN); f.r.FFN > 0 {
+			f.small.FFN = f.r.FFN
+		}
 	}
 	f.most = max(f.most, high)
 }
@@ -278,6 +317,8 @@ func (f *fit) answer() (Shape, error) {
 		return f.best, f.err
 	case f.ok:
 		return f.best, nil
+	case f.least == 0:
+		return f.best, fmt.Errorf("student: no student of this teacher has %d heads in %d groups", r.Heads, r.KVHeads)
 	case r.Params > 0 && f.off(f.close) > 0.1:
 		return f.best, fmt.Errorf("student: %d parameters cannot be cut from this teacher: its students have from %d to %d, the nearest %d", r.Params, f.least, f.most, f.close)
 	}

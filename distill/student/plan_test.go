@@ -149,3 +149,37 @@ func TestCalibrate(t *testing.T) {
 		t.Error("more than 25 % off")
 	}
 }
+
+// TestFitWidths: sizes that are given are kept, the others follow; what no cut has
+// is refused.
+func TestFitWidths(t *testing.T) {
+	f := story(t, "bf16")
+	_, h := open(t, f.Path())
+	has := Has(f, h.Arch)
+	for _, r := range []Request{
+		{Params: 1e6, Hidden: 128}, {Params: 1e6, FFN: 192}, {Params: 1.2e6, KVHeads: 1}, {Params: 1.2e6, Heads: 2}, {Device: "pi-5", Hidden: 96, FFN: 64},
+	} {
+		s, err := Fit(h, has, r)
+		if err != nil {
+			t.Errorf("%+v: %v", r, err)
+			continue
+		}
+		_, n := s.Params(h, has)
+		if r.Hidden != 0 && s.Hidden != r.Hidden || r.FFN != 0 && s.FFN != r.FFN || r.Heads != 0 && s.Heads != r.Heads || r.KVHeads != 0 && s.KVHeads != r.KVHeads ||
+			r.Params != 0 && math.Abs(float64(n)/float64(r.Params)-1) > 0.1 {
+			t.Errorf("%+v: %v of %d parameters", r, s, n)
+		}
+	}
+	for want, r := range map[string]Request{
+		"hidden 4096: want from 32":   {Hidden: 4096},
+		"hidden 100: want":            {Hidden: 100, Params: 1e6},
+		"have from":                   {Params: 3e6, Hidden: 32},
+		"groups may only lose heads":  {Heads: 4, KVHeads: 1},
+		"do not run on pi-zero-2":     {Device: "pi-zero-2", Rate: 1000, Params: 2e6},
+		"nothing of this teacher run": {Device: "pi-zero-2", Rate: 1e6, Hidden: 64},
+	} {
+		if s, err := Fit(h, has, r); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%+v: %v, %v, want %q", r, s, err, want)
+		}
+	}
+}

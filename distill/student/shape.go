@@ -39,7 +39,7 @@ func (s Shape) within(t Shape) error {
 		{"KV heads", s.KVHeads, t.KVHeads, 1}, {"heads times head dimension", s.Heads * s.HeadDim, t.Heads * t.HeadDim, block}, {"vocabulary", s.Vocab, t.Vocab, 1},
 	} {
 		if d.have < 1 || d.have > d.most || d.have != d.most && d.have%d.block != 0 {
-			return fmt.Errorf("student: %s %d of the teacher's %d: want from %d, a multiple of %d, or all", d.name, d.have, d.most, d.block, d.block)
+			return fmt.Errorf("student: %s %d: want from %d to the teacher's %d, a multiple of %d or all", d.name, d.have, d.block, d.most, d.block)
 		}
 	}
 	if s.HeadDim != t.HeadDim || s.Heads%s.KVHeads != 0 || s.Heads/s.KVHeads > t.Heads/t.KVHeads {

@@ -48,11 +48,7 @@ func CountIDs(src Source, index []int, vocab int) ([]int64, error) {
 // those of the token on its own, all of which are kept, in the same order. A merge
 // of the teacher that the student lacks would have made a token that it lacks. All
 // bytes are tokens, so every text can be encoded.
-func Trim(f *gguf.File, counts []int64, size int) (*Trimmed, error) {
-	tok, err := tokenizer.FromGGUF(f)
-	if err != nil {
-		return nil, err
-	}
+func Trim(tok *tokenizer.Tokenizer, counts []int64, size int) (*Trimmed, error) {
 	if tok.Model() != "gpt2" {
 		return nil, fmt.Errorf("student: the vocabulary of a %q tokenizer cannot be trimmed, only byte-level BPE (gpt2)", tok.Model())
 	}

@@ -46,7 +46,7 @@ func TestTrim(t *testing.T) {
 	}
 	rng := rand.New(rand.NewPCG(1, 2))
 	for _, size := range []int{320, 352, 640, 1024, 1984, n - 1} {
-		trim, err := Trim(f, counts, size)
+		trim, err := Trim(teacher, counts, size)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -127,11 +127,11 @@ func TestTrim(t *testing.T) {
 		}
 	}
 	for _, size := range []int{0, 255, n + 1} {
-		if _, err := Trim(f, counts, size); err == nil || !strings.Contains(err.Error(), "want from") {
+		if _, err := Trim(teacher, counts, size); err == nil || !strings.Contains(err.Error(), "want from") {
 			t.Errorf("%d ids: %v", size, err)
 		}
 	}
-	if _, err := Trim(f, counts[1:], 400); err == nil {
+	if _, err := Trim(teacher, counts[1:], 400); err == nil {
 		t.Error("counts of fewer ids are taken")
 	}
 }

@@ -134,22 +134,8 @@ func InitConfig(ctx context.Context, path string, m *hf.Model, tokenizer []gguf.
 	if !ok {
 		return fmt.Errorf("student: architecture %q is none of %v", m.Arch, arch.Names())
 	}
-	bias := map[arch.Axis]hf.Bias{arch.QHeads: m.AttnBias, arch.KVHeads: m.AttnBias, arch.FFN: m.MLPBias}
-	named := slices.DeleteFunc(a.Expand(m.Layers), func(n arch.Named) bool {
-		switch {
-		case !n.Optional:
-			return false
-		case n.Axes[0] == arch.RotHalf:
-			return m.RopeFreqs == nil
-		case n.Axes[0] == arch.Vocab:
-			return m.Tied
-		case n.Axes[0] == arch.Hidden && isAttn(a, n):
-			return m.OutBias != hf.WithBias
-		case n.Axes[0] == arch.Hidden:
-			return m.MLPBias != hf.WithBias
-		}
-		return bias[n.Axes[0]] != hf.WithBias
-	})
+	has := optionalOf(m, a)
+	named := slices.DeleteFunc(a.Expand(m.Layers), func(n arch.Named) bool { return n.Optional && !has(n.GGUF) })
 	kvs := []gguf.KV{{Key: arch.KeyArch, Value: gguf.String(m.Arch)}, {Key: "general.type", Value: gguf.String("model")}}
 	if o.Name != "" {
 		kvs = append(kvs, gguf.KV{Key: arch.KeyName, Value: gguf.String(o.Name)})
@@ -168,6 +154,38 @@ func InitConfig(ctx context.Context, path string, m *hf.Model, tokenizer []gguf.
 		}
 		return nil
 	})
+}
+
+// optionalOf says which optional tensors of the table a configuration has.
+func optionalOf(m *hf.Model, a *arch.Arch) func(general string) bool {
+	bias := map[arch.Axis]hf.Bias{arch.QHeads: m.AttnBias, arch.KVHeads: m.AttnBias, arch.FFN: m.MLPBias}
+	have := map[string]bool{}
+	for _, n := range a.Expand(1) {
+		switch {
+		case n.Axes[0] == arch.RotHalf:
+			have[n.GGUF] = m.RopeFreqs != nil
+		case n.Axes[0] == arch.Vocab:
+			have[n.GGUF] = !m.Tied
+		case n.Axes[0] == arch.Hidden && isAttn(a, n):
+			have[n.GGUF] = m.OutBias == hf.WithBias
+		case n.Axes[0] == arch.Hidden:
+			have[n.GGUF] = m.MLPBias == hf.WithBias
+		default:
+			have[n.GGUF] = bias[n.Axes[0]] == hf.WithBias
+		}
+	}
+	return func(general string) bool { return have[general] }
+}
+
+// ConfigShape is the shape of a configuration and its number of parameters.
+func ConfigShape(m *hf.Model) (s Shape, params int, err error) {
+	a, ok := arch.Lookup(m.Arch)
+	if !ok {
+		return s, 0, fmt.Errorf("student: architecture %q is none of %v", m.Arch, arch.Names())
+	}
+	s = Shape{m.Layers, m.Hidden, m.FFN, m.Heads, m.KVHeads, m.HeadDim, m.Vocab}
+	_, params = s.Params(arch.Hyper{Arch: a, Tied: m.Tied, Rot: m.HeadDim}, optionalOf(m, a))
+	return s, params, nil
 }
 
 // isAttn says whether a bias is that of a matrix that reads heads: a table has a
