@@ -8,8 +8,8 @@ import (
 	"github.com/qwq-edge/qwq/runtime/backend"
 )
 
-// pages holds the keys and values of a batch as F32 pages, for the length of one
-// Attend: the forward is the runtime's own.
+// pages holds the keys and values of a batch as pages of the runtime's cache, for
+// the length of one Attend: the forward is the runtime's own.
 type pages struct {
 	bytes []byte
 	table [][]byte
@@ -46,7 +46,7 @@ func (o *ops) Attend(_ int, qt, kt, vt backend.Tensor, views []backend.KVView, m
 		return backend.Tensor{}
 	}
 	y := o.result(q.rows, q.cols, q.needs || k.needs || v.needs)
-	o.fail(o.pages.fill(o.pool, k.mat(), v.mat(), views, q.cols/m.QHeads))
+	o.fail(o.pages.fill(o.pool, o.opt.kv(), k.mat(), v.mat(), views, q.cols/m.QHeads))
 	if o.err == nil {
 		o.fail(o.pool.Attend(y.mat(), q.mat(), o.pages.seqs, m))
 	}
@@ -57,8 +57,8 @@ func (o *ops) Attend(_ int, qt, kt, vt backend.Tensor, views []backend.KVView, m
 }
 
 // fill stores k and v, one run of pages per view.
-func (p *pages) fill(pool *kernel.Pool, k, v matrix, views []backend.KVView, dim int) error {
-	size, err := kernel.PageBytes(quant.F32, k.Cols/dim, dim)
+func (p *pages) fill(pool *kernel.Pool, t quant.Type, k, v matrix, views []backend.KVView, dim int) error {
+	size, err := kernel.PageBytes(t, k.Cols/dim, dim)
 	if err != nil {
 		return err
 	}
@@ -78,7 +78,7 @@ func (p *pages) fill(pool *kernel.Pool, k, v matrix, views []backend.KVView, dim
 	for i := range views {
 		view := &views[i]
 		end := page + (view.N+backend.PagePositions-1)/backend.PagePositions
-		s := kernel.KVPages{Type: quant.F32, Heads: k.Cols / dim, Dim: dim, Table: p.table, Pages: p.ids[page:end], N: view.N, Causal: view.Causal}
+		s := kernel.KVPages{Type: t, Heads: k.Cols / dim, Dim: dim, Table: p.table, Pages: p.ids[page:end], N: view.N, Causal: view.Causal}
 		if err := pool.StoreKV(part(k, at, view.N), part(v, at, view.N), s); err != nil {
 			return err
 		}

@@ -28,6 +28,7 @@ type Options struct {
 	// none but the pairs with LoRA.
 	Train func(name string) bool
 	LoRA  LoRA
+	Ship  *Ship // nil: the parameters themselves are multiplied with
 	// InputGrad computes the gradient of Inputs.Embeds, see Device.InputGrad.
 	InputGrad bool
 }
@@ -84,6 +85,7 @@ func (d *Device) step(in *backend.Inputs, record bool, f func(backend.Ops) ([]ba
 	if err := d.seal(); err != nil {
 		return nil, err
 	}
+	d.encode(false)
 	o := &d.ops
 	o.reset()
 	o.mem.trim()

@@ -29,12 +29,20 @@ func (o *ops) multiply(x *value, w, b backend.Weight) product {
 	}
 	p.y = o.result(x.rows, p.w.rows, x.needs || p.w.needs() || p.b != nil && p.b.trained())
 	y := p.y.mat()
+	if p.w.coded != nil {
+		var bias []float32
+		if p.b != nil {
+			bias = p.b.master
+		}
+		o.productOf(p.w, y, x.mat(), bias)
+		return p
+	}
 	o.gemm(y, x.mat(), p.w.matrix(), false, true, false)
 	if p.w.lora != nil {
 		o.pairForward(p.w.lora, y, x.mat())
 	}
 	if p.b != nil {
-		bias := p.b.numbers()
+		bias := p.b.master
 		o.pool.Parallel(y.Rows, 16, func(_, lo, hi int) {
 			for r := lo; r < hi; r++ {
 				row := y.At(r)
@@ -47,7 +55,7 @@ func (o *ops) multiply(x *value, w, b backend.Weight) product {
 	return p
 }
 
-func (w *weight) matrix() matrix { return matrix{Rows: w.rows, Cols: w.cols, Data: w.numbers()} }
+func (w *weight) matrix() matrix { return matrix{Rows: w.rows, Cols: w.cols, Data: w.master} }
 
 // back adds the gradients of w, b and x:
 //
@@ -63,7 +71,9 @@ func (o *ops) back(p product, x *value, dy matrix) {
 	if x.needs {
 		var add bool
 		dx, add = o.into(x)
-		o.gemm(dx, dy, p.w.matrix(), false, false, add)
+		w, done := o.operand(p.w)
+		o.gemm(dx, dy, w, false, false, add)
+		done()
 	}
 	if p.w.lora != nil {
 		o.pairBackward(p.w.lora, dx, dy, o.use(x))

@@ -20,10 +20,10 @@ func (o *ops) rms(t backend.Tensor, dim int, w backend.Weight, eps float32) back
 		return backend.Tensor{}
 	}
 	y := o.result(x.rows, x.cols, x.needs || p.trained())
-	o.pool.RMSNormHeads(y.mat(), x.mat(), dim, p.numbers(), eps)
+	o.pool.RMSNormHeads(y.mat(), x.mat(), dim, p.master, eps)
 	if o.recording(y) {
 		y.again = func(m matrix) {
-			o.lend(x, func(x matrix) { o.pool.RMSNormHeads(m, x, dim, p.numbers(), eps) })
+			o.lend(x, func(x matrix) { o.pool.RMSNormHeads(m, x, dim, p.master, eps) })
 		}
 		o.push(func() {
 			m := o.use(x)
@@ -32,7 +32,7 @@ func (o *ops) rms(t backend.Tensor, dim int, w backend.Weight, eps float32) back
 			if x.needs {
 				dx, add = o.into(x)
 			}
-			o.pool.RMSNormGrad(dx, o.of(p), o.own(y), m, dim, p.numbers(), eps, add)
+			o.pool.RMSNormGrad(dx, o.of(p), o.own(y), m, dim, p.master, eps, add)
 		}, []*value{y}, []*value{x})
 	}
 	return o.tensor(y)
@@ -44,10 +44,10 @@ func (o *ops) LayerNorm(t backend.Tensor, w, b backend.Weight, eps float32) back
 		return backend.Tensor{}
 	}
 	y := o.result(x.rows, x.cols, x.needs || p.trained() || q.trained())
-	o.pool.LayerNorm(y.mat(), x.mat(), p.numbers(), q.numbers(), eps)
+	o.pool.LayerNorm(y.mat(), x.mat(), p.master, q.master, eps)
 	if o.recording(y) {
 		y.again = func(m matrix) {
-			o.lend(x, func(x matrix) { o.pool.LayerNorm(m, x, p.numbers(), q.numbers(), eps) })
+			o.lend(x, func(x matrix) { o.pool.LayerNorm(m, x, p.master, q.master, eps) })
 		}
 		o.push(func() {
 			m, dy := o.use(x), o.own(y)
@@ -59,7 +59,7 @@ func (o *ops) LayerNorm(t backend.Tensor, w, b backend.Weight, eps float32) back
 			if x.needs {
 				dx, add = o.into(x)
 			}
-			o.pool.LayerNormGrad(dx, o.of(p), dy, m, p.numbers(), eps, add)
+			o.pool.LayerNormGrad(dx, o.of(p), dy, m, p.master, eps, add)
 		}, []*value{y}, []*value{x})
 	}
 	return o.tensor(y)

@@ -110,18 +110,26 @@ func (o *ops) Embed(w backend.Weight, ids []int32) backend.Tensor {
 		return backend.Tensor{}
 	}
 	y := o.result(len(ids), p.cols, p.trained())
-	table, dst := p.numbers(), y.buf.data
-	o.pool.Parallel(len(ids), 16, func(_, lo, hi int) {
-		for i := lo; i < hi; i++ {
-			copy(dst[i*p.cols:(i+1)*p.cols], table[int(ids[i])*p.cols:])
-		}
-	})
+	if p.coded != nil {
+		o.fail(o.pool.EmbedRows(y.mat(), *p.coded, ids))
+	} else {
+		o.look(p, y.buf.data, ids)
+	}
 	if o.recording(y) {
 		o.push(func() {
 			o.pool.ScatterRows(matrix{Rows: p.rows, Cols: p.cols, Data: o.of(p)}, o.own(y), ids)
 		}, []*value{y}, nil)
 	}
 	return o.tensor(y)
+}
+
+// look copies the rows ids of w.
+func (o *ops) look(w *weight, dst []float32, ids []int32) {
+	o.pool.Parallel(len(ids), 16, func(_, lo, hi int) {
+		for i := lo; i < hi; i++ {
+			copy(dst[i*w.cols:(i+1)*w.cols], w.master[int(ids[i])*w.cols:])
+		}
+	})
 }
 
 func (o *ops) Input() backend.Tensor {

@@ -36,16 +36,13 @@ type weight struct {
 	rows, cols int
 	off        int // in Flat; -1: frozen
 	m          quant.Matrix
-	master     []float32 // [rows, cols]; set by seal
-	lora       *lora     // nil: none
+	master     []float32     // [rows, cols]; set by seal
+	lora       *lora         // nil: none
+	coded      *quant.Matrix // what the forward multiplies with in place of master; nil: master
 }
 
 func (w *weight) Name() string      { return w.name }
 func (w *weight) Shape() (int, int) { return w.rows, w.cols }
-
-// numbers is what the forward pass multiplies with. The one place where that may
-// differ from the master.
-func (w *weight) numbers() []float32 { return w.master }
 
 // trained says whether w itself has a gradient.
 func (w *weight) trained() bool { return w.off >= 0 }
@@ -80,6 +77,9 @@ func (d *Device) Weight(name string, m quant.Matrix) (backend.Weight, error) {
 	} else if (d.opt.Train == nil && r.Rank == 0) || (d.opt.Train != nil && d.opt.Train(name)) {
 		w.off = d.claim(name, m.Rows, m.Cols)
 	}
+	if d.opt.Ship != nil && m.Rows > 1 {
+		return w, d.shipped(w)
+	}
 	return w, nil
 }
 
@@ -112,6 +112,7 @@ func (d *Device) seal() error {
 			w.lora.seal(d.params.Flat)
 		}
 	}
+	d.encode(true)
 	d.sealed = true
 	return nil
 }
