@@ -18,7 +18,7 @@ MODEL   := testdata/tinystories-qwen2
 
 export CGO_ENABLED = 0
 
-.PHONY: help deps build cross install check lint generated test test-noasm test-arm64 race fuzz bench test-mpi test-slurm interop proof-stream proof-memory count-arm static-arm bench-peers man demo demo-distill clean
+.PHONY: help deps build cross install check lint generated test test-noasm test-arm64 race fuzz bench test-mpi test-slurm interop proof-stream proof-memory count-arm static-arm bench-peers bench-torch man demo demo-distill clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -138,6 +138,10 @@ static-arm: ## instructions per 32 weights of every ARM kernel, and llvm-mca's c
 bench-peers: build ## tokens/s beside llama.cpp on the same files (built from source in a scratch environment); bench/peers/peers.py says how to choose
 	@command -v python3 >/dev/null || { echo "make bench-peers: python3 is missing: apt-get install python3 python3-venv"; exit 1; }
 	@PYTHONDONTWRITEBYTECODE=1 python3 bench/peers/peers.py
+
+bench-torch: build ## training steps beside PyTorch's: tokens/s and peak RSS, 2 minutes (TORCH_PYTHON=a Python with torch and transformers, else 1 GB is installed)
+	@command -v python3 >/dev/null || { echo "make bench-torch: python3 is missing: apt-get install python3 python3-venv"; exit 1; }
+	@PYTHONDONTWRITEBYTECODE=1 python3 bench/torch/bench.py
 
 proof-bits: ## 1,000 greedy tokens, the whole product of rungs, threads, batches and chunks; the best rung of each emulated ARM CPU (BITS=regexp of cases)
 	QWQ_FULL=1 $(GO) test -count=1 -timeout 2h -run 'TestBits$(BITS)' -v ./runtime/engine

@@ -24,12 +24,14 @@ type shape struct {
 }
 
 // presets: "0.5b" is Qwen2.5-0.5B; "1024" has rows that are multiples of 256;
-// "3gb" has an embedding of 614 MB, larger than a 512 MiB limit; "min" is 25 MB.
+// "3gb" has an embedding of 614 MB, larger than a 512 MiB limit; "min" is 25 MB;
+// "31m" is the student of bench/torch.
 var presets = map[string]shape{
 	"0.5b": {896, 4864, 24, 14, 2, 151936, true},
 	"1024": {1024, 3072, 24, 16, 4, 151936, true},
 	"3gb":  {1536, 8960, 20, 12, 2, 200064, false},
 	"min":  {256, 1024, 4, 4, 2, 20000, false},
+	"31m":  {512, 1376, 8, 8, 4, 16384, true},
 }
 
 // tensor is one entry of a shard; norm weights are written as ones.
@@ -40,7 +42,7 @@ type tensor struct {
 }
 
 func main() {
-	preset := flag.String("preset", "min", "0.5b, 1024, 3gb or min")
+	preset := flag.String("preset", "min", "0.5b, 1024, 3gb, min or 31m")
 	tok := flag.String("tokenizer", "testdata/tinystories-qwen2", "folder whose tokenizer files are copied")
 	out := flag.String("o", "", "folder to write")
 	shard := flag.Int64("shard", 1<<30, "bytes per shard")
