@@ -66,6 +66,12 @@ func (r *Recipe) defaults(p *place) {
 	set(&r.Train.Schedule, "cosine")
 	set(&r.Train.Optimizer, "adamw")
 	set(&r.Train.Precision, "fp32")
+	if r.Train.Precision == "fp16" {
+		set(&r.Train.LossScale, 1<<16)
+	}
+	if l := r.Train.LoRA; l != nil && l.Match == nil {
+		l.Match = []string{"blk.*"}
+	}
 	set(&r.Baseline.LR, r.Train.LR)
 	if r.Baseline.Margin == nil {
 		m := 0.15
@@ -82,7 +88,7 @@ func (g *Generate) defaults() {
 
 // check finds the first mistake that can be found without opening anything.
 func (r *Recipe) check(p *place) error {
-	for _, f := range []func(*place) error{r.checkTop, r.checkServed, r.checkStudent, r.checkConfig, r.checkData, r.checkCache, r.checkLoss, r.checkTrain, r.checkRounds, r.checkEnd} {
+	for _, f := range []func(*place) error{r.checkTop, r.checkServed, r.checkStudent, r.checkConfig, r.checkData, r.checkCache, r.checkLoss, r.checkHidden, r.checkTrain, r.checkLoRA, r.checkRounds, r.checkFinish, r.checkEnd} {
 		if err := f(p); err != nil {
 			return err
 		}
@@ -259,8 +265,12 @@ func (r *Recipe) checkTrain(p *place) error {
 		return p.errorf("train.warmup", "%d of %d steps", t.Warmup, t.Steps)
 	case t.Optimizer != "adamw" && t.Optimizer != "adam":
 		return p.errorf("train.optimizer", "%q: want adamw or adam", t.Optimizer)
-	case t.Precision != "fp32" && t.Precision != "bf16":
-		return p.errorf("train.precision", "%q: want fp32 or bf16", t.Precision)
+	case !slices.Contains([]string{"fp32", "bf16", "fp16"}, t.Precision):
+		return p.errorf("train.precision", "%q: want fp32, bf16 or fp16", t.Precision)
+	case t.Precision != "fp16" && t.LossScale != 0:
+		return p.errorf("train.loss-scale", "is of train.precision fp16: %s does not overflow", t.Precision)
+	case t.Precision == "fp16" && !(t.LossScale >= 1 && t.LossScale <= 1<<24):
+		return p.errorf("train.loss-scale", "%g: want 1 to %d", t.LossScale, 1<<24)
 	case !(t.Clip >= 0):
 		return p.errorf("train.clip", "%g: want 0 or more", t.Clip)
 	case !(t.EMA >= 0 && t.EMA < 1):

@@ -21,6 +21,7 @@ type Recipe struct {
 	Baseline Baseline `yaml:"baseline"`
 	Export   string   `yaml:"export"`   // type of the Hugging Face folder's matrices: f32, f16 or bf16; f32
 	Quantize []string `yaml:"quantize"` // types of the files to ship
+	Finish   *Finish  `yaml:"finish"`
 	Evaluate Evaluate `yaml:"evaluate"`
 	Gate     Gate     `yaml:"gate"`
 
@@ -118,7 +119,21 @@ type Loss struct {
 	Reduction   loss.Reduction `yaml:"reduction"`
 	Unscaled    bool           `yaml:"unscaled"`
 	Sampled     bool           `yaml:"sampled"`
+	Hidden      *Hidden        `yaml:"hidden"`
 }
+
+// Hidden is loss.Hidden: a loss between states of student and live teacher, in the
+// training of the student alone.
+type Hidden struct {
+	Kind   loss.HiddenKind `yaml:"kind"`   // mse or cosine
+	Weight float64         `yaml:"weight"` // of the mean of the layers
+	// Layers are the student's with the teacher's: the states after them, 0 being
+	// the embedding's. None: all of the student's, spread over the teacher's.
+	Layers map[int]int `yaml:"layers"`
+}
+
+// Spec is the loss as its package has it.
+func (h Hidden) Spec() loss.Hidden { return loss.Hidden{Kind: h.Kind, Weight: h.Weight} }
 
 // Spec is the loss as its package has it.
 func (l Loss) Spec() loss.Spec {
@@ -140,12 +155,21 @@ type Train struct {
 	Beta1     float64     `yaml:"beta1"`
 	Beta2     float64     `yaml:"beta2"`
 	Eps       float64     `yaml:"eps"`
-	Clip      float64     `yaml:"clip"` // the gradient's norm
-	EMA       float64     `yaml:"ema"`  // the student is the moving average of its weights
-	Precision string      `yaml:"precision"`
-	Recompute bool        `yaml:"recompute"` // layers in the backward pass: less memory
-	Freeze    []string    `yaml:"freeze"`    // patterns of tensor names
+	Clip      float64     `yaml:"clip"`       // the gradient's norm
+	EMA       float64     `yaml:"ema"`        // the student is the moving average of its weights
+	Precision string      `yaml:"precision"`  // fp32, bf16 or fp16; fp32
+	LossScale float64     `yaml:"loss-scale"` // of fp16 at first; 65536
+	Recompute bool        `yaml:"recompute"`  // layers in the backward pass: less memory
+	Freeze    []string    `yaml:"freeze"`     // patterns of tensor names
+	LoRA      *LoRA       `yaml:"lora"`
 	Every     int         `yaml:"checkpoint-every"`
+}
+
+// LoRA trains low-rank pairs in place of the weights; the student has their sum.
+type LoRA struct {
+	Rank  int      `yaml:"rank"`
+	Alpha float64  `yaml:"alpha"` // the pair counts alpha/rank times; 0: rank
+	Match []string `yaml:"match"` // patterns of the matrices that have a pair; blk.*
 }
 
 // Options is the optimizer's.
@@ -172,6 +196,14 @@ type Baseline struct {
 	Margin *float64 `yaml:"margin"` // 0.15
 }
 
+// Finish goes on with the student after training in the numbers of a quantized
+// file, so that it makes up for their rounding.
+type Finish struct {
+	Type  string  `yaml:"type"` // one of Recipe.Quantize
+	Steps int     `yaml:"steps"`
+	LR    float64 `yaml:"lr"` // at its peak; else as Train
+}
+
 // Evaluate is what the models are measured on.
 type Evaluate struct {
 	Files   []string `yaml:"files"`   // held-out text; none: the data's held-out documents
@@ -187,5 +219,6 @@ type Gate struct {
 	Quantize *float64 `yaml:"quantized"` // most relative loss of nats by quantization
 	Closes   *float64 `yaml:"closes"`    // least part of the gap from hard-label to teacher
 	Words    *float64 `yaml:"words"`     // least part of the samples' words that the training text has
+	Finish   bool     `yaml:"finish"`    // finished < rounded only, in nats
 	KL       *float64 `yaml:"kl"`        // most nats between teacher and student
 }
