@@ -53,6 +53,31 @@ func BenchmarkMatMul(b *testing.B) {
 	}
 }
 
+// BenchmarkNormActs is a norm and a product of few rows with its result, of codes
+// made apart or with the norm.
+func BenchmarkNormActs(b *testing.B) {
+	r := rand.New(rand.NewPCG(1, 1))
+	const cols = 896
+	p := newPool(b, 1, "")
+	w, norm := []quant.Matrix{randomMatrix(b, r, quant.Q8_0, 1, cols)}, randomF32(r, 1, cols).Data
+	for _, tokens := range []int{1, 512} {
+		x, n, y := randomF32(r, tokens, cols), newF32(tokens, cols), []F32{newF32(tokens, 1)}
+		for name, f := range map[string]func() uint64{
+			"apart":    func() uint64 { p.RMSNorm(n, x, norm, 1e-6); return 0 },
+			"together": func() uint64 { return p.RMSNormActs(n, x, norm, 1e-6) },
+		} {
+			b.Run(fmt.Sprintf("tokens=%d/%s", tokens, name), func(b *testing.B) {
+				b.SetBytes(int64(4 * len(x.Data)))
+				for b.Loop() {
+					if err := p.MatMul(y, n, w, Fuse{Acts: f()}); err != nil {
+						b.Fatal(err)
+					}
+				}
+			})
+		}
+	}
+}
+
 // BenchmarkDecode is all matrices of one token of a Qwen2.5-0.5B-shaped model in
 // Q8_0 (494 M weights): 24 layers and the head, each layer with weights of its own
 // in memory. tokens/s is what they alone allow.

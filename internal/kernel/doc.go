@@ -120,6 +120,8 @@ type Fuse struct {
 	// Precise keeps the activations in float32 for quantized weights too: the
 	// weights are dequantized row by row. For evaluation; slow.
 	Precise bool
+	// Acts is what RMSNormActs returned for x, or 0. It changes no result.
+	Acts uint64
 }
 
 // KVPages is one sequence's paged keys and values in one layer. A page holds

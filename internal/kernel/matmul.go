@@ -16,14 +16,6 @@ const (
 	gatePanel = 64
 )
 
-// acts are the quantized activations of all tokens, row after row.
-type acts struct {
-	Tokens, Blocks int       // blocks of 32 per token
-	Q              []int8    // [Tokens, Blocks, 32]
-	D              []float32 // [Tokens, Blocks]
-	Sum            []int16   // [Tokens, Blocks, 2]
-}
-
 // scratch is what a pool keeps between calls, reused and never shrunk.
 type scratch struct {
 	acts acts       // quantized activations
@@ -39,7 +31,8 @@ type scratch struct {
 	w       []quant.Matrix
 	fuse    Fuse
 	needs   needs
-	total   int // outputs per token
+	total   int  // outputs per token
+	ready   bool // acts are x's already
 
 	fnPrepare, fnPack, fnRows func(worker, lo, hi int)
 }
@@ -68,7 +61,7 @@ type local struct {
 func (p *Pool) MatMul(y []F32, x F32, w []quant.Matrix, f Fuse) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if err := checkMatMul(y, x, w, f); err != nil {
+	if err := checkMatMul(y, x, w, f); err != nil || x.Rows == 0 {
 		return err
 	}
 	s := &p.act
@@ -168,20 +161,19 @@ func checkF32(what string, m F32) error {
 func (p *Pool) prepare() error {
 	s := &p.act
 	n := s.x.Rows
-	for len(s.act) < n {
-		s.act = append(s.act, ref.Act{})
-		s.wide = append(s.wide, ref.Wide{})
-		s.bad = append(s.bad, -1)
-	}
-	if s.needs.codes {
-		s.view((s.x.Cols + 31) / 32)
-	}
+	s.room(n)
 	grain := 1
 	if n*s.x.Cols < 1<<13 {
 		grain = n
 	}
-	if err := p.run(n, grain, s.fnPrepare); err != nil {
-		return err
+	s.ready = p.holds(s.fuse.Acts, s.x)
+	if s.needs.codes && !s.ready {
+		s.view(n, s.x.Cols)
+	}
+	if !s.ready || s.needs.pairs || s.needs.quads || s.needs.wide {
+		if err := p.run(n, grain, s.fnPrepare); err != nil {
+			return err
+		}
 	}
 	for t, col := range s.bad[:n] {
 		if col >= 0 {
@@ -194,25 +186,15 @@ func (p *Pool) prepare() error {
 	return nil
 }
 
-// view makes room for the codes of all tokens in one piece each.
-func (s *scratch) view(blocks int) {
-	a, n := &s.acts, s.x.Rows*blocks
-	a.Tokens, a.Blocks = s.x.Rows, blocks
-	a.Q, a.D, a.Sum = grow(a.Q, 32*n), grow(a.D, n), grow(a.Sum, 2*n)
-	for t := range s.x.Rows {
-		lo, hi := t*blocks, (t+1)*blocks
-		s.act[t].Q, s.act[t].D, s.act[t].Sum = a.Q[32*lo:32*hi:32*hi], a.D[lo:hi:hi], a.Sum[2*lo:2*hi:2*hi]
-	}
-}
-
 func (s *scratch) prepareTokens(_, lo, hi int) {
 	for t := lo; t < hi; t++ {
 		x := s.x.At(t)
-		s.bad[t] = -1
-		if s.needs.codes {
+		switch {
+		case s.ready:
+		case s.needs.codes:
 			s.bad[t] = s.variant.quantize(&s.act[t], x)
-		} else if i := quant.FirstNonFinite(x); i >= 0 {
-			s.bad[t] = i
+		default:
+			s.bad[t] = quant.FirstNonFinite(x)
 		}
 		if s.needs.pairs {
 			s.act[t].Pairs()

@@ -174,6 +174,80 @@ func TestMatMulFuse(t *testing.T) {
 	}
 }
 
+// TestNormActs: a product of a norm's codes is the product of its result, taken or
+// made again.
+func TestNormActs(t *testing.T) {
+	kerneltest.Variants(t, Variants(), func(t *testing.T, v string) {
+		r := rand.New(rand.NewPCG(6, 6))
+		p := newPool(t, 2, v)
+		for _, cols := range []int{256, 768, 4864} {
+			for _, tokens := range []int{0, 1, 5, 64} {
+				x, norm := randomF32(r, tokens, cols), randomF32(r, 1, cols).Data
+				w := []quant.Matrix{randomMatrix(t, r, quant.Q8_0, 20, cols), randomMatrix(t, r, quant.Q8_K, 20, cols), randomMatrix(t, r, quant.F16, 20, cols), randomMatrix(t, r, quant.Q2_K, 20, cols)}
+				product := func(x F32, acts uint64) (y []F32) {
+					for range w {
+						y = append(y, newF32(tokens, 20))
+					}
+					if err := p.MatMul(y, x, w, Fuse{Acts: acts}); err != nil {
+						t.Fatal(err)
+					}
+					return y
+				}
+				n := newF32(tokens, cols)
+				p.RMSNorm(n, x, norm, 1e-6)
+				want, twice := product(n, 0), newF32(tokens, cols)
+				for i := range n.Data {
+					twice.Data[i] = n.Data[i] + n.Data[i]
+				}
+				for name, f := range map[string]func() ([]F32, []F32){
+					"taken": func() ([]F32, []F32) {
+						y := newF32(tokens, cols)
+						acts := p.RMSNormActs(y, x, norm, 1e-6)
+						if !p.holds(acts, y) {
+							t.Error("the codes are lost")
+						}
+						equalBits(t, "norm", y.Data, n.Data)
+						return product(y, acts), want
+					},
+					"used twice": func() ([]F32, []F32) {
+						y := newF32(tokens, cols)
+						acts := p.RMSNormActs(y, x, norm, 1e-6)
+						_ = product(y, acts)
+						if tokens > 0 && p.holds(acts, y) {
+							t.Error("the codes outlive a job")
+						}
+						return product(y, acts), want
+					},
+					"written by a call": func() ([]F32, []F32) {
+						y := newF32(tokens, cols)
+						acts := p.RMSNormActs(y, x, norm, 1e-6)
+						p.Add(y, n)
+						return product(y, acts), product(twice, 0)
+					},
+					"another call's": func() ([]F32, []F32) {
+						y := newF32(tokens, cols)
+						acts := p.RMSNormActs(y, x, norm, 1e-6)
+						p.RMSNormActs(newF32(1, cols), randomF32(r, 1, cols), norm, 1e-6)
+						return product(y, acts), want
+					},
+				} {
+					got, want := f()
+					for i := range got {
+						equalBits(t, name+", "+w[i].Type.String(), got[i].Data, want[i].Data)
+					}
+				}
+			}
+		}
+		x := randomF32(r, 2, 256)
+		x.Data[300] = float32(math.Inf(1))
+		y, m := newF32(2, 256), randomMatrix(t, r, quant.F16, 3, 256)
+		acts := p.RMSNormActs(y, x, randomF32(r, 1, 256).Data, 1e-6)
+		if err := p.MatMul([]F32{newF32(2, 3)}, y, []quant.Matrix{m}, Fuse{Acts: acts}); err == nil || !strings.Contains(err.Error(), "row 1") {
+			t.Errorf("a norm that is not finite: %v", err)
+		}
+	})
+}
+
 func TestMatMulErrors(t *testing.T) {
 	r := rand.New(rand.NewPCG(4, 4))
 	p := newPool(t, 2, "")

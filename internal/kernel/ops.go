@@ -28,6 +28,7 @@ type opKind int
 
 const (
 	opRMSNorm opKind = iota
+	opRMSNormActs
 	opLayerNorm
 	opSoftmax
 	opRoPE
@@ -71,6 +72,9 @@ func (p *Pool) opRows(worker, lo, hi int) {
 			for h := 0; h < len(x); h += o.dim {
 				p.variant.rmsNorm(y[h:h+o.dim], x[h:h+o.dim], o.w, o.eps)
 			}
+		case opRMSNormActs:
+			p.variant.rmsNorm(o.y.At(r), o.x.At(r), o.w, o.eps)
+			p.act.bad[r] = p.variant.quantize(&p.act.act[r], o.y.At(r))
 		case opLayerNorm:
 			p.variant.layerNorm(o.y.At(r), o.x.At(r), o.w, o.b, o.eps)
 		case opSoftmax:

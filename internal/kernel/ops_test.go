@@ -152,6 +152,9 @@ func TestNoAllocations(t *testing.T) {
 		"precise": func() { _ = p.MatMul(y, x, w, Fuse{Precise: true}) },
 		"attend":  func() { _ = p.Attend(o, q, seqs, Mask{1, 0, 4}) },
 		"store":   func() { _ = p.StoreKV(kv, kv, seqs[0]) },
+		"normed": func() {
+			_ = p.MatMul(y, q, w, Fuse{Acts: p.RMSNormActs(q, x, norm, 1e-6)})
+		},
 		"rmsnorm": func() { p.RMSNorm(o, x, norm, 1e-6) },
 		"heads":   func() { p.RMSNormHeads(o, x, 64, norm[:64], 1e-6) },
 		"rope":    func() { _ = p.RoPE(o, 64, 64, pos, table, true) },

@@ -24,6 +24,7 @@ type Pool struct {
 	fn    func(w, lo, hi int)
 	n     int
 	grain int
+	jobs  uint64       // that ran, this one included
 	next  atomic.Int64 // first output that nobody took yet
 
 	// state is generation<<32 | open<<31 | workers inside. A worker enters a job
@@ -140,6 +141,7 @@ func (p *Pool) run(n, grain int, f func(worker, lo, hi int)) error {
 	if p.closed {
 		panic("kernel: pool used after Close")
 	}
+	p.jobs++
 	if n <= 0 {
 		return nil
 	}

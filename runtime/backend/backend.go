@@ -10,7 +10,7 @@ import (
 type Tensor struct {
 	Rows, Cols int
 	Data       []float32 // [Rows, Cols] in host memory; nil where the device has its own
-	Ref        uint64    // the device's handle (an address, a node of the tape); 0 on the CPU
+	Ref        uint64    // the device's handle (an address, a node of the tape); on the CPU the quantized rows, 0: none
 }
 
 // Weight is a matrix or vector that a Device has taken over. Only its own

@@ -65,6 +65,9 @@ func (d *CPU) Weight(name string, m quant.Matrix) (Weight, error) {
 		return nil, fmt.Errorf("backend: tensor %q: %w", name, err)
 	}
 	w := &cpuWeight{name: name, m: m}
+	if kernel.Integer(m.Type) && m.Rows > 1 {
+		d.ops.codes = !d.ops.precise
+	}
 	if m.Rows == 1 {
 		w.vec = make([]float32, m.Cols)
 		if err := quant.Decode(m.Type, w.vec, m.Data); err != nil {

@@ -12,6 +12,7 @@ import (
 type cpuOps struct {
 	pool    *kernel.Pool
 	precise bool
+	codes   bool // weights multiply quantized activations: RMSNorm quantizes its result
 	in      *Inputs
 	err     error
 	arena   arena
@@ -123,7 +124,11 @@ func (o *cpuOps) RMSNorm(x Tensor, w Weight, eps float32) Tensor {
 		return Tensor{}
 	}
 	y := o.tensor(x.Rows, x.Cols)
-	o.pool.RMSNorm(mat(y), mat(x), v, eps)
+	if !o.codes {
+		o.pool.RMSNorm(mat(y), mat(x), v, eps)
+		return y
+	}
+	y.Ref = o.pool.RMSNormActs(mat(y), mat(x), v, eps)
 	return y
 }
 
@@ -176,7 +181,7 @@ func (o *cpuOps) matmul(x Tensor, outs, n int, act Act) {
 	if o.err != nil || x.Rows == 0 {
 		return
 	}
-	o.fail(o.pool.MatMul(o.y[:outs], mat(x), o.w[:n], kernel.Fuse{Bias: o.bias[:n], GateUp: act, Precise: o.precise}))
+	o.fail(o.pool.MatMul(o.y[:outs], mat(x), o.w[:n], kernel.Fuse{Bias: o.bias[:n], GateUp: act, Precise: o.precise, Acts: x.Ref}))
 }
 
 func (o *cpuOps) Linear(x Tensor, w, b Weight) Tensor {
