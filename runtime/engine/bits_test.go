@@ -170,7 +170,7 @@ func runBits(t *testing.T, path string, c bitsCase, n int) goldenIDs {
 		if err := m.Step(context.Background(), seqs); err != nil {
 			t.Fatal(err)
 		}
-		if tok, ok := main.Token(); ok {
+		for _, tok := range main.Tokens() {
 			var b [4]byte
 			binary.LittleEndian.PutUint32(b[:], math.Float32bits(tok.Logprob))
 			hash.Write(b[:])

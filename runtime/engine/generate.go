@@ -25,8 +25,10 @@ func (m *Model) Generate(ctx context.Context, r Request) iter.Seq2[Token, error]
 				yield(Token{ID: -1}, err)
 				return
 			}
-			if t, ok := s.Token(); ok && !yield(t, nil) {
-				return
+			for _, t := range s.Tokens() {
+				if !yield(t, nil) {
+					return
+				}
 			}
 		}
 	}

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/qwq-edge/qwq/runtime/kvcache"
@@ -20,6 +21,7 @@ type Request struct {
 	Special   bool           // special tokens show in the text
 	Mask      Mask           // restricts what may be sampled; nil: nothing does
 	Logprobs  int            // overrides Sampling.Logprobs unless 0
+	Draft     Drafter        // guesses tokens ahead; nil: nothing does
 }
 
 // Mask restricts sampling, a grammar for example.
@@ -29,6 +31,9 @@ type Mask interface {
 	// Accept tells which id was sampled.
 	Accept(id int32)
 }
+
+// finishError is the reason where sampling failed; Seq.Err has the error.
+const finishError = "error"
 
 // Reasons why a generation ended.
 const (
@@ -41,7 +46,7 @@ type Token struct {
 	ID      int32
 	Text    string               // that became final; may be empty, or longer than the token
 	Logprob float32              // under the raw logits; 0 unless asked for
-	Top     []sample.Alternative // the likeliest tokens, when asked for; valid until the next step
+	Top     []sample.Alternative // the likeliest tokens, when asked for; valid until the next step (with a Drafter longer)
 	Finish  string               // FinishStop or FinishLength on the last token, else empty
 	Timings *Timings             // on the last token
 }
@@ -53,6 +58,8 @@ type Timings struct {
 	Prompt          time.Duration // from the first step to the first token
 	GeneratedTokens int
 	Generate        time.Duration // from the first token to the last
+	Drafted         int           // tokens that the Drafter proposed
+	Accepted        int           // of them, how many were right
 }
 
 // Seq is one sequence: its KV cache, sampler, stop texts and detokenizer. It
@@ -67,12 +74,13 @@ type Seq struct {
 	text    stops
 	stream  *tokenizer.Stream // nil without a tokenizer
 
-	token    Token
-	produced bool // by the last step
-	finish   string
-	t        Timings
-	start    time.Time
-	first    time.Time
+	tokens []Token // of the last step
+	draft  []int32 // proposals in the step that runs
+	finish string
+	err    error // of sampling
+	t      Timings
+	start  time.Time
+	first  time.Time
 }
 
 // NewSeq prepares a sequence. Nothing is computed until Step.
@@ -108,15 +116,26 @@ func (m *Model) NewSeqFrom(base *Seq, r Request) (*Seq, error) {
 		s.stream = m.tok.StreamAfter(ids, !r.Special)
 	}
 	s.kv = m.cache.New()
-	if base != nil && base.m == m {
-		if n := min(commonPrefix(base.ids, ids), base.kv.Len(), len(ids)-1); n > 0 {
-			s.kv = base.kv.Fork()
-			s.kv.Truncate(n)
-			s.t.CachedTokens = n
-		}
-	}
 	s.t.PromptTokens = len(ids)
+	if base != nil && base.m == m {
+		s.Share(base)
+	}
 	return s, nil
+}
+
+// Share makes the sequence use base's KV cache as far as both begin with the same
+// tokens, where that is further than it has read itself, and returns how many of its
+// tokens are read now. base stays as it is; nothing else changes.
+func (s *Seq) Share(base *Seq) int {
+	n := min(commonPrefix(base.ids, s.ids), base.kv.Len(), len(s.ids)-1)
+	if s == base || s.m != base.m || n <= s.kv.Len() {
+		return s.kv.Len()
+	}
+	s.kv.Release()
+	s.kv = base.kv.Fork()
+	s.kv.Truncate(n)
+	s.t.CachedTokens = max(s.t.CachedTokens, min(n, s.prompt-1))
+	return n
 }
 
 func commonPrefix(a, b []int32) int {
@@ -170,12 +189,15 @@ func (s *Seq) Pending() int {
 	return len(s.ids) - s.kv.Len()
 }
 
-// Token is what the last Step generated for this sequence; false while the
-// prompt is still being read.
-func (s *Seq) Token() (Token, bool) { return s.token, s.produced }
+// Tokens are what the last Step generated for this sequence, valid until the next:
+// none while the prompt is still being read, then one, or more with a Drafter.
+func (s *Seq) Tokens() []Token { return s.tokens }
 
 // Finish is why the sequence ended, empty while it has not.
 func (s *Seq) Finish() string { return s.finish }
+
+// Err is why sampling failed, nil while it has not.
+func (s *Seq) Err() error { return s.err }
 
 // Timings says where the time went so far.
 func (s *Seq) Timings() Timings { return s.t }
@@ -189,8 +211,39 @@ func (s *Seq) Release() {
 	s.kv.Release()
 }
 
-// advance samples from a row of logits and appends the token.
-func (s *Seq) advance(logits []float32, now time.Time) error {
+// Evict gives the KV cache back and keeps the sequence: the next steps read all of
+// its tokens again, to the same bits. It makes room for others.
+func (s *Seq) Evict() { s.kv.Truncate(0) }
+
+// advance samples from the logits after the last id and after each proposal that
+// is right. logits: [1+proposals, n]
+func (s *Seq) advance(logits []float32, n int, now time.Time) error {
+	defer func() {
+		if len(s.draft) > 0 {
+			s.kv.Truncate(min(s.kv.Len(), max(len(s.ids)-1, 0)))
+		}
+	}()
+	for i := 0; ; i++ {
+		if err := s.sample(logits[i*n:(i+1)*n:(i+1)*n], now); err != nil {
+			return err
+		}
+		if i == len(s.draft) || s.draft[i] != s.tokens[i].ID {
+			break
+		}
+		s.t.Accepted++
+		if s.finish != "" {
+			break
+		}
+	}
+	if len(s.draft) > 0 {
+		s.t.Drafted += len(s.draft)
+		s.r.Draft.Learn(len(s.draft), len(s.tokens)-1)
+	}
+	return nil
+}
+
+// sample samples from a row of logits and appends the token.
+func (s *Seq) sample(logits []float32, now time.Time) error {
 	var allowed []uint64
 	if s.r.Mask != nil {
 		allowed = s.r.Mask.Allowed()
@@ -209,18 +262,21 @@ func (s *Seq) advance(logits []float32, now time.Time) error {
 	}
 	s.t.GeneratedTokens++
 	s.t.Generate = now.Sub(s.first)
-	s.token = Token{ID: c.ID, Logprob: c.Logprob, Top: c.Top}
-	s.produced = true
-	s.end(c.ID)
+	t := Token{ID: c.ID, Logprob: c.Logprob, Top: c.Top}
+	if len(s.draft) > 0 {
+		t.Top = slices.Clone(c.Top)
+	}
+	s.end(&t)
+	s.tokens = append(s.tokens, t)
 	return nil
 }
 
 // end turns the new id into text and decides whether it was the last.
-func (s *Seq) end(id int32) {
-	eog := s.m.tok != nil && !s.r.IgnoreEOS && s.m.tok.EOG(id)
+func (s *Seq) end(t *Token) {
+	eog := s.m.tok != nil && !s.r.IgnoreEOS && s.m.tok.EOG(t.ID)
 	if s.stream != nil && !eog {
 		var hit bool
-		if s.token.Text, hit = s.text.push(s.stream.Next(id)); hit {
+		if t.Text, hit = s.text.push(s.stream.Next(t.ID)); hit {
 			s.finish = FinishStop
 		}
 	}
@@ -235,13 +291,13 @@ func (s *Seq) end(id int32) {
 	}
 	if !s.text.hit && s.stream != nil {
 		rest, _ := s.text.push(s.stream.Flush())
-		s.token.Text += rest
+		t.Text += rest
 		if !s.text.hit {
-			s.token.Text += s.text.flush()
+			t.Text += s.text.flush()
 		} else {
 			s.finish = FinishStop
 		}
 	}
-	t := s.t
-	s.token.Finish, s.token.Timings = s.finish, &t
+	timings := s.t
+	t.Finish, t.Timings = s.finish, &timings
 }

@@ -10,14 +10,20 @@ import (
 )
 
 // Step runs the sequences through the model once: one token for each that
-// generates, and for those that still read their prompt as many tokens as
-// Options.Batch leaves room for, first come first served. Sequences that are
-// finished are passed over. Afterwards Seq.Token tells what each one got. The
-// same sequence must not be given twice.
+// generates, more where its Drafter guessed right, and for those that still read
+// their prompt as many tokens as Options.Batch leaves room for, first come first
+// served. Sequences that are finished are passed over. Afterwards Seq.Tokens tells
+// what each one got. The same sequence must not be given twice.
 //
-// On an error no sequence of the batch has moved, except when sampling failed,
-// which the error names; kvcache.ErrFull means that too many sequences live.
-func (m *Model) Step(ctx context.Context, seqs []*Seq) error {
+// On an error no sequence of the batch has moved, except when sampling failed: then
+// Seq.Err tells of those it concerns, and the others have moved. kvcache.ErrFull means
+// that too many sequences live.
+func (m *Model) Step(ctx context.Context, seqs []*Seq) error { return m.StepN(ctx, seqs, 0) }
+
+// StepN is Step with at most prefill prompt tokens in it, 0: as many as
+// Options.Batch allows. Few let those that generate go on sooner, many read prompts
+// faster; the tokens are the same.
+func (m *Model) StepN(ctx context.Context, seqs []*Seq, prefill int) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -26,7 +32,10 @@ func (m *Model) Step(ctx context.Context, seqs []*Seq) error {
 	if m.closed {
 		return ErrClosed
 	}
-	if err := m.fill(seqs); err != nil {
+	if prefill <= 0 || prefill > m.chunk {
+		prefill = m.chunk
+	}
+	if err := m.fill(seqs, prefill); err != nil {
 		return err
 	}
 	b := &m.batch
@@ -47,22 +56,25 @@ func (m *Model) Step(ctx context.Context, seqs []*Seq) error {
 		return err
 	}
 	now, n := time.Now(), out[0].Cols
-	for i, s := range m.moving {
-		if err := s.advance(logits[i*n:(i+1)*n:(i+1)*n], now); err != nil {
-			return err
+	for _, s := range m.moving {
+		rows := 1 + len(s.draft)
+		if s.err = s.advance(logits[:rows*n], n, now); s.err != nil {
+			s.finish = finishError
+			err = s.err
 		}
+		logits = logits[rows*n:]
 	}
-	return nil
+	return err
 }
 
-// fill puts the pending tokens of seqs into the batch.
-func (m *Model) fill(seqs []*Seq) error {
+// fill puts the pending tokens of seqs into the batch, those of prompts as far as
+// there is room.
+func (m *Model) fill(seqs []*Seq, room int) error {
 	b := &m.batch
 	b.IDs, b.Seqs, b.Want = b.IDs[:0], b.Seqs[:0], backend.Logits
 	m.moving, m.row = m.moving[:0], m.row[:0]
-	room := m.chunk
 	for _, s := range seqs {
-		s.produced = false
+		s.tokens, s.draft = s.tokens[:0], s.draft[:0]
 		if s.m != m {
 			return fmt.Errorf("engine: the sequence is another model's")
 		}
@@ -86,11 +98,15 @@ func (m *Model) fill(seqs []*Seq) error {
 		}
 		at := s.kv.Len()
 		b.IDs = append(b.IDs, s.ids[at:at+n]...)
-		b.Seqs = append(b.Seqs, model.Span{KV: s.kv, Start: at, N: n, Causal: true})
 		if at+n == len(s.ids) {
+			s.propose()
+			b.IDs = append(b.IDs, s.draft...)
 			m.moving = append(m.moving, s)
-			m.row = append(m.row, int32(len(b.IDs)-1))
+			for i := len(b.IDs) - 1 - len(s.draft); i < len(b.IDs); i++ {
+				m.row = append(m.row, int32(i))
+			}
 		}
+		b.Seqs = append(b.Seqs, model.Span{KV: s.kv, Start: at, N: n + len(s.draft), Causal: true})
 	}
 	if m.row == nil {
 		m.row = []int32{} // nil would mean every row

@@ -154,14 +154,12 @@ func (r *reply) run(ctx context.Context, yield func(Event, error) bool) error {
 			}
 			break
 		}
-		t, ok := r.seq.Token()
-		if !ok {
-			continue
-		}
-		r.started = true
-		r.s.update(r.seq)
-		if !r.pass(r.split(t.Text), yield) {
-			return nil
+		for _, t := range r.seq.Tokens() {
+			r.started = true
+			r.s.update(r.seq)
+			if !r.pass(r.split(t.Text), yield) {
+				return nil
+			}
 		}
 	}
 	if r.parser != nil {
