@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/qwq-edge/qwq/distill"
 	"github.com/qwq-edge/qwq/distill/cache"
 	"github.com/qwq-edge/qwq/distill/data"
 	"github.com/qwq-edge/qwq/distill/teacher"
@@ -22,7 +23,7 @@ func (p *Pipeline) cache(ctx context.Context) ([]string, any, error) {
 	if !p.cached() {
 		return nil, nil, nil
 	}
-	t, job, closeAll, err := p.cacheJob()
+	job, closeAll, err := p.cacheJob(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -37,7 +38,7 @@ func (p *Pipeline) cache(ctx context.Context) ([]string, any, error) {
 	defer c.Close()
 	mass := c.Captured(p.r.Loss.Temperature)
 	p.o.Note(fmt.Sprintf("cache: %d positions, the %d likeliest of %d ids hold %.3f of the mass at T %g",
-		c.Stats().Positions, c.Header().K, t.Vocabulary(), mass, p.r.Loss.Temperature))
+		c.Stats().Positions, c.Header().K, c.Header().Vocab, mass, p.r.Loss.Temperature))
 	if mass < cache.LowMass && !p.r.Loss.Sampled {
 		p.o.Note(fmt.Sprintf("warning: less than %g of the teacher's mass is known: raise cache.k, lower the temperature, or set cache.live", cache.LowMass))
 	}
@@ -49,38 +50,50 @@ func (p *Pipeline) cache(ctx context.Context) ([]string, any, error) {
 }
 
 // cacheJob is the job that writes the cache; closeAll ends what it uses.
-func (p *Pipeline) cacheJob() (t *teacher.Engine, job shard.Job, closeAll func(), err error) {
-	if t, err = p.openTeacher(); err != nil {
-		return nil, nil, nil, err
+func (p *Pipeline) cacheJob(ctx context.Context) (job shard.Job, closeAll func(), err error) {
+	if p.r.Data.Generate == nil {
+		return p.scoreJob(ctx, rowsFile)
+	}
+	t, err := p.openEngine()
+	if err != nil {
+		return nil, nil, err
 	}
 	closeAll = func() { t.Close() }
-	if p.r.Data.Generate != nil {
-		tok, err := t.Tokenizer()
-		if err != nil {
-			closeAll()
-			return nil, nil, nil, err
+	tok, err := p.tokenizer()
+	if err == nil {
+		var g *teacher.Generator
+		if g, err = p.generator(t, tok); err == nil {
+			return g.Cache(p.path(p.sampledFile())), closeAll, nil
 		}
-		g, err := p.generator(t, tok)
-		if err != nil {
-			closeAll()
-			return nil, nil, nil, err
-		}
-		return t, g.Cache(p.path(rowsFile)), closeAll, nil
 	}
-	rows, err := p.rows()
+	closeAll()
+	return nil, nil, err
+}
+
+// scoreJob is the job that asks the teacher about the rows in a file.
+func (p *Pipeline) scoreJob(ctx context.Context, name string) (job shard.Job, closeAll func(), err error) {
+	trim, err := p.trimmed()
 	if err != nil {
-		closeAll()
-		return nil, nil, nil, err
+		return nil, nil, err
 	}
+	t, err := p.openScorer(ctx, distill.Vocab{}, false)
+	if err != nil {
+		return nil, nil, err
+	}
+	rows, err := data.Open(p.path(name))
+	if err != nil {
+		t.close()
+		return nil, nil, err
+	}
+	closeAll = func() { rows.Close(); t.close() }
 	c := p.r.Cache
-	job, err = cache.NewJob(cache.Options{Source: rows.View(data.Train), Teacher: t, Tokenizer: rows.Tokenizer, Kernel: t.Kernel(), Vocab: t.Vocabulary(),
-		K: min(c.K, t.Vocabulary()), Temps: c.Temps, Samples: c.Samples, Seed: p.r.Seed, Parts: c.Parts, BatchRows: c.Batch})
-	closeAll = func() { rows.Close(); t.Close() }
+	job, err = cache.NewJob(cache.Options{Source: asTeacher(rows.View(data.Train), trim), Teacher: t, Tokenizer: rows.Tokenizer, Kernel: t.kernel, Vocab: t.vocab,
+		K: min(c.K, t.vocab), Temps: c.Temps, Samples: c.Samples, Seed: p.r.Seed, Parts: c.Parts, BatchRows: min(c.Batch, 64)})
 	if err != nil {
 		closeAll()
-		return nil, nil, nil, err
+		return nil, nil, err
 	}
-	return t, job, closeAll, nil
+	return job, closeAll, nil
 }
 
 // Parts does this process's parts of one stage: "cache", or "generate", which is
@@ -89,17 +102,17 @@ func (p *Pipeline) cacheJob() (t *teacher.Engine, job shard.Job, closeAll func()
 func (p *Pipeline) Parts(ctx context.Context, what string) error {
 	if what == "generate" {
 		if p.r.Data.Generate == nil {
-			return fmt.Errorf("the recipe has no data.generate")
+			return p.r.Errorf("data", "has no generate: the text is in files")
 		}
 		if err := p.until(ctx, "plan"); err != nil {
 			return err
 		}
-		t, err := p.openTeacher()
+		t, err := p.openEngine()
 		if err != nil {
 			return err
 		}
 		defer t.Close()
-		tok, err := t.Tokenizer()
+		tok, err := p.tokenizer()
 		if err != nil {
 			return err
 		}
@@ -107,15 +120,15 @@ func (p *Pipeline) Parts(ctx context.Context, what string) error {
 		if err != nil {
 			return err
 		}
-		return p.parts(ctx, rowsFile, g, "parts of the sampled text")
+		return p.parts(ctx, p.sampledFile(), g, "parts of the sampled text")
 	}
 	if !p.cached() {
-		return fmt.Errorf("the recipe keeps no cache: cache.live is set, or loss.soft is 0")
+		return p.r.Errorf("cache", "the recipe keeps none: cache.live is set, or loss.soft is 0")
 	}
 	if err := p.until(ctx, "data"); err != nil {
 		return err
 	}
-	_, job, closeAll, err := p.cacheJob()
+	job, closeAll, err := p.cacheJob(ctx)
 	if err != nil {
 		return err
 	}

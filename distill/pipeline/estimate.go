@@ -2,6 +2,8 @@ package pipeline
 
 import (
 	"context"
+	"os"
+	"path/filepath"
 
 	"github.com/qwq-edge/qwq/distill/student"
 	"github.com/qwq-edge/qwq/distill/tape"
@@ -74,7 +76,23 @@ func (p *Pipeline) Estimate(ctx context.Context) (*Estimate, error) {
 // predict measures a few steps of the student's widths here. The live teacher, the
 // cache and sampling come on top.
 func (p *Pipeline) predict(ctx context.Context, x planned, e *Estimate) error {
-	f, err := gguf.Open(p.teacherPath(x))
+	base := p.teacherPath(x)
+	if p.r.Student.Config != "" {
+		m, err := p.config()
+		if err != nil {
+			return err
+		}
+		dir, err := os.MkdirTemp("", "qwq-plan-")
+		if err != nil {
+			return err
+		}
+		defer os.RemoveAll(dir)
+		base = filepath.Join(dir, "base.gguf")
+		if err := student.ConfigBase(ctx, base, m); err != nil {
+			return err
+		}
+	}
+	f, err := gguf.Open(base)
 	if err != nil {
 		return err
 	}

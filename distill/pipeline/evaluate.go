@@ -7,6 +7,7 @@ import (
 	"unicode"
 
 	"github.com/qwq-edge/qwq/distill/data"
+	"github.com/qwq-edge/qwq/distill/teacher"
 	"github.com/qwq-edge/qwq/runtime/engine"
 	"github.com/qwq-edge/qwq/runtime/sample"
 
@@ -50,7 +51,7 @@ func (e *Evaluation) Score(name string) *Score {
 }
 
 func (p *Pipeline) evaluateInputs() (any, error) {
-	return []any{p.r.Evaluate, p.r.Baseline.Hard, p.r.Quantize, p.r.Seed}, nil
+	return []any{p.r.Evaluate, p.r.Baseline.Hard, p.models(), p.r.Seed}, nil
 }
 
 // models are the names of what is measured.
@@ -59,9 +60,15 @@ func (p *Pipeline) models() []string {
 	if p.r.Baseline.Hard {
 		names = append(names, hardName)
 	}
+	if p.r.OnPolicy.Rounds > 0 {
+		names = append(names, offName)
+	}
 	names = append(names, studentName)
 	for _, t := range p.r.Quantize {
 		names = append(names, studentName+"-"+t)
+		if n := p.shippedName(t); n != names[len(names)-1] {
+			names = append(names, n)
+		}
 	}
 	return names
 }
@@ -104,9 +111,16 @@ func (p *Pipeline) write(ctx context.Context, name string, e *Evaluation) error 
 	if len(p.r.Evaluate.Samples) == 0 {
 		return nil
 	}
-	path, err := p.modelPath(name)
-	if err != nil {
-		return err
+	path := p.path(name + ".gguf")
+	if name == "teacher" {
+		var x planned
+		if err := p.result("plan", &x); err != nil {
+			return err
+		}
+		if p.r.Teacher.Served() {
+			return p.writeServed(ctx, x, e)
+		}
+		path = p.teacherPath(x)
 	}
 	m, err := engine.Open(path, engine.Options{Threads: p.r.Threads, Sequences: 1})
 	if err != nil {
@@ -126,6 +140,22 @@ func (p *Pipeline) write(ctx context.Context, name string, e *Evaluation) error 
 		}
 		s.whole = n < p.r.Evaluate.Tokens
 		e.Samples = append(e.Samples, s)
+	}
+	return nil
+}
+
+// writeServed adds the samples of a teacher behind an API.
+func (p *Pipeline) writeServed(ctx context.Context, x planned, e *Evaluation) error {
+	h, err := teacher.Dial(ctx, p.httpOptions(x.Vocab))
+	if err != nil {
+		return err
+	}
+	for i, prompt := range p.r.Evaluate.Samples {
+		text, err := h.Complete(ctx, prompt, p.r.Evaluate.Tokens, p.r.Evaluate.Temp, p.r.Seed+uint64(i))
+		if err != nil {
+			return err
+		}
+		e.Samples = append(e.Samples, Sample{Model: "teacher", Prompt: prompt, Text: text})
 	}
 	return nil
 }
@@ -165,12 +195,7 @@ func (p *Pipeline) words(e *Evaluation) error {
 
 // trainingWords are the words of the training rows.
 func (p *Pipeline) trainingWords() (map[string]bool, error) {
-	t, err := p.openTeacher()
-	if err != nil {
-		return nil, err
-	}
-	defer t.Close()
-	tok, err := t.Tokenizer()
+	tok, err := p.ownTokenizer()
 	if err != nil {
 		return nil, err
 	}

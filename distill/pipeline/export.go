@@ -14,7 +14,8 @@ import (
 func (p *Pipeline) exportInputs() (any, error) { return p.r.Export, nil }
 
 // export writes the student as a Hugging Face folder; as a GGUF file of F32 it is
-// there already. Of a teacher in a folder the tokenizer's files are copied.
+// there already. Of a teacher in a folder the tokenizer's files are
+// copied, unless its vocabulary was trimmed.
 func (p *Pipeline) export(ctx context.Context) ([]string, any, error) {
 	t, err := quant.ParseType(p.r.Export)
 	if err != nil {
@@ -26,8 +27,12 @@ func (p *Pipeline) export(ctx context.Context) ([]string, any, error) {
 	}
 	defer f.Close()
 	o := export.Options{Type: t, Force: true}
-	if st, err := os.Stat(p.at(p.r.Teacher.Model)); err == nil && st.IsDir() {
-		o.Tokenizer = p.at(p.r.Teacher.Model)
+	from := p.r.Teacher.Model
+	if p.r.Teacher.Served() {
+		from = p.r.Teacher.Tokenizer
+	}
+	if st, err := os.Stat(p.at(from)); err == nil && st.IsDir() && p.r.Student.Vocab == 0 {
+		o.Tokenizer = p.at(from)
 	}
 	return []string{folderName}, nil, export.Weights{Base: f}.HF(ctx, p.path(folderName), o)
 }
@@ -40,18 +45,26 @@ func (p *Pipeline) quantizeInputs() (any, error) { return p.r.Quantize, nil }
 func (p *Pipeline) quantize(ctx context.Context) (files []string, _ any, err error) {
 	for _, t := range p.r.Quantize {
 		name := studentName + "-" + t + ".gguf"
-		r, err := convert.Quantize(ctx, convert.Options{Source: p.path(studentName + ".gguf"), Out: p.path(name), Type: t, Threads: p.r.Threads, Force: true,
-			Progress: func(done, total int64, what string) { p.o.Progress(done, total, "", what) }})
-		if err != nil {
+		if err := p.round(ctx, studentName+".gguf", name, t); err != nil {
 			return nil, nil, err
 		}
-		for _, w := range r.Warnings {
-			p.o.Note("warning: " + w)
-		}
-		p.o.Note(fmt.Sprintf("%s: %d bytes", name, r.OutBytes))
 		files = append(files, name)
 	}
 	return files, nil, nil
+}
+
+// round writes the file from as one of a type.
+func (p *Pipeline) round(ctx context.Context, from, to, typ string) error {
+	r, err := convert.Quantize(ctx, convert.Options{Source: p.path(from), Out: p.path(to), Type: typ, Threads: p.r.Threads, Force: true,
+		Progress: func(done, total int64, what string) { p.o.Progress(done, total, "", what) }})
+	if err != nil {
+		return err
+	}
+	for _, w := range r.Warnings {
+		p.o.Note("warning: " + w)
+	}
+	p.o.Note(fmt.Sprintf("%s: %d bytes", to, r.OutBytes))
+	return nil
 }
 
 // size is the bytes of a file.

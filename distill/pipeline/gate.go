@@ -77,10 +77,14 @@ func (p *Pipeline) checks(e *Evaluation) (out []Check) {
 	}
 	if g.Quantize != nil {
 		for _, q := range p.r.Quantize {
-			s := e.Score(studentName + "-" + q)
+			s := e.Score(p.shippedName(q))
 			rel := math.Abs(s.Nats-st.Nats) / st.Nats
 			add(q, rel <= *g.Quantize, "%.4f nats, %.3f %% from %.4f, at most %.3f %%", s.Nats, 100*rel, st.Nats, 100**g.Quantize)
 		}
+	}
+	if f := p.r.Finish; g.Finish {
+		plain, s := e.Score(studentName+"-"+f.Type), e.Score(p.shippedName(f.Type))
+		add("finish", s.Nats < plain.Nats, "%.4f nats, %.4f where %s was rounded only", s.Nats, plain.Nats, f.Type)
 	}
 	if g.KL != nil {
 		add("kl", st.KL <= *g.KL, "%.4f nats from the teacher, at most %.4f", st.KL, *g.KL)

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -26,6 +27,12 @@ type Options struct {
 	Shard shard.Selection
 	// AllowRungChange resumes training that another kernel rung began.
 	AllowRungChange bool
+	// Ranks are the other processes, which train together; nil: there are none.
+	// Every process has the same recipe in the same folder, and only rank 0 calls
+	// the functions below.
+	Ranks          Ranks
+	ShardOptimizer bool // each rank holds Adam's moments of its share alone
+	Threads        int  // of this process in training, where the recipe does not say; 0: one per CPU
 
 	Stage    func(name string, e Event, seconds float64)      // a stage began or ended; may be nil
 	Progress func(done, total int64, unit, what string)       // of a stage; may be nil
@@ -72,7 +79,8 @@ func stages() []stage {
 		{"train", []string{"plan", "data", "init", "cache"}, (*Pipeline).trainInputs, (*Pipeline).train},
 		{"export", []string{"plan", "train"}, (*Pipeline).exportInputs, (*Pipeline).export},
 		{"quantize", []string{"train"}, (*Pipeline).quantizeInputs, (*Pipeline).quantize},
-		{"evaluate", []string{"plan", "data", "init", "train", "quantize"}, (*Pipeline).evaluateInputs, (*Pipeline).evaluate},
+		{"finish", []string{"plan", "data", "cache", "train", "quantize"}, (*Pipeline).finishInputs, (*Pipeline).finish},
+		{"evaluate", []string{"plan", "data", "init", "train", "quantize", "finish"}, (*Pipeline).evaluateInputs, (*Pipeline).evaluate},
 		{"gate", []string{"plan", "train", "evaluate"}, (*Pipeline).gateInputs, (*Pipeline).gate},
 	}
 }
@@ -91,6 +99,9 @@ func New(r *recipe.Recipe, o Options) (*Pipeline, error) {
 		if s != "" && !slices.Contains(Stages(), s) {
 			return nil, fmt.Errorf("pipeline: no stage %q, want one of %s", s, strings.Join(Stages(), ", "))
 		}
+	}
+	if o.Ranks != nil && r.Train.Leaves%o.Ranks.Size() != 0 {
+		return nil, fmt.Errorf("pipeline: %d leaves a step on %d processes: train.leaves must be a multiple", r.Train.Leaves, o.Ranks.Size())
 	}
 	if o.Stage == nil {
 		o.Stage = func(string, Event, float64) {}
@@ -125,10 +136,22 @@ func (p *Pipeline) all(paths []string) (out []string) {
 }
 
 // Run does the stages that are not done.
-func (p *Pipeline) Run(ctx context.Context) error { return p.until(ctx, "gate") }
+func (p *Pipeline) Run(ctx context.Context) error {
+	if !p.leads() {
+		return p.follow(func(t training) error { return p.fit(ctx, t) })
+	}
+	err := p.until(ctx, "gate")
+	if e := new(RankError); errors.As(err, &e) {
+		return err
+	}
+	return errors.Join(err, p.begin(nil))
+}
 
 // until runs the stages to last.
 func (p *Pipeline) until(ctx context.Context, last string) error {
+	if err := p.checkPaths(); err != nil {
+		return err
+	}
 	if err := os.MkdirAll(p.path("state"), 0o777); err != nil {
 		return err
 	}
@@ -170,8 +193,11 @@ func (p *Pipeline) stage(ctx context.Context, s stage) error {
 		return fmt.Errorf("not done, or its inputs have changed: run without --only, or --only %s first", s.name)
 	case same && again: // nothing may go on where it was
 		left := slices.Collect(maps.Keys(old.Files))
-		if s.name == "train" {
-			left = append(left, "train")
+		switch s.name {
+		case "train":
+			left = append(left, filepath.Join("train", hardName), filepath.Join("train", studentName))
+		case "finish":
+			left = append(left, filepath.Join("train", finishedName))
 		}
 		for _, f := range left {
 			if err := os.RemoveAll(p.path(f)); err != nil {

@@ -300,7 +300,7 @@ func TestCuts(t *testing.T) {
 
 func TestDevice(t *testing.T) {
 	r := folder(t, "student: {layers: 1, hidden: 64, ffn: 64, heads: 2, kv-heads: 1, rows: 2}", "student: {device: pi-zero-2, rate: 1000000}")
-	if _, _, err := run(t, r, Options{}, nil); err == nil || !strings.Contains(err.Error(), "plan: student: nothing of this teacher runs on pi-zero-2") {
+	if _, _, err := run(t, r, Options{}, nil); err == nil || !strings.Contains(err.Error(), "student.device: student: nothing of this teacher runs on pi-zero-2") {
 		t.Errorf("got %v, want that the device is too slow", err)
 	}
 }

@@ -54,9 +54,9 @@ func (p *Pipeline) report(e *Evaluation, checks []Check) error {
 		}
 	}
 	curves := map[string][]curve{}
-	for _, name := range []string{hardName, studentName} {
+	for _, name := range []string{hardName, studentName, finishedName} {
 		all, err := readMetrics(p.path("train", name, "metrics.jsonl"))
-		if errors.Is(err, fs.ErrNotExist) || name == hardName && !p.r.Baseline.Hard {
+		if errors.Is(err, fs.ErrNotExist) || name == hardName && !p.r.Baseline.Hard || name == finishedName && p.r.Finish == nil {
 			continue
 		} else if err != nil {
 			return err

@@ -28,14 +28,23 @@ type Score struct {
 // Perplexity is e^Nats.
 func (s Score) Perplexity() float64 { return math.Exp(s.Nats) }
 
-// modelPath is the file of a model: "teacher", or the name of a file here.
-func (p *Pipeline) modelPath(name string) (string, error) {
-	if name != "teacher" {
-		return p.path(name + ".gguf"), nil
+// openModel opens a model to be measured and says how big its file is: "teacher",
+// or the name of a file here.
+func (p *Pipeline) openModel(ctx context.Context, name string, ids distill.Vocab) (*scorer, int64, error) {
+	if name == "teacher" {
+		var x planned
+		if err := p.result("plan", &x); err != nil {
+			return nil, 0, err
+		}
+		m, err := p.openScorer(ctx, ids, true)
+		return m, size(p.teacherPath(x)), err
 	}
-	var x planned
-	err := p.result("plan", &x)
-	return p.teacherPath(x), err
+	path := p.path(name + ".gguf")
+	e, err := teacher.Open(path, teacher.Options{Threads: p.r.Threads})
+	if err != nil {
+		return nil, 0, err
+	}
+	return &scorer{e, e.Kernel(), e.Vocabulary(), func() { e.Close() }}, size(path), nil
 }
 
 const (
@@ -50,23 +59,23 @@ func (p *Pipeline) score(ctx context.Context, names []string) (scores []Score, e
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, closeRows()) }()
-	var models []*teacher.Engine
+	ids, err := p.vocab()
+	if err != nil {
+		return nil, err
+	}
+	var models []*scorer
 	defer func() {
 		for _, m := range models {
-			err = errors.Join(err, m.Close())
+			m.close()
 		}
 	}()
 	for _, name := range names {
-		path, err := p.modelPath(name)
-		if err != nil {
-			return nil, err
-		}
-		m, err := teacher.Open(path, teacher.Options{Threads: p.r.Threads})
+		m, bytes, err := p.openModel(ctx, name, ids)
 		if err != nil {
 			return nil, err
 		}
 		models = append(models, m)
-		scores = append(scores, Score{Name: name, Bytes: size(path), rows: make([]float64, n), counts: make([]int, n)})
+		scores = append(scores, Score{Name: name, Bytes: bytes, rows: make([]float64, n), counts: make([]int, n)})
 	}
 	var b distill.Batch
 	said := make([]distill.Targets, len(models))
@@ -126,10 +135,22 @@ func compare(scores []Score, said []distill.Targets, next []int32, row func(i in
 				if next[i] < 0 {
 					continue
 				}
-				best := logProbs(p, said[0].Dense[i*vocab:(i+1)*vocab])
+				best := -1
+				if said[0].Dense != nil {
+					best = logProbs(p, said[0].Dense[i*vocab:(i+1)*vocab])
+				}
 				for k := range scores {
 					o := &out[i*len(scores)+k]
+					if said[k].Dense == nil {
+						*o = sparseOne(&said[k], i, nil, next[i])
+						continue
+					}
 					mine := logProbs(q, said[k].Dense[i*vocab:(i+1)*vocab])
+					if said[0].Dense == nil {
+						*o = sparseOne(&said[0], i, q, next[i])
+						o.nats, o.same = -q[next[i]], int32(mine) == said[0].IDs[i*said[0].K]
+						continue
+					}
 					o.nats, o.same = -q[next[i]], mine == best
 					for v, l := range p {
 						o.kl += math.Exp(l) * (l - q[v])
@@ -153,6 +174,29 @@ func compare(scores []Score, said []distill.Targets, next []int32, row func(i in
 			}
 		}
 	}
+}
+
+// sparseOne is what a served teacher says of position i, where its likeliest ids, the
+// target among them, and the rest are known: KL over these, which is at most that
+// over all ids. q is a student's log-probabilities; nil: the teacher itself.
+func sparseOne(t *distill.Targets, i int, q []float64, next int32) one {
+	o := one{nats: math.Inf(1), same: true}
+	rest := 1.0
+	for k := i * t.K; k < (i+1)*t.K && t.IDs[k] >= 0; k++ {
+		l := float64(t.LogP[k])
+		if t.IDs[k] == next {
+			o.nats = -l
+		}
+		if q != nil {
+			o.kl += math.Exp(l) * (l - q[t.IDs[k]])
+			rest -= math.Exp(q[t.IDs[k]])
+		}
+	}
+	if tail := float64(t.Tail[i]); q != nil && tail > 0 {
+		o.kl += tail * (math.Log(tail) - math.Log(max(rest, 1e-30)))
+	}
+	o.kl = max(o.kl, 0) // rounding
+	return o
 }
 
 // logProbs writes the log of the softmax of z and returns the likeliest id.

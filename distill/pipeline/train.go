@@ -15,11 +15,11 @@ import (
 	"github.com/qwq-edge/qwq/distill/export"
 	"github.com/qwq-edge/qwq/distill/loss"
 	"github.com/qwq-edge/qwq/distill/optim"
-	"github.com/qwq-edge/qwq/distill/recipe"
 	"github.com/qwq-edge/qwq/distill/tape"
 	"github.com/qwq-edge/qwq/distill/train"
 	"github.com/qwq-edge/qwq/gguf"
 	"github.com/qwq-edge/qwq/internal/kernel"
+	"github.com/qwq-edge/qwq/quant"
 	"github.com/qwq-edge/qwq/runtime/model"
 )
 
@@ -30,7 +30,11 @@ const (
 )
 
 func (p *Pipeline) trainInputs() (any, error) {
-	return []any{p.r.Loss, p.r.Train, p.r.Baseline, p.r.Cache.Live, p.r.Seed, p.r.Data.Length}, nil
+	in := []any{p.r.Loss, p.r.Train, p.r.Baseline, p.r.Cache.Live, p.r.Seed, p.r.Data.Length}
+	if p.r.OnPolicy.Rounds > 0 {
+		in = append(in, p.r.OnPolicy, p.r.Cache)
+	}
+	return in, nil
 }
 
 // WeakError means that the teacher has too little to teach.
@@ -49,7 +53,7 @@ func (p *Pipeline) train(ctx context.Context) ([]string, any, error) {
 	if p.r.Baseline.Hard {
 		t := p.r.Train
 		t.LR, t.FinalLR = p.r.Baseline.LR, min(t.FinalLR, p.r.Baseline.LR)
-		if err := p.arm(ctx, hardName, startFile, loss.Spec{Hard: 1}, t); err != nil {
+		if err := p.arm(ctx, training{Name: hardName, Start: startFile, Spec: loss.Spec{Hard: 1}, Train: t}); err != nil {
 			return nil, nil, err
 		}
 		files = append(files, hardName+".gguf")
@@ -62,51 +66,69 @@ func (p *Pipeline) train(ctx context.Context) ([]string, any, error) {
 			return nil, nil, w
 		}
 	}
-	if err := p.arm(ctx, studentName, startFile, p.r.Loss.Spec(), p.r.Train); err != nil {
+	if p.r.OnPolicy.Rounds > 0 {
+		more, err := p.rounds(ctx)
+		return append(files, more...), nil, err
+	}
+	if err := p.arm(ctx, training{Name: studentName, Start: startFile, Spec: p.r.Loss.Spec(), Train: p.r.Train}); err != nil {
 		return nil, nil, err
 	}
 	return append(files, studentName+".gguf"), nil, nil
 }
 
-// arm trains the student in the file start into NAME.gguf, from its checkpoint if
-// there is one of the same run.
-func (p *Pipeline) arm(ctx context.Context, name, start string, spec loss.Spec, t recipe.Train) (err error) {
-	dir := p.path("train", name)
-	id, err := p.fresh(dir, start, spec, t)
+// arm trains the student in the file Start into NAME.gguf, from its checkpoint if
+// there is one of the same run, in all processes.
+func (p *Pipeline) arm(ctx context.Context, job training) error {
+	if err := p.fresh(job); err != nil {
+		return err
+	}
+	if err := p.begin(&job); err != nil {
+		return err
+	}
+	if err := p.fit(ctx, job); err != nil {
+		return &RankError{err}
+	}
+	return nil
+}
+
+// fit is one process's part of a training; rank 0 writes the student.
+func (p *Pipeline) fit(ctx context.Context, job training) (err error) {
+	name, t := job.Name, job.Train
+	id, err := p.runID(job)
 	if err != nil {
 		return err
 	}
-	pool, err := kernel.New(kernel.Options{Threads: p.r.Threads})
+	threads := p.r.Threads
+	if threads == 0 {
+		threads = p.o.Threads
+	}
+	pool, err := kernel.New(kernel.Options{Threads: threads})
 	if err != nil {
 		return err
 	}
 	defer pool.Close()
-	f, err := gguf.Open(p.path(start))
+	f, err := gguf.Open(p.path(job.Start))
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	rows, err := p.rows()
+	rows, err := data.Open(p.path(job.From.rows()))
 	if err != nil {
 		return err
 	}
 	defer rows.Close()
-	o := tape.Options{Recompute: t.Recompute}
-	if t.Precision == "bf16" {
-		o.Precision = tape.BF16
-	}
-	dev := tape.New(pool, o)
+	dev := tape.New(pool, job.tape())
 	defer dev.Close()
 	m, err := model.New(f, dev)
 	if err != nil {
 		return err
 	}
-	teach, closeTeacher, err := p.teach(spec)
+	teach, closeTeacher, err := p.teach(ctx, job.From, job.Spec)
 	if err != nil {
 		return err
 	}
 	defer closeTeacher()
-	l, err := newLosses(pool, spec, teach)
+	l, err := newLosses(pool, job.Spec, teach)
 	if err != nil {
 		return err
 	}
@@ -114,66 +136,100 @@ func (p *Pipeline) arm(ctx context.Context, name, start string, spec loss.Spec, 
 	if v.Rows() == 0 {
 		return errors.New("no rows to train on")
 	}
+	report := func(m train.Metrics) { p.o.Step(name, t.Steps, m) }
+	if !p.leads() {
+		report = nil
+	}
 	tr, err := train.New(pool, dev, m, newSource(v, t.Batch, t.Leaves, p.r.Seed), l.rows, train.Options{
 		Steps: t.Steps, Leaves: t.Leaves, Optim: t.Options(), Rules: optim.Rules{Freeze: t.Freeze},
 		Schedule: optim.Schedule{Shape: t.Schedule, Peak: t.LR, Final: t.FinalLR, Warmup: t.Warmup},
-		Clip:     t.Clip, EMA: t.EMA, Names: l.names, Dir: dir, Every: t.Every, ID: id, AllowRungChange: p.o.AllowRungChange,
-		Report: func(m train.Metrics) { p.o.Step(name, t.Steps, m) },
+		Clip:     t.Clip, EMA: t.EMA, Names: l.names, Dir: p.path("train", name), Every: t.Every, ID: id, AllowRungChange: p.o.AllowRungChange,
+		Exchanger: p.exchanger(), ShardOptimizer: p.o.ShardOptimizer, Report: report,
 	})
 	if err != nil {
 		return err
 	}
-	if err := tr.Resume(); err == nil {
+	for _, x := range f.Tensors() { // the tape has copies
+		if err := x.Release(); err != nil {
+			return err
+		}
+	}
+	if err := tr.Resume(); err == nil && p.leads() {
 		p.o.Note(fmt.Sprintf("%s: goes on at step %d of %d", name, tr.Step(), t.Steps))
-	} else if !errors.Is(err, fs.ErrNotExist) {
+	} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	if err := tr.Run(ctx); err != nil {
+	if err := tr.Run(ctx); err != nil || !p.leads() {
 		return err
 	}
 	w := export.Weights{Base: f, Params: tr.Params(), Flat: tr.Average()}
 	return w.GGUF(ctx, p.path(name+".gguf"), export.Options{Force: true})
 }
 
-// fresh removes what another run left in dir, and returns the name of this one.
-func (p *Pipeline) fresh(dir, start string, spec loss.Spec, t recipe.Train) (id distill.Hash, err error) {
-	t.Every = 0 // the same numbers however often they are saved
-	h, err := hashPath(p.path(start))
+// tape is the tape's options.
+func (t training) tape() tape.Options {
+	o := tape.Options{Recompute: t.Train.Recompute}
+	if t.Train.Precision == "bf16" {
+		o.Precision = tape.BF16
+	}
+	if t.Types != nil { // keys and values as the engine has them unless told
+		o.Ship = &tape.Ship{Type: func(name string) quant.Type { return t.Types[name] }, KV: quant.F16}
+	}
+	return o
+}
+
+// runID names a training by all that decides its bits.
+func (p *Pipeline) runID(job training) (id distill.Hash, err error) {
+	job.Train.Every = 0 // the same numbers however often they are saved
+	h, err := hashAll([]string{p.path(job.Start), p.path(job.From.rows())})
 	if err != nil {
 		return id, err
 	}
 	in := []any{h, p.done["plan"].Files, p.done["data"].Files, p.done["cache"].Files}
-	b, err := json.Marshal(append(in, version, spec, t, p.r.Seed, p.r.Cache.Live))
+	b, err := json.Marshal(append(in, version, job.Spec, job.Train, job.Types, p.r.Seed, p.r.Cache.Live))
 	if err != nil {
 		return id, err
 	}
-	id = sha256.Sum256(b)
+	return sha256.Sum256(b), nil
+}
+
+// fresh removes what another run left where this one keeps its checkpoint.
+func (p *Pipeline) fresh(job training) error {
+	id, err := p.runID(job)
+	if err != nil {
+		return err
+	}
+	dir := p.path("train", job.Name)
 	name := dir + "/run"
 	if old, err := os.ReadFile(name); err != nil || string(old) != id.String() {
 		if err := os.RemoveAll(dir); err != nil {
-			return id, err
+			return err
 		}
 	}
-	return id, writeFile(name, []byte(id.String()))
+	return writeFile(name, []byte(id.String()))
 }
 
 // teach opens what the soft loss asks: the cache or the live teacher.
-func (p *Pipeline) teach(spec loss.Spec) (distill.Teacher, func(), error) {
+func (p *Pipeline) teach(ctx context.Context, from lesson, spec loss.Spec) (distill.Teacher, func(), error) {
 	if spec.Soft == 0 {
 		return nil, func() {}, nil
 	}
-	if p.r.Cache.Live {
-		t, err := p.openTeacher()
-		if err != nil {
-			return nil, nil, err
-		}
-		return t, func() { t.Close() }, nil
-	}
-	c, err := cache.Open(p.path(cacheFile))
+	v, err := p.vocab()
 	if err != nil {
 		return nil, nil, err
 	}
-	o := cache.TeacherOptions{Temps: []float64{max(spec.Temperature, 0)}}
+	if p.r.Cache.Live {
+		t, err := p.openScorer(ctx, v, false)
+		if err != nil {
+			return nil, nil, err
+		}
+		return t, t.close, nil
+	}
+	c, err := cache.Open(p.path(from.cache()))
+	if err != nil {
+		return nil, nil, err
+	}
+	o := cache.TeacherOptions{Temps: []float64{max(spec.Temperature, 0)}, Vocab: v}
 	if spec.Sampled {
 		o.Samples = p.r.Cache.Samples
 	}

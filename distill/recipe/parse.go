@@ -26,7 +26,11 @@ type Error struct {
 	File         string
 	Line, Column int // from 1; 0: File is a flag of the command
 	Msg          string
+	Err          error // the cause, if there is one
 }
+
+// Unwrap is the cause.
+func (e *Error) Unwrap() error { return e.Err }
 
 // Error is file:line:column: message, or flag: message.
 func (e *Error) Error() string {
@@ -81,7 +85,7 @@ func Parse(name string, b []byte, flags ...Flag) (*Recipe, error) {
 		}
 	}
 	if docs == 0 {
-		return nil, &Error{name, 1, 1, "no recipe: want lines of the form key: value"}
+		return nil, &Error{File: name, Line: 1, Column: 1, Msg: "no recipe: want lines of the form key: value"}
 	}
 	r := &Recipe{at: p}
 	if err := yaml.UnmarshalWithOptions(b, r, yaml.Strict()); err != nil {
@@ -124,7 +128,8 @@ func (p *place) walk(path string, n ast.Node, t reflect.Type) error {
 	case *ast.MappingValueNode:
 		return p.pair(path, n, t)
 	case *ast.SequenceNode:
-		for _, v := range n.Values {
+		for i, v := range n.Values {
+			p.keys[fmt.Sprintf("%s.%d", path, i)] = v.GetToken()
 			if err := p.walk(path, v, nil); err != nil {
 				return err
 			}
@@ -177,17 +182,19 @@ func find(t reflect.Type, key string) (found reflect.Type, names []string) {
 func (p *place) errorf(path, format string, a ...any) error {
 	for at := path; at != ""; at = at[:max(strings.LastIndexByte(at, '.'), 0)] {
 		if f := p.flags[at]; f != "" {
-			return &Error{File: f, Msg: path + ": " + fmt.Sprintf(format, a...)}
+			err := fmt.Errorf(path+": "+format, a...)
+			return &Error{File: f, Msg: err.Error(), Err: errors.Unwrap(err)}
 		}
 		if t := p.keys[at]; t != nil {
-			return p.tokenError(t, "%s: %s", path, fmt.Sprintf(format, a...))
+			return p.tokenError(t, path+": "+format, a...)
 		}
 	}
-	return &Error{p.name, 1, 1, path + ": " + fmt.Sprintf(format, a...)}
+	return p.tokenError(nil, path+": "+format, a...)
 }
 
 func (p *place) tokenError(t *token.Token, format string, a ...any) error {
-	e := &Error{p.name, 1, 1, fmt.Sprintf(format, a...)}
+	err := fmt.Errorf(format, a...)
+	e := &Error{p.name, 1, 1, err.Error(), errors.Unwrap(err)}
 	if t != nil && t.Position != nil {
 		e.Line, e.Column = t.Position.Line, t.Position.Column
 	}
@@ -209,7 +216,7 @@ func located(name string, err error) error {
 // bounded refuses what would cost the YAML reader much.
 func bounded(name string, b []byte) error {
 	if len(b) > maxBytes {
-		return &Error{name, 1, 1, fmt.Sprintf("longer than %d bytes", maxBytes)}
+		return &Error{File: name, Line: 1, Column: 1, Msg: fmt.Sprintf("longer than %d bytes", maxBytes)}
 	}
 	line, start, depth, indent := 1, 0, 0, true
 	for i, c := range b {
@@ -224,7 +231,7 @@ func bounded(name string, b []byte) error {
 		}
 		indent = indent && (c == ' ' || c == '-' || c == '?' || c == '\t')
 		if depth > maxNesting || indent && i-start > maxIndent {
-			return &Error{name, line, i - start + 1, fmt.Sprintf("nested deeper than %d", maxNesting)}
+			return &Error{File: name, Line: line, Column: i - start + 1, Msg: fmt.Sprintf("nested deeper than %d", maxNesting)}
 		}
 	}
 	return nil

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/qwq-edge/qwq/convert/hf"
 	"github.com/qwq-edge/qwq/gguf/arch"
 	"github.com/qwq-edge/qwq/quant"
 )
@@ -107,6 +108,40 @@ func (d Device) On(h arch.Hyper, has func(string) bool, s Shape, typ string, con
 	return Fits{Bytes: size + kv + 40<<20, Tokens: 1 / seconds}, nil
 }
 
+// Runs refuses a configuration that a device has no room for, or that it is too slow
+// for. typ, context and rate are as in Request.
+func Runs(m *hf.Model, device, typ string, context int, rate float64) error {
+	r := Request{Device: device, Type: typ, Context: context, Rate: rate}
+	r.defaults(m.Context)
+	dev, err := r.device()
+	if err != nil {
+		return err
+	}
+	s, params, err := ConfigShape(m)
+	if err != nil {
+		return err
+	}
+	a, _ := arch.Lookup(m.Arch)
+	on, err := dev.On(arch.Hyper{Arch: a, Tied: m.Tied, Rot: m.HeadDim}, optionalOf(m, a), s, r.Type, r.Context)
+	if err == nil && (on.Bytes > dev.RAM || on.Tokens < r.Rate) {
+		err = fmt.Errorf("student: the configuration's %d parameters do not run on %s (modelled: %d MB, %.1f GB/s) as %s with %d tokens of context at %g tokens/s: they take %d MB and give %.1f tokens/s",
+			params, dev.Name, dev.RAM>>20, dev.Read/1e9, r.Type, r.Context, r.Rate, on.Bytes>>20, on.Tokens)
+	}
+	return err
+}
+
+func (r *Request) defaults(context int) {
+	if r.Type == "" {
+		r.Type = "q8_0"
+	}
+	if r.Rate == 0 {
+		r.Rate = 5
+	}
+	if r.Context == 0 {
+		r.Context = min(2048, context)
+	}
+}
+
 // Fit chooses the shape of a student: parameters as asked for and each width cut
 // by about the same factor, depth too, unless Layers says. Where only a device is
 // named, the largest that it can run. What cannot be is an error that says what
@@ -122,15 +157,7 @@ func Fit(h arch.Hyper, has func(string) bool, r Request) (Shape, error) {
 	case r.Layers < 0 || r.Layers > t.Layers:
 		return t, fmt.Errorf("student: %d layers, the teacher has %d", r.Layers, t.Layers)
 	}
-	if r.Type == "" {
-		r.Type = "q8_0"
-	}
-	if r.Rate == 0 {
-		r.Rate = 5
-	}
-	if r.Context == 0 {
-		r.Context = min(2048, h.Context)
-	}
+	r.defaults(h.Context)
 	dev, err := r.device()
 	if err != nil {
 		return t, err

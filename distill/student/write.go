@@ -156,6 +156,19 @@ func InitConfig(ctx context.Context, path string, m *hf.Model, tokenizer []gguf.
 	})
 }
 
+// ConfigBase writes a model of one layer of a configuration, which stands for it
+// where a file's settings and tensors are asked: Calibrate, ShapeOf but for layers.
+func ConfigBase(ctx context.Context, path string, m *hf.Model) error {
+	one := *m
+	one.Layers, one.KVs = 1, slices.Clone(m.KVs)
+	for i, kv := range one.KVs {
+		if kv.Key == arch.Key(arch.KeyLayers, m.Arch) {
+			one.KVs[i].Value = gguf.Uint32(1)
+		}
+	}
+	return InitConfig(ctx, path, &one, nil, InitOptions{WriteOptions: WriteOptions{Force: true}})
+}
+
 // optionalOf says which optional tensors of the table a configuration has.
 func optionalOf(m *hf.Model, a *arch.Arch) func(general string) bool {
 	bias := map[arch.Axis]hf.Bias{arch.QHeads: m.AttnBias, arch.KVHeads: m.AttnBias, arch.FFN: m.MLPBias}

@@ -29,11 +29,14 @@ type HTTPOptions struct {
 	// Revision says which weights are behind the name: it is part of ID, for a
 	// name alone does not tell.
 	Revision string
-	K        int           // likeliest ids asked for; 0: 20, what servers allow unless told
-	Temps    []float64     // that a recipe needs; only 1 can be had
-	Student  distill.Vocab // of the student
-	Timeout  time.Duration // of a request; 0: 5 minutes
-	Client   *http.Client  // nil: one of our own
+	K        int // likeliest ids asked for; 0: 20, what servers allow unless told
+	// Targets keeps of each position its own target too, where it is not among the K
+	// likeliest: rows are K+1 wide then.
+	Targets bool
+	Temps   []float64     // that a recipe needs; only 1 can be had
+	Student distill.Vocab // of the student
+	Timeout time.Duration // of a request; 0: 5 minutes
+	Client  *http.Client  // nil: one of our own
 }
 
 // HTTP is a teacher behind an OpenAI-compatible server that scores given ids:
@@ -132,6 +135,9 @@ func (h *HTTP) Score(ctx context.Context, b *distill.Batch, lo, hi int, dst *dis
 		return err
 	}
 	n, k := hi-lo, h.o.K
+	if h.o.Targets {
+		k++
+	}
 	*dst = distill.Targets{
 		N: n, Vocab: h.v.Size, K: k, Temps: []float64{1}, LogZ: make([]float32, n),
 		IDs: slices.Grow(dst.IDs[:0], n*k)[:n*k], LogP: slices.Grow(dst.LogP[:0], n*k)[:n*k], Tail: slices.Grow(dst.Tail[:0], n)[:n],
@@ -151,7 +157,7 @@ func (h *HTTP) Score(ctx context.Context, b *distill.Batch, lo, hi int, dst *dis
 			if b.Next[p] >= 0 {
 				said = h.said[p+1-at]
 			}
-			h.fill(dst, p-lo, said)
+			h.fill(dst, p-lo, said, b.Next[p])
 		}
 		at = end
 	}
@@ -181,12 +187,12 @@ func (h *HTTP) piece(ctx context.Context, b *distill.Batch, lo, hi int) error {
 	return nil
 }
 
-// fill writes what was said of one position.
-func (h *HTTP) fill(dst *distill.Targets, i int, said []scored) {
+// fill writes what was said of one position; next is its target.
+func (h *HTTP) fill(dst *distill.Targets, i int, said []scored, next int32) {
 	n, rest := 0, 1.0
 	for _, s := range said {
 		id := h.v.ToStudent(s.id)
-		if id < 0 || n == dst.K {
+		if id < 0 || n == dst.K || h.o.Targets && n == dst.K-1 && id != next {
 			continue
 		}
 		dst.IDs[i*dst.K+n], dst.LogP[i*dst.K+n] = id, float32(s.logP)
@@ -197,6 +203,22 @@ func (h *HTTP) fill(dst *distill.Targets, i int, said []scored) {
 		dst.IDs[i*dst.K+n], dst.LogP[i*dst.K+n] = -1, float32(math.Inf(-1))
 	}
 	dst.Tail[i] = float32(max(rest, 0))
+}
+
+// Complete goes on with a text for n tokens; temperature 0 takes the likeliest.
+func (h *HTTP) Complete(ctx context.Context, prompt string, n int, temperature float64, seed uint64) (string, error) {
+	body, err := json.Marshal(map[string]any{"model": h.o.Model, "prompt": prompt, "max_tokens": n, "temperature": temperature, "seed": seed & math.MaxInt32})
+	if err != nil {
+		return "", err
+	}
+	var r reply
+	if err := h.post(ctx, body, &r); err != nil {
+		return "", err
+	}
+	if len(r.Choices) != 1 {
+		return "", fmt.Errorf("teacher: %d choices in the reply", len(r.Choices))
+	}
+	return r.Choices[0].Text, nil
 }
 
 // fetch asks about a prompt of ids; said[i] is about place i, said[0] empty.
@@ -318,6 +340,7 @@ type reply struct {
 }
 
 type choice struct {
+	Text string `json:"text"`
 	// vLLM: for each place the ids with their log-probabilities; null at the first.
 	PromptLogprobs []map[string]struct {
 		Logprob float64 `json:"logprob"`
