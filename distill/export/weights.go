@@ -93,9 +93,6 @@ func (p *plan) match() error {
 		if err != nil {
 			return err
 		}
-		if i, ok := p.index[n.Name+".lora_b"]; ok && n.Axes[0] == arch.Vocab && !n.Optional && slices.ContainsFunc(p.Params.Of(p.Flat, i), func(x float32) bool { return x != 0 }) {
-			return fmt.Errorf("export: tensor %q has a low-rank pair, which a tape multiplies with but does not look up rows of", n.Name)
-		}
 	}
 	if used != len(p.Params.Table) {
 		return fmt.Errorf("export: %d of %d parameters belong to no tensor of the model", len(p.Params.Table)-used, len(p.Params.Table))

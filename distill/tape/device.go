@@ -16,6 +16,7 @@ type Precision uint8
 const (
 	FP32 Precision = iota
 	BF16           // operands rounded to bfloat16, sums in float32
+	FP16           // operands rounded to float16, infinite beyond 65504: the loss must be scaled; sums in float32
 )
 
 // Options configures a Device; the zero value trains everything in float32.

@@ -11,7 +11,7 @@ import (
 // and multiplies as W + Alpha/Rank·B·A. A [Rank, cols] starts uniform in
 // ±1/sqrt(cols), B [rows, Rank] at 0. They are the parameters NAME.lora_a and
 // NAME.lora_b; vectors and unmatched matrices are frozen unless Options.Train
-// says otherwise.
+// says otherwise. The rows of an embedding have the pair too.
 type LoRA struct {
 	Rank  int                    // 0: no pairs
 	Alpha float64                // 0: Rank, i.e. a factor of 1
@@ -85,4 +85,36 @@ func (o *ops) pairBackward(l *lora, dx, dy, x matrix) {
 		o.gemm(dx, um, a, false, false, true)
 	}
 	o.mem.drop(u)
+}
+
+// rowsOfB is scale·B[ids]: [len(ids), rank].
+func (o *ops) rowsOfB(l *lora, ids []int32) (matrix, *buffer) {
+	b := o.mem.alloc(len(ids) * l.rank)
+	u := matrix{Rows: len(ids), Cols: l.rank, Data: b.data}
+	o.look(u, matrix{Rows: l.rows, Cols: l.rank, Data: l.b}, ids)
+	for i := range u.Data {
+		u.Data[i] *= l.scale
+	}
+	return u, b
+}
+
+// pairLook is y += scale·B[ids]·A, for an embedding.
+func (o *ops) pairLook(l *lora, y matrix, ids []int32) {
+	u, b := o.rowsOfB(l, ids)
+	o.gemm(y, u, matrix{Rows: l.rank, Cols: l.cols, Data: l.a}, false, false, true)
+	o.mem.drop(b)
+}
+
+// pairScatter adds the gradients of A and B that pairLook has.
+//
+//	dA += uᵀ·dy   dB[ids] += scale·dy·Aᵀ   u = scale·B[ids]
+func (o *ops) pairScatter(l *lora, dy matrix, ids []int32) {
+	u, b := o.rowsOfB(l, ids)
+	o.gemm(matrix{Rows: l.rank, Cols: l.cols, Data: o.grad[l.offA:][:l.rank*l.cols]}, u, dy, true, false, true)
+	o.gemm(u, dy, matrix{Rows: l.rank, Cols: l.cols, Data: l.a}, false, true, false)
+	for i := range u.Data {
+		u.Data[i] *= l.scale
+	}
+	o.pool.ScatterRows(matrix{Rows: l.rows, Cols: l.rank, Data: o.grad[l.offB:][:l.rows*l.rank]}, u, ids)
+	o.mem.drop(b)
 }

@@ -109,25 +109,32 @@ func (o *ops) Embed(w backend.Weight, ids []int32) backend.Tensor {
 	if o.err != nil {
 		return backend.Tensor{}
 	}
-	y := o.result(len(ids), p.cols, p.trained())
+	y := o.result(len(ids), p.cols, p.needs())
 	if p.coded != nil {
 		o.fail(o.pool.EmbedRows(y.mat(), *p.coded, ids))
 	} else {
-		o.look(p, y.buf.data, ids)
+		o.look(y.mat(), matrix{Rows: p.rows, Cols: p.cols, Data: p.master}, ids)
+	}
+	if p.lora != nil {
+		o.pairLook(p.lora, y.mat(), ids)
 	}
 	if o.recording(y) {
 		o.push(func() {
+			if p.lora != nil {
+				o.pairScatter(p.lora, o.own(y), ids)
+				return
+			}
 			o.pool.ScatterRows(matrix{Rows: p.rows, Cols: p.cols, Data: o.of(p)}, o.own(y), ids)
 		}, []*value{y}, nil)
 	}
 	return o.tensor(y)
 }
 
-// look copies the rows ids of w.
-func (o *ops) look(w *weight, dst []float32, ids []int32) {
+// look copies the rows ids of table.
+func (o *ops) look(dst, table matrix, ids []int32) {
 	o.pool.Parallel(len(ids), 16, func(_, lo, hi int) {
 		for i := lo; i < hi; i++ {
-			copy(dst[i*w.cols:(i+1)*w.cols], w.master[int(ids[i])*w.cols:])
+			copy(dst.At(i), table.At(int(ids[i])))
 		}
 	})
 }

@@ -200,7 +200,9 @@ func TestRecomputeMemory(t *testing.T) {
 func TestLoRA(t *testing.T) {
 	spec := graphs["qwen2"]
 	f, b := open(t, spec), text(320, 40, 20)
-	match := func(name string) bool { return strings.Contains(name, "attn_q.w") || strings.Contains(name, "ffn_") }
+	match := func(name string) bool {
+		return strings.Contains(name, "attn_q.w") || strings.Contains(name, "ffn_") || name == "token_embd.weight"
+	}
 	for _, recompute := range []bool{false, true} {
 		low := New(newPool(t, 2), Options{Recompute: recompute, LoRA: LoRA{Rank: 3, Alpha: 6, Match: match}})
 		m, err := model.New(f, low)
@@ -214,8 +216,8 @@ func TestLoRA(t *testing.T) {
 		}
 		p, _ := low.Params()
 		pf, _ := full.Params()
-		if len(p.Table) != 2*4*2 {
-			t.Fatalf("%d parameters, want two for each of 4 matrices in 2 layers", len(p.Table))
+		if len(p.Table) != 2*(4*2+1) {
+			t.Fatalf("%d parameters, want two for the embedding and each of 4 matrices in 2 layers", len(p.Table))
 		}
 		of := map[string]int{}
 		for i, e := range pf.Table {

@@ -257,9 +257,23 @@ func (o *ops) gemm(c, a, b matrix, ta, tb, add bool) {
 	if o.err != nil {
 		return
 	}
-	if o.opt.Precision == BF16 {
+	switch o.opt.Precision {
+	case BF16:
 		o.fail(o.pool.GemmBF16(c, a, b, ta, tb, add))
-		return
+	case FP16:
+		x, y := o.half(a), o.half(b)
+		a.Data, b.Data = x.data, y.data
+		o.fail(o.pool.Gemm(c, a, b, ta, tb, add))
+		o.mem.drop(x)
+		o.mem.drop(y)
+	default:
+		o.fail(o.pool.Gemm(c, a, b, ta, tb, add))
 	}
-	o.fail(o.pool.Gemm(c, a, b, ta, tb, add))
+}
+
+// half is m rounded to float16.
+func (o *ops) half(m matrix) *buffer {
+	b := o.mem.alloc(len(m.Data))
+	o.pool.RoundF16(b.data, m.Data)
+	return b
 }

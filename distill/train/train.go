@@ -227,7 +227,7 @@ func (t *Trainer) next(ctx context.Context) (Metrics, error) {
 		m.Loss[name] = sums[i] / float64(n[0])
 	}
 	m.Skipped = !t.scaler.Update(scaled)
-	if m.Skipped && t.scaler.Scale == 0 {
+	if m.Skipped && factor == 1 { // no smaller scale would help
 		return m, fmt.Errorf("the gradient's norm is %v, the loss %v", norm, m.Loss)
 	}
 	if m.Skipped {

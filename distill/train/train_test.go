@@ -245,10 +245,12 @@ func TestOverflow(t *testing.T) {
 		t.Fatal(err)
 	}
 	same(t, "resumed", tr, again)
-	tr = trainer(t, f, 2, Options{Steps: 3})
-	spoil(tr)
-	if err := tr.Run(context.Background()); err == nil || tr.step != 1 {
-		t.Errorf("overflow without scaling: %v after %d steps", err, tr.step)
+	for _, scale := range []float64{0, 1} {
+		tr = trainer(t, f, 2, Options{Steps: 3, Scaler: optim.Scaler{Scale: scale}})
+		spoil(tr)
+		if err := tr.Run(context.Background()); err == nil || tr.step != 1 {
+			t.Errorf("overflow at scale %v: %v after %d steps", scale, err, tr.step)
+		}
 	}
 }
 
