@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -14,6 +15,7 @@ import (
 	"github.com/qwq-edge/qwq/cmd/internal/prog"
 	"github.com/qwq-edge/qwq/distill/pipeline"
 	"github.com/qwq-edge/qwq/distill/recipe"
+	"github.com/qwq-edge/qwq/distill/student"
 	"github.com/qwq-edge/qwq/distill/train"
 	"github.com/qwq-edge/qwq/internal/shard"
 )
@@ -23,13 +25,24 @@ func distillCommand() *cli.Command {
 		Name:      "distill",
 		Usage:     "train a small model on what a large one says, as a recipe describes",
 		ArgsUsage: "[cache | generate] RECIPE.yaml",
-		Description: "Stages: " + strings.Join(pipeline.Stages(), ", ") + ". Each is left out when its\n" +
-			"inputs and files are unchanged, and goes on where it was killed. docs/recipe.md\n" +
-			"explains the recipe. With cache or generate only this process's parts of the\n" +
-			"teacher cache or of the sampled text are made (--shard, or the array variables of\n" +
-			"Slurm and Kubernetes).\n\n" +
-			"Example:\n  qwq-convert distill recipe.yaml\n  qwq-convert distill cache recipe.yaml --shard 0/4",
+		Description: "The recipe names a teacher (a model file, a Hugging Face folder, or a served model),\n" +
+			"the student, the text, the loss and the training; docs/recipe.md explains every key.\n" +
+			"A mistake is refused with file:line:column before any work.\n\n" +
+			"Stages: " + stageLines() + ".\n" +
+			"Each is left out when its inputs and files are unchanged, and goes on where it was\n" +
+			"killed. report.html in the recipe's folder shows the result.\n\n" +
+			"distill generate makes this process's parts of the text that the recipe samples from\n" +
+			"the teacher, distill cache its parts of what the teacher says of the text (--shard,\n" +
+			"or the array variables of Slurm and Kubernetes). They run on as many machines as\n" +
+			"share the folder, go on after kill -9, and the last one joins the parts.\n\n" +
+			"Example:\n  qwq-convert distill recipe.yaml --dry-run\n  qwq-convert distill recipe.yaml\n" +
+			"  qwq-convert distill recipe.yaml --student 30M --target-device pi-4\n" +
+			"  qwq-convert distill cache recipe.yaml --shard 0/4",
 		Flags: []cli.Flag{
+			&cli.StringFlag{Name: "student", Usage: "parameters of the student, `30M`, in place of all sizes that the recipe gives"},
+			&cli.StringFlag{Name: "student-layers", Usage: "layers of the student, `N`, in place of the recipe's"},
+			&cli.StringFlag{Name: "student-config", Usage: "Hugging Face `config.json` of the student, which then starts at random; in place of the recipe's sizes"},
+			&cli.StringFlag{Name: "target-device", Usage: "`NAME` of the device that the student must fit: " + strings.Join(deviceNames(), ", ")},
 			&cli.StringFlag{Name: "only", Usage: "do `STAGE` alone, done or not"},
 			&cli.StringFlag{Name: "from", Usage: "do `STAGE` anew, and what changes after it"},
 			&cli.StringFlag{Name: "shard", Usage: "`I/N`: part I of N, counted from 0, of cache or generate"},
@@ -39,6 +52,42 @@ func distillCommand() *cli.Command {
 		},
 		Action: distillAction,
 	}
+}
+
+// stageLines is the stages on lines for a description.
+func stageLines() string {
+	names := pipeline.Stages()
+	return strings.Join(names[:5], ", ") + ",\n" + strings.Join(names[5:], ", ")
+}
+
+func deviceNames() (names []string) {
+	for _, d := range student.Devices {
+		names = append(names, d.Name)
+	}
+	return names
+}
+
+// studentFlags are the flags that take the place of the recipe's keys. A path is
+// relative to where the command runs.
+func studentFlags(c *cli.Context) (out []recipe.Flag, err error) {
+	if c.IsSet("student") && c.IsSet("student-config") {
+		return nil, prog.Usagef("distill takes --student or --student-config, not both")
+	}
+	for _, f := range []struct{ name, key string }{
+		{"student", "student.size"}, {"student-config", "student.config"}, {"student-layers", "student.layers"}, {"target-device", "student.device"},
+	} {
+		v := c.String(f.name)
+		if v == "" {
+			continue
+		}
+		if f.name == "student-config" {
+			if v, err = filepath.Abs(v); err != nil {
+				return nil, err
+			}
+		}
+		out = append(out, recipe.Flag{Name: "--" + f.name, Key: f.key, Value: v})
+	}
+	return out, nil
 }
 
 func distillAction(c *cli.Context) error {
@@ -71,7 +120,11 @@ func distillAction(c *cli.Context) error {
 			return prog.Usagef("--shard: %s", err)
 		}
 	}
-	r, err := recipe.Open(args[len(args)-1])
+	flags, err := studentFlags(c)
+	if err != nil {
+		return err
+	}
+	r, err := recipe.Open(args[len(args)-1], flags...)
 	if err != nil {
 		return err
 	}
