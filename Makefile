@@ -143,11 +143,11 @@ bench-torch: build ## training steps beside PyTorch's: tokens/s and peak RSS, 2 
 	@command -v python3 >/dev/null || { echo "make bench-torch: python3 is missing: apt-get install python3 python3-venv"; exit 1; }
 	@PYTHONDONTWRITEBYTECODE=1 python3 bench/torch/bench.py
 
-proof-bits: ## 1,000 greedy tokens, the whole product of rungs, threads, batches and chunks; the best rung of each emulated ARM CPU (BITS=regexp of cases)
+proof-bits: ## 1,000 greedy tokens, the whole product of rungs, threads, batches and chunks; on emulated ARM CPUs with the small model (BITS=regexp of cases, as /small-q4_0/avx2)
 	QWQ_FULL=1 $(GO) test -count=1 -timeout 2h -run 'TestBits$(BITS)' -v ./runtime/engine
 	@set -e; for c in cortex-a72:neon cortex-a76:dotprod max:i8mm; do \
 		echo "== $${c%%:*} ($${c##*:})"; \
-		GOARCH=arm64 QWQ_FULL=1 QWQ_REQUIRE_KERNEL=$${c##*:} $(GO) test -count=1 -timeout 4h -run "TestBits/.*/$${c##*:}" -v -exec "$(QEMU_ARM64) -cpu $${c%%:*}" ./runtime/engine; \
+		GOARCH=arm64 QWQ_FULL=small QWQ_REQUIRE_KERNEL=$${c##*:} $(GO) test -count=1 -timeout 2h -run "TestBits/.*/$${c##*:}" -v -exec "$(QEMU_ARM64) -cpu $${c%%:*}" ./runtime/engine; \
 	done
 
 man: build ## manual pages, made from the commands' own help, into dist/man
