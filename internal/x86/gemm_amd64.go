@@ -12,7 +12,7 @@ import (
 const panelRows = 32
 
 // tile is what the tile's assembly reads: a packed panel of 32 rows and the
-// activations of the first token; AVX2 takes it in two halves.
+// activations of the first token; AVX2 takes it in two halves and has kinds of its own.
 type tile struct {
 	codes              unsafe.Pointer // [k/4][32][4]
 	scales, mins       unsafe.Pointer // [sub-block][32]
@@ -27,6 +27,7 @@ type tile struct {
 	ones0, ones1       uint32
 	rows0, rows1, _, _ uint16         // AVX-512's masks of the rows in the output
 	mask               unsafe.Pointer // AVX2's: 16 int32
+	acc                unsafe.Pointer // AVX2's: 512 bytes for sums
 }
 
 // fetch asks for cache lines ahead of their use; p may lie beyond what is mapped.
@@ -34,6 +35,9 @@ func fetch(p uintptr, lines int)
 
 //go:noescape
 func transpose8AVX2(dst *byte, src *byte, n int, flip uint32)
+
+//go:noescape
+func tile4AVX2(a *tile)
 
 //go:noescape
 func tile2AVX2(a *tile)
@@ -78,7 +82,7 @@ func pack(level Level, panel []byte, codes, scales int, l *lines, t quant.Type, 
 	for at := 0; at < k; at += f.chunk {
 		blocks := min(f.chunk, k-at) / t.Block()
 		for half := 0; half < n; half += 16 {
-			l.unpack(t, &w[half*row+at/t.Block()*t.BlockBytes()], row, min(16, n-half), blocks)
+			l[0].unpack(t, &w[half*row+at/t.Block()*t.BlockBytes()], row, min(16, n-half), blocks)
 			codes16, scales16 := &panel[at*panelRows+half*4], &panel[codes+at/f.chunk*16*panelRows*4+half*4]
 			l.transpose(level, codes16, &l[0].q[0], blocks*t.Block(), flip)
 			l.transpose(level, scales16, (*byte)(unsafe.Pointer(&l[0].scale)), 64, 0)
@@ -131,8 +135,8 @@ func gemm(level Level, y []float32, stride int, t quant.Type, f format, w []byte
 	if f.min {
 		arg.kind++
 	}
-	if level < AVX512 && f.bias == 128 {
-		arg.kind, arg.bias0 = 4, 0
+	if level < AVX512 {
+		arg.kind, arg.acc = f.kindAVX2(), unsafe.Pointer(&l[0].q) // l's is free while tiles run
 	}
 	for r := 0; r < rows; r += panelRows {
 		n := min(panelRows, rows-r)
@@ -188,9 +192,12 @@ func (t *tile) halves(n, tokens int) int {
 	a := *t
 	for ; ; n -= 16 {
 		a.mask = unsafe.Pointer(&rowMask[16-min(n, 16)])
-		if tokens >= 2 {
+		switch {
+		case tokens >= 4:
+			tile4AVX2(&a)
+		case tokens >= 2:
 			tile2AVX2(&a)
-		} else {
+		default:
 			tile1AVX2(&a)
 		}
 		if n <= 16 {
@@ -198,5 +205,30 @@ func (t *tile) halves(n, tokens int) int {
 		}
 		a.codes, a.scales, a.mins, a.y = unsafe.Add(a.codes, 64), unsafe.Add(a.scales, 64), unsafe.Add(a.mins, 64), unsafe.Add(a.y, 64)
 	}
-	return min(tokens, 2)
+	switch {
+	case tokens >= 4:
+		return 4
+	case tokens >= 2:
+		return 2
+	}
+	return 1
+}
+
+// kindAVX2 is the tile's kind: by how many products of a code fit 16 bits.
+func (f format) kindAVX2() int {
+	kind := 0
+	switch {
+	case f.bits == 8:
+		return 7
+	case f.sub == 16 && f.bits == 6:
+		return 6
+	case f.sub == 16:
+		kind = 4
+	case f.bits == 5:
+		kind = 2
+	}
+	if f.min {
+		kind++
+	}
+	return kind
 }

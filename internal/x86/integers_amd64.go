@@ -9,29 +9,32 @@ import (
 )
 
 // format is how rows of a type are unpacked: code minus bias is the integer that
-// is multiplied, chunk the codes that one call unpacks per row, with 16 scales.
+// is multiplied, bits the bits of a code, chunk the codes that one call unpacks per
+// row, with 16 scales.
 type format struct {
-	sub, bias, chunk int
-	min              bool
+	sub, bias, bits, chunk int
+	min                    bool
 }
 
 // formatOf describes a type that has an unpacker.
 func formatOf(t quant.Type) (format, bool) {
 	switch t {
 	case quant.Q8_0, quant.IQ4_NL:
-		return format{32, 128, 512, false}, true
+		return format{32, 128, 8, 512, false}, true
 	case quant.Q4_0:
-		return format{32, 8, 512, false}, true
+		return format{32, 8, 4, 512, false}, true
 	case quant.Q5_0:
-		return format{32, 16, 512, false}, true
-	case quant.Q4_1, quant.Q5_1, quant.Q4_K, quant.Q5_K:
-		return format{32, 0, 512, true}, true
+		return format{32, 16, 5, 512, false}, true
+	case quant.Q4_1, quant.Q4_K:
+		return format{32, 0, 4, 512, true}, true
+	case quant.Q5_1, quant.Q5_K:
+		return format{32, 0, 5, 512, true}, true
 	case quant.Q6_K:
-		return format{16, 32, 256, false}, true
+		return format{16, 32, 6, 256, false}, true
 	case quant.Q3_K:
-		return format{16, 4, 256, false}, true
+		return format{16, 4, 3, 256, false}, true
 	case quant.Q2_K:
-		return format{16, 0, 256, true}, true
+		return format{16, 0, 2, 256, true}, true
 	}
 	return format{}, false
 }
@@ -77,10 +80,10 @@ type line struct {
 	scale, min [16]float32
 }
 
-// unpack fills the first rows of l from w, whose rows are stride bytes apart,
-// with blocks blocks of each.
-func (l *lines) unpack(t quant.Type, w *byte, stride, rows, blocks int) {
-	q, s, m := &l[0].q[0], &l[0].scale[0], &l[0].min[0]
+// unpack fills l and the lines after it, rows in all, from w, whose rows are stride
+// bytes apart, with blocks blocks of each.
+func (l *line) unpack(t quant.Type, w *byte, stride, rows, blocks int) {
+	q, s, m := &l.q[0], &l.scale[0], &l.min[0]
 	switch t {
 	case quant.Q8_0:
 		unpackQ8_0AVX2(q, s, m, w, stride, rows, blocks)
