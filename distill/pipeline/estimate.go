@@ -6,7 +6,6 @@ import (
 	"path/filepath"
 
 	"github.com/qwq-edge/qwq/distill/student"
-	"github.com/qwq-edge/qwq/distill/tape"
 	"github.com/qwq-edge/qwq/gguf"
 	"github.com/qwq-edge/qwq/gguf/arch"
 	"github.com/qwq-edge/qwq/internal/cpu"
@@ -108,9 +107,7 @@ func (p *Pipeline) predict(ctx context.Context, x planned, e *Estimate) error {
 	defer pool.Close()
 	r := p.r.Train
 	t := student.Training{Rows: r.Batch, Length: p.r.Data.Length, Leaves: r.Leaves, Steps: r.Steps, Recompute: r.Recompute, EMA: r.EMA > 0}
-	if r.Precision == "bf16" {
-		t.Precision = tape.BF16
-	}
+	t.Precision = precisions[r.Precision]
 	v, err := student.Calibrate(ctx, pool, f, x.To, t)
 	if err != nil {
 		return err

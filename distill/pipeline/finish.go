@@ -2,6 +2,9 @@ package pipeline
 
 import (
 	"context"
+	"os"
+	"path/filepath"
+	"strings"
 
 	"github.com/qwq-edge/qwq/gguf"
 	"github.com/qwq-edge/qwq/quant"
@@ -27,8 +30,8 @@ func (p *Pipeline) finishInputs() (any, error) {
 }
 
 // finish goes on with the student for some steps in which its matrices are those of
-// the quantized file, and writes that. A moving average would be another file than
-// the one that was trained for, so there is none.
+// the quantized file, and writes that. A moving average or low-rank pairs would make
+// another file than the one that was trained for.
 func (p *Pipeline) finish(ctx context.Context) ([]string, any, error) {
 	f := p.r.Finish
 	if f == nil {
@@ -39,13 +42,35 @@ func (p *Pipeline) finish(ctx context.Context) ([]string, any, error) {
 		return nil, nil, err
 	}
 	t := p.r.Train
-	t.Steps, t.LR, t.FinalLR, t.Warmup, t.EMA = f.Steps, f.LR, min(t.FinalLR, f.LR), min(t.Warmup, f.Steps/10), 0
+	t.Steps, t.LR, t.FinalLR, t.Warmup = f.Steps, f.LR, min(t.FinalLR, f.LR), min(t.Warmup, f.Steps/10)
+	t.EMA, t.LoRA = 0, nil
 	job := training{Name: finishedName, Start: studentName + ".gguf", Spec: p.r.Loss.Spec(), Train: t, Types: types}
 	if err := p.arm(ctx, job); err != nil {
 		return nil, nil, err
 	}
 	name := p.shippedName(f.Type) + ".gguf"
 	return []string{finishedName + ".gguf", name}, nil, p.round(ctx, finishedName+".gguf", name, f.Type)
+}
+
+// runs are the folders of the trainings of a stage, of which those between cuts
+// belong to init.
+func (p *Pipeline) runs(stage string) (dirs []string) {
+	owner := func(name string) string {
+		switch {
+		case name == finishedName:
+			return "finish"
+		case strings.HasPrefix(name, "cut-"):
+			return "init"
+		}
+		return "train"
+	}
+	all, _ := os.ReadDir(p.path("train")) // none yet: no runs
+	for _, e := range all {
+		if owner(e.Name()) == stage {
+			dirs = append(dirs, filepath.Join("train", e.Name()))
+		}
+	}
+	return dirs
 }
 
 // matrixTypes are the types of a file's tensors.

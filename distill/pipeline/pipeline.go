@@ -192,13 +192,7 @@ func (p *Pipeline) stage(ctx context.Context, s stage) error {
 	case p.o.Only != "" && s.name != p.o.Only:
 		return fmt.Errorf("not done, or its inputs have changed: run without --only, or --only %s first", s.name)
 	case same && again: // nothing may go on where it was
-		left := slices.Collect(maps.Keys(old.Files))
-		switch s.name {
-		case "train":
-			left = append(left, filepath.Join("train", hardName), filepath.Join("train", studentName))
-		case "finish":
-			left = append(left, filepath.Join("train", finishedName))
-		}
+		left := append(slices.Collect(maps.Keys(old.Files)), p.runs(s.name)...)
 		for _, f := range left {
 			if err := os.RemoveAll(p.path(f)); err != nil {
 				return err

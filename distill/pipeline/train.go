@@ -19,7 +19,6 @@ import (
 	"github.com/qwq-edge/qwq/distill/train"
 	"github.com/qwq-edge/qwq/gguf"
 	"github.com/qwq-edge/qwq/internal/kernel"
-	"github.com/qwq-edge/qwq/quant"
 	"github.com/qwq-edge/qwq/runtime/model"
 )
 
@@ -117,10 +116,18 @@ func (p *Pipeline) fit(ctx context.Context, job training) (err error) {
 		return err
 	}
 	defer rows.Close()
-	dev := tape.New(pool, job.tape())
+	opt := job.tape(p.r.Seed)
+	dev := tape.New(pool, opt)
 	defer dev.Close()
 	m, err := model.New(f, dev)
 	if err != nil {
+		return err
+	}
+	params, err := dev.Params()
+	if err != nil {
+		return err
+	}
+	if err := matched(t.LoRA, params); err != nil {
 		return err
 	}
 	teach, closeTeacher, err := p.teach(ctx, job.From, job.Spec)
@@ -145,6 +152,7 @@ func (p *Pipeline) fit(ctx context.Context, job training) (err error) {
 		Schedule: optim.Schedule{Shape: t.Schedule, Peak: t.LR, Final: t.FinalLR, Warmup: t.Warmup},
 		Clip:     t.Clip, EMA: t.EMA, Names: l.names, Dir: p.path("train", name), Every: t.Every, ID: id, AllowRungChange: p.o.AllowRungChange,
 		Exchanger: p.exchanger(), ShardOptimizer: p.o.ShardOptimizer, Report: report,
+		Scaler: optim.Scaler{Scale: t.LossScale},
 	})
 	if err != nil {
 		return err
@@ -162,20 +170,8 @@ func (p *Pipeline) fit(ctx context.Context, job training) (err error) {
 	if err := tr.Run(ctx); err != nil || !p.leads() {
 		return err
 	}
-	w := export.Weights{Base: f, Params: tr.Params(), Flat: tr.Average()}
+	w := export.Weights{Base: f, Params: params, Flat: tr.Average(), LoRA: opt.LoRA}
 	return w.GGUF(ctx, p.path(name+".gguf"), export.Options{Force: true})
-}
-
-// tape is the tape's options.
-func (t training) tape() tape.Options {
-	o := tape.Options{Recompute: t.Train.Recompute}
-	if t.Train.Precision == "bf16" {
-		o.Precision = tape.BF16
-	}
-	if t.Types != nil { // keys and values as the engine has them unless told
-		o.Ship = &tape.Ship{Type: func(name string) quant.Type { return t.Types[name] }, KV: quant.F16}
-	}
-	return o
 }
 
 // runID names a training by all that decides its bits.
