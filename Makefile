@@ -16,6 +16,11 @@ BUILD   := $(GO) build -trimpath -ldflags '$(LDFLAGS)'
 CMDS    := $(notdir $(patsubst %/main.go,%,$(wildcard cmd/*/main.go)))
 MODEL   := testdata/tinystories-qwen2
 
+# The kernels that this CPU has by its own account: a test that could not run one of them fails.
+comma   := ,
+has      = $(if $(shell grep -swm1 $(1) /proc/cpuinfo),$(comma)$(2))
+KERNELS  = generic$(call has,avx2,avx2)$(call has,avx512_vnni,avx512)$(call has,asimd,neon)$(call has,asimddp,dotprod)$(call has,i8mm,i8mm)
+
 export CGO_ENABLED = 0
 
 .PHONY: help deps build cross install check lint generated test test-noasm test-arm64 race fuzz bench test-mpi test-slurm interop proof-stream proof-memory count-arm static-arm bench-peers bench-torch man demo demo-distill clean
@@ -58,8 +63,9 @@ generated: ## check that generated files are current and that every emitted word
 	$(GO) test -count=1 ./internal/asmgen/...
 	@if [ -d internal/demo ]; then $(GO) test -count=1 -run TestModel ./internal/demo; fi
 
-test: ## all tests of this machine
-	$(GO) test ./...
+test: ## all tests of this machine, with every kernel that its CPU can run
+	@echo "kernels required: $(KERNELS)$(if $(findstring avx2,$(KERNELS)),$(if $(findstring avx512,$(KERNELS)),, this CPU has no AVX-512 VNNI: avx512 is not tested))"
+	QWQ_REQUIRE_KERNEL=$(KERNELS) $(GO) test ./...
 
 test-noasm: ## the kernels and all that stands on them in plain Go
 	$(GO) test -tags noasm ./arm/... ./internal/... ./quant/... ./runtime/...
