@@ -64,7 +64,7 @@ generated: ## check that generated files are current and that every emitted word
 	@if [ -d internal/demo ]; then $(GO) test -count=1 -run TestModel ./internal/demo; fi
 
 test: ## all tests of this machine, with every kernel that its CPU can run
-	@echo "kernels required: $(KERNELS)$(if $(findstring avx2,$(KERNELS)),$(if $(findstring avx512,$(KERNELS)),, this CPU has no AVX-512 VNNI: avx512 is not tested))"
+	@echo "kernels required: $(KERNELS)$(if $(findstring avx2,$(KERNELS)),$(if $(findstring avx512,$(KERNELS)),,; this CPU has no AVX-512 VNNI: avx512 is not tested))"
 	QWQ_REQUIRE_KERNEL=$(KERNELS) $(GO) test ./...
 
 test-noasm: ## the kernels and all that stands on them in plain Go
