@@ -27,22 +27,9 @@ func (v variant) f16(dst []float32, src []byte) {
 	}
 }
 
-// toF16 rounds a row to halves, or returns false.
-func (v variant) toF16(dst []byte, src []float32) bool {
-	switch {
-	case v.arm != arm.None:
-		arm.F32ToF16(dst, src)
-	case v.x86 != x86.None:
-		x86.F32ToF16(dst, src)
-	default:
-		return false
-	}
-	return true
-}
-
 // encode rounds a row to type t, or returns false.
 func (v variant) encode(dst []byte, t quant.Type, src []float32) bool {
-	return t == quant.F16 && v.toF16(dst, src) || v.arm != arm.None && arm.Encode(v.arm, dst, t, src)
+	return v.x86 != x86.None && x86.Encode(v.x86, dst, t, src) || v.arm != arm.None && arm.Encode(v.arm, dst, t, src)
 }
 
 // can reports whether there is a kernel for rows of k weights of type t; else

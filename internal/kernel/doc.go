@@ -50,7 +50,7 @@
 //	func PackStrips(l Level, packed, x []float32, tokens, k, lo, hi int) // quads of tokens
 //	func Strips(l Level, y []float32, stride int, t quant.Type, w []byte, rows int, packed []float32, tokens, k int, scratch []byte) bool // of StripBytes(k)
 //	func Dequantize(l Level, y []float32, t quant.Type, row []byte) bool // quant.Decode's bits
-//	func Encode(l Level, row []byte, t quant.Type, x []float32) bool // arm only: quant.Encode's bytes, for KV rows
+//	func Encode(l Level, row []byte, t quant.Type, x []float32) bool // quant.Encode's bytes
 //
 //	// Attention over one page, widened: q, o [queries, dim], k, v [n, dim].
 //	func Scores(l Level, s []float32, stride int, q, k []float32, dim int, scale float32) bool // s[i·stride+j] = (q[i]·k[j])·scale
