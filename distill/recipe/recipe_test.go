@@ -3,6 +3,7 @@ package recipe
 import (
 	"errors"
 	"os"
+	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
@@ -203,7 +204,13 @@ func TestDocs(t *testing.T) {
 
 // TestDemo: the committed recipes are recipes.
 func TestDemo(t *testing.T) {
-	if _, err := Open("../../testdata/recipes/demo.yaml"); err != nil {
-		t.Error(err)
+	files, err := filepath.Glob("../../testdata/recipes/*.yaml")
+	if err != nil || len(files) < 2 {
+		t.Fatalf("%d recipes, %v", len(files), err)
+	}
+	for _, f := range files {
+		if _, err := Open(f); err != nil {
+			t.Error(err)
+		}
 	}
 }

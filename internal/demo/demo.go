@@ -1,6 +1,7 @@
 // Package demo holds a trained model inside the program, so that generating
 // and measuring work with nothing else on the machine. The model is the int8
-// copy of testdata/tinystories-qwen2; a test makes it again and compares.
+// copy of testdata/tinystories-student, which testdata/recipes/embedded.yaml
+// distilled; a test makes the copy again and compares.
 //
 //	f, err := gguf.Parse(demo.Model())
 //	m, err := engine.New(f, engine.Options{})
@@ -9,7 +10,7 @@ package demo
 import _ "embed"
 
 // Describe says what the model is, for messages.
-const Describe = "3.5 million weights trained on simple stories, int8"
+const Describe = "1.7 million weights trained on simple stories, int8"
 
 //go:embed tinystories-int8.gguf
 var model []byte

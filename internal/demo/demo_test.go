@@ -20,7 +20,7 @@ func TestModel(t *testing.T) {
 	if *update {
 		out = "tinystories-int8.gguf"
 	}
-	src := filepath.Join(testdata.Root(t), "testdata", "tinystories-qwen2")
+	src := filepath.Join(testdata.Root(t), "testdata", "tinystories-student")
 	if _, err := convert.Quantize(t.Context(), convert.Options{Source: src, Out: out, Type: "int8", Force: true}); err != nil {
 		t.Fatal(err)
 	}
