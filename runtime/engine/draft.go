@@ -10,16 +10,17 @@ type Drafter interface {
 	Learn(proposed, accepted int)
 }
 
-// mostDraft bounds the guesses of one step.
-const mostDraft = 32
+// cheapRows is how many rows a step reads for little more than the price of one: the
+// kernels' variants for few tokens end there. Guesses share what others leave of them.
+const cheapRows = 8
 
-// propose asks for guesses as far as the sequence may still go: the token after the
-// last guess is sampled in the same step.
-func (s *Seq) propose() {
+// propose asks for at most n guesses, as far as the sequence may still go: the token
+// after the last guess is sampled in the same step.
+func (s *Seq) propose(n int) {
 	if s.r.Draft == nil || s.t.GeneratedTokens == 0 {
 		return
 	}
-	n := min(mostDraft, s.m.context-len(s.ids)-1)
+	n = min(n, s.m.context-len(s.ids)-1)
 	if s.r.MaxTokens > 0 {
 		n = min(n, s.r.MaxTokens-s.t.GeneratedTokens-1)
 	}
@@ -46,11 +47,11 @@ type Lookup struct {
 }
 
 // Bounds of Lookup: tokens that must agree, those that it prefers to agree, and
-// guesses of a step. A model reads up to 8 tokens for about the price of one.
+// guesses of a step.
 const (
 	lookupMin   = 2
 	lookupMax   = 5
-	lookupMost  = 7
+	lookupMost  = cheapRows - 1
 	lookupBegin = 3
 	lookupReach = 1 << 14 // ids that are looked through
 )

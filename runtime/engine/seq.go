@@ -189,6 +189,9 @@ func (s *Seq) Pending() int {
 	return len(s.ids) - s.kv.Len()
 }
 
+// Read is how many of the tokens are in the KV cache.
+func (s *Seq) Read() int { return s.kv.Len() }
+
 // Tokens are what the last Step generated for this sequence, valid until the next:
 // none while the prompt is still being read, then one, or more with a Drafter.
 func (s *Seq) Tokens() []Token { return s.tokens }

@@ -73,6 +73,7 @@ func (m *Model) fill(seqs []*Seq, room int) error {
 	b := &m.batch
 	b.IDs, b.Seqs, b.Want = b.IDs[:0], b.Seqs[:0], backend.Logits
 	m.moving, m.row = m.moving[:0], m.row[:0]
+	generating := 0
 	for _, s := range seqs {
 		s.tokens, s.draft = s.tokens[:0], s.draft[:0]
 		if s.m != m {
@@ -80,6 +81,7 @@ func (m *Model) fill(seqs []*Seq, room int) error {
 		}
 		if s.Pending() == 1 {
 			room--
+			generating++
 		}
 	}
 	room = max(room, 1)
@@ -99,7 +101,7 @@ func (m *Model) fill(seqs []*Seq, room int) error {
 		at := s.kv.Len()
 		b.IDs = append(b.IDs, s.ids[at:at+n]...)
 		if at+n == len(s.ids) {
-			s.propose()
+			s.propose(max(0, cheapRows-generating) / max(1, generating))
 			b.IDs = append(b.IDs, s.draft...)
 			m.moving = append(m.moving, s)
 			for i := len(b.IDs) - 1 - len(s.draft); i < len(b.IDs); i++ {
