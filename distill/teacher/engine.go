@@ -23,6 +23,7 @@ type Options struct {
 	Kernel  string        // kernel variant; "": QWQ_KERNEL, else the best of this machine
 	Precise bool          // float32 activations for quantized weights; slow
 	Vocab   distill.Vocab // of the student
+	Layers  []int         // whose states States gives: i after layer i, 0 the embedding
 }
 
 // stepTokens is about how many tokens go through the model at once: whole rows,
@@ -49,6 +50,7 @@ type Engine struct {
 	rows   distill.Hash // of the rows whose hidden states are kept
 	first  int          // position of the first
 	hidden []float32    // [positions, hidden]
+	states [][]float32  // [positions, hidden] for each of Options.Layers
 }
 
 var heads atomic.Uint64
@@ -72,6 +74,9 @@ func (e *Engine) open() (err error) {
 		return err
 	}
 	if e.mdl, err = model.New(e.file, e.dev); err != nil {
+		return err
+	}
+	if err := e.o.checkLayers(e.mdl.Hyper().Layers); err != nil {
 		return err
 	}
 	if e.v, err = e.o.Vocab.For(e.mdl.Hyper().Vocab); err != nil {
@@ -189,6 +194,9 @@ func (e *Engine) run(b *distill.Batch, at int) error {
 		e.ids = append(e.ids, t)
 	}
 	e.batch.IDs, e.batch.Want = e.ids, backend.Hidden
+	if len(e.o.Layers) > 0 {
+		e.batch.Want |= backend.AllHidden
+	}
 	out, err := e.mdl.Run(&e.batch)
 	if err != nil {
 		return err
@@ -198,7 +206,7 @@ func (e *Engine) run(b *distill.Batch, at int) error {
 		return err
 	}
 	e.hidden, e.rows, e.first = append(e.hidden[:0], states...), key, lo
-	return nil
+	return e.keep(out)
 }
 
 // head writes the logits of hidden states in the student's ids. hidden: [n,

@@ -29,6 +29,17 @@ type Source interface {
 // left as they are.
 type Loss func(ctx context.Context, b *distill.Batch, lo, hi int, logits []float32, scale float64, sums []float64) error
 
+// States is a loss between hidden states, on top of Loss.
+type States struct {
+	// Layers are those whose states are wanted: i after layer i, 0 the embedding.
+	Layers []int
+	// Loss gets the states x of positions lo to hi-1 of b, [hi-lo, hidden] for each of
+	// Layers, after Loss has had the same positions. It adds scale·dL/dx to dx and
+	// scale·dL/dparameters to grad, which has the layout of Params().Flat, and the
+	// rows' losses, not scaled, to sums.
+	Loss func(ctx context.Context, b *distill.Batch, lo, hi int, x, dx []kernel.F32, grad []float32, scale float64, sums []float64) error
+}
+
 // Options configures a Trainer.
 type Options struct {
 	Steps    int            // of the whole run
@@ -41,6 +52,7 @@ type Options struct {
 	Scaler   optim.Scaler   // loss scaling; the zero value does not scale
 	Chunk    int            // rows of logits at a time; 0: tape.HeadChunk
 	Names    []string       // of the sums of Loss, the first being the loss itself; nil: "loss"
+	States   *States        // nil: no loss between hidden states; Eval leaves it out
 
 	// Dir gets metrics.jsonl and checkpoint; "": neither is written.
 	Dir   string
@@ -93,6 +105,7 @@ type Trainer struct {
 	sums    [][]float64
 	batches []*distill.Batch // of the step: this process's leaves
 	batch   model.Batch
+	states  states
 	log     *metricsLog
 }
 
@@ -124,6 +137,8 @@ func New(pool *kernel.Pool, dev *tape.Device, m *model.Model, s Source, l Loss, 
 		return nil, fmt.Errorf("train: %d leaves a step on %d processes: want a power of two of processes that divides them", o.Leaves, ranks)
 	case !(o.EMA >= 0 && o.EMA < 1) || !(o.Clip >= 0):
 		return nil, fmt.Errorf("train: moving average of %g, norm clipped to %g", o.EMA, o.Clip)
+	case !o.States.check(m.Hyper().Layers):
+		return nil, fmt.Errorf("train: states after layers %v of a model of %d", o.States.Layers, m.Hyper().Layers)
 	case backend.Device(dev) != m.Device():
 		return nil, errors.New("train: the model is on another device")
 	}
@@ -338,12 +353,23 @@ func (t *Trainer) leaf(ctx context.Context, b *distill.Batch, scale float64, gra
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	out, err := t.model.Run(t.bind(b))
+	in := t.bind(b)
+	if t.opt.States != nil {
+		in.Want |= backend.AllHidden
+	}
+	out, err := t.model.Run(in)
+	if err == nil {
+		err = t.states.take(t.dev, t.opt.States, out)
+	}
 	if err != nil {
 		return err
 	}
 	err = t.dev.Head(out[0], t.opt.Chunk, t.model.Head, func(lo, hi int, logits []float32) error {
-		return t.loss(ctx, b, lo, hi, logits, scale, sums)
+		if err := t.loss(ctx, b, lo, hi, logits, scale, sums); err != nil || t.opt.States == nil {
+			return err
+		}
+		x, dx := t.states.rows(lo, hi)
+		return t.opt.States.Loss(ctx, b, lo, hi, x, dx, grad, scale, sums)
 	}, grad)
 	if err != nil {
 		return err
