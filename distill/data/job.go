@@ -51,6 +51,16 @@ const formatVersion = 1
 // NewJob checks the options and hashes the files, which must not change
 // afterwards.
 func NewJob(o Options) (*Job, error) {
+	j, err := newJob(o)
+	if err != nil {
+		return nil, err
+	}
+	j.key, err = j.hash()
+	return j, err
+}
+
+// newJob is NewJob without a look at the files.
+func newJob(o Options) (*Job, error) {
 	if o.Separator == "" {
 		o.Separator = "<|endoftext|>"
 	}
@@ -90,9 +100,7 @@ func NewJob(o Options) (*Job, error) {
 	if err != nil {
 		return nil, err
 	}
-	j := &Job{o: o, enc: enc}
-	j.key, err = j.hash()
-	return j, err
+	return &Job{o: o, enc: enc}, nil
 }
 
 // TokenizerID is the SHA-256 of everything that decides a tokenizer's ids: the

@@ -59,6 +59,7 @@ var readers = map[string]func(context.Context, io.Reader, string, reading, visit
 type visit struct {
 	want func() bool
 	take func(line int, r *Record) error
+	part func(done float64) // how much of the file has been read, 0 to 1; may be nil
 }
 
 // CheckName refuses a file whose name does not say what it holds.
@@ -103,12 +104,31 @@ func read(ctx context.Context, path string, o reading, v visit) error {
 	if st, err := f.Stat(); err != nil || !st.Mode().IsRegular() {
 		return fmt.Errorf("data: %s: not a regular file", path)
 	}
-	r, stop, err := unpack(f, packed)
+	var src io.Reader = f
+	if st, err := f.Stat(); err == nil && v.part != nil {
+		src = &measured{f, 0, st.Size(), v.part}
+	}
+	r, stop, err := unpack(src, packed)
 	if err != nil {
 		return fmt.Errorf("data: %s: %w", path, err)
 	}
 	defer stop()
 	return reader(ctx, r, path, o, v)
+}
+
+// measured tells how much of a file has been read.
+type measured struct {
+	r       io.Reader
+	n, size int64
+	part    func(float64)
+}
+
+// Read implements io.Reader.
+func (m *measured) Read(b []byte) (int, error) {
+	n, err := m.r.Read(b)
+	m.n += int64(n)
+	m.part(float64(m.n) / float64(max(m.size, 1)))
+	return n, err
 }
 
 func unpack(f io.Reader, ext string) (io.Reader, func(), error) {

@@ -45,6 +45,13 @@ func readParquet(ctx context.Context, path string, o reading, v visit) (err erro
 		return fmt.Errorf("data: %s: %w", path, err)
 	}
 	row := 0
+	if all := float64(max(pf.NumRows(), 1)); v.part != nil {
+		take := v.take
+		v.take = func(line int, r *Record) error {
+			v.part(float64(row+1) / all)
+			return take(line, r)
+		}
+	}
 	for _, g := range pf.RowGroups() {
 		if err := cols.group(ctx, path, g, &row, o, v); err != nil {
 			return err

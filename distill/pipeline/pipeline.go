@@ -137,6 +137,7 @@ func (p *Pipeline) all(paths []string) (out []string) {
 
 // Run does the stages that are not done.
 func (p *Pipeline) Run(ctx context.Context) error {
+	defer tightHeap()()
 	if !p.leads() {
 		return p.follow(func(t training) error { return p.fit(ctx, t) })
 	}
@@ -203,6 +204,7 @@ func (p *Pipeline) stage(ctx context.Context, s stage) error {
 		return err
 	}
 	p.o.Stage(s.name, Began, 0)
+	resetPeak()
 	began := time.Now()
 	files, result, err := s.run(p, ctx)
 	if err != nil {
@@ -217,7 +219,7 @@ func (p *Pipeline) stage(ctx context.Context, s stage) error {
 			return err
 		}
 	}
-	r.Seconds = time.Since(began).Seconds()
+	r.Seconds, r.Peak = time.Since(began).Seconds(), peakMemory()
 	if err := p.save(r); err != nil {
 		return err
 	}

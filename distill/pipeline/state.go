@@ -23,6 +23,7 @@ type record struct {
 	Files   map[string]string `json:"files"`   // what came out: path in the recipe's folder, SHA-256
 	Result  json.RawMessage   `json:"result"`  // for later stages
 	Seconds float64           `json:"seconds"` // that it took
+	Peak    int64             `json:"peak"`    // most resident bytes of the process meanwhile; 0: not known
 }
 
 func (p *Pipeline) recordPath(stage string) string {
