@@ -23,7 +23,7 @@ KERNELS  = generic$(call has,avx2,avx2)$(call has,avx512_vnni,avx512)$(call has,
 
 export CGO_ENABLED = 0
 
-.PHONY: help deps build cross install check lint generated test test-noasm test-arm64 race fuzz bench test-mpi test-slurm interop proof-stream proof-memory count-arm static-arm bench-peers bench-torch man demo demo-distill clean
+.PHONY: help deps build cross install check lint generated test test-noasm test-arm64 race fuzz bench build-mpi test-mpi test-slurm interop proof-stream proof-memory proof-gc proof-bits count-arm static-arm bench-peers bench-torch man demo demo-distill clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -52,6 +52,7 @@ check: lint generated ## format, vet, lint, import graph, generated files
 	@set -e; for arch in amd64 arm64 arm; do for tags in '' noasm; do \
 		echo "vet linux/$$arch $$tags"; GOOS=linux GOARCH=$$arch $(GO) vet -tags "$$tags" ./...; \
 	done; done
+	@set -e; for arch in amd64 arm64; do echo "vet linux/$$arch mpi"; GOOS=linux GOARCH=$$arch $(GO) vet -tags mpi ./distill/mpi ./cmd/qwq-convert; done
 	$(GO) test -count=1 ./internal/deps
 
 lint:
@@ -83,9 +84,13 @@ test-arm64: ## kernels, logits goldens and greedy ids on emulated ARM CPUs: Cort
 # $(call need,TARGET,PROGRAM:PACKAGE …) names the Debian package of the first program that is missing.
 need = @for t in $(2); do PATH=$$PATH:/usr/sbin command -v $${t%%:*} >/dev/null || { echo "make $(1): $${t%%:*} is missing: apt-get install $${t\#\#*:}"; exit 1; }; done
 
-test-mpi: ## training in 1, 2 and 4 processes under Open MPI and MPICH: same bits, dead ranks, mismatched launchers
+build-mpi: ## bin/qwq-convert-mpi: qwq-convert that mpirun and srun can start as several processes (a dynamic program, no cgo)
+	$(BUILD) -tags mpi -o bin/qwq-convert-mpi ./cmd/qwq-convert
+
+test-mpi: ## training and the whole pipeline in 1, 2 and 4 processes under Open MPI and MPICH: same bits, dead ranks, mismatched launchers
 	$(call need,test-mpi,mpirun.openmpi:openmpi-bin mpirun.mpich:mpich)
 	QWQ_REQUIRE_MPI=openmpi,mpich $(GO) test -count=1 -tags mpi ./distill/mpi
+	QWQ_REQUIRE_MPI=openmpi,mpich $(GO) test -count=1 -tags mpi -run TestMPI ./cmd/qwq-convert
 
 test-slurm: ## as root: a Slurm of this machine runs deploy/slurm; a killed task is requeued
 	$(call need,test-slurm,slurmctld:slurmctld slurmd:slurmd srun:slurm-client munged:munge mpirun.openmpi:openmpi-bin mpirun.mpich:mpich)
@@ -115,12 +120,19 @@ proof-stream: build ## quantize a synthetic checkpoint (PRESET=3gb, min) under t
 	@[ -x /usr/bin/time ] || { echo "make proof-stream: /usr/bin/time is missing: apt-get install time"; exit 1; }
 	bench/stream/run.sh bin .scratch/stream $(PRESET)
 
+define proof
+	@mkdir -p .scratch/$@
+	$(GO) run ./bench/synth -preset $(or $(PROOF),0.5b) -o .scratch/$@/src
+	bin/qwq-convert quantize .scratch/$@/src -o .scratch/$@/m.gguf --type q8_0 --force
+	QWQ_LONG=1 QWQ_BENCH_MODEL=$(CURDIR)/.scratch/$@/m.gguf $(GO) test -count=1 -v -run '$(1)' ./runtime/engine
+	rm -rf .scratch/$@
+endef
+
 proof-memory: build ## open and run a Q8_0 file of 531 MB (PROOF=0.5b) or 13 MB (PROOF=min): anonymous memory
-	@mkdir -p .scratch/memory
-	$(GO) run ./bench/synth -preset $(or $(PROOF),0.5b) -o .scratch/memory/src
-	bin/qwq-convert quantize .scratch/memory/src -o .scratch/memory/m.gguf --type q8_0 --force
-	QWQ_BENCH_MODEL=$(CURDIR)/.scratch/memory/m.gguf $(GO) test -count=1 -v -run 'TestOpenMemory|TestPrefillMemory' ./runtime/engine
-	rm -rf .scratch/memory
+	$(call proof,TestOpenMemory|TestPrefillMemory)
+
+proof-gc: build ## write with a file of 531 MB for 10 s beside a garbage collector that never pauses: p99 under 1.5 times the median; wants an idle machine
+	$(call proof,TestGarbageCollector)
 
 COUNT ?= small
 count-arm: ## guest instructions per token on emulated Cortex-A72, A76 and i8mm cores beside llama.cpp's, and against bench/countarm/expected.txt; COUNT=0.5b: that shape (3 minutes)
