@@ -33,7 +33,7 @@ func (p *Pipeline) planInputs() (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	in := []any{h, p.r.Teacher, p.r.Student, p.r.Quantize}
+	in := []any{h, p.r.Teacher, p.r.Student, p.r.Loss.Hidden, p.r.Quantize}
 	if p.r.Student.Config == "" {
 		return in, nil
 	}
@@ -59,6 +59,9 @@ func (p *Pipeline) plan(ctx context.Context) ([]string, any, error) {
 	}
 	if err == nil {
 		err = p.tokenizable(x)
+	}
+	if err == nil {
+		_, err = p.hidden(x)
 	}
 	if err != nil {
 		return nil, nil, err

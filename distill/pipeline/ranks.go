@@ -40,6 +40,7 @@ type training struct {
 	Spec        loss.Spec
 	Train       recipe.Train
 	Types       map[string]quant.Type // of the tensors of the quantized file that it is for; nil: none
+	Hidden      *hidden               // a loss between states; nil: none
 	From        lesson                // what it reads; the zero value is the recipe's data
 }
 

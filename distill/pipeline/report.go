@@ -61,7 +61,7 @@ func (p *Pipeline) report(e *Evaluation, checks []Check) error {
 		} else if err != nil {
 			return err
 		}
-		for _, part := range []string{"hard", "soft"} {
+		for _, part := range []string{"hard", "soft", "hidden"} {
 			c := curve{Name: name}
 			for _, m := range all {
 				if v, ok := m.Loss[part]; ok {
@@ -73,8 +73,9 @@ func (p *Pipeline) report(e *Evaluation, checks []Check) error {
 			}
 		}
 	}
-	titles := map[string]string{"hard": "Cross-entropy with the next token while training, nats", "soft": "Divergence from the teacher while training, nats"}
-	for _, part := range []string{"hard", "soft"} {
+	titles := map[string]string{"hard": "Cross-entropy with the next token while training, nats", "soft": "Divergence from the teacher while training, nats",
+		"hidden": "Distance of hidden states from the teacher's while training"}
+	for _, part := range []string{"hard", "soft", "hidden"} {
 		if len(curves[part]) > 0 {
 			view.Curves = append(view.Curves, lines(titles[part], curves[part]))
 		}

@@ -17,7 +17,11 @@ const offName = "off-policy"
 // each round it samples text, the teacher scores it, and the student learns from
 // that. The last round's result is the student.
 func (p *Pipeline) rounds(ctx context.Context) (files []string, err error) {
-	if err := p.arm(ctx, training{Name: offName, Start: startFile, Spec: p.r.Loss.Spec(), Train: p.r.Train}); err != nil {
+	h, err := p.plannedHidden()
+	if err != nil {
+		return nil, err
+	}
+	if err := p.arm(ctx, training{Name: offName, Start: startFile, Spec: p.r.Loss.Spec(), Train: p.r.Train, Hidden: h}); err != nil {
 		return nil, err
 	}
 	o := p.r.OnPolicy

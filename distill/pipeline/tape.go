@@ -18,8 +18,9 @@ var precisions = map[string]tape.Precision{"fp32": tape.FP32, "bf16": tape.BF16,
 func (t training) tape(seed uint64) tape.Options {
 	o := tape.Options{Recompute: t.Train.Recompute, Precision: precisions[t.Train.Precision]}
 	if l := t.Train.LoRA; l != nil {
+		o.Train = func(name string) bool { return strings.HasPrefix(name, learned) }
 		o.LoRA = tape.LoRA{Rank: l.Rank, Alpha: l.Alpha, Seed: seed, Match: func(name string) bool {
-			return slices.ContainsFunc(l.Match, func(m string) bool { return matches(m, name) })
+			return !strings.HasPrefix(name, learned) && slices.ContainsFunc(l.Match, func(m string) bool { return matches(m, name) })
 		}}
 	}
 	if t.Types != nil { // keys and values as the engine has them unless told

@@ -69,7 +69,11 @@ func (p *Pipeline) train(ctx context.Context) ([]string, any, error) {
 		more, err := p.rounds(ctx)
 		return append(files, more...), nil, err
 	}
-	if err := p.arm(ctx, training{Name: studentName, Start: startFile, Spec: p.r.Loss.Spec(), Train: p.r.Train}); err != nil {
+	h, err := p.plannedHidden()
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := p.arm(ctx, training{Name: studentName, Start: startFile, Spec: p.r.Loss.Spec(), Train: p.r.Train, Hidden: h}); err != nil {
 		return nil, nil, err
 	}
 	return append(files, studentName+".gguf"), nil, nil
@@ -123,6 +127,16 @@ func (p *Pipeline) fit(ctx context.Context, job training) (err error) {
 	if err != nil {
 		return err
 	}
+	var seen *states
+	if job.Hidden != nil {
+		if seen, err = p.openStates(pool, job.Hidden); err != nil {
+			return err
+		}
+		defer seen.t.Close()
+		if err := job.Hidden.project(dev, m.Hyper().Hidden, seen.t.Width(), p.r.Seed); err != nil {
+			return err
+		}
+	}
 	params, err := dev.Params()
 	if err != nil {
 		return err
@@ -130,7 +144,7 @@ func (p *Pipeline) fit(ctx context.Context, job training) (err error) {
 	if err := matched(t.LoRA, params); err != nil {
 		return err
 	}
-	teach, closeTeacher, err := p.teach(ctx, job.From, job.Spec)
+	teach, closeTeacher, err := p.teach(ctx, job.From, job.Spec, seen)
 	if err != nil {
 		return err
 	}
@@ -138,6 +152,10 @@ func (p *Pipeline) fit(ctx context.Context, job training) (err error) {
 	l, err := newLosses(pool, job.Spec, teach)
 	if err != nil {
 		return err
+	}
+	var between *train.States
+	if seen != nil {
+		between = seen.join(l, params)
 	}
 	v := rows.View(data.Train)
 	if v.Rows() == 0 {
@@ -152,7 +170,7 @@ func (p *Pipeline) fit(ctx context.Context, job training) (err error) {
 		Schedule: optim.Schedule{Shape: t.Schedule, Peak: t.LR, Final: t.FinalLR, Warmup: t.Warmup},
 		Clip:     t.Clip, EMA: t.EMA, Names: l.names, Dir: p.path("train", name), Every: t.Every, ID: id, AllowRungChange: p.o.AllowRungChange,
 		Exchanger: p.exchanger(), ShardOptimizer: p.o.ShardOptimizer, Report: report,
-		Scaler: optim.Scaler{Scale: t.LossScale},
+		Scaler: optim.Scaler{Scale: t.LossScale}, States: between,
 	})
 	if err != nil {
 		return err
@@ -170,7 +188,7 @@ func (p *Pipeline) fit(ctx context.Context, job training) (err error) {
 	if err := tr.Run(ctx); err != nil || !p.leads() {
 		return err
 	}
-	w := export.Weights{Base: f, Params: params, Flat: tr.Average(), LoRA: opt.LoRA}
+	w := export.Weights{Base: f, Params: ofModel(params), Flat: tr.Average(), LoRA: opt.LoRA}
 	return w.GGUF(ctx, p.path(name+".gguf"), export.Options{Force: true})
 }
 
@@ -182,7 +200,7 @@ func (p *Pipeline) runID(job training) (id distill.Hash, err error) {
 		return id, err
 	}
 	in := []any{h, p.done["plan"].Files, p.done["data"].Files, p.done["cache"].Files}
-	b, err := json.Marshal(append(in, version, job.Spec, job.Train, job.Types, p.r.Seed, p.r.Cache.Live))
+	b, err := json.Marshal(append(in, version, job.Spec, job.Train, job.Types, job.Hidden, p.r.Seed, p.r.Cache.Live))
 	if err != nil {
 		return id, err
 	}
@@ -205,10 +223,14 @@ func (p *Pipeline) fresh(job training) error {
 	return writeFile(name, []byte(id.String()))
 }
 
-// teach opens what the soft loss asks: the cache or the live teacher.
-func (p *Pipeline) teach(ctx context.Context, from lesson, spec loss.Spec) (distill.Teacher, func(), error) {
+// teach opens what the soft loss asks: the cache or the live teacher, which may be
+// open for its states.
+func (p *Pipeline) teach(ctx context.Context, from lesson, spec loss.Spec, seen *states) (distill.Teacher, func(), error) {
 	if spec.Soft == 0 {
 		return nil, func() {}, nil
+	}
+	if seen != nil {
+		return seen.t, func() {}, nil
 	}
 	v, err := p.vocab()
 	if err != nil {
