@@ -4,7 +4,7 @@
 // leaf: it knows tokenizers by the four methods of Vocab, and samplers not at
 // all.
 //
-//	g, err := grammar.ParseGBNF(text, grammar.Limits{})
+//	g, err := grammar.FromSchema(doc, grammar.SchemaOptions{})
 //	v := grammar.NewVocabulary(tokenizer) // one for each model
 //	m := v.Matcher(g)                     // one for each text
 //	for !m.Complete() {

@@ -130,3 +130,13 @@ func (n *node) each(f func(*node)) {
 		}
 	}
 }
+func (g *graph) state(accept bool) int {
+	g.accept = append(g.accept, accept)
+	return len(g.accept) - 1
+}
+
+func (g *graph) edge(from, to int, label *node) {
+	g.edges = append(g.edges, graphEdge{from, to, label})
+}
+
+func graphNode(g *graph) *node { return &node{kind: kGraph, graph: g} }
