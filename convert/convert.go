@@ -21,6 +21,7 @@ import (
 
 	"github.com/qwq-edge/qwq/convert/hf"
 	"github.com/qwq-edge/qwq/gguf"
+	"github.com/qwq-edge/qwq/internal/kernel"
 )
 
 // DefaultMaxMemory is the buffer limit used when Options.MaxMemory is 0, and
@@ -177,6 +178,10 @@ func (o *Options) write(ctx context.Context, items []*item, kvs []gguf.KV, r *Re
 	for _, it := range items {
 		l.Tensors = append(l.Tensors, it.info)
 	}
+	codec, err := kernel.NewCodec("")
+	if err != nil {
+		return fmt.Errorf("convert: %w", err)
+	}
 	w, err := gguf.Create(o.Out, l, o.Force)
 	if err != nil {
 		return err
@@ -186,7 +191,7 @@ func (o *Options) write(ctx context.Context, items []*item, kvs []gguf.KV, r *Re
 			err = errors.Join(err, w.Abort())
 		}
 	}()
-	pl := &pipeline{items: items, w: w, anyValue: o.AllowNonFinite, progress: o.Progress, total: r.InBytes}
+	pl := &pipeline{items: items, w: w, codec: codec, anyValue: o.AllowNonFinite, progress: o.Progress, total: r.InBytes}
 	if err := pl.run(ctx, o.Threads, o.MaxMemory); err != nil {
 		return err
 	}

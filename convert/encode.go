@@ -30,21 +30,17 @@ func (e *NonFiniteError) Error() string {
 // item, into blocks of the item's type.
 func (p *pipeline) encode(w *worker, it *item, dst, src []byte, at int64) error {
 	typ := it.info.Type
-	if typ == quant.Q8_0 && it.src.DType == checkpoint.BF16 {
-		k := bf16ToQ8_0(dst, src) // what it leaves needs a closer look
-		src, dst, at = src[k*64:], dst[k*q8Bytes:], at+int64(k)*32
-	}
 	for e, n := int64(0), int64(0); len(src) > 0; e += n {
 		n = min(pieceElems, it.count(src))
 		sb, db := it.bytes(n), n/int64(typ.Block())*int64(typ.BlockBytes())
 		f := w.f32[:n]
-		if err := it.decode(f, src[:sb]); err != nil {
+		if err := p.decode(it, f, src[:sb]); err != nil {
 			return err
 		}
 		if err := p.finite(it, f, at+e); err != nil {
 			return err
 		}
-		if err := quant.Encode(typ, dst[:db], f); err != nil {
+		if err := p.codec.Encode(typ, dst[:db], f); err != nil {
 			return fmt.Errorf("convert: tensor %.80q: %w", it.info.Name, err)
 		}
 		if err := p.fits(it, dst[:db], f, at+e); err != nil {
@@ -63,11 +59,19 @@ func (it *item) count(b []byte) int64 {
 	return int64(len(b) / it.src.DType.Bytes())
 }
 
-func (it *item) decode(f []float32, b []byte) error {
+// decode writes the values of stored elements to f.
+func (p *pipeline) decode(it *item, f []float32, b []byte) error {
 	var err error
-	if it.src.DType == checkpoint.Packed {
-		err = quant.Decode(it.src.Block, f, b)
-	} else {
+	switch it.src.DType {
+	case checkpoint.Packed:
+		err = p.codec.Decode(it.src.Block, f, b)
+	case checkpoint.F16:
+		err = p.codec.Decode(quant.F16, f, b)
+	case checkpoint.BF16:
+		err = p.codec.Decode(quant.BF16, f, b)
+	case checkpoint.F32:
+		err = p.codec.Decode(quant.F32, f, b)
+	default:
 		err = it.src.DType.Decode(f, b)
 	}
 	if err != nil {
@@ -127,6 +131,19 @@ func (p *pipeline) fits(it *item, b []byte, f []float32, at int64) error {
 // infHalf finds the first of the 16-bit numbers at off, off+step, … whose
 // exponent, mask, is all ones; -1 = none.
 func infHalf(b []byte, step, off int, mask uint16) int {
+	const each, signs = 0x0001_0001_0001_0001, 0x8000_8000_8000_8000
+	all, carry := uint64(mask)*each, uint64(mask&-mask)*each
+	for step == 2 && off+32 <= len(b) { // four to a word: carries into the sign where the exponent is all ones
+		w := (*[32]byte)(b[off:])
+		bad := binary.LittleEndian.Uint64(w[:])&all + carry
+		bad |= binary.LittleEndian.Uint64(w[8:])&all + carry
+		bad |= binary.LittleEndian.Uint64(w[16:])&all + carry
+		bad |= binary.LittleEndian.Uint64(w[24:])&all + carry
+		if bad&signs != 0 {
+			break
+		}
+		off += 32
+	}
 	for i := off; i+2 <= len(b); i += step {
 		if binary.LittleEndian.Uint16(b[i:])&mask == mask {
 			return i / step
@@ -152,7 +169,7 @@ func (p *pipeline) inspect(w *worker, it *item, b []byte, at int64) error {
 		for e, n := int64(0), int64(0); len(b) > 0; e += n {
 			n = min(pieceElems, it.count(b))
 			f, sb := w.f32[:n], it.bytes(n)
-			if err := it.decode(f, b[:sb]); err != nil {
+			if err := p.decode(it, f, b[:sb]); err != nil {
 				return err
 			}
 			if err := p.finite(it, f, at+e); err != nil {
@@ -166,7 +183,7 @@ func (p *pipeline) inspect(w *worker, it *item, b []byte, at int64) error {
 		return nil
 	}
 	var f [1]float32
-	if err := it.decode(f[:], b[i*step:(i+1)*step]); err != nil {
+	if err := p.decode(it, f[:], b[i*step:(i+1)*step]); err != nil {
 		return err
 	}
 	return it.nonFinite(at+int64(i), f[0], "")

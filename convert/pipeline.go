@@ -9,6 +9,7 @@ import (
 
 	"github.com/qwq-edge/qwq/convert/checkpoint"
 	"github.com/qwq-edge/qwq/gguf"
+	"github.com/qwq-edge/qwq/internal/kernel"
 	"github.com/qwq-edge/qwq/quant"
 )
 
@@ -33,6 +34,7 @@ const (
 type pipeline struct {
 	items    []*item
 	w        *gguf.Writer
+	codec    kernel.Codec
 	anyValue bool // NaN and Inf are written
 	progress func(done, total int64, what string)
 

@@ -15,16 +15,28 @@ func NewCodec(variant string) (Codec, error) {
 
 // Encode is quant.Encode.
 func (c Codec) Encode(t quant.Type, dst []byte, src []float32) error {
-	if n, ok := t.RowBytes(len(src)); !ok || n != len(dst) || !c.v.encode(dst, t, src) {
-		return quant.Encode(t, dst, src)
+	n, ok := t.RowBytes(len(src))
+	switch {
+	case !ok || n != len(dst):
+	case t == quant.F32:
+		putF32(dst, src)
+		return nil
+	case c.v.encode(dst, t, src):
+		return nil
 	}
-	return nil
+	return quant.Encode(t, dst, src)
 }
 
 // Decode is quant.Decode; a NaN may have another payload.
 func (c Codec) Decode(t quant.Type, dst []float32, src []byte) error {
-	if n, ok := t.RowBytes(len(dst)); !ok || n != len(src) || !c.v.dequantize(dst, t, src) {
-		return quant.Decode(t, dst, src)
+	n, ok := t.RowBytes(len(dst))
+	switch {
+	case !ok || n != len(src):
+	case t == quant.F32:
+		copyF32(dst, src)
+		return nil
+	case c.v.dequantize(dst, t, src):
+		return nil
 	}
-	return nil
+	return quant.Decode(t, dst, src)
 }
