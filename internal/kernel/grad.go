@@ -202,8 +202,10 @@ func (p *Pool) GateUpGrad(dgate, dup, gate, up, dy F32, a Act) {
 	must(same(up, dy), "gate gradient", up, dy)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	fault(p.run(len(dy.Data), 4096, func(_, lo, hi int) {
-		var buf [1024]float32
+	fault(p.run(len(dy.Data), 4096, func(worker, lo, hi int) {
+		w := p.workers[worker]
+		w.f32 = grow(w.f32, 1024)
+		buf := w.f32
 		for ; lo < hi; lo += len(buf) {
 			end := min(lo+len(buf), hi)
 			g, u, d := gate.Data[lo:end], up.Data[lo:end], dy.Data[lo:end]

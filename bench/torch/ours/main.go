@@ -121,6 +121,11 @@ func run(args []string) (err error) {
 	if err != nil {
 		return err
 	}
+	for _, x := range f.Tensors() { // the tape has copies, as in distill/pipeline
+		if err := x.Release(); err != nil {
+			return err
+		}
+	}
 	parameters := 0
 	for _, p := range t.Params().Table {
 		parameters += p.Len()
