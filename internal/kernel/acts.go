@@ -2,6 +2,7 @@ package kernel
 
 import (
 	"github.com/qwq-edge/qwq/arm/ref"
+	"github.com/qwq-edge/qwq/internal/x86"
 	"github.com/qwq-edge/qwq/quant"
 )
 
@@ -11,6 +12,10 @@ type acts struct {
 	Q              []int8    // [Tokens, Blocks, 32]
 	D              []float32 // [Tokens, Blocks]
 	Sum            []int16   // [Tokens, Blocks, 2]
+
+	// Of x86.Widen; all [Tokens, Blocks].
+	Wide      []float32
+	Low, High []int32
 }
 
 // room makes the scratch of n tokens.
@@ -28,10 +33,24 @@ func (s *scratch) view(tokens, cols int) {
 	a, n := &s.acts, tokens*blocks
 	a.Tokens, a.Blocks = tokens, blocks
 	a.Q, a.D, a.Sum = grow(a.Q, 32*n), grow(a.D, n), grow(a.Sum, 2*n)
+	if s.variant.x86 != x86.None {
+		a.Wide, a.Low, a.High = grow(a.Wide, n), grow(a.Low, n), grow(a.High, n)
+	}
 	for t := range tokens {
 		lo, hi := t*blocks, (t+1)*blocks
 		s.act[t].Q, s.act[t].D, s.act[t].Sum = a.Q[32*lo:32*hi:32*hi], a.D[lo:hi:hi], a.Sum[2*lo:2*hi:2*hi]
 	}
+}
+
+// quantize makes the codes of token t from x and returns the column of its first
+// value that is not finite, or -1.
+func (s *scratch) quantize(t int, x []float32) int {
+	bad := s.variant.quantize(&s.act[t], x)
+	if s.variant.x86 != x86.None {
+		a, lo, hi := &s.acts, t*s.acts.Blocks, (t+1)*s.acts.Blocks
+		x86.Widen(s.variant.x86, a.Wide[lo:hi], a.Low[lo:hi], a.High[lo:hi], s.act[t].Sum)
+	}
+	return bad
 }
 
 // Integer reports whether MatMul quantizes the activations of weights of type t.

@@ -43,7 +43,7 @@ func (v variant) can(t quant.Type, k int) bool {
 func (w *worker) integers(y []float32, stride int, t quant.Type, data []byte, rows int, a acts) {
 	v := w.pool.variant
 	if v.arm != arm.None {
-		if !arm.Integers(v.arm, y, stride, t, data, rows, arm.Acts(a), w.scratch(arm.ScratchBytes(v.arm, t, a.Blocks*32, a.Tokens))) {
+		if !arm.Integers(v.arm, y, stride, t, data, rows, arm.Acts{Tokens: a.Tokens, Blocks: a.Blocks, Q: a.Q, D: a.D, Sum: a.Sum}, w.scratch(arm.ScratchBytes(v.arm, t, a.Blocks*32, a.Tokens))) {
 			panic("kernel: no kernel for " + t.String())
 		}
 		return

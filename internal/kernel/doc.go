@@ -30,7 +30,8 @@
 //		Q   []int8         // [Tokens, Blocks, 32]
 //		D   []float32      // [Tokens, Blocks]
 //		Sum []int16        // [Tokens, Blocks, 2]
-//	}
+//	} // x86 has Wide, Low and High too
+//	func Widen(l Level, wide []float32, low, high []int32, sum []int16) bool // x86 only: one token's, after Quantize
 //	// One token's; x is any length, q, d and sum are whole blocks. bad is the
 //	// first value that is not finite, or -1.
 //	func Quantize(l Level, q []int8, d []float32, sum []int16, x []float32) (bad int, ok bool)

@@ -192,7 +192,7 @@ func (s *scratch) prepareTokens(_, lo, hi int) {
 		switch {
 		case s.ready:
 		case s.needs.codes:
-			s.bad[t] = s.variant.quantize(&s.act[t], x)
+			s.bad[t] = s.quantize(t, x)
 		default:
 			s.bad[t] = quant.FirstNonFinite(x)
 		}

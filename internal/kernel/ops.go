@@ -74,7 +74,7 @@ func (p *Pool) opRows(worker, lo, hi int) {
 			}
 		case opRMSNormActs:
 			p.variant.rmsNorm(o.y.At(r), o.x.At(r), o.w, o.eps)
-			p.act.bad[r] = p.variant.quantize(&p.act.act[r], o.y.At(r))
+			p.act.bad[r] = p.act.quantize(r, o.y.At(r))
 		case opLayerNorm:
 			p.variant.layerNorm(o.y.At(r), o.x.At(r), o.w, o.b, o.eps)
 		case opSoftmax:

@@ -52,5 +52,5 @@ func endActivations(k int, ends [2]int8) (Acts, ref.Act) {
 	for i := range act.Sum {
 		act.Sum[i] = 8 * (int16(ends[0]) + int16(ends[1]))
 	}
-	return Acts{Tokens: 1, Blocks: k / 32, Q: act.Q, D: act.D, Sum: act.Sum}, act
+	return widened(Acts{Tokens: 1, Blocks: k / 32, Q: act.Q, D: act.D, Sum: act.Sum}), act
 }

@@ -21,10 +21,11 @@ type tile struct {
 	y                  unsafe.Pointer
 	yStride            uintptr
 	blocks             int
-	resume             int    // not 0: the sums begin with what the output holds
-	kind               int    // 0 sub-blocks of 32, 1 with mins, 2 of 16, 3 with mins
-	bias0, bias1       uint32 // two int16 that multiply the sums of 16: of a block, or its first and second sub-block
-	ones0, ones1       uint32
+	resume             int            // not 0: the sums begin with what the output holds
+	kind               int            // 0 sub-blocks of 32, 1 with mins, 2 of 16, 3 with mins
+	highs              unsafe.Pointer // AVX-512's sums of second halves
+	shift              uint32         // AVX-512's: the bias is 1 shifted by that
+	bias0, bias1       uint32         // two int16 that multiply the sums of 16: of a block, or its first and second sub-block
 	rows0, rows1, _, _ uint16         // AVX-512's masks of the rows in the output
 	mask               unsafe.Pointer // AVX2's: 16 int32
 	acc                unsafe.Pointer // AVX2's: 512 bytes for sums
@@ -127,10 +128,11 @@ func gemm(level Level, y []float32, stride int, t quant.Type, f format, w []byte
 	}
 	bias := uint32(uint16(-f.bias))
 	if f.sub == 32 {
-		arg.bias0, arg.ones0 = bias|bias<<16, 1|1<<16
+		arg.bias0 = bias | bias<<16
 	} else {
 		arg.kind = 2
-		arg.bias0, arg.ones0, arg.bias1, arg.ones1 = bias, 1, bias<<16, 1<<16
+		arg.bias0, arg.bias1 = bias, bias<<16
+		arg.shift = uint32(f.bits - 1)
 	}
 	if f.min {
 		arg.kind++
@@ -151,7 +153,8 @@ func gemm(level Level, y []float32, stride int, t quant.Type, f format, w []byte
 			arg.blocks, arg.resume = part/32, at
 			for tok := 0; tok < a.Tokens; {
 				block := tok*a.Blocks + at/32
-				arg.q, arg.d, arg.sum = unsafe.Pointer(&a.Q[32*block]), unsafe.Pointer(&a.D[block]), unsafe.Pointer(&a.Sum[2*block])
+				arg.q, arg.d = unsafe.Pointer(&a.Q[32*block]), unsafe.Pointer(&a.D[block])
+				arg.sum, arg.highs = a.sums(level, arg.kind, block)
 				arg.y = unsafe.Pointer(&y[tok*stride+r])
 				tok += arg.run(level, n, a.Tokens-tok)
 				if lines := panelRows*row*(at*a.Tokens+part*tok)/(k*a.Tokens)/64 - ahead; lines > 0 {
@@ -161,6 +164,17 @@ func gemm(level Level, y []float32, stride int, t quant.Type, f format, w []byte
 			}
 		}
 	}
+}
+
+// sums are what a kind of tile reads of the sums of tokens, from a block on.
+func (a Acts) sums(level Level, kind, block int) (sum, highs unsafe.Pointer) {
+	switch {
+	case level < AVX512 || kind == 0:
+		return unsafe.Pointer(&a.Sum[2*block]), nil
+	case kind == 1:
+		return unsafe.Pointer(&a.Wide[block]), nil
+	}
+	return unsafe.Pointer(&a.Low[block]), unsafe.Pointer(&a.High[block])
 }
 
 // run multiplies a panel of n rows with some of the tokens left and returns how many.

@@ -7,7 +7,7 @@ import "github.com/qwq-edge/qwq/quant"
 // scratch at least ScratchBytes. It returns false, and has written nothing, where
 // the level has no kernel for the type.
 func Integers(l Level, y []float32, stride int, t quant.Type, w []byte, rows int, a Acts, scratch []byte) bool {
-	a.check()
+	a.check(l)
 	n, ok := t.RowBytes(a.Blocks * 32)
 	if !ok || rows < 0 || len(w) != rows*n {
 		panic("x86: Integers: weights and activations differ in length")

@@ -91,7 +91,16 @@ func activations(r *rand.Rand, tokens, k int) (Acts, []ref.Act) {
 		acts[t].Quantize(x)
 		a.Q, a.D, a.Sum = append(a.Q, acts[t].Q...), append(a.D, acts[t].D...), append(a.Sum, acts[t].Sum...)
 	}
-	return a, acts
+	return widened(a), acts
+}
+
+// widened adds what Widen makes.
+func widened(a Acts) Acts {
+	for i := 0; i < len(a.Sum); i += 2 {
+		low, high := int32(a.Sum[i]), int32(a.Sum[i+1])
+		a.Wide, a.Low, a.High = append(a.Wide, float32(low+high)), append(a.Low, -low), append(a.High, -high)
+	}
+	return a
 }
 
 func aligned(n int) []byte {

@@ -18,12 +18,19 @@ type Acts struct {
 	Q              []int8    // [Tokens, Blocks, 32]
 	D              []float32 // [Tokens, Blocks]
 	Sum            []int16   // [Tokens, Blocks, 2]
+
+	// What AVX-512 reads beside Sum, and nothing on other levels; all [Tokens, Blocks].
+	Wide      []float32 // the sum of a block
+	Low, High []int32   // minus the sums of its halves
 }
 
 // check panics on lengths that do not fit.
-func (a Acts) check() {
+func (a Acts) check(l Level) {
 	n := a.Tokens * a.Blocks
 	if a.Tokens < 0 || a.Blocks < 0 || len(a.Q) != 32*n || len(a.D) != n || len(a.Sum) != 2*n {
 		panic("x86: activations differ in length")
+	}
+	if l >= AVX512 && (len(a.Wide) != n || len(a.Low) != n || len(a.High) != n) {
+		panic("x86: activations lack the sums that Widen makes")
 	}
 }

@@ -12,9 +12,9 @@
 //
 //	SI codes  R8 scales  R9 mins  AX blocks left  R14 output to resume from
 //	BX q of token 0, R10 of token 3, DX stride     CX d of token 0, R11 of token 3, DI stride
-//	R12 sums of token 0, R13 of token 3
+//	R12 sums of token 0, R13 of token 3   R14, R15 those of the second sub-blocks of 16
 //	Z0-Z11 int32 sums of (token, half of the rows)   Z12-Z23 float sums   Z24-Z25 codes
-//	Z26-Z27 temporary   Z28-Z29 bias and ones of the second sub-block   Z30-Z31 of the first
+//	Z26 temporary   Z28-Z29 mins   Z30 bias   Z31 its bits
 //
 //	for each block of 32 (of 16: twice, 4 steps each) {
 //		i = -bias·Σx                                    // one for all rows
@@ -22,6 +22,9 @@
 //		acc += float32(i)·scale·dx                      // each rounded
 //		acc -= float32(Σx)·min·dx
 //	}
+//
+// The sums are Acts.Sum in kind 0, Wide in kind 1, Low and High in 2 and 3: what makes
+// them shares the pipes of VPDPBUSD.
 
 
 #define DOT(x, i0, i1) \
@@ -57,18 +60,32 @@
 	VPMADDWD     bias, Z26, i0 \
 	VMOVDQA64    i0, i1
 
-#define INIT1(bias) INIT((R12), bias, Z0, Z1)
-#define INIT2(bias) \
-	INIT1(bias) \
-	INIT((R12)(DI*1), bias, Z2, Z3)
-#define INIT4(bias) \
-	INIT2(bias) \
-	INIT((R12)(DI*2), bias, Z4, Z5) \
-	INIT((R13), bias, Z6, Z7)
-#define INIT6(bias) \
-	INIT4(bias) \
-	INIT((R13)(DI*1), bias, Z8, Z9) \
-	INIT((R13)(DI*2), bias, Z10, Z11)
+#define PAIRS(sums, i0, i1) INIT(sums, Z30, i0, i1)
+
+	// i = -Σx << bits of the bias
+#define SHIFTED(sums, i0, i1) \
+	VPBROADCASTD sums, i0 \
+	VPSLLVD      Z31, i0, i0 \
+	VMOVDQA64    i0, i1
+
+#define CLEAR(sums, i0, i1) \
+	VPXORD i0, i0, i0 \
+	VPXORD i1, i1, i1
+
+	// of all tokens, the sums at lo of token 0, at hi of token 3
+#define SUMS1(OP, lo, hi) \
+	OP((lo), Z0, Z1)
+#define SUMS2(OP, lo, hi) \
+	SUMS1(OP, lo, hi) \
+	OP((lo)(DI*1), Z2, Z3)
+#define SUMS4(OP, lo, hi) \
+	SUMS2(OP, lo, hi) \
+	OP((lo)(DI*2), Z4, Z5) \
+	OP((hi), Z6, Z7)
+#define SUMS6(OP, lo, hi) \
+	SUMS4(OP, lo, hi) \
+	OP((hi)(DI*1), Z8, Z9) \
+	OP((hi)(DI*2), Z10, Z11)
 
 	// acc += float32(i)·scale·dx
 #define TERM(s, dx, i0, i1, f0, f1) \
@@ -94,30 +111,38 @@
 	TERM(s, (R11)(DI*1), Z8, Z9, Z20, Z21) \
 	TERM(s, (R11)(DI*2), Z10, Z11, Z22, Z23)
 
-	// acc -= float32(Σx)·min·dx
-#define MIN(s, sums, ones, dx, f0, f1) \
-	VPBROADCASTD sums, Z26 \
-	VPMADDWD     ones, Z26, Z26 \
-	VCVTDQ2PS    Z26, Z26 \
-	VMULPS       (s)(R9), Z26, Z24 \
-	VMULPS       (s+64)(R9), Z26, Z25 \
-	VMULPS.BCST  dx, Z24, Z24 \
-	VMULPS.BCST  dx, Z25, Z25 \
-	VSUBPS       Z24, f0, f0 \
-	VSUBPS       Z25, f1, f1
+	// acc -= float32(Σx)·min·dx; of 16 x: acc += float32(-Σx)·min·dx
+#define MIN32(sums, dx, f0, f1) \
+	VMULPS.BCST sums, Z28, Z24 \
+	VMULPS.BCST sums, Z29, Z25 \
+	VMULPS.BCST dx, Z24, Z24 \
+	VMULPS.BCST dx, Z25, Z25 \
+	VSUBPS      Z24, f0, f0 \
+	VSUBPS      Z25, f1, f1
+#define MIN16(sums, dx, f0, f1) \
+	VCVTDQ2PS.BCST sums, Z26 \
+	VMULPS         Z26, Z28, Z24 \
+	VMULPS         Z26, Z29, Z25 \
+	VMULPS.BCST    dx, Z24, Z24 \
+	VMULPS.BCST    dx, Z25, Z25 \
+	VADDPS         Z24, f0, f0 \
+	VADDPS         Z25, f1, f1
 
-#define MIN1(s, ones) MIN(s, (R12), ones, (CX), Z12, Z13)
-#define MIN2(s, ones) \
-	MIN1(s, ones) \
-	MIN(s, (R12)(DI*1), ones, (CX)(DI*1), Z14, Z15)
-#define MIN4(s, ones) \
-	MIN2(s, ones) \
-	MIN(s, (R12)(DI*2), ones, (CX)(DI*2), Z16, Z17) \
-	MIN(s, (R13), ones, (R11), Z18, Z19)
-#define MIN6(s, ones) \
-	MIN4(s, ones) \
-	MIN(s, (R13)(DI*1), ones, (R11)(DI*1), Z20, Z21) \
-	MIN(s, (R13)(DI*2), ones, (R11)(DI*2), Z22, Z23)
+#define MIN1(MIN, s, lo, hi) \
+	VMOVUPS (s)(R9), Z28 \
+	VMOVUPS (s+64)(R9), Z29 \
+	MIN((lo), (CX), Z12, Z13)
+#define MIN2(MIN, s, lo, hi) \
+	MIN1(MIN, s, lo, hi) \
+	MIN((lo)(DI*1), (CX)(DI*1), Z14, Z15)
+#define MIN4(MIN, s, lo, hi) \
+	MIN2(MIN, s, lo, hi) \
+	MIN((lo)(DI*2), (CX)(DI*2), Z16, Z17) \
+	MIN((hi), (R11), Z18, Z19)
+#define MIN6(MIN, s, lo, hi) \
+	MIN4(MIN, s, lo, hi) \
+	MIN((hi)(DI*1), (R11)(DI*1), Z20, Z21) \
+	MIN((hi)(DI*2), (R11)(DI*2), Z22, Z23)
 
 #define LOAD \
 	MOVQ         a+0(FP), AX \
@@ -136,9 +161,7 @@
 	LEAQ         (R12)(DI*2), R13 \
 	ADDQ         DI, R13 \
 	VPBROADCASTD tile_bias0(AX), Z30 \
-	VPBROADCASTD tile_ones0(AX), Z31 \
-	VPBROADCASTD tile_bias1(AX), Z28 \
-	VPBROADCASTD tile_ones1(AX), Z29 \
+	VPBROADCASTD tile_shift(AX), Z31 \
 	KMOVW        tile_rows0(AX), K1 \
 	KMOVW        tile_rows1(AX), K2 \
 	VPXORD       Z12, Z12, Z12 \
@@ -215,7 +238,7 @@
 	RESUME(Z20, Z21) \
 	RESUME(Z22, Z23)
 
-#define TILE(INIT, STEP, TERM, MIN, STORE, RESUME) \
+#define TILE(SUMS, STEP, TERM, MIN, STORE, RESUME) \
 	LOAD        \
 	JEQ  begin \
 	RESUME \
@@ -225,10 +248,14 @@ begin: \
 	JLT  plain32 \
 	JEQ  min32 \
 	CMPQ R15, $2 \
+	MOVQ a+0(FP), R14 \
+	MOVQ tile_highs(R14), R14 \
+	LEAQ (R14)(DI*2), R15 \
+	LEAQ (R15)(DI*1), R15 \
 	JEQ  plain16 \
 	JMP  min16 \
 plain32: \
-	INIT(Z30) \
+	SUMS(PAIRS, R12, R13) \
 	STEP(0) \
 	STEP(4) \
 	STEP(8) \
@@ -241,7 +268,7 @@ plain32: \
 	NEXT(1, plain32) \
 	JMP  done \
 min32: \
-	INIT(Z30) \
+	SUMS(CLEAR, R12, R13) \
 	STEP(0) \
 	STEP(4) \
 	STEP(8) \
@@ -251,39 +278,43 @@ min32: \
 	STEP(24) \
 	STEP(28) \
 	TERM(0) \
-	MIN(0, Z31) \
+	MIN(MIN32, 0, R12, R13) \
 	NEXT(1, min32) \
 	JMP  done \
 plain16: \
-	INIT(Z30) \
+	SUMS(SHIFTED, R12, R13) \
 	STEP(0) \
 	STEP(4) \
 	STEP(8) \
 	STEP(12) \
 	TERM(0) \
-	INIT(Z28) \
+	SUMS(SHIFTED, R14, R15) \
 	STEP(16) \
 	STEP(20) \
 	STEP(24) \
 	STEP(28) \
 	TERM(128) \
+	ADDQ $4, R14 \
+	ADDQ $4, R15 \
 	NEXT(2, plain16) \
 	JMP  done \
 min16: \
-	INIT(Z30) \
+	SUMS(CLEAR, R12, R13) \
 	STEP(0) \
 	STEP(4) \
 	STEP(8) \
 	STEP(12) \
 	TERM(0) \
-	MIN(0, Z31) \
-	INIT(Z28) \
+	MIN(MIN16, 0, R12, R13) \
+	SUMS(CLEAR, R14, R15) \
 	STEP(16) \
 	STEP(20) \
 	STEP(24) \
 	STEP(28) \
 	TERM(128) \
-	MIN(128, Z29) \
+	MIN(MIN16, 128, R14, R15) \
+	ADDQ $4, R14 \
+	ADDQ $4, R15 \
 	NEXT(2, min16) \
 done: \
 	STORE \
@@ -292,16 +323,16 @@ done: \
 
 // func tile6AVX512(a *tile)
 TEXT ·tile6AVX512(SB), NOSPLIT, $0-8
-	TILE(INIT6, STEP6, TERM6, MIN6, STORE6, RESUME6)
+	TILE(SUMS6, STEP6, TERM6, MIN6, STORE6, RESUME6)
 
 // func tile4AVX512(a *tile)
 TEXT ·tile4AVX512(SB), NOSPLIT, $0-8
-	TILE(INIT4, STEP4, TERM4, MIN4, STORE4, RESUME4)
+	TILE(SUMS4, STEP4, TERM4, MIN4, STORE4, RESUME4)
 
 // func tile2AVX512(a *tile)
 TEXT ·tile2AVX512(SB), NOSPLIT, $0-8
-	TILE(INIT2, STEP2, TERM2, MIN2, STORE2, RESUME2)
+	TILE(SUMS2, STEP2, TERM2, MIN2, STORE2, RESUME2)
 
 // func tile1AVX512(a *tile)
 TEXT ·tile1AVX512(SB), NOSPLIT, $0-8
-	TILE(INIT1, STEP1, TERM1, MIN1, STORE1, RESUME1)
+	TILE(SUMS1, STEP1, TERM1, MIN1, STORE1, RESUME1)
