@@ -23,7 +23,7 @@ KERNELS  = generic$(call has,avx2,avx2)$(call has,avx512_vnni,avx512)$(call has,
 
 export CGO_ENABLED = 0
 
-.PHONY: help deps build cross install check lint generated test test-noasm test-arm64 race fuzz bench build-mpi test-mpi test-slurm interop proof-stream proof-memory proof-gc proof-bits count-arm static-arm bench-peers bench-torch man demo demo-distill clean
+.PHONY: help deps build cross install check lint generated test test-noasm test-arm64 race fuzz bench build-mpi test-mpi test-slurm interop proof-stream proof-memory proof-train proof-gc proof-bits count-arm static-arm bench-peers bench-torch man demo demo-distill clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -133,6 +133,13 @@ proof-memory: build ## open and run a Q8_0 file of 531 MB (PROOF=0.5b) or 13 MB 
 
 proof-gc: build ## write with a file of 531 MB for 10 s beside a garbage collector that never pauses: p99 under 1.5 times the median; wants an idle machine
 	$(call proof,TestGarbageCollector)
+
+proof-train: build ## bf16 beside fp32 over 500 steps, memory of recompute, bits of 1 to 3 threads, 50 kills, another rung, every loss, Q4_0 trained for: 10 minutes (LONG=1: every recipe in full)
+	$(GO) test -count=1 -v -run 'TestBF16|TestResume|TestRung|TestOverflow|TestStates' ./distill/train
+	$(GO) test -count=1 -v -run 'TestBits|TestRecomputeMemory|TestShip|TestFP16' ./distill/tape
+	QWQ_KILLS=50 $(if $(LONG),QWQ_LONG=1) $(GO) test -count=1 -timeout 2h -v -run 'TestKill$$|TestRecipes|TestFinish|TestHalf|TestRung|TestHidden' ./distill/pipeline
+	rm -rf .scratch/finish
+	bin/qwq-convert distill testdata/recipes/finish.yaml
 
 COUNT ?= small
 count-arm: ## guest instructions per token on emulated Cortex-A72, A76 and i8mm cores beside llama.cpp's, and against bench/countarm/expected.txt; COUNT=0.5b: that shape (3 minutes)

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/qwq-edge/qwq/distill/tape"
+	"github.com/qwq-edge/qwq/distill/train"
 	"github.com/qwq-edge/qwq/gguf"
 	"github.com/qwq-edge/qwq/internal/kernel"
 	"github.com/qwq-edge/qwq/quant"
@@ -190,6 +191,27 @@ func TestFreeze(t *testing.T) {
 	}
 	if got := changed(t, p); slices.ContainsFunc(got, func(n string) bool { return strings.Contains(n, "ffn_") || strings.HasPrefix(n, "token_embd") }) {
 		t.Errorf("changed %v", got)
+	}
+}
+
+// TestRung: training that other kernels began goes on only with leave.
+func TestRung(t *testing.T) {
+	names := kernel.Variants()
+	if len(names) < 2 {
+		t.Skip("one variant")
+	}
+	r := folder(t, noBaseline, "")
+	t.Setenv("QWQ_KERNEL", names[0])
+	if _, _, err := run(t, r, Options{}, func(_ string, step int) bool { return step == 2 }); !errors.Is(err, context.Canceled) {
+		t.Fatal(err)
+	}
+	t.Setenv("QWQ_KERNEL", names[1])
+	if _, _, err := run(t, r, Options{}, nil); !errors.Is(err, train.ErrRung) {
+		t.Errorf("got %v, want that the rung is another", err)
+	}
+	l, _, err := run(t, r, Options{AllowRungChange: true}, nil)
+	if err != nil || !slices.Equal(l.steps[studentName], []int{3}) {
+		t.Errorf("with leave: steps %v (%v)", l.steps, err)
 	}
 }
 
