@@ -21,6 +21,7 @@ var order = []struct{ below, above string }{
 	{"runtime/tokenizer runtime/chat runtime/sample runtime/grammar", "runtime/engine"},
 	{"runtime/engine", "runtime/sched runtime/safety runtime/dialog"},
 	{"runtime/sched runtime/safety runtime/dialog", "runtime/server"},
+	{"runtime/api runtime/store runtime/telemetry", "runtime/server"},
 	{"runtime/backend", "runtime/cuda"},
 	{"convert runtime/backend runtime/model runtime/engine internal/kernel quant/calib quant/eval internal/shard", "distill"},
 }

@@ -20,6 +20,8 @@ func bindEnv(flags []cli.Flag) {
 			f.EnvVars = env
 		case *cli.Float64Flag:
 			f.EnvVars = env
+		case *cli.DurationFlag:
+			f.EnvVars = env
 		case *cli.StringSliceFlag:
 			f.EnvVars = env
 		case *cli.GenericFlag:

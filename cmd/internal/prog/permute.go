@@ -11,7 +11,7 @@ import (
 // program, flags of the program, command, flags, "--", positionals. Flags may
 // stand anywhere, before the command too; "--" ends them; a lone "-" is a
 // positional. A flag that takes a value takes the next argument, whatever it
-// looks like.
+// looks like. Without a command the app's DefaultCommand runs, where it has one.
 func permute(app *cli.App, args []string) ([]string, error) {
 	var global, flags, pos []string
 	var cmd *cli.Command
@@ -48,6 +48,10 @@ func permute(app *cli.App, args []string) ([]string, error) {
 		rest = rest[1:]
 	}
 	out := append(args[:1:1], global...)
+	if cmd == nil && app.DefaultCommand != "" && !slices.ContainsFunc(global, func(a string) bool { return !isHelp(a) }) {
+		cmd, out = app.Command(app.DefaultCommand), args[:1:1]
+		flags = append(flags, global...)
+	}
 	if cmd != nil {
 		if slices.ContainsFunc(flags, isHelp) { // positionals would be taken for sub-commands
 			return append(out, cmd.Name, "--help"), nil

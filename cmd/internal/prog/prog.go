@@ -40,8 +40,13 @@ func Version() string {
 // Main runs the program with the process's arguments and streams and exits.
 // SIGINT, SIGTERM and SIGHUP (a lost ssh connection) cancel the context of the
 // running command; a second one kills the process in the usual way.
-func Main(app *cli.App) {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+func Main(app *cli.App) { main(app, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP) }
+
+// MainDaemon is Main for a program that takes SIGHUP in its own way.
+func MainDaemon(app *cli.App) { main(app, os.Interrupt, syscall.SIGTERM) }
+
+func main(app *cli.App, end ...os.Signal) {
+	ctx, stop := signal.NotifyContext(context.Background(), end...)
 	context.AfterFunc(ctx, stop)
 	code := Run(ctx, app, os.Args)
 	stop()

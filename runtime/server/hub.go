@@ -1,0 +1,332 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/qwq-edge/qwq/gguf"
+	"github.com/qwq-edge/qwq/runtime/chat"
+	"github.com/qwq-edge/qwq/runtime/engine"
+	"github.com/qwq-edge/qwq/runtime/grammar"
+	"github.com/qwq-edge/qwq/runtime/sched"
+)
+
+// Listed is a model that can be loaded.
+type Listed struct {
+	Name string
+	Path string    // "": it is part of the program
+	Time time.Time // when it was written
+	Size int64     // bytes
+}
+
+// HubOptions say where models come from and how they run.
+type HubOptions struct {
+	List   func() []Listed                  // the models that can be asked for; the first is the default
+	Open   func(Listed) (*gguf.File, error) // opens one
+	Engine engine.Options
+	Sched  sched.Options
+	Events func(model string) sched.Events // what hears of a model's requests; nil: nobody
+	Idle   time.Duration                   // a model that nobody used for so long is unloaded; 0: never
+	Most   int                             // models at a time; 0: 3
+	Fits   func(bytes int64) error         // whether a file of this size may be loaded now; nil: always
+}
+
+// Hub holds the loaded models. Its methods may be called concurrently.
+type Hub struct {
+	o HubOptions
+
+	mu     sync.Mutex
+	closed bool
+	loaded map[string]*Loaded
+	timer  *time.Timer
+}
+
+// Loaded is a model in use.
+type Loaded struct {
+	Listed
+	Model      *engine.Model
+	Sched      *sched.Scheduler
+	Template   *chat.Template // nil: texts are continued
+	Format     chat.Format    // of tool calls
+	Vocabulary *grammar.Vocabulary
+	Quant      string // type of most weights
+	Since      time.Time
+
+	file  *gguf.File
+	ready chan struct{} // closed when err or the rest is there
+	err   error
+	users int
+	used  time.Time
+}
+
+// NewHub makes a hub; nothing is loaded yet.
+func NewHub(o HubOptions) *Hub {
+	if o.Most <= 0 {
+		o.Most = 3
+	}
+	return &Hub{o: o, loaded: map[string]*Loaded{}}
+}
+
+// UnknownModelError says that there is no such model.
+type UnknownModelError struct{ Name string }
+
+func (e *UnknownModelError) Error() string { return fmt.Sprintf("there is no model %q", e.Name) }
+
+// Closed reports whether Drain began.
+func (h *Hub) Closed() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.closed
+}
+
+// List lists the models that can be asked for.
+func (h *Hub) List() []Listed { return h.o.List() }
+
+// find is the model of a name; "" is the default.
+func (h *Hub) find(name string) (Listed, error) {
+	list := h.o.List()
+	if name == "" && len(list) > 0 {
+		return list[0], nil
+	}
+	for _, alias := range []string{name, name + ":latest"} {
+		if i := slices.IndexFunc(list, func(l Listed) bool { return l.Name == alias || l.Name+":latest" == alias }); i >= 0 {
+			return list[i], nil
+		}
+	}
+	return Listed{}, &UnknownModelError{name}
+}
+
+// Use returns a loaded model, and loads it if it is not. done must be called when it
+// is not used any more.
+func (h *Hub) Use(ctx context.Context, name string) (l *Loaded, done func(), err error) {
+	m, err := h.find(name)
+	if err != nil {
+		return nil, nil, err
+	}
+	h.mu.Lock()
+	if h.closed {
+		h.mu.Unlock()
+		return nil, nil, sched.ErrClosed
+	}
+	l = h.loaded[m.Name]
+	if l == nil {
+		if err := h.place(m); err != nil {
+			h.mu.Unlock()
+			return nil, nil, err
+		}
+		l = &Loaded{Listed: m, ready: make(chan struct{}), Since: time.Now()}
+		h.loaded[m.Name] = l
+		go h.load(l)
+	}
+	l.users++
+	h.mu.Unlock()
+	done = sync.OnceFunc(func() { h.leave(l) })
+	select {
+	case <-l.ready:
+	case <-ctx.Done():
+		done()
+		return nil, nil, ctx.Err()
+	}
+	if l.err != nil {
+		done()
+		return nil, nil, l.err
+	}
+	return l, done, nil
+}
+
+// place makes room for one more model: those that nobody uses go, the longest unused
+// first.
+func (h *Hub) place(m Listed) error {
+	busy := func(err error) error { return &sched.BusyError{Reason: err.Error(), After: 5 * time.Second} }
+	for len(h.loaded) >= h.o.Most {
+		if !h.dropOldest() {
+			return busy(fmt.Errorf("%d models are in use, %s has to wait", len(h.loaded), m.Name))
+		}
+	}
+	if h.o.Fits == nil {
+		return nil
+	}
+	err := h.o.Fits(m.Size)
+	for err != nil && h.dropOldest() {
+		err = h.o.Fits(m.Size)
+	}
+	if err != nil {
+		return busy(err)
+	}
+	return nil
+}
+
+func (h *Hub) dropOldest() bool {
+	var oldest *Loaded
+	for _, l := range h.loaded {
+		if l.users == 0 && (oldest == nil || l.used.Before(oldest.used)) {
+			oldest = l
+		}
+	}
+	if oldest == nil {
+		return false
+	}
+	delete(h.loaded, oldest.Name)
+	oldest.close()
+	return true
+}
+
+// load makes a model ready. A failure is told to all who wait; the next Use tries again.
+func (h *Hub) load(l *Loaded) {
+	l.err = l.open(h.o)
+	h.mu.Lock()
+	if l.err != nil {
+		delete(h.loaded, l.Name)
+	}
+	closed := h.closed
+	h.mu.Unlock()
+	close(l.ready)
+	if closed && l.err == nil {
+		l.close()
+	}
+}
+
+func (l *Loaded) open(o HubOptions) (err error) {
+	if l.file, err = o.Open(l.Listed); err != nil {
+		return err
+	}
+	if l.Model, err = engine.New(l.file, o.Engine); err != nil {
+		return errors.Join(err, l.file.Close())
+	}
+	if t := l.Model.Tokenizer(); t != nil {
+		l.Vocabulary = grammar.NewVocabulary(t)
+		if src := t.ChatTemplate(); src != "" {
+			if l.Template, err = chat.Parse("chat template", src); err != nil {
+				return errors.Join(err, l.Model.Close(), l.file.Close())
+			}
+			l.Format = chat.DetectFormat(src)
+		}
+	}
+	l.Quant = mostType(l.file)
+	s := o.Sched
+	if o.Events != nil {
+		s.Events = o.Events(l.Name)
+	}
+	l.Sched = sched.New(l.Model, s)
+	return nil
+}
+
+// mostType is the type that most weights have, as ggml writes it.
+func mostType(f *gguf.File) string {
+	bytes := map[string]uint64{}
+	best := ""
+	for _, t := range f.Tensors() {
+		name := t.Type.String()
+		bytes[name] += t.Elements()
+		if best == "" || bytes[name] > bytes[best] || bytes[name] == bytes[best] && name < best {
+			best = name
+		}
+	}
+	return best
+}
+
+func (l *Loaded) close() {
+	l.Sched.Close()
+	l.Model.Close()
+	l.file.Close()
+}
+
+// leave ends a use.
+func (h *Hub) leave(l *Loaded) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	l.users--
+	l.used = time.Now()
+	if h.o.Idle > 0 && l.users == 0 && h.timer == nil && !h.closed {
+		h.timer = time.AfterFunc(h.o.Idle, h.sweep)
+	}
+}
+
+// sweep unloads what is idle.
+func (h *Hub) sweep() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.timer = nil
+	var next time.Duration
+	for name, l := range h.loaded {
+		if l.users > 0 {
+			continue
+		}
+		if left := h.o.Idle - time.Since(l.used); left > 0 {
+			if next == 0 || left < next {
+				next = left
+			}
+			continue
+		}
+		delete(h.loaded, name)
+		l.close()
+	}
+	if next > 0 && !h.closed {
+		h.timer = time.AfterFunc(next, h.sweep)
+	}
+}
+
+// Loaded lists what is ready, by name.
+func (h *Hub) Loaded() []*Loaded {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	var out []*Loaded
+	for _, l := range h.loaded {
+		select {
+		case <-l.ready:
+			out = append(out, l)
+		default:
+		}
+	}
+	slices.SortFunc(out, func(a, b *Loaded) int { return a.Since.Compare(b.Since) })
+	return out
+}
+
+// Reload unloads what nobody uses, so that the next request reads its file anew, and
+// returns the names of what had to stay.
+func (h *Hub) Reload() (busy []string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for name, l := range h.loaded {
+		if l.users > 0 {
+			busy = append(busy, name)
+			continue
+		}
+		delete(h.loaded, name)
+		l.close()
+	}
+	slices.Sort(busy)
+	return busy
+}
+
+// Stalled is the longest that a scheduler with work has made no progress.
+func (h *Hub) Stalled() time.Duration {
+	var worst time.Duration
+	for _, l := range h.Loaded() {
+		worst = max(worst, l.Sched.Stalled())
+	}
+	return worst
+}
+
+// Drain lets all requests end, or cuts them off when ctx ends, and closes all models.
+func (h *Hub) Drain(ctx context.Context) error {
+	h.mu.Lock()
+	h.closed = true
+	if h.timer != nil {
+		h.timer.Stop()
+	}
+	h.mu.Unlock()
+	var errs []error
+	for _, l := range h.Loaded() {
+		errs = append(errs, l.Sched.Drain(ctx))
+		l.close()
+	}
+	h.mu.Lock()
+	clear(h.loaded)
+	h.mu.Unlock()
+	return errors.Join(errs...)
+}

@@ -1,0 +1,146 @@
+package server
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"encoding/json"
+	"log/slog"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/qwq-edge/qwq/runtime/api"
+)
+
+// Options of a Server; the zero value works.
+type Options struct {
+	Log     *slog.Logger  // nil: nothing is logged
+	Timeout time.Duration // of a request; 0: 30 minutes
+	Version string
+}
+
+// Server answers requests with the models of a hub.
+type Server struct {
+	hub   *Hub
+	o     Options
+	mux   *http.ServeMux
+	start time.Time
+}
+
+// New makes a server; Handler serves it.
+func New(h *Hub, o Options) *Server {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Timeout <= 0 {
+		o.Timeout = 30 * time.Minute
+	}
+	s := &Server{hub: h, o: o, mux: http.NewServeMux(), start: time.Now()}
+	s.openAI()
+	s.ollama()
+	s.health()
+	return s
+}
+
+// Handler is the server's HTTP handler.
+func (s *Server) Handler() http.Handler { return http.HandlerFunc(s.serve) }
+
+// userKey is the context key of the user whose connection a request came by.
+type userKey struct{}
+
+// WithUser says whose connection a context belongs to.
+func WithUser(ctx context.Context, uid uint32) context.Context {
+	return context.WithValue(ctx, userKey{}, uid)
+}
+
+func userOf(ctx context.Context) uint32 {
+	uid, _ := ctx.Value(userKey{}).(uint32)
+	return uid
+}
+
+// serve gives every request an id, a deadline and a line in the log.
+func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
+	id := r.Header.Get("X-Request-Id")
+	if id == "" || len(id) > 128 {
+		id = newID("req-")
+	}
+	w.Header().Set("X-Request-Id", id)
+	ctx, cancel := context.WithTimeout(r.Context(), s.o.Timeout)
+	defer cancel()
+	rec := &recorder{ResponseWriter: w, status: http.StatusOK}
+	began := time.Now()
+	s.mux.ServeHTTP(rec, r.WithContext(ctx))
+	s.o.Log.Info("request", "id", id, "uid", userOf(ctx), "method", r.Method, "path", r.URL.Path, "status", rec.status, "bytes", rec.bytes, "ms", time.Since(began).Milliseconds())
+}
+
+// recorder remembers what was answered.
+type recorder struct {
+	http.ResponseWriter
+	status int
+	bytes  int64
+	wrote  bool
+}
+
+func (r *recorder) WriteHeader(status int) {
+	if !r.wrote {
+		r.status, r.wrote = status, true
+	}
+	r.ResponseWriter.WriteHeader(status)
+}
+
+func (r *recorder) Write(b []byte) (int, error) {
+	r.wrote = true
+	n, err := r.ResponseWriter.Write(b)
+	r.bytes += int64(n)
+	return n, err
+}
+
+// Unwrap serves http.ResponseController.
+func (r *recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }
+
+// newID is a random name with a prefix.
+func newID(prefix string) string {
+	var b [12]byte
+	rand.Read(b[:])
+	return prefix + hex.EncodeToString(b[:])
+}
+
+// reply writes a whole answer.
+func reply(w http.ResponseWriter, status int, v any) {
+	b, err := json.Marshal(v)
+	if err != nil { // a value of ours that cannot be written
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Content-Length", strconv.Itoa(len(b)+1))
+	w.WriteHeader(status)
+	w.Write(append(b, '\n')) //nolint:errcheck // the client has gone
+}
+
+// refuse answers with an error in OpenAI's form.
+func refuse(w http.ResponseWriter, err error) {
+	e := failure(err)
+	retryAfter(w, e)
+	reply(w, e.Status, api.ErrorBody{Error: *e})
+}
+
+func retryAfter(w http.ResponseWriter, e *api.Error) {
+	if e.After > 0 {
+		w.Header().Set("Retry-After", strconv.Itoa(e.After))
+	}
+}
+
+// endpoint adapts a handler that returns an error.
+func endpoint(h func(http.ResponseWriter, *http.Request) error) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if err := h(w, r); err != nil {
+			if rec, ok := w.(*recorder); ok && rec.wrote {
+				rec.status = failure(err).Status // the stream has told the client
+				return
+			}
+			refuse(w, err)
+		}
+	}
+}

@@ -1,0 +1,222 @@
+package server
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"sync"
+
+	"github.com/qwq-edge/qwq/runtime/chat"
+	"github.com/qwq-edge/qwq/runtime/engine"
+	"github.com/qwq-edge/qwq/runtime/grammar"
+	"github.com/qwq-edge/qwq/runtime/sample"
+	"github.com/qwq-edge/qwq/runtime/sched"
+	"github.com/qwq-edge/qwq/runtime/tokenizer"
+)
+
+// Task is a request, by whatever API it came.
+type Task struct {
+	Messages []chat.Message    // a conversation; nil: Prompt or IDs are continued
+	Prompt   string            // text
+	IDs      []int32           // in place of Prompt when not nil
+	Tools    []json.RawMessage // definitions, as OpenAI writes them
+	Vars     map[string]any    // of the template
+
+	Sampling  sample.Options
+	MaxTokens int // 0: until the context is full
+	Stop      []string
+	N         int              // answers; 0: 1. Answer i has the seed plus i
+	Grammar   *grammar.Grammar // of the answer, its reasoning left out; nil: any text
+	Think     int              // tokens of reasoning, then it is closed; less than 0: no bound
+	NoSplit   bool             // reasoning and tool calls stay in the text
+
+	User     uint32
+	Priority int
+}
+
+// Piece is what one token of an answer brought.
+type Piece struct {
+	Index   int // of the answer
+	Deltas  []chat.Delta
+	Token   engine.Token
+	Finish  string // of the last piece: stop, length, or tool_calls
+	Timings engine.Timings
+}
+
+// Usage counts the tokens of a Task.
+type Usage struct{ Prompt, Cached, Generated int }
+
+// PromptError blames the messages or their length: the client can do something.
+type PromptError struct{ Err error }
+
+func (e *PromptError) Error() string { return e.Err.Error() }
+
+// Unwrap returns the cause.
+func (e *PromptError) Unwrap() error { return e.Err }
+
+// render makes the text and ids of a task's prompt.
+func (l *Loaded) render(t *Task) (text string, ids []int32, err error) {
+	tok := l.Model.Tokenizer()
+	switch {
+	case t.IDs != nil:
+		return "", t.IDs, nil
+	case tok == nil:
+		return "", nil, &PromptError{errors.New("the model file has no tokenizer: the prompt must be ids")}
+	case t.Messages == nil:
+		return t.Prompt, tok.Encode(t.Prompt, tokenizer.EncodeOptions{AddSpecial: true}), nil
+	case l.Template == nil: // plain continuation
+		for i, m := range t.Messages {
+			if i > 0 && m.Role == "user" {
+				text += "\n"
+			}
+			text += m.Content.String()
+		}
+		return text, tok.Encode(text, tokenizer.EncodeOptions{AddSpecial: true}), nil
+	}
+	messages := t.Messages
+	if len(messages) > 1 && messages[0].Role == "system" && !l.Template.Caps().System {
+		messages = slices.Clone(messages[1:])
+		messages[0].Content = chat.Text(t.Messages[0].Content.String() + "\n\n" + messages[0].Content.String())
+	}
+	text, err = l.Template.Chat(messages, chat.RenderOptions{AddGenerationPrompt: true, Tools: t.Tools, Vars: t.Vars,
+		BOS: tok.Spelling(tok.BOS()), EOS: tok.Spelling(tok.EOS())})
+	if err != nil {
+		return "", nil, &PromptError{err}
+	}
+	ids = tok.Encode(text, tokenizer.EncodeOptions{})
+	if bos := tok.BOS(); bos >= 0 && tok.AddBOS() && (len(ids) == 0 || ids[0] != bos) {
+		ids = slices.Insert(ids, 0, bos)
+	}
+	return text, ids, nil
+}
+
+// Run generates a task's answers and gives them piece by piece, those of several
+// answers mixed. An error of emit ends everything. It may be called concurrently.
+func (l *Loaded) Run(ctx context.Context, t *Task, emit func(Piece) error) (Usage, error) {
+	text, ids, err := l.render(t)
+	if err != nil {
+		return Usage{}, err
+	}
+	if n := l.Model.Context(); len(ids) >= n {
+		return Usage{}, &PromptError{fmt.Errorf("the prompt has %d tokens, the context holds %d and the answer needs room too", len(ids), n)}
+	}
+	if len(ids) == 0 {
+		return Usage{}, &PromptError{errors.New("the prompt is empty")}
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	n := max(1, t.N)
+	answers := make([]*answer, n)
+	for i := range answers {
+		if answers[i], err = l.begin(ctx, t, text, ids, i); err != nil {
+			return Usage{}, err
+		}
+	}
+	u := Usage{Prompt: len(ids)}
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	var first error
+	for _, a := range answers {
+		wg.Go(func() {
+			err := a.read(func(p Piece) error {
+				mu.Lock()
+				defer mu.Unlock()
+				u.Generated++
+				if p.Finish != "" {
+					u.Cached = max(u.Cached, p.Timings.CachedTokens)
+				}
+				return emit(p)
+			})
+			if err != nil {
+				mu.Lock()
+				if first == nil {
+					first = err
+				}
+				mu.Unlock()
+				cancel()
+			}
+		})
+	}
+	wg.Wait()
+	return u, first
+}
+
+// answer is one answer while it comes.
+type answer struct {
+	index  int
+	stream *sched.Stream
+	parser *chat.Parser // nil: text is text
+	calls  bool
+}
+
+// begin submits answer i.
+func (l *Loaded) begin(ctx context.Context, t *Task, text string, ids []int32, i int) (*answer, error) {
+	a := &answer{index: i}
+	r := engine.Request{IDs: ids, MaxTokens: t.MaxTokens, Sampling: t.Sampling, Stop: t.Stop}
+	r.Sampling.Seed += uint64(i)
+	if t.Grammar == nil {
+		r.Draft = &engine.Lookup{}
+	}
+	thinking := false
+	if t.Messages != nil && l.Template != nil && !t.NoSplit {
+		format := chat.FormatNone
+		if len(t.Tools) > 0 {
+			format = l.Format
+		}
+		thinking = chat.ThinkOpen(text)
+		a.parser = chat.NewParser(chat.ParserOptions{Format: format, InThink: thinking})
+		r.Special = format == chat.FormatMistral || format == chat.FormatDeepSeek || format == chat.FormatLlama3
+	}
+	if m := l.mask(t, thinking); m != nil {
+		r.Mask = m
+	}
+	var err error
+	a.stream, err = l.Sched.Submit(ctx, sched.Request{Request: r, User: t.User, Priority: t.Priority})
+	return a, err
+}
+
+// read hands an answer's pieces on.
+func (a *answer) read(emit func(Piece) error) error {
+	for {
+		tok, err := a.stream.Next()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		p := Piece{Index: a.index, Token: tok, Finish: tok.Finish}
+		p.Deltas = a.split(tok.Text)
+		if tok.Finish != "" {
+			p.Timings = *tok.Timings
+			if a.parser != nil {
+				p.Deltas = append(slices.Clone(p.Deltas), a.parser.Close()...)
+			}
+		}
+		for _, d := range p.Deltas {
+			a.calls = a.calls || d.Kind == chat.DeltaToolCall
+		}
+		if a.calls && p.Finish == engine.FinishStop {
+			p.Finish = FinishToolCalls
+		}
+		if err := emit(p); err != nil {
+			return err
+		}
+	}
+}
+
+// FinishToolCalls is the reason of an answer that ends with calls of tools.
+const FinishToolCalls = "tool_calls"
+
+func (a *answer) split(text string) []chat.Delta {
+	if a.parser == nil {
+		if text == "" {
+			return nil
+		}
+		return []chat.Delta{{Kind: chat.DeltaContent, Text: text}}
+	}
+	return a.parser.Write(text)
+}
