@@ -10,13 +10,3 @@ func Dequantize(l Level, y []float32, t quant.Type, row []byte) bool {
 	}
 	return l != None && dequantize(y, t, row)
 }
-
-// Encode rounds x to a row of type t, quant.Encode's bytes for finite values: the
-// rows of a KV cache. It returns false where there is no kernel for the type. row
-// has room for exactly len(x) weights.
-func Encode(l Level, row []byte, t quant.Type, x []float32) bool {
-	if n, ok := t.RowBytes(len(x)); !ok || n != len(row) {
-		panic("arm: Encode: the row and its values differ in length")
-	}
-	return l != None && encode(row, t, x)
-}

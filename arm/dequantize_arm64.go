@@ -20,6 +20,8 @@ func dequantize(y []float32, t quant.Type, row []byte) bool {
 		dequantizeBlocks(y, row, 18, dequantizeIQ4_NLNEON)
 	case quant.Q2_K, quant.Q3_K, quant.Q4_K, quant.Q5_K, quant.Q6_K:
 		dequantizeK(y, t, row)
+	case quant.IQ4_XS:
+		dequantizeIQ4_XS(y, row)
 	case quant.F16:
 		f16ToF32(y, row)
 	case quant.BF16:
@@ -50,22 +52,6 @@ func bf16ToF32(y []float32, row []byte) {
 	}
 }
 
-func encode(row []byte, t quant.Type, x []float32) bool {
-	switch t {
-	case quant.Q8_0:
-		for len(x) > 0 {
-			n := min(len(x), valuesChunk)
-			encodeQ8_0NEON(&row[0], &x[0], n/32)
-			row, x = row[n/32*34:], x[n:]
-		}
-	case quant.F16:
-		f32ToF16(row, x)
-	default:
-		return false
-	}
-	return true
-}
-
 // Rows of blocks of 32; blocks is positive.
 
 //go:noescape
@@ -85,11 +71,6 @@ func dequantizeQ5_1NEON(y *float32, row *byte, blocks int)
 
 //go:noescape
 func dequantizeIQ4_NLNEON(y *float32, row *byte, blocks int)
-
-// encodeQ8_0NEON is quant's encoder; blocks is positive.
-//
-//go:noescape
-func encodeQ8_0NEON(dst *byte, src *float32, blocks int)
 
 // bf16ToF32NEON widens n bfloat16; n is a positive multiple of 8.
 //

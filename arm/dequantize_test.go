@@ -1,9 +1,7 @@
 package arm
 
 import (
-	"bytes"
 	"fmt"
-	"math"
 	"math/rand/v2"
 	"testing"
 
@@ -14,7 +12,7 @@ import (
 func TestDequantize(t *testing.T) {
 	levels(t, func(t *testing.T, l Level) {
 		r := rand.New(rand.NewPCG(6, 6))
-		for _, typ := range append([]quant.Type{quant.F16, quant.BF16}, integerTypes...) {
+		for _, typ := range append([]quant.Type{quant.F16, quant.BF16, quant.IQ4_XS}, integerTypes...) {
 			for _, n := range []int{0, 1, 3, 31} {
 				cols := n * max(32, typ.Block())
 				for _, kind := range kinds {
@@ -34,49 +32,8 @@ func TestDequantize(t *testing.T) {
 				}
 			}
 		}
-		if Dequantize(l, make([]float32, 256), quant.IQ4_XS, make([]byte, 136)) {
-			t.Error("IQ4_XS has no kernel")
-		}
-	})
-}
-
-func TestEncode(t *testing.T) {
-	levels(t, func(t *testing.T, l Level) {
-		r := rand.New(rand.NewPCG(7, 7))
-		for _, typ := range []quant.Type{quant.Q8_0, quant.F16} {
-			for _, scale := range []float32{1, 0, 1e-30, 1e-38, 1e-40, 1e-43, 6e4, 1e10, 3e37} {
-				for _, n := range []int{0, 32, 64, 96, 992} {
-					x := kerneltest.GuardedF32(t, n)
-					for i := range x {
-						x[i] = float32(r.NormFloat64()) * scale
-						switch r.IntN(8) {
-						case 0: // half way between two codes of a block with absmax 127
-							x[i] = (float32(r.IntN(254)-127) + 0.5) * scale
-						case 1:
-							x[i] = 127 * scale
-						case 2:
-							x[i] = float32(math.Copysign(0, -1))
-						}
-						if math.IsInf(float64(x[i]), 0) {
-							x[i] = scale
-						}
-					}
-					size, _ := typ.RowBytes(n)
-					want, row := make([]byte, size), kerneltest.Guarded(t, size)
-					if err := quant.Encode(typ, want, x); err != nil {
-						t.Fatal(err)
-					}
-					if !Encode(l, row, typ, x) {
-						t.Fatalf("%v: no kernel", typ)
-					}
-					if !bytes.Equal(row, want) {
-						t.Fatalf("%v, n=%d, scale %v: got %x, want %x", typ, n, scale, row, want)
-					}
-				}
-			}
-		}
-		if Encode(l, make([]byte, 18), quant.Q4_0, make([]float32, 32)) {
-			t.Error("Q4_0 has no kernel")
+		if Dequantize(l, make([]float32, 256), quant.TQ2_0, make([]byte, 66)) {
+			t.Error("TQ2_0 has a kernel")
 		}
 	})
 }

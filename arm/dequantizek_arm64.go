@@ -29,6 +29,26 @@ func dequantizeK(y []float32, t quant.Type, row []byte) {
 	}
 }
 
+// dequantizeIQ4_XS takes the sub-blocks as blocks of IQ4_NL with a scale of 1, which
+// gives the values of the table, and multiplies those.
+func dequantizeIQ4_XS(y []float32, row []byte) {
+	var nl [8][18]byte
+	for i := range nl {
+		nl[i][1] = 0x3c // 1 as a half
+	}
+	for ; len(y) > 0; y, row = y[256:], row[136:] {
+		for i := range nl {
+			copy(nl[i][2:], row[8+16*i:][:16])
+		}
+		dequantizeIQ4_NLNEON(&y[0], &nl[0][0], len(nl))
+		d, high := quant.HalfToFloat(binary.LittleEndian.Uint16(row)), binary.LittleEndian.Uint16(row[2:])
+		for i := range nl {
+			sc := uint16(row[4+i>>1]>>(i&1*4)&15) | high>>(2*i)&3<<4
+			timesNEON(&y[32*i], &y[32*i], 32, d*float32(int32(sc)-32))
+		}
+	}
+}
+
 // kScales are the products of a super-block's scales and mins with its d and dmin.
 func kScales(s *[2][16]float32, t quant.Type, b []byte) {
 	half := func(at int) float32 { return quant.HalfToFloat(binary.LittleEndian.Uint16(b[at:])) }

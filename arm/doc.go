@@ -8,7 +8,7 @@
 //     Q6_K: a token or two with the rows in place, more with packed panels.
 //   - Floats multiplies rows of F32, F16 and BF16; Scores and Weigh are attention's
 //     two products.
-//   - Quantize, Dequantize, Encode (of KV rows), F16ToF32 and F32ToF16 convert.
+//   - Quantize, Dequantize, Encode, F16ToF32 and F32ToF16 convert.
 //   - RMSNorm, LayerNorm, Rotate, Softmax, ExpSum, SiLU, GELU, Add, Mul and Scale are
 //     the rest; PeakInt8, PeakFP32 and Read measure the core.
 package arm

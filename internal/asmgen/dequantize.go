@@ -2,7 +2,7 @@ package asmgen
 
 import "fmt"
 
-// dequantizeArm64 is the values of rows, and rows of Q8_0.
+// dequantizeArm64 is the values of rows.
 func dequantizeArm64() []byte {
 	var a Arm64
 	a.Header()
@@ -13,7 +13,6 @@ func dequantizeArm64() []byte {
 	for _, f := range kformats {
 		a.dequantizeK(f)
 	}
-	a.encodeQ8_0()
 
 	a.Func("func bf16ToF32NEON(dst *float32, src *byte, n int)", `
 n is a multiple of 8 and positive.
@@ -138,56 +137,5 @@ holds the scales, then the mins.
 			a.StorePair(0, 32, 8+i, 9+i)
 		}
 	}
-	a.RET()
-}
-
-// encodeQ8_0 is quant's encoder, for finite values.
-func (a *Arm64) encodeQ8_0() {
-	a.Func("func encodeQ8_0NEON(dst *byte, src *float32, blocks int)", `
-d = max|x|/127, as a half; q = x·(1/d), to the nearest, ties away from zero, where
-1/d is infinite 0. blocks is positive.
-
-	R0 dst   R1 src   R2 blocks left   R3 bits of infinity   V0-V7 values, codes
-	V16-V23 magnitudes   V24 d   V25 1/d   V26 d as a half   V29 1   V30 infinity   V31 127`, 24)
-	for i, name := range []string{"dst", "src", "blocks"} {
-		a.Arg(name, 8*i, R(i))
-	}
-	a.op("FMOVS $127.0, F31")
-	a.op("FMOVS $1.0, F29")
-	a.MOVImm(0x7f800000, 3)
-	a.VMOVfromR(3, 30)
-	a.Label("encode")
-	for v := V(0); v < 8; v += 2 {
-		a.LoadPair(1, 32, v, v+1)
-	}
-	for v := range V(8) {
-		a.FABS(16+v, v)
-	}
-	for n := V(4); n > 0; n /= 2 {
-		for v := range n {
-			a.UMAX(16+v, 16+v, 16+v+n)
-		}
-	}
-	a.UMAXV(16, 16)
-	a.FDIVS(24, 16, 31)
-	a.FDIVS(25, 29, 24)
-	a.FCMGT(17, 30, 25)
-	a.AND(25, 25, 17)
-	a.FCVTN(26, 24)
-	for v := range V(8) {
-		a.FMULElem(v, v, 25, 0)
-	}
-	for v := range V(8) {
-		a.FCVTAS(v, v)
-	}
-	for v := range V(4) {
-		a.UZP1H(v, 2*v, 2*v+1)
-	}
-	a.UZP1B(0, 0, 1)
-	a.UZP1B(1, 2, 3)
-	a.StoreLaneH(26, 0, 0)
-	a.StoreB16(0, 0, 1)
-	a.SUBS(1, 2, 2)
-	a.BNE("encode")
 	a.RET()
 }

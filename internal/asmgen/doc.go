@@ -28,5 +28,6 @@ func Files() map[string][]byte {
 		"arm/exp_arm64.s":           expArm64(),
 		"arm/dequantize_arm64.s":    dequantizeArm64(),
 		"arm/dot_arm64.s":           dotArm64(),
+		"arm/encode_arm64.s":        encodeArm64(),
 	}
 }

@@ -6,6 +6,9 @@ package asmgen
 func (a *Arm64) SCVTF(d, n V)  { a.v2(0x4e21d800, "scvtf", "4s", "4s", d, n) }
 func (a *Arm64) FCVTNS(d, n V) { a.v2(0x4e21a800, "fcvtns", "4s", "4s", d, n) }
 
+// FCVTZS converts float32 to int32, truncating.
+func (a *Arm64) FCVTZS(d, n V) { a.v2(0x4ea1b800, "fcvtzs", "4s", "4s", d, n) }
+
 // FCVTAS converts float32 to int32, ties away from zero.
 func (a *Arm64) FCVTAS(d, n V) { a.v2(0x4e21c800, "fcvtas", "4s", "4s", d, n) }
 
@@ -13,12 +16,13 @@ func (a *Arm64) FCVTAS(d, n V) { a.v2(0x4e21c800, "fcvtas", "4s", "4s", d, n) }
 func (a *Arm64) FABS(d, n V) { a.v2(0x4ea0f800, "fabs", "4s", "4s", d, n) }
 func (a *Arm64) FNEG(d, n V) { a.v2(0x6ea0f800, "fneg", "4s", "4s", d, n) }
 
-// FADD, FSUB, FMUL, FDIV and FMAX are lane by lane.
+// FADD, FSUB, FMUL, FDIV, FMAX and FMIN are lane by lane.
 func (a *Arm64) FADD(d, n, m V) { a.v3(0x4e20d400, "fadd", "4s", "4s", d, n, m) }
 func (a *Arm64) FSUB(d, n, m V) { a.v3(0x4ea0d400, "fsub", "4s", "4s", d, n, m) }
 func (a *Arm64) FMUL(d, n, m V) { a.v3(0x6e20dc00, "fmul", "4s", "4s", d, n, m) }
 func (a *Arm64) FDIV(d, n, m V) { a.v3(0x6e20fc00, "fdiv", "4s", "4s", d, n, m) }
 func (a *Arm64) FMAX(d, n, m V) { a.v3(0x4e20f400, "fmax", "4s", "4s", d, n, m) }
+func (a *Arm64) FMIN(d, n, m V) { a.v3(0x4ea0f400, "fmin", "4s", "4s", d, n, m) }
 
 // FMLA adds n·m to d with one rounding.
 func (a *Arm64) FMLA(d, n, m V) { a.v3(0x4e20cc00, "fmla", "4s", "4s", d, n, m) }
@@ -49,8 +53,9 @@ func (a *Arm64) FCVTL2(d, n V) { a.v2(0x4e217800, "fcvtl2", "4s", "8h", d, n) }
 func (a *Arm64) FCVTN(d, n V)  { a.v2(0x0e216800, "fcvtn", "4h", "4s", d, n) }
 func (a *Arm64) FCVTN2(d, n V) { a.v2(0x4e216800, "fcvtn2", "8h", "4s", d, n) }
 
-// FMAXV is the largest lane.
+// FMAXV is the largest lane, FMINV the least; NaN if there is one.
 func (a *Arm64) FMAXV(d, n V) { a.word(0x6e30f800|uint32(n)<<5|uint32(d), "fmaxv s%d, v%d.4s", d, n) }
+func (a *Arm64) FMINV(d, n V) { a.word(0x6eb0f800|uint32(n)<<5|uint32(d), "fminv s%d, v%d.4s", d, n) }
 
 // SHLL and SHLL2 move the lower and the upper four int16 to the upper halves of
 // int32 lanes: bfloat16 to float32.

@@ -42,6 +42,7 @@ func (a *Arm64) SADDLPB(d, n V) { a.v2(0x4e202800, "saddlp", "8h", "16b", d, n) 
 
 // ADDP adds neighbours: the sums of n, then those of m. ADDPH is that of int16.
 func (a *Arm64) ADDP(d, n, m V)  { a.v3(0x4ea0bc00, "addp", "4s", "4s", d, n, m) }
+func (a *Arm64) ADDPB(d, n, m V) { a.v3(0x4e20bc00, "addp", "16b", "16b", d, n, m) }
 func (a *Arm64) ADDPH(d, n, m V) { a.v3(0x4e60bc00, "addp", "8h", "8h", d, n, m) }
 
 // ADD and SUB are of int32.
@@ -63,6 +64,13 @@ func (a *Arm64) UMAX(d, n, m V) { a.v3(0x6ea06400, "umax", "4s", "4s", d, n, m) 
 func (a *Arm64) UMAXV(d, n V) {
 	a.word(0x6eb0a800|uint32(n)<<5|uint32(d), "umaxv s%d, v%d.4s", d, n)
 }
+
+// SMAX and SMAXV are those of signed lanes. UMINB is the smaller of bytes.
+func (a *Arm64) SMAX(d, n, m V) { a.v3(0x4ea06400, "smax", "4s", "4s", d, n, m) }
+func (a *Arm64) SMAXV(d, n V) {
+	a.word(0x4eb0a800|uint32(n)<<5|uint32(d), "smaxv s%d, v%d.4s", d, n)
+}
+func (a *Arm64) UMINB(d, n, m V) { a.v3(0x6e206c00, "umin", "16b", "16b", d, n, m) }
 
 // SHL shifts int32 left.
 func (a *Arm64) SHL(d, n V, by int) {
