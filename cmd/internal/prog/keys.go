@@ -33,7 +33,7 @@ var keys = map[string]string{
 	"ids":                  "qwq-convert",
 	"ids-file":             "qwq-convert",
 	"ignore-eos":           "qwq",
-	"json":                 "qwq qwq-convert",
+	"json":                 "qwq qwq-convert qwqd",
 	"kv":                   "qwq qwq-convert qwqd",
 	"listen":               "qwqd",
 	"logit-bias":           "qwq",
