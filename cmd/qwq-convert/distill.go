@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -13,11 +12,11 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/qwq-edge/qwq/cmd/internal/prog"
+	"github.com/qwq-edge/qwq/distill/cache"
 	"github.com/qwq-edge/qwq/distill/pipeline"
 	"github.com/qwq-edge/qwq/distill/recipe"
 	"github.com/qwq-edge/qwq/distill/student"
 	"github.com/qwq-edge/qwq/distill/train"
-	"github.com/qwq-edge/qwq/internal/shard"
 )
 
 func distillCommand() *cli.Command {
@@ -35,21 +34,23 @@ func distillCommand() *cli.Command {
 			"the teacher, distill cache its parts of what the teacher says of the text (--shard,\n" +
 			"or the array variables of Slurm and Kubernetes). They run on as many machines as\n" +
 			"share the folder, go on after kill -9, and the last one joins the parts.\n\n" +
+			"Started by mpirun or srun, the processes train together, with the bits of one\n" +
+			"(bin/qwq-convert-mpi; docs/distributed.md).\n\n" +
 			"Example:\n  qwq-convert distill recipe.yaml --dry-run\n  qwq-convert distill recipe.yaml\n" +
 			"  qwq-convert distill recipe.yaml --student 30M --target-device pi-4\n" +
 			"  qwq-convert distill cache recipe.yaml --shard 0/4",
-		Flags: []cli.Flag{
+		Flags: append([]cli.Flag{
 			&cli.StringFlag{Name: "student", Usage: "parameters of the student, `30M`, in place of all sizes that the recipe gives"},
 			&cli.StringFlag{Name: "student-layers", Usage: "layers of the student, `N`, in place of the recipe's"},
 			&cli.StringFlag{Name: "student-config", Usage: "Hugging Face `config.json` of the student, which then starts at random; in place of the recipe's sizes"},
 			&cli.StringFlag{Name: "target-device", Usage: "`NAME` of the device that the student must fit: " + strings.Join(deviceNames(), ", ")},
 			&cli.StringFlag{Name: "only", Usage: "do `STAGE` alone, done or not"},
 			&cli.StringFlag{Name: "from", Usage: "do `STAGE` anew, and what changes after it"},
-			&cli.StringFlag{Name: "shard", Usage: "`I/N`: part I of N, counted from 0, of cache or generate"},
+			&cli.StringFlag{Name: "shard", Usage: "`I/N`: part I of N, counted from 0, of cache or generate; /N: I is the index of the array job"},
 			&cli.BoolFlag{Name: "dry-run", Usage: "check and plan, and print what time and memory it would take"},
 			&cli.BoolFlag{Name: "allow-rung-change", Usage: "resume training that other kernels began; its bits will differ"},
 			&cli.BoolFlag{Name: "json", Usage: "print the result as one JSON object"},
-		},
+		}, ranksFlags()...),
 		Action: distillAction,
 	}
 }
@@ -105,6 +106,8 @@ func distillAction(c *cli.Context) error {
 	switch {
 	case what == "" && c.String("shard") != "":
 		return prog.Usagef("--shard is for distill cache and distill generate")
+	case (what != "" || c.Bool("dry-run")) && (c.IsSet("mpi-lib") || c.IsSet("shard-optimizer")):
+		return prog.Usagef("--mpi-lib and --shard-optimizer are for training")
 	case what != "" && (o.Only != "" || o.From != "" || c.Bool("dry-run")):
 		return prog.Usagef("distill %s takes no --only, --from or --dry-run", what)
 	case o.Only != "" && o.From != "":
@@ -116,8 +119,8 @@ func distillAction(c *cli.Context) error {
 		}
 	}
 	if what != "" {
-		if o.Shard, err = shard.Select(c.String("shard"), 0, os.Getenv); err != nil {
-			return prog.Usagef("--shard: %s", err)
+		if o.Shard, err = part(c.String("shard")); err != nil {
+			return err
 		}
 	}
 	flags, err := studentFlags(c)
@@ -128,22 +131,42 @@ func distillAction(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	v := newDistillView(c)
-	o.Stage, o.Progress, o.Step, o.Note = v.stage, v.progress, v.step, v.note
-	p, err := pipeline.New(r, o)
-	if err != nil {
-		return err
-	}
-	switch {
-	case c.Bool("dry-run"):
-		e, err := p.Estimate(c.Context)
+	if what == "" && !c.Bool("dry-run") {
+		j, err := ranks(c, &o)
 		if err != nil {
 			return err
 		}
-		return printEstimate(c, e)
-	case what != "":
+		return distillHint(j.end(distillRun(c, r, o)))
+	}
+	v := newDistillView(c)
+	p, err := pipeline.New(r, v.options(o))
+	if err != nil {
+		return err
+	}
+	if what != "" {
 		err := p.Parts(c.Context, what)
 		v.clear()
+		return err
+	}
+	e, err := p.Estimate(c.Context)
+	if err != nil {
+		return err
+	}
+	return printEstimate(c, e)
+}
+
+// distillRun runs a recipe, in the process that leads with a view and a result.
+func distillRun(c *cli.Context, r *recipe.Recipe, o pipeline.Options) error {
+	if o.Ranks != nil && o.Ranks.Rank() != 0 {
+		p, err := pipeline.New(r, o)
+		if err != nil {
+			return err
+		}
+		return p.Run(c.Context)
+	}
+	v := newDistillView(c)
+	p, err := pipeline.New(r, v.options(o))
+	if err != nil {
 		return err
 	}
 	err = p.Run(c.Context)
@@ -156,7 +179,7 @@ func distillAction(c *cli.Context) error {
 		}
 		err = errors.Join(err, errE)
 	}
-	return distillHint(err)
+	return err
 }
 
 // distillHint adds what the reader can do.
@@ -204,15 +227,27 @@ func printEstimate(c *cli.Context, e *pipeline.Estimate) error {
 		return prog.JSON(c.App.Writer, e)
 	}
 	t := tabwriter.NewWriter(c.App.Writer, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(t, "student\t%v\nparameters\t%d of the teacher's %d (%.0f %%)\n", e.Student, e.Params, e.TeacherParams, 100*float64(e.Params)/float64(e.TeacherParams))
-	fmt.Fprintf(t, "training\t%d students, %d tokens each, about %s a student\nmemory\t%s of %s available\n", e.Students, e.Tokens,
-		seconds(e.TrainSeconds), prog.Size(e.Memory), prog.Size(e.Available))
+	of := ""
+	if e.TeacherParams > 0 {
+		of = fmt.Sprintf(" of the teacher's %d (%.0f %%)", e.TeacherParams, 100*float64(e.Params)/float64(e.TeacherParams))
+	}
+	fmt.Fprintf(t, "student\t%v\nparameters\t%d%s\n", e.Student, e.Params, of)
+	fmt.Fprintf(t, "training\t%d students, %d tokens each, about %s a student\n", e.Students, e.Tokens, seconds(e.TrainSeconds))
+	for _, m := range e.Captured {
+		warn := ""
+		if m.Mass < cache.LowMass {
+			warn = fmt.Sprintf(": below %g, raise cache.k, lower the temperature, or set cache.live", cache.LowMass)
+		}
+		fmt.Fprintf(t, "captured\t%.3f of the teacher's mass at T %g%s\n", m.Mass, m.Temperature, warn)
+	}
+	fmt.Fprintf(t, "time\tabout %s for what is to do\nmemory\t%s at most, %s available\n\n", seconds(e.Seconds), prog.Size(e.Memory), prog.Size(e.Available))
+	fmt.Fprintln(t, "stage\t\ttime\tmemory")
 	for _, s := range e.Stages {
 		state := "to do"
 		if s.Done {
 			state = "unchanged"
 		}
-		fmt.Fprintf(t, "%s\t%s\n", s.Name, state)
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", s.Name, state, seconds(s.Seconds), prog.Size(s.Memory))
 	}
 	return t.Flush()
 }

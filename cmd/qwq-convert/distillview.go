@@ -45,6 +45,12 @@ func newDistillView(c *cli.Context) *distillView {
 	return v
 }
 
+// options are o with the view's functions.
+func (v *distillView) options(o pipeline.Options) pipeline.Options {
+	o.Stage, o.Progress, o.Step, o.Note = v.stage, v.progress, v.step, v.note
+	return o
+}
+
 func (v *distillView) line(format string, a ...any) {
 	v.clear()
 	fmt.Fprintf(v.w, "%s: %s\n", v.prog, fmt.Sprintf(format, a...))

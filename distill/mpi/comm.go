@@ -9,6 +9,8 @@ import (
 	"runtime"
 	"sync"
 	"time"
+
+	"github.com/qwq-edge/qwq/distill/launch"
 )
 
 // Options says how to join the job. The zero value works.
@@ -36,11 +38,11 @@ type Comm struct {
 // messageLimit is below 2^31, MPI's count being an int.
 const messageLimit = 1 << 30
 
-// Open joins the job, once in the life of a process. ErrNoLauncher: there is no job.
+// Open joins the job, once in the life of a process. launch.ErrAlone: there is no job.
 func Open(o Options) (*Comm, error) {
-	l, err := Detect(os.Getenv)
+	l, err := launch.Detect(os.Getenv)
 	switch {
-	case o.Library != "" && (err == nil || errors.Is(err, ErrNoLauncher)):
+	case o.Library != "" && (err == nil || errors.Is(err, launch.ErrAlone)):
 		l.Libraries = []string{o.Library}
 	case err != nil:
 		return nil, err
@@ -61,7 +63,7 @@ func Open(o Options) (*Comm, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := l.check(c.size, c.lib.name); err != nil {
+	if err := l.Check(c.size, c.lib.name); err != nil {
 		return nil, c.Close(err)
 	}
 	return c, nil
@@ -115,6 +117,23 @@ func (c *Comm) Exchange(rank int, out, in []byte) error {
 		return fmt.Errorf("mpi: rank %d does not answer rank %d for %v", rank, c.rank, c.timeout)
 	}
 	return err
+}
+
+// Wait returns when a rank exchanges with this one. MPI's own waiting takes a whole
+// core; this looks again every 20 ms, however long it takes. The launcher ends this
+// process where the other one dies.
+func (c *Comm) Wait(rank int) error {
+	for {
+		var there bool
+		var err error
+		if c.stuck || !c.do(func() { there, err = c.lib.comes(rank) }) {
+			return errors.New("mpi: the library does not answer")
+		}
+		if there || err != nil {
+			return err
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
 }
 
 // Close leaves the job. Without an error it waits for all ranks. With one, which

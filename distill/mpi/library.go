@@ -34,6 +34,7 @@ const (
 	fnSize
 	fnRank
 	fnSendrecv
+	fnIprobe
 	fnSetErrhandler
 	fnErrorString
 	fnVersion
@@ -41,7 +42,7 @@ const (
 
 var symbols = [...]string{
 	fnInitThread: "MPI_Init_thread", fnFinalize: "MPI_Finalize", fnAbort: "MPI_Abort",
-	fnSize: "MPI_Comm_size", fnRank: "MPI_Comm_rank", fnSendrecv: "MPI_Sendrecv",
+	fnSize: "MPI_Comm_size", fnRank: "MPI_Comm_rank", fnSendrecv: "MPI_Sendrecv", fnIprobe: "MPI_Iprobe",
 	fnSetErrhandler: "MPI_Comm_set_errhandler", fnErrorString: "MPI_Error_string", fnVersion: "MPI_Get_library_version",
 }
 
@@ -138,9 +139,17 @@ func (l *library) start() (rank, size int, err error) {
 	return rank, size, nil
 }
 
+// tag is of all messages.
+const tag = 1
+
+// comes says whether a message of a rank is there.
+func (l *library) comes(rank int) (bool, error) {
+	err := l.call(fnIprobe, uintptr(rank), tag, l.world, at(&l.out[0]), l.statusIgnore)
+	return l.out[0] != 0, err
+}
+
 // sendrecv sends out to a rank and receives in from it, at most limit bytes at a time.
 func (l *library) sendrecv(rank int, out, in []byte, limit int) error {
-	const tag = 1
 	for first := true; first || len(out)+len(in) > 0; first = false {
 		n, m := min(len(out), limit), min(len(in), limit)
 		err := l.call(fnSendrecv,

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/qwq-edge/qwq/distill"
+	"github.com/qwq-edge/qwq/distill/launch"
 	"github.com/qwq-edge/qwq/distill/optim"
 	"github.com/qwq-edge/qwq/distill/tape"
 	"github.com/qwq-edge/qwq/distill/train"
@@ -63,7 +64,7 @@ func TestMain(m *testing.M) {
 
 func (j job) run() error {
 	c, err := Open(Options{Library: j.Library, Timeout: time.Duration(j.TimeoutMS) * time.Millisecond})
-	if errors.Is(err, ErrNoLauncher) {
+	if errors.Is(err, launch.ErrAlone) {
 		return j.train(nil, 0, 1)
 	}
 	if err != nil {
@@ -98,8 +99,45 @@ func swap(c *Comm) error {
 			}
 		}
 	}
+	if err := idle(c); err != nil {
+		return err
+	}
 	fmt.Printf("swapped %d/%d %s\n", c.Rank(), c.Size(), c.Library())
 	return nil
+}
+
+// idle lets the others wait a second for rank 0, without work.
+func idle(c *Comm) error {
+	if c.Rank() == 0 {
+		time.Sleep(time.Second)
+		for r := 1; r < c.Size(); r++ {
+			if err := c.Exchange(r, []byte("go"), nil); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	began, before := time.Now(), cpuTime()
+	if err := c.Wait(0); err != nil {
+		return err
+	}
+	if w, used := time.Since(began), cpuTime()-before; w > 500*time.Millisecond && used > w/4 {
+		return fmt.Errorf("rank %d works %v while it waits %v", c.Rank(), used, w)
+	}
+	var b [2]byte
+	if err := c.Exchange(0, nil, b[:]); err != nil || string(b[:]) != "go" {
+		return fmt.Errorf("rank %d got %q, %w", c.Rank(), b, err)
+	}
+	return nil
+}
+
+// cpuTime is what this process has used.
+func cpuTime() time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		panic(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 // train runs the job and prints each step's loss in every bit, on rank 0.

@@ -115,7 +115,6 @@ func closure() (names []string, allowed map[string]map[string]bool) {
 	for n := range strings.FieldsSeq(leaves + " " + testOnly) {
 		add(n)
 	}
-	add("distill/mpi")
 	for changed := true; changed; {
 		changed = false
 		for a := range allowed {

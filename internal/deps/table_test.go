@@ -23,6 +23,7 @@ var order = []struct{ below, above string }{
 	{"runtime/sched runtime/safety runtime/dialog", "runtime/server"},
 	{"runtime/api runtime/store runtime/telemetry", "runtime/server"},
 	{"runtime/backend", "runtime/cuda"},
+	{"distill/launch", "distill/mpi"},
 	{"convert runtime/backend runtime/model runtime/engine internal/kernel quant/calib quant/eval internal/shard", "distill"},
 }
 

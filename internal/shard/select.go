@@ -24,10 +24,21 @@ const maxShards = 1 << 20
 // Kubernetes Indexed Job, which does not tell the number of pods, so that
 // shards must; or SLURM_ARRAY_TASK_ID, with shards (the ids then count from 0),
 // or with an array that runs from 0 or 1 without gaps. shards 0 means that
-// nobody gave a number. Outside an array the process does everything.
+// nobody gave a number; the flag /n gives it and wants an array. Without either the
+// process does everything.
 func Select(spec string, shards int, getenv func(string) string) (Selection, error) {
 	if shards < 0 || shards > maxShards {
 		return Selection{}, fmt.Errorf("shard: %d shards are not between 0 and %d", shards, maxShards)
+	}
+	if n, ok := strings.CutPrefix(spec, "/"); ok {
+		if getenv("JOB_COMPLETION_INDEX") == "" && getenv("SLURM_ARRAY_TASK_ID") == "" {
+			return Selection{}, fmt.Errorf("shard: %q takes the part from JOB_COMPLETION_INDEX or SLURM_ARRAY_TASK_ID, and neither is set", spec)
+		}
+		s, err := parse("0/" + n)
+		if err != nil {
+			return Selection{}, err
+		}
+		spec, shards = "", s.Count
 	}
 	if spec != "" {
 		return parse(spec)

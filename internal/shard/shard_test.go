@@ -176,6 +176,12 @@ func TestSelect(t *testing.T) {
 		{"", 0, "SLURM_ARRAY_TASK_ID=5 SLURM_ARRAY_TASK_MIN=3 SLURM_ARRAY_TASK_MAX=5 SLURM_ARRAY_TASK_COUNT=2", "error"},
 		{"", 0, "SLURM_ARRAY_TASK_ID=3 SLURM_ARRAY_TASK_MIN=3 SLURM_ARRAY_TASK_MAX=3 SLURM_ARRAY_TASK_COUNT=1", "error"},
 		{"", 0, "SLURM_ARRAY_TASK_ID=3", "error"},
+		{"/8", 0, "JOB_COMPLETION_INDEX=3", "3/8"},
+		{"/8", 0, "SLURM_ARRAY_TASK_ID=7", "7/8"},
+		{"/8", 0, "SLURM_ARRAY_TASK_ID=8", "error"},
+		{"/8", 0, "", "error"},
+		{"/0", 0, "JOB_COMPLETION_INDEX=0", "error"},
+		{"/", 0, "JOB_COMPLETION_INDEX=0", "error"},
 		{"", -1, "", "error"},
 	} {
 		env := map[string]string{}
