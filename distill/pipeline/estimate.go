@@ -108,8 +108,14 @@ func (p *Pipeline) Estimate(ctx context.Context) (*Estimate, error) {
 	return e, writeFile(p.path(estimateFile), append(b, '\n'))
 }
 
-// program is what a process takes before it does anything, measured.
-const program = 28 << 20
+// What is not computed, measured: a process before it does anything, a model that is
+// open for scoring besides its weights and numbers, and a teacher whose units are
+// measured besides one that scores.
+const (
+	program     = 28 << 20
+	engineRest  = 24 << 20
+	measureRest = 50 << 20
+)
 
 // predict measures a few steps of the student's widths and some rows of the teacher,
 // and adds up what each stage does with them.
@@ -173,7 +179,7 @@ func (p *Pipeline) costs(x planned, q *probe, e *Estimate, memory int64) map[str
 	}
 	students := len(p.models()) - 1
 	ram := func(students int) int64 {
-		each := 4*int64(x.Params) + scoreChunk*4*int64(x.To.Vocab) + 4*scoreRows*int64(p.r.Data.Length)*int64(4*x.To.Hidden+2*x.To.FFN)
+		each := engineRest + 4*int64(x.Params) + scoreChunk*4*int64(x.To.Vocab) + scoreRows*int64(p.r.Data.Length)*int64(4*x.To.Hidden+2*x.To.FFN)
 		return q.Peak + int64(students)*each
 	}
 	c["data"] = StageEstimate{Seconds: q.Seconds, Memory: q.DataMax}
@@ -183,7 +189,7 @@ func (p *Pipeline) costs(x planned, q *probe, e *Estimate, memory int64) map[str
 	if s := p.r.Student; s.Start != "random" {
 		one := float64(min(s.Rows, int(q.Rows)))*q.Row + 4*float64(x.Params)/writeRate
 		between := float64(max(len(x.Path)-1, 0)) * float64(s.Between) / float64(p.r.Train.Steps) * e.TrainSeconds
-		c["init"] = StageEstimate{Seconds: one*float64(len(x.Path)) + between*float64(x.TeacherParams+x.Params)/2/float64(x.Params), Memory: q.Peak}
+		c["init"] = StageEstimate{Seconds: one*float64(len(x.Path)) + between*float64(x.TeacherParams+x.Params)/2/float64(x.Params), Memory: q.Peak + measureRest}
 	}
 	train := StageEstimate{Seconds: float64(e.Students) * e.TrainSeconds, Memory: memory}
 	if p.r.Baseline.Hard {

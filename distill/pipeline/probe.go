@@ -134,8 +134,8 @@ func (p *Pipeline) probeHeldOut(ctx context.Context, q *probe) error {
 	return nil
 }
 
-// probeSeconds is how long a plan lets the teacher write.
-const probeSeconds = 12 * time.Second
+// probeTime is how long a plan lets the teacher write.
+const probeTime = 12 * time.Second
 
 // probeGenerate lets the teacher write some sequences whole; where that takes too
 // long, a few tokens of each.
@@ -166,7 +166,7 @@ func (p *Pipeline) probeGenerate(ctx context.Context, q *probe) (*distill.Batch,
 		err = job.Run(ctx, 0, io.Discard)
 		return time.Since(began).Seconds(), err
 	}
-	short, cancel := context.WithTimeout(ctx, probeSeconds)
+	short, cancel := context.WithTimeout(ctx, probeTime)
 	defer cancel()
 	seconds, err := run(short, o)
 	per := seconds / float64(o.Sequences)
