@@ -201,6 +201,7 @@ func (j job) train(c *Comm, rank, size int) error {
 			return err
 		}
 	}
+	fmt.Printf("rank %d is process %d\n", rank, os.Getpid())
 	if err := t.Run(ctx); err != nil {
 		return err
 	}

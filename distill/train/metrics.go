@@ -62,6 +62,14 @@ func (l *metricsLog) write(m Metrics) error {
 	return nil
 }
 
+// sync puts the lines on disk: a checkpoint is not to outlive those of its steps.
+func (l *metricsLog) sync() error {
+	if l == nil {
+		return nil
+	}
+	return l.f.Sync()
+}
+
 // close is idempotent.
 func (l *metricsLog) close() error {
 	if l == nil || l.f == nil {

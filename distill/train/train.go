@@ -203,7 +203,7 @@ func (t *Trainer) Run(ctx context.Context) (err error) {
 			t.opt.Report(m)
 		}
 		if t.step == t.opt.Steps || t.opt.Every > 0 && t.step%t.opt.Every == 0 {
-			if err := t.save(); err != nil {
+			if err := errors.Join(t.log.sync(), t.save()); err != nil {
 				return err
 			}
 		}
