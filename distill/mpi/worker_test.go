@@ -205,7 +205,7 @@ func (j job) train(c *Comm, rank, size int) error {
 	if err := t.Run(ctx); err != nil {
 		return err
 	}
-	if rank == 0 {
+	if rank == 0 && len(seconds) > 0 {
 		best, sum := math.Inf(1), 0.0
 		for _, s := range seconds[min(1, len(seconds)-1):] {
 			best, sum = min(best, s), sum+s
