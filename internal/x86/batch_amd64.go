@@ -50,32 +50,39 @@ func batchTokens(t quant.Type, blocks int) int {
 // batchBlocks is the longest row whose terms of a group of tokens have space in scratch.
 const batchBlocks = 512
 
+// batchRows is the number of rows whose terms are added together.
+const batchRows = 16
+
 // canBatch reports whether a few tokens are multiplied with rows as a stream.
 func canBatch(l Level, t quant.Type, rows int, a Acts) bool {
-	return l >= AVX512 && rows >= streamRows && a.Tokens <= batchTokens(t, a.Blocks) && a.Blocks >= batchStep && a.Blocks <= batchBlocks/streamOf(t).terms
+	return l >= AVX512 && rows >= batchRows && a.Tokens <= batchTokens(t, a.Blocks) && a.Blocks >= batchStep && a.Blocks <= batchBlocks/streamOf(AVX512, t).terms
 }
 
-// canRepeat reports whether a few tokens are multiplied one after the other, 16 rows
-// at a time: the first finds the rows in memory, the others in the cache.
+// canRepeat reports whether a few tokens are multiplied one after the other, some
+// rows at a time: the first finds the rows in memory, the others in the cache.
 func canRepeat(l Level, t quant.Type, rows int, a Acts) bool {
-	most := 0 // tokens for which that is faster than packing
-	switch t {
-	case quant.Q5_K:
-		most = 3
-	case quant.Q6_K:
-		most = 4
+	return a.Tokens <= repeatTokens(l, t) && canStream(l, t, rows, a.Blocks)
+}
+
+// repeatTokens is the most tokens for which that is faster than packing.
+func repeatTokens(l Level, t quant.Type) int {
+	switch {
+	case t == quant.Q5_K:
+		return 3
+	case t == quant.Q6_K:
+		return 4
 	}
-	return a.Tokens <= most && canStream(l, t, rows, a.Blocks)
+	return 0
 }
 
 // repeated is streamed for a few tokens.
-func repeated(y []float32, stride int, t quant.Type, w []byte, rows int, a Acts, scratch []byte) {
-	row, blocks := len(w)/rows, a.Blocks
-	for r := 0; r < rows; r += streamRows {
-		r := min(r, rows-streamRows)
+func repeated(l Level, y []float32, stride int, t quant.Type, w []byte, rows int, a Acts, scratch []byte) {
+	row, blocks, group := len(w)/rows, a.Blocks, streamRows(l)
+	for r := 0; r < rows; r += group {
+		r := min(r, rows-group)
 		for i := range a.Tokens {
 			one := Acts{Tokens: 1, Blocks: blocks, Q: a.Q[32*blocks*i:][:32*blocks], D: a.D[blocks*i:][:blocks], Sum: a.Sum[2*blocks*i:][:2*blocks]}
-			streamed(y[i*stride+r:], t, w[r*row:(r+streamRows)*row], streamRows, one, scratch)
+			streamed(l, y[i*stride+r:], t, w[r*row:(r+group)*row], group, one, scratch)
 		}
 	}
 }
@@ -96,30 +103,30 @@ func batchGroup(blocks int) int {
 // it where the rows are no multiple of 16. In scratch: terms, then activations.
 func batched(y []float32, stride int, t quant.Type, w []byte, rows int, a Acts, scratch []byte) {
 	row, blocks := len(w)/rows, a.Blocks
-	k, n := 32*blocks, blocks*streamOf(t).terms
+	k, n := 32*blocks, blocks*streamOf(AVX512, t).terms
 	b := batch{
 		xStride: k / 2, dStride: 4 * blocks, stride: (n+3)&^3*4 + 64,
-		steps: blocks / batchStep, rows: streamRows,
+		steps: blocks / batchStep, rows: batchRows,
 	}
-	b.termStride = streamRows * b.stride
+	b.termStride = batchRows * b.stride
 	group := min(a.Tokens, batchGroup(blocks))
 	copied := scratch[group*b.termStride:]
 	x, x2 := halve(copied, a.Q)
-	if streamOf(t).order == swapped {
+	if streamOf(AVX512, t).order == swapped {
 		swapHalves(copied[:len(a.Q)])
 	}
 	if over := blocks % batchStep; over > 0 {
 		back := over - batchStep
-		b.backX, b.back4, b.backBytes, b.backTerms = 16*back, 4*back, t.BlockBytes()*back*32/t.Block(), 4*back*streamOf(t).terms
+		b.backX, b.back4, b.backBytes, b.backTerms = 16*back, 4*back, t.BlockBytes()*back*32/t.Block(), 4*back*streamOf(AVX512, t).terms
 	}
-	for r := 0; r < rows; r += streamRows {
-		r := min(r, rows-streamRows)
+	for r := 0; r < rows; r += batchRows {
+		r := min(r, rows-batchRows)
 		for tok := 0; tok < a.Tokens; tok += group {
 			m := min(group, a.Tokens-tok)
 			b.terms, b.w, b.tokens = unsafe.Pointer(&scratch[0]), unsafe.Pointer(&w[r*row]), m
 			b.x, b.x2 = unsafe.Add(x, tok*b.xStride), unsafe.Add(x2, tok*b.xStride)
 			b.d, b.sum = unsafe.Pointer(&a.D[tok*blocks]), unsafe.Pointer(&a.Sum[2*tok*blocks])
-			b.nextX, b.nextD, b.nextTerms = 16*batchStep-m*b.xStride, 4*batchStep-m*b.dStride, 4*batchStep*streamOf(t).terms-m*b.termStride
+			b.nextX, b.nextD, b.nextTerms = 16*batchStep-m*b.xStride, 4*batchStep-m*b.dStride, 4*batchStep*streamOf(AVX512, t).terms-m*b.termStride
 			b.run(t)
 			for i := range m {
 				sumTermsAVX512(&y[(tok+i)*stride+r], (*float32)(unsafe.Pointer(&scratch[i*b.termStride])), b.stride, n)

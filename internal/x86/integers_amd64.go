@@ -133,7 +133,7 @@ func integers(l Level, y []float32, stride int, t quant.Type, w []byte, rows int
 		panic("x86: Integers: scratch too small or not aligned")
 	}
 	if a.Tokens == 1 && canStream(l, t, rows, a.Blocks) {
-		streamed(y, t, w, rows, a, scratch)
+		streamed(l, y, t, w, rows, a, scratch)
 		return true
 	}
 	if n := gemvRows(l, t); a.Tokens == 1 && n > 0 && rows >= n {
@@ -145,7 +145,7 @@ func integers(l Level, y []float32, stride int, t quant.Type, w []byte, rows int
 		return true
 	}
 	if canRepeat(l, t, rows, a) {
-		repeated(y, stride, t, w, rows, a, scratch)
+		repeated(l, y, stride, t, w, rows, a, scratch)
 		return true
 	}
 	f, _ := formatOf(t)

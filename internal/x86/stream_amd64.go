@@ -42,10 +42,33 @@ func streamQ5_KAVX512(a *stream)
 func streamQ6_KAVX512(a *stream)
 
 //go:noescape
+func streamQ2_KAVX2(a *stream)
+
+//go:noescape
+func streamQ3_KAVX2(a *stream)
+
+//go:noescape
+func streamQ4_KAVX2(a *stream)
+
+//go:noescape
+func streamQ5_KAVX2(a *stream)
+
+//go:noescape
+func streamQ6_KAVX2(a *stream)
+
+//go:noescape
+func sumTermsAVX2(y, terms *float32, stride, n int)
+
+//go:noescape
 func sumTermsAVX512(y, terms *float32, stride, n int)
 
 // streamRows is the number of rows whose terms are added together.
-const streamRows = 16
+func streamRows(l Level) int {
+	if l >= AVX512 {
+		return 16
+	}
+	return 8
+}
 
 // streaming is how rows of a type are multiplied as a stream.
 type streaming struct {
@@ -62,38 +85,44 @@ const (
 	swapped
 )
 
-func streamOf(t quant.Type) streaming {
-	switch t {
-	case quant.Q8_0:
-		return streaming{16, 1, 512, asIs}
-	case quant.Q4_0:
-		return streaming{16, 1, 512, halved}
-	case quant.Q5_0:
-		return streaming{16, 1, 512, halved}
-	case quant.Q4_K, quant.Q5_K:
-		return streaming{16, 2, 512, swapped}
-	case quant.Q6_K:
+// streamOf is the zero value where the level has no stream of the type. AVX2 has
+// super-blocks only, a step each; AVX-512 takes its Q2_K and Q3_K.
+func streamOf(l Level, t quant.Type) streaming {
+	switch {
+	case t == quant.Q2_K:
+		return streaming{8, 4, 512, asIs}
+	case t == quant.Q3_K, t == quant.Q6_K:
 		return streaming{8, 2, 512, asIs}
+	case t == quant.Q4_K, t == quant.Q5_K:
+		if l < AVX512 {
+			return streaming{8, 2, 512, asIs}
+		}
+		return streaming{16, 2, 512, swapped}
+	case l < AVX512:
+	case t == quant.Q8_0:
+		return streaming{16, 1, 512, asIs}
+	case t == quant.Q4_0, t == quant.Q5_0:
+		return streaming{16, 1, 512, halved}
 	}
 	return streaming{}
 }
 
 // canStream reports whether rows of a type are multiplied with one token as a stream.
 func canStream(l Level, t quant.Type, rows, blocks int) bool {
-	f := streamOf(t)
-	return l >= AVX512 && rows >= streamRows && f.step > 0 && blocks >= f.step && blocks <= f.max
+	f := streamOf(l, t)
+	return rows >= streamRows(l) && f.step > 0 && blocks >= f.step && blocks <= f.max
 }
 
 // streamed multiplies rows with one token. The last call overlaps the one before
-// it where the rows are no multiple of 16. In scratch: terms, then activations.
-func streamed(y []float32, t quant.Type, w []byte, rows int, a Acts, scratch []byte) {
-	f, row, blocks := streamOf(t), len(w)/rows, a.Blocks
+// it where the rows are no multiple of streamRows. In scratch: terms, then activations.
+func streamed(l Level, y []float32, t quant.Type, w []byte, rows int, a Acts, scratch []byte) {
+	f, row, blocks, group := streamOf(l, t), len(w)/rows, a.Blocks, streamRows(l)
 	n := blocks * f.terms
 	s := stream{
 		x: unsafe.Pointer(&a.Q[0]), d: unsafe.Pointer(&a.D[0]), sum: unsafe.Pointer(&a.Sum[0]),
-		steps: blocks / f.step, stride: (n+15)/16*64 | 64, rows: streamRows, // lines of 64 bytes, an odd number: rows share no sets
+		steps: blocks / f.step, stride: (n+15)/16*64 | 64, rows: group, // lines of 64 bytes, an odd number: rows share no sets
 	}
-	copied := scratch[streamRows*s.stride:]
+	copied := scratch[group*s.stride:]
 	switch f.order {
 	case halved:
 		s.x, s.x2 = halve(copied, a.Q)
@@ -108,24 +137,51 @@ func streamed(y []float32, t quant.Type, w []byte, rows int, a Acts, scratch []b
 		}
 	}
 	terms := (*float32)(unsafe.Pointer(&scratch[0]))
-	for r := 0; r < rows; r += streamRows {
-		r := min(r, rows-streamRows)
+	for r := 0; r < rows; r += group {
+		r := min(r, rows-group)
 		s.terms, s.w = unsafe.Pointer(terms), unsafe.Pointer(&w[r*row])
-		switch t {
-		case quant.Q8_0:
-			streamQ8_0AVX512(&s)
-		case quant.Q4_0:
-			streamQ4_0AVX512(&s)
-		case quant.Q5_0:
-			streamQ5_0AVX512(&s)
-		case quant.Q4_K:
-			streamQ4_KAVX512(&s)
-		case quant.Q5_K:
-			streamQ5_KAVX512(&s)
-		case quant.Q6_K:
-			streamQ6_KAVX512(&s)
+		if l < AVX512 {
+			s.runAVX2(t)
+			sumTermsAVX2(&y[r], terms, s.stride, n)
+			continue
 		}
+		s.runAVX512(t)
 		sumTermsAVX512(&y[r], terms, s.stride, n)
+	}
+}
+
+// runAVX2 writes the terms of s.rows rows.
+func (s *stream) runAVX2(t quant.Type) {
+	switch t {
+	case quant.Q2_K:
+		streamQ2_KAVX2(s)
+	case quant.Q3_K:
+		streamQ3_KAVX2(s)
+	case quant.Q4_K:
+		streamQ4_KAVX2(s)
+	case quant.Q5_K:
+		streamQ5_KAVX2(s)
+	case quant.Q6_K:
+		streamQ6_KAVX2(s)
+	}
+}
+
+func (s *stream) runAVX512(t quant.Type) {
+	switch t {
+	case quant.Q8_0:
+		streamQ8_0AVX512(s)
+	case quant.Q4_0:
+		streamQ4_0AVX512(s)
+	case quant.Q5_0:
+		streamQ5_0AVX512(s)
+	case quant.Q4_K:
+		streamQ4_KAVX512(s)
+	case quant.Q5_K:
+		streamQ5_KAVX512(s)
+	case quant.Q6_K:
+		streamQ6_KAVX512(s)
+	default:
+		s.runAVX2(t)
 	}
 }
 

@@ -3,9 +3,12 @@
 // what is fetched ahead of the stream; 1 to 4 KB is too late, one line a step too few
 #define AHEAD 8192
 
-#define FETCH4(o) \
+#define FETCH2(o) \
 	PREFETCHT0 (AHEAD+o)(SI) \
-	PREFETCHT0 (AHEAD+o+64)(SI) \
+	PREFETCHT0 (AHEAD+o+64)(SI)
+
+#define FETCH4(o) \
+	FETCH2(o) \
 	PREFETCHT0 (AHEAD+o+128)(SI) \
 	PREFETCHT0 (AHEAD+o+192)(SI)
 

@@ -13,56 +13,62 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/qwq-edge/qwq/internal/cpu"
-	"github.com/qwq-edge/qwq/quant"
 )
 
 // BenchmarkFileStream multiplies one token with rows in a mapped file of half a
-// gigabyte, and beside each piece times the kernel of 16 rows and a plain read of
-// the next ones: the medians of pieces of 32 MiB, GB/s. The memory of a shared
-// machine varies by the minute, so only rates of one run compare. It writes the
-// file, so it wants QWQ_BENCH_FILE, a directory.
+// gigabyte, and beside each piece times what the level has otherwise (rows side by
+// side, or packed) and a plain read of the next ones: the medians of pieces of 32 MiB,
+// GB/s. The memory of a shared machine varies by the minute, so only rates of one run
+// compare. It writes the file, so it wants QWQ_BENCH_FILE, a directory.
 func BenchmarkFileStream(b *testing.B) {
 	dir := os.Getenv("QWQ_BENCH_FILE")
 	if dir == "" {
 		b.Skip("QWQ_BENCH_FILE names no directory for 512 MiB")
 	}
-	if !slices.Contains(cpu.Kernels(), "avx512") {
-		b.Skip("no avx512 here")
-	}
 	const size, piece = 512 << 20, 32 << 20
 	m := mappedFile(b, dir, size)
 	r := rand.New(rand.NewPCG(1, 1))
 	y := make([]float32, piece/64)
-	for _, t := range []quant.Type{quant.Q8_0, quant.Q4_0, quant.Q5_0, quant.Q4_K, quant.Q5_K, quant.Q6_K} {
-		for _, k := range []int{896, 1024, 2048, 3072, 4864} {
-			n, ok := t.RowBytes(k)
-			if !ok {
-				continue
-			}
-			rows := piece / n / 16 * 16
-			a, _ := activations(r, 1, k)
-			scratch := aligned(ScratchBytes(AVX512, t, k))
-			uses := []func(w []byte){
-				func(w []byte) { streamed(y, t, w[:rows*n], rows, a, scratch) },
-				func(w []byte) { gemv(AVX512, 16, y, t, w[:rows*n], rows, a) },
-				func(w []byte) { Read(AVX512, w[:rows*n/256*256]) },
-			}
-			b.Run(fmt.Sprintf("%v/%d", t, k), func(b *testing.B) {
-				rates := make([][]float64, len(uses))
-				for b.Loop() {
-					for at := 0; at+piece <= size; at += piece {
-						use := at / piece % len(uses)
-						start := time.Now()
-						uses[use](m[at : at+piece])
-						rates[use] = append(rates[use], float64(rows*n)/float64(time.Since(start)))
+	for _, v := range cpu.Kernels() {
+		l := levels[v]
+		for _, t := range integerTypes {
+			for _, k := range []int{896, 1024, 2048, 3072, 4864} {
+				n, ok := t.RowBytes(k)
+				if !ok || streamOf(l, t).step == 0 {
+					continue
+				}
+				rows := piece / n / 16 * 16
+				a, _ := activations(r, 1, k)
+				scratch := aligned(ScratchBytes(l, t, k))
+				uses := []func(w []byte){
+					func(w []byte) { streamed(l, y, t, w[:rows*n], rows, a, scratch) },
+					func(w []byte) {
+						if g := gemvRows(l, t); g > 0 {
+							gemv(l, g, y, t, w[:rows*n], rows, a)
+							return
+						}
+						f, _ := formatOf(t)
+						gemm(l, y, rows, t, f, w[:rows*n], rows, a, scratch)
+					},
+					func(w []byte) { Read(l, w[:rows*n/256*256]) },
+				}
+				b.Run(fmt.Sprintf("%s/%v/%d", v, t, k), func(b *testing.B) {
+					rates := make([][]float64, len(uses))
+					for b.Loop() {
+						for at := 0; at+piece <= size; at += piece {
+							use := at / piece % len(uses)
+							start := time.Now()
+							uses[use](m[at : at+piece])
+							rates[use] = append(rates[use], float64(rows*n)/float64(time.Since(start)))
+						}
 					}
-				}
-				for i, name := range []string{"stream", "rows16", "read"} {
-					slices.Sort(rates[i])
-					b.ReportMetric(rates[i][len(rates[i])/2], name+"-GB/s")
-				}
-				b.ReportMetric(0, "ns/op")
-			})
+					for i, name := range []string{"stream", "other", "read"} {
+						slices.Sort(rates[i])
+						b.ReportMetric(rates[i][len(rates[i])/2], name+"-GB/s")
+					}
+					b.ReportMetric(0, "ns/op")
+				})
+			}
 		}
 	}
 }

@@ -1,0 +1,438 @@
+//go:build !noasm
+
+#include "go_asm.h"
+#include "textflag.h"
+#include "stream_amd64.h"
+
+// One token times adjacent rows of super-blocks, read as one linear stream, see
+// stream_avx512_amd64.s. A step is one super-block, so none goes back.
+//
+//	func streamT·AVX2(a *stream)
+//
+//	SI weights   BX x   DI d   R8 sums   R9 terms   AX steps left in the row   R10 rows left
+//	Y15 nibbles   Y14 words of 1   Y9-Y13 constants   Y0-Y8 temporary
+//
+//	for each row {
+//		for each super-block {
+//			i[sub] = Σ code·x, - bias·Σx      // in words while they fit
+//			terms[sub] = float32(i)·scale·dx  // lane = sub-block, each rounded
+//			and by turns -float32(Σx)·min·dx  // types with a min: the sign is changed before
+//		}
+//	}
+
+DATA s2nibble<>+0(SB)/4, $0x0f0f0f0f
+GLOBL s2nibble<>(SB), RODATA|NOPTR, $4
+DATA s2ones<>+0(SB)/4, $0x00010001
+GLOBL s2ones<>(SB), RODATA|NOPTR, $4
+DATA s2minus<>+0(SB)/4, $0xffffffff // two int16: -1
+GLOBL s2minus<>(SB), RODATA|NOPTR, $4
+DATA s2sign<>+0(SB)/4, $0x80000000
+GLOBL s2sign<>(SB), RODATA|NOPTR, $4
+
+// bytes of a super-block's first 16: dword j is the scale of sub-block j in its low
+// word, the min in its high one. A word is B<<8|A, its value A | (B>>2 & b), where of
+// sub-blocks 4 to 7 A is the low nibble for the scale, the high one for the min
+DATA s2heads<>+0(SB)/8, $0x8009800580088004 // 0 to 3: A
+DATA s2heads<>+8(SB)/8, $0x800b8007800a8006
+DATA s2heads<>+16(SB)/8, $0x090d050d080c040c // 4 to 7: A, B
+DATA s2heads<>+24(SB)/8, $0x0b0f070f0a0e060e
+GLOBL s2heads<>(SB), RODATA|NOPTR, $32
+DATA s2shift<>+0(SB)/8, $0x0000001000000010
+DATA s2shift<>+8(SB)/8, $0x0000001000000010
+DATA s2shift<>+16(SB)/8, $0x0000001400000014
+DATA s2shift<>+24(SB)/8, $0x0000001400000014
+GLOBL s2shift<>(SB), RODATA|NOPTR, $32
+DATA s2maskA<>+0(SB)/8, $0x0000003f0000003f
+DATA s2maskA<>+8(SB)/8, $0x0000003f0000003f
+DATA s2maskA<>+16(SB)/8, $0x0000000f0000000f
+DATA s2maskA<>+24(SB)/8, $0x0000000f0000000f
+GLOBL s2maskA<>(SB), RODATA|NOPTR, $32
+DATA s2maskB<>+0(SB)/8, $0x0000000000000000
+DATA s2maskB<>+8(SB)/8, $0x0000000000000000
+DATA s2maskB<>+16(SB)/8, $0x0000003000000030
+DATA s2maskB<>+24(SB)/8, $0x0000003000000030
+GLOBL s2maskB<>(SB), RODATA|NOPTR, $32
+
+	// what Q4_K and Q5_K share
+#define CONSTANTS \
+	VPBROADCASTD s2nibble<>(SB), Y15 \
+	VPBROADCASTD s2ones<>(SB), Y14 \
+	VPBROADCASTD s2minus<>(SB), Y13 \
+	VMOVDQU      s2heads<>(SB), Y12 \
+	VMOVDQU      s2shift<>(SB), Y11 \
+	VMOVDQU      s2maskA<>(SB), Y10 \
+	VMOVDQU      s2maskB<>(SB), Y9
+
+	// i = words of two sub-blocks, by halves of each lane: Y4 and Y5 times x
+#define PRODUCTS(x, i) \
+	VPMADDUBSW (x)(BX), Y4, Y4 \
+	VPMADDUBSW (x+32)(BX), Y5, Y5 \
+	VPHADDW    Y5, Y4, i
+
+#define QUARTER(o, x, i) \
+	VMOVDQU (o)(SI), Y4 \
+	VPSRLW  $4, Y4, Y5 \
+	VPAND   Y15, Y4, Y4 \
+	VPAND   Y15, Y5, Y5 \
+	PRODUCTS(x, i)
+
+	// Y0 = the sums of 8 sub-blocks of Y0-Y3: 8 products of 31·127 fit a word
+#define SUM8 \
+	VPHADDW    Y1, Y0, Y0 \
+	VPHADDW    Y3, Y2, Y2 \
+	VPMADDWD   Y14, Y0, Y0 \
+	VPMADDWD   Y14, Y2, Y2 \
+	VPERM2I128 $0x20, Y2, Y0, Y1 \
+	VPERM2I128 $0x31, Y2, Y0, Y3 \
+	VPADDD     Y3, Y1, Y0
+
+	// terms of Y0 by turns with those of Y1, to o
+#define TURNS(o) \
+	VUNPCKLPS    Y1, Y0, Y2 \
+	VUNPCKHPS    Y1, Y0, Y3 \
+	VMOVUPS      X2, (o)(R9) \
+	VMOVUPS      X3, (o+16)(R9) \
+	VEXTRACTF128 $1, Y2, (o+32)(R9) \
+	VEXTRACTF128 $1, Y3, (o+48)(R9)
+
+	// terms of Y0: scales and mins of 6 bits, d and dmin are the first 16 bytes
+#define TERMS6 \
+	VBROADCASTI128 (SI), Y4 \
+	VPBROADCASTW   (SI), X7 \
+	VPBROADCASTW   2(SI), X8 \
+	VPSHUFB        Y12, Y4, Y5 \
+	VPSRLD         $10, Y5, Y1 \
+	VPSRLD         $26, Y5, Y2 \
+	VPSRLVD        Y11, Y5, Y6 \
+	VPAND          Y10, Y5, Y5 \
+	VPAND          Y9, Y1, Y1 \
+	VPAND          Y10, Y6, Y6 \
+	VPAND          Y9, Y2, Y2 \
+	VPOR           Y1, Y5, Y5 \
+	VPOR           Y2, Y6, Y6 \
+	VCVTPH2PS      X7, Y7 \
+	VCVTPH2PS      X8, Y8 \
+	VCVTDQ2PS      Y5, Y5 \
+	VCVTDQ2PS      Y6, Y6 \
+	VMULPS         Y7, Y5, Y5 \
+	VMULPS         Y8, Y6, Y6 \
+	VPMADDWD       (R8), Y13, Y1 \
+	VMOVUPS        (DI), Y7 \
+	VCVTDQ2PS      Y0, Y0 \
+	VCVTDQ2PS      Y1, Y1 \
+	VMULPS         Y5, Y0, Y0 \
+	VMULPS         Y6, Y1, Y1 \
+	VMULPS         Y7, Y0, Y0 \
+	VMULPS         Y7, Y1, Y1 \
+	TURNS(0)
+
+// func streamQ4_KAVX2(a *stream)
+TEXT ·streamQ4_KAVX2(SB), NOSPLIT, $0-8
+	ARGS
+	CONSTANTS
+
+row:
+	ROW
+
+step:
+	FETCH2(0)
+	PREFETCHT0 (AHEAD+128)(SI)
+	QUARTER(16, 0, Y0)
+	QUARTER(48, 64, Y1)
+	QUARTER(80, 128, Y2)
+	QUARTER(112, 192, Y3)
+	SUM8
+	TERMS6
+	NEXT(144, 256, 32, 64, row, step)
+
+DATA s2bit4<>+0(SB)/8, $0x1010101010101010
+DATA s2bit4<>+8(SB)/8, $0x1010101010101010
+DATA s2bit4<>+16(SB)/8, $0x1010101010101010
+DATA s2bit4<>+24(SB)/8, $0x1010101010101010
+GLOBL s2bit4<>(SB), RODATA|NOPTR, $32
+
+	// QUARTER with the fifth bits of Y8, moved to bit 4 by the shifts
+#define QUARTER5(o, x, shift0, n0, shift1, n1, i) \
+	VMOVDQU (o)(SI), Y4 \
+	shift0  $n0, Y8, Y6 \
+	shift1  $n1, Y8, Y7 \
+	VPSRLW  $4, Y4, Y5 \
+	VPAND   Y15, Y4, Y4 \
+	VPAND   Y15, Y5, Y5 \
+	VPAND   s2bit4<>(SB), Y6, Y6 \
+	VPAND   s2bit4<>(SB), Y7, Y7 \
+	VPOR    Y6, Y4, Y4 \
+	VPOR    Y7, Y5, Y5 \
+	PRODUCTS(x, i)
+
+// func streamQ5_KAVX2(a *stream)
+TEXT ·streamQ5_KAVX2(SB), NOSPLIT, $0-8
+	ARGS
+	CONSTANTS
+
+row:
+	ROW
+
+step:
+	FETCH2(0)
+	PREFETCHT0 (AHEAD+128)(SI)
+	VMOVDQU 16(SI), Y8
+	QUARTER5(48, 0, VPSLLW, 4, VPSLLW, 3, Y0)
+	QUARTER5(80, 64, VPSLLW, 2, VPSLLW, 1, Y1)
+	QUARTER5(112, 128, VPSLLW, 0, VPSRLW, 1, Y2)
+	QUARTER5(144, 192, VPSRLW, 2, VPSRLW, 3, Y3)
+	SUM8
+	TERMS6
+	NEXT(176, 256, 32, 64, row, step)
+
+// Sub-blocks of 16: dword i of lane j of the sums is sub-block 2i+j.
+DATA s2order<>+0(SB)/8, $0x0000000400000000
+DATA s2order<>+8(SB)/8, $0x0000000500000001
+DATA s2order<>+16(SB)/8, $0x0000000600000002
+DATA s2order<>+24(SB)/8, $0x0000000700000003
+GLOBL s2order<>(SB), RODATA|NOPTR, $32
+DATA s2bits45<>+0(SB)/4, $0x30303030
+GLOBL s2bits45<>(SB), RODATA|NOPTR, $4
+
+#define CONSTANTS16 \
+	VPBROADCASTD s2nibble<>(SB), Y15 \
+	VPBROADCASTD s2ones<>(SB), Y14 \
+	VMOVDQU      s2order<>(SB), Y12
+
+	// Y4 = float32(Y4)·(scales in Y5)·dx of half n, scales times d in Y8
+#define TERMS16(n) \
+	VPMOVZXDQ (16*n)(DI), Y6 \
+	VCVTDQ2PS Y5, Y5 \
+	VCVTDQ2PS Y4, Y4 \
+	VMOVSLDUP Y6, Y6 \
+	VMULPS    Y8, Y5, Y5 \
+	VMULPS    Y5, Y4, Y4 \
+	VMULPS    Y6, Y4, Y4
+
+	// 128 codes: low nibbles of 64 bytes in order, then high ones, two bits of 32 bytes
+	// each; 4 products of 63·127 fit a word
+#define HALF6(n) \
+	VMOVDQU    (64*n)(SI), Y4 \
+	VMOVDQU    (64*n+32)(SI), Y5 \
+	VMOVDQU    (128+32*n)(SI), Y3 \
+	VPSRLW     $4, Y4, Y6 \
+	VPSRLW     $4, Y5, Y7 \
+	VPSLLW     $4, Y3, Y0 \
+	VPSLLW     $2, Y3, Y1 \
+	VPSRLW     $2, Y3, Y2 \
+	VPAND      Y15, Y4, Y4 \
+	VPAND      Y15, Y5, Y5 \
+	VPAND      Y15, Y6, Y6 \
+	VPAND      Y15, Y7, Y7 \
+	VPAND      Y13, Y0, Y0 \
+	VPAND      Y13, Y1, Y1 \
+	VPAND      Y13, Y3, Y3 \
+	VPAND      Y13, Y2, Y2 \
+	VPOR       Y0, Y4, Y4 \
+	VPOR       Y1, Y5, Y5 \
+	VPOR       Y3, Y6, Y6 \
+	VPOR       Y2, Y7, Y7 \
+	VPMADDUBSW (128*n)(BX), Y4, Y4 \
+	VPMADDUBSW (128*n+32)(BX), Y5, Y5 \
+	VPMADDUBSW (128*n+64)(BX), Y6, Y6 \
+	VPMADDUBSW (128*n+96)(BX), Y7, Y7 \
+	VPHADDW    Y5, Y4, Y4 \
+	VPHADDW    Y7, Y6, Y6 \
+	VPMADDWD   Y14, Y4, Y4 \
+	VPMADDWD   Y14, Y6, Y6 \
+	VPHADDD    Y6, Y4, Y4 \
+	VPERMD     Y4, Y12, Y4 \
+	VPMOVSXWD  (16*n)(R8), Y0 \
+	VPMOVSXBD  (192+8*n)(SI), Y5 \
+	VPSLLD     $5, Y0, Y0 \
+	VPSUBD     Y0, Y4, Y4 \
+	TERMS16(n) \
+	VMOVUPS    Y4, (32*n)(R9)
+
+// func streamQ6_KAVX2(a *stream)
+TEXT ·streamQ6_KAVX2(SB), NOSPLIT, $0-8
+	ARGS
+	CONSTANTS16
+	VPBROADCASTD s2bits45<>(SB), Y13
+
+row:
+	ROW
+
+step:
+	FETCH4(0)
+	VPBROADCASTW 208(SI), X8
+	VCVTPH2PS    X8, Y8
+	HALF6(0)
+	HALF6(1)
+	NEXT(210, 256, 32, 64, row, step)
+
+DATA s2two<>+0(SB)/4, $0x03030303
+GLOBL s2two<>(SB), RODATA|NOPTR, $4
+
+	// Y4 = the sums of 8 sub-blocks of words Y4-Y7: 8 products of 7·127 fit a word
+#define SUM8OF16 \
+	VPHADDW  Y5, Y4, Y4 \
+	VPHADDW  Y7, Y6, Y6 \
+	VPHADDW  Y6, Y4, Y4 \
+	VPMADDWD Y14, Y4, Y4 \
+	VPERMD   Y4, Y12, Y4
+
+	// 128 codes of 2 bits of 32 bytes; minus dmin in Y9, d in Y8
+#define HALF2(n) \
+	VMOVDQU    (16+32*n)(SI), Y4 \
+	VPSRLW     $2, Y4, Y5 \
+	VPSRLW     $4, Y4, Y6 \
+	VPSRLW     $6, Y4, Y7 \
+	VPAND      Y13, Y4, Y4 \
+	VPAND      Y13, Y5, Y5 \
+	VPAND      Y13, Y6, Y6 \
+	VPAND      Y13, Y7, Y7 \
+	VPMADDUBSW (128*n)(BX), Y4, Y4 \
+	VPMADDUBSW (128*n+32)(BX), Y5, Y5 \
+	VPMADDUBSW (128*n+64)(BX), Y6, Y6 \
+	VPMADDUBSW (128*n+96)(BX), Y7, Y7 \
+	SUM8OF16 \
+	VMOVQ      (8*n)(SI), X5 \
+	VPMOVSXWD  (16*n)(R8), Y1 \
+	VPSRLW     $4, X5, X3 \
+	VPAND      X15, X5, X5 \
+	VPAND      X15, X3, X3 \
+	VPMOVZXBD  X5, Y5 \
+	VPMOVZXBD  X3, Y3 \
+	VCVTDQ2PS  Y1, Y1 \
+	VCVTDQ2PS  Y3, Y3 \
+	TERMS16(n) \
+	VMULPS     Y9, Y3, Y3 \
+	VMULPS     Y3, Y1, Y1 \
+	VMULPS     Y6, Y1, Y1 \
+	VMOVAPS    Y4, Y0 \
+	TURNS(64*n)
+
+// func streamQ2_KAVX2(a *stream)
+TEXT ·streamQ2_KAVX2(SB), NOSPLIT, $0-8
+	ARGS
+	CONSTANTS16
+	VPBROADCASTD s2two<>(SB), Y13
+	VPBROADCASTD s2sign<>(SB), Y11
+
+row:
+	ROW
+
+step:
+	FETCH2(0)
+	VPBROADCASTW 80(SI), X8
+	VPBROADCASTW 82(SI), X9
+	VCVTPH2PS    X8, Y8
+	VCVTPH2PS    X9, Y9
+	VXORPS       Y11, Y9, Y9
+	HALF2(0)
+	HALF2(1)
+	NEXT(84, 256, 32, 128, row, step)
+
+DATA s2bit2<>+0(SB)/4, $0x04040404
+GLOBL s2bit2<>(SB), RODATA|NOPTR, $4
+DATA s2by2<>+0(SB)/8, $0x0000000200000000
+DATA s2by2<>+8(SB)/8, $0x0000000600000004
+GLOBL s2by2<>(SB), RODATA|NOPTR, $16
+DATA s2fours<>+0(SB)/8, $0x3030303030303030
+DATA s2fours<>+8(SB)/8, $0x3030303030303030
+GLOBL s2fours<>(SB), RODATA|NOPTR, $16
+DATA s2thirty2<>+0(SB)/8, $0x2020202020202020
+DATA s2thirty2<>+8(SB)/8, $0x2020202020202020
+GLOBL s2thirty2<>(SB), RODATA|NOPTR, $16
+
+	// y = (Y0 >> 2j & 3 | bit of Y1, moved to bit 2 by the shift) · x
+#define THIRD(j, shift, n, x, y) \
+	VPSRLW     $(2*j), Y0, y \
+	shift      $n, Y1, Y2 \
+	VPAND      Y13, y, y \
+	VPAND      Y11, Y2, Y2 \
+	VPOR       Y2, y, y \
+	VPMADDUBSW (x)(BX), y, y
+
+	// 128 codes of 2 bits of 32 bytes in Y0, third bits in Y1; scales in X9
+#define HALF3(n, shift0, n0, shift1, n1, shift2, n2, shift3, n3) \
+	VMOVDQU   (32+32*n)(SI), Y0 \
+	THIRD(0, shift0, n0, 128*n, Y4) \
+	THIRD(1, shift1, n1, 128*n+32, Y5) \
+	THIRD(2, shift2, n2, 128*n+64, Y6) \
+	THIRD(3, shift3, n3, 128*n+96, Y7) \
+	SUM8OF16 \
+	VPMOVSXWD (16*n)(R8), Y3 \
+	VPMOVSXBD X9, Y5 \
+	VPSLLD    $2, Y3, Y3 \
+	VPSUBD    Y3, Y4, Y4 \
+	TERMS16(n) \
+	VMOVUPS   Y4, (32*n)(R9)
+
+// func streamQ3_KAVX2(a *stream)
+TEXT ·streamQ3_KAVX2(SB), NOSPLIT, $0-8
+	ARGS
+	CONSTANTS16
+	VPBROADCASTD s2two<>(SB), Y13
+	VPBROADCASTD s2bit2<>(SB), Y11
+
+row:
+	ROW
+
+step:
+	FETCH2(0)
+	VPBROADCASTW 108(SI), X8
+	VMOVQ        96(SI), X9
+	VPBROADCASTD 104(SI), X10
+	VCVTPH2PS    X8, Y8
+	VPSRLW       $4, X9, X0
+	VPSRLVD      s2by2<>(SB), X10, X10
+	VPUNPCKLQDQ  X0, X9, X9
+	VPSLLW       $4, X10, X10
+	VPAND        X15, X9, X9
+	VPAND        s2fours<>(SB), X10, X10
+	VPOR         X10, X9, X9
+	VPSUBB       s2thirty2<>(SB), X9, X9
+	VMOVDQU      (SI), Y1
+	HALF3(0, VPSLLW, 2, VPSLLW, 1, VPSLLW, 0, VPSRLW, 1)
+	VPSRLDQ      $8, X9, X9
+	HALF3(1, VPSRLW, 2, VPSRLW, 3, VPSRLW, 4, VPSRLW, 5)
+	NEXT(110, 256, 32, 64, row, step)
+
+// func sumTermsAVX2(y, terms *float32, stride, n int)
+//
+// y[row] = Σ terms[row·stride+i] of 8 rows, i ascending; lane = row. n is a multiple
+// of 4.
+TEXT ·sumTermsAVX2(SB), NOSPLIT, $0-32
+	MOVQ y+0(FP), DI
+	MOVQ terms+8(FP), SI
+	MOVQ stride+16(FP), DX
+	MOVQ n+24(FP), AX
+	LEAQ (DX)(DX*2), R11
+	LEAQ (SI)(DX*4), R8
+	VXORPS Y15, Y15, Y15
+
+four:
+	VMOVUPS     (SI), X0
+	VMOVUPS     (SI)(DX*1), X1
+	VMOVUPS     (SI)(DX*2), X2
+	VMOVUPS     (SI)(R11*1), X3
+	VINSERTF128 $1, (R8), Y0, Y0
+	VINSERTF128 $1, (R8)(DX*1), Y1, Y1
+	VINSERTF128 $1, (R8)(DX*2), Y2, Y2
+	VINSERTF128 $1, (R8)(R11*1), Y3, Y3
+	VUNPCKLPS   Y1, Y0, Y4
+	VUNPCKLPS   Y3, Y2, Y5
+	VUNPCKHPS   Y1, Y0, Y6
+	VUNPCKHPS   Y3, Y2, Y7
+	VUNPCKLPD   Y5, Y4, Y0
+	VUNPCKHPD   Y5, Y4, Y1
+	VUNPCKLPD   Y7, Y6, Y2
+	VUNPCKHPD   Y7, Y6, Y3
+	VADDPS      Y0, Y15, Y15
+	VADDPS      Y1, Y15, Y15
+	VADDPS      Y2, Y15, Y15
+	VADDPS      Y3, Y15, Y15
+	ADDQ        $16, SI
+	ADDQ        $16, R8
+	SUBQ        $4, AX
+	JNZ         four
+	VMOVUPS     Y15, (DI)
+	VZEROUPPER
+	RET
