@@ -61,28 +61,52 @@ func canBatch(l Level, t quant.Type, rows int, a Acts) bool {
 // canRepeat reports whether a few tokens are multiplied one after the other, some
 // rows at a time: the first finds the rows in memory, the others in the cache.
 func canRepeat(l Level, t quant.Type, rows int, a Acts) bool {
-	return a.Tokens <= repeatTokens(l, t) && canStream(l, t, rows, a.Blocks)
+	return a.Tokens <= repeatTokens(l, t) && (canStream(l, t, rows, a.Blocks) || gemvRows(l, t) > 0 && rows >= gemvRows(l, t))
 }
 
-// repeatTokens is the most tokens for which that is faster than packing.
+// repeatTokens is the most tokens for which that is faster than packing, measured.
 func repeatTokens(l Level, t quant.Type) int {
-	switch {
-	case t == quant.Q5_K:
-		return 3
-	case t == quant.Q6_K:
+	if l >= AVX512 {
+		switch t {
+		case quant.Q4_1, quant.IQ4_NL:
+			return 6
+		case quant.Q5_1, quant.Q6_K:
+			return 4
+		case quant.Q5_K:
+			return 3
+		}
+		return 0
+	}
+	switch t {
+	case quant.Q8_0:
+		return 8
+	case quant.Q4_0:
+		return 5
+	case quant.Q4_1, quant.IQ4_NL:
 		return 4
+	case quant.Q5_0, quant.Q5_1, quant.Q4_K, quant.Q5_K, quant.Q6_K:
+		return 2
 	}
 	return 0
 }
 
-// repeated is streamed for a few tokens.
+// repeated is streamed or gemv for a few tokens.
 func repeated(l Level, y []float32, stride int, t quant.Type, w []byte, rows int, a Acts, scratch []byte) {
-	row, blocks, group := len(w)/rows, a.Blocks, streamRows(l)
+	row, blocks, group := len(w)/rows, a.Blocks, gemvRows(l, t)
+	stream := canStream(l, t, rows, blocks)
+	if stream {
+		group = streamRows(l)
+	}
 	for r := 0; r < rows; r += group {
 		r := min(r, rows-group)
+		w := w[r*row : (r+group)*row]
 		for i := range a.Tokens {
 			one := Acts{Tokens: 1, Blocks: blocks, Q: a.Q[32*blocks*i:][:32*blocks], D: a.D[blocks*i:][:blocks], Sum: a.Sum[2*blocks*i:][:2*blocks]}
-			streamed(l, y[i*stride+r:], t, w[r*row:(r+group)*row], group, one, scratch)
+			if stream {
+				streamed(l, y[i*stride+r:], t, w, group, one, scratch)
+			} else {
+				gemv(l, group, y[i*stride+r:], t, w, group, one)
+			}
 		}
 	}
 }

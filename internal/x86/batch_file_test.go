@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/qwq-edge/qwq/internal/cpu"
-	"github.com/qwq-edge/qwq/quant"
 )
 
 // BenchmarkFileBatch multiplies a few tokens with rows in a mapped file of half a
@@ -22,46 +21,46 @@ func BenchmarkFileBatch(b *testing.B) {
 	if dir == "" {
 		b.Skip("QWQ_BENCH_FILE names no directory for 512 MiB")
 	}
-	if !slices.Contains(cpu.Kernels(), "avx512") {
-		b.Skip("no avx512 here")
-	}
 	const size, piece = 512 << 20, 8 << 20
 	m := mappedFile(b, dir, size)
 	r := rand.New(rand.NewPCG(1, 1))
-	for _, t := range []quant.Type{quant.Q8_0, quant.Q4_0, quant.Q5_0, quant.Q4_K, quant.Q5_K, quant.Q6_K} {
-		f, _ := formatOf(t)
-		for _, k := range []int{896, 1024, 4864} {
-			n, ok := t.RowBytes(k)
-			if !ok {
-				continue
-			}
-			rows := piece / n / 32 * 32
-			for _, tokens := range []int{2, 3, 4, 8} {
-				a, _ := activations(r, tokens, k)
-				one, _ := activations(r, 1, k)
-				y := make([]float32, rows*tokens)
-				scratch := aligned(ScratchBytes(AVX512, t, k))
-				uses := []func(w []byte){
-					func(w []byte) { Integers(AVX512, y, rows, t, w[:rows*n], rows, a, scratch) },
-					func(w []byte) { gemm(AVX512, y, rows, t, f, w[:rows*n], rows, a, scratch) },
-					func(w []byte) { Integers(AVX512, y, rows, t, w[:rows*n], rows, one, scratch) },
+	for _, v := range cpu.Kernels() {
+		l := levels[v]
+		for _, t := range integerTypes {
+			f, _ := formatOf(t)
+			for _, k := range []int{896, 1024, 4864} {
+				n, ok := t.RowBytes(k)
+				if !ok {
+					continue
 				}
-				b.Run(fmt.Sprintf("%v/%d/%d", t, k, tokens), func(b *testing.B) {
-					rates := make([][]float64, len(uses))
-					for b.Loop() {
-						for at := 0; at+piece <= size; at += piece {
-							use := at / piece % len(uses)
-							start := time.Now()
-							uses[use](m[at : at+piece])
-							rates[use] = append(rates[use], float64(rows*n)/float64(time.Since(start)))
+				rows := piece / n / 32 * 32
+				for _, tokens := range []int{2, 3, 4, 6, 8} {
+					a, _ := activations(r, tokens, k)
+					one, _ := activations(r, 1, k)
+					y := make([]float32, rows*tokens)
+					scratch := aligned(ScratchBytes(l, t, k))
+					uses := []func(w []byte){
+						func(w []byte) { Integers(l, y, rows, t, w[:rows*n], rows, a, scratch) },
+						func(w []byte) { gemm(l, y, rows, t, f, w[:rows*n], rows, a, scratch) },
+						func(w []byte) { Integers(l, y, rows, t, w[:rows*n], rows, one, scratch) },
+					}
+					b.Run(fmt.Sprintf("%s/%v/%d/%d", v, t, k, tokens), func(b *testing.B) {
+						rates := make([][]float64, len(uses))
+						for b.Loop() {
+							for at := 0; at+piece <= size; at += piece {
+								use := at / piece % len(uses)
+								start := time.Now()
+								uses[use](m[at : at+piece])
+								rates[use] = append(rates[use], float64(rows*n)/float64(time.Since(start)))
+							}
 						}
-					}
-					for i, name := range []string{"few", "packed", "one"} {
-						slices.Sort(rates[i])
-						b.ReportMetric(rates[i][len(rates[i])/2], name+"-GB/s")
-					}
-					b.ReportMetric(0, "ns/op")
-				})
+						for i, name := range []string{"few", "packed", "one"} {
+							slices.Sort(rates[i])
+							b.ReportMetric(rates[i][len(rates[i])/2], name+"-GB/s")
+						}
+						b.ReportMetric(0, "ns/op")
+					})
+				}
 			}
 		}
 	}
