@@ -48,6 +48,7 @@ type Token struct {
 	Logprob float32              // under the raw logits; 0 unless asked for
 	Top     []sample.Alternative // the likeliest tokens, when asked for; valid until the next step (with a Drafter longer)
 	Finish  string               // FinishStop or FinishLength on the last token, else empty
+	Stop    string               // on the last token: the stop text that ended it, empty where it was something else
 	Timings *Timings             // on the last token
 }
 
@@ -302,5 +303,5 @@ func (s *Seq) end(t *Token) {
 		}
 	}
 	timings := s.t
-	t.Finish, t.Timings = s.finish, &timings
+	t.Finish, t.Stop, t.Timings = s.finish, s.text.which, &timings
 }

@@ -8,6 +8,7 @@ type stops struct {
 	texts []string
 	held  string // always a proper prefix of one of texts
 	hit   bool
+	which string // the text that was hit
 }
 
 func newStops(texts []string) stops {
@@ -32,7 +33,7 @@ func (s *stops) push(piece string) (text string, hit bool) {
 	at := -1
 	for _, t := range s.texts {
 		if i := strings.Index(b, t); i >= 0 && (at < 0 || i < at) {
-			at = i
+			at, s.which = i, t
 		}
 	}
 	if at >= 0 {

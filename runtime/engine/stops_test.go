@@ -96,3 +96,11 @@ func validCut(text, got string, stop []string) bool {
 	}
 	return ok && follows
 }
+
+// TestStopsWhich: the stop text that was hit is known, the one that begins first.
+func TestStopsWhich(t *testing.T) {
+	s := newStops([]string{"cd", "bcde"})
+	if _, hit := s.push("abcde"); !hit || s.which != "bcde" {
+		t.Errorf("got %q, want %q", s.which, "bcde")
+	}
+}
