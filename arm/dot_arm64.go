@@ -87,24 +87,35 @@ func pairs(s0, s1 []float32, q0, q1, k *float32, dim int, scale float32) {
 }
 
 func scores(s []float32, stride int, q, k []float32, dim int, scale float32) bool {
-	if dim%16 != 0 || len(k) > gemvWeights {
+	if dim%16 != 0 || dim > gemvWeights {
 		return false
 	}
-	n, keys := len(q)/dim, len(k)/dim
-	for i := 0; i < n; i += 2 {
-		j := min(i+1, n-1)
-		pairs(s[i*stride:][:keys], s[j*stride:][:keys], &q[i*dim], &q[j*dim], &k[0], dim, scale)
+	n, keys, step := len(q)/dim, len(k)/dim, gemvWeights/dim
+	for at := 0; at < keys; at += step { // a call into assembly is short
+		some := min(step, keys-at)
+		for i := 0; i < n; i += 2 {
+			j := min(i+1, n-1)
+			pairs(s[i*stride+at:][:some], s[j*stride+at:][:some], &q[i*dim], &q[j*dim], &k[at*dim], dim, scale)
+		}
 	}
 	return true
 }
 
 func weigh(o, p []float32, stride int, v []float32, dim int) bool {
-	if dim%16 != 0 || len(v) > gemvWeights {
+	if dim%16 != 0 || dim > gemvWeights {
 		return false
 	}
+	for n := gemvWeights / dim; len(v) > n*dim; v, p = v[n*dim:], p[n:] { // a call into assembly is short
+		weighPage(o, p, stride, v[:n*dim], dim)
+	}
+	weighPage(o, p, stride, v, dim)
+	return true
+}
+
+func weighPage(o, p []float32, stride int, v []float32, dim int) {
 	n := len(v) / dim
 	if n == 0 {
-		return true
+		return
 	}
 	for i := 0; i*dim < len(o); i++ {
 		o, p := o[i*dim:(i+1)*dim], p[i*stride:]
@@ -116,7 +127,6 @@ func weigh(o, p []float32, stride int, v []float32, dim int) bool {
 			weigh16NEON(&o[d], &p[0], &v[d], 4*dim, n)
 		}
 	}
-	return true
 }
 
 // The products of 4·groups rows, stride bytes apart, with x; k is a multiple of

@@ -121,7 +121,7 @@ func TestFloats(t *testing.T) {
 func TestAttention(t *testing.T) {
 	levels(t, func(t *testing.T, l Level) {
 		r := rand.New(rand.NewPCG(3, 3))
-		for _, c := range []struct{ queries, keys, dim int }{{1, 1, 16}, {2, 2, 64}, {7, 5, 64}, {3, 64, 80}, {4, 31, 128}} {
+		for _, c := range []struct{ queries, keys, dim int }{{1, 1, 16}, {2, 2, 64}, {7, 5, 64}, {3, 64, 80}, {4, 31, 128}, {3, 63, 4096}} {
 			q, k, p := normal(t, r, c.queries*c.dim), normal(t, r, c.keys*c.dim), normal(t, r, c.keys)
 			stride := c.keys + 1
 			s, want := kerneltest.GuardedF32(t, (c.queries-1)*stride+c.keys), make([]float32, (c.queries-1)*stride+c.keys)

@@ -20,7 +20,9 @@ type attend struct {
 	y, q  F32
 	seqs  []KVPages
 	mask  Mask
-	group int // query heads per KV head
+	group int  // query heads per KV head
+	dim   int  // head dimension, padded for the kernels
+	fast  bool // not by arm/ref
 
 	items  []item
 	tasks  []task
@@ -43,12 +45,11 @@ type task struct{ item, split int }
 
 // attnLocal is one worker's scratch.
 type attnLocal struct {
-	q         []float32  // [rows, group, dim]: an item's queries
+	q         []float32  // [rows, group, dim]: an item's queries; dim is padded here
 	wide      []ref.Wide // [rows, group]: the same for arm/ref
 	part, all states     // [rows, group]: the split in progress, those before
 	k, v      []float32  // [64, dim]: a page, widened
 	scores    []float32  // [rows, group, 64]
-	fast      bool       // not by arm/ref
 	o         []float64  // [dim], for arm/ref
 }
 
@@ -161,7 +162,7 @@ func (p *Pool) Attend(y, q F32, seqs []KVPages, m Mask) error {
 	a := &p.attn
 	a.y, a.q, a.seqs, a.mask = y, q, seqs, m
 	defer a.release()
-	if err := a.plan(p.Active()); err != nil {
+	if err := a.plan(p.variant, p.Active()); err != nil {
 		return err
 	}
 	if len(a.tasks) == 0 {
@@ -176,7 +177,7 @@ func (p *Pool) Attend(y, q F32, seqs []KVPages, m Mask) error {
 func (a *attend) release() { a.y, a.q, a.seqs = F32{}, F32{}, nil }
 
 // plan checks the call and lists items and, where that helps, tasks.
-func (a *attend) plan(threads int) error {
+func (a *attend) plan(v variant, threads int) error {
 	a.items, a.tasks, a.group = a.items[:0], a.tasks[:0], 0
 	base, splits, states, dim := 0, 0, 0, 0
 	for i := range a.seqs {
@@ -209,13 +210,15 @@ func (a *attend) plan(threads int) error {
 		len(a.q.Data) != base*a.q.Cols || len(a.y.Data) != base*a.q.Cols {
 		return fmt.Errorf("kernel: attend: q is [%d, %d], y [%d, %d], want [%d, %d]", a.q.Rows, a.q.Cols, a.y.Rows, a.y.Cols, base, width)
 	}
+	a.dim = v.padded(dim)
+	a.fast = v.canFloats(quant.F32, a.dim)
 	if threads > 1 && len(a.items) < 2*threads && splits > len(a.items) {
 		for i, it := range a.items {
 			for n := range it.splits {
 				a.tasks = append(a.tasks, task{i, it.split + n})
 			}
 		}
-		a.states.resize(states, dim)
+		a.states.resize(states, a.dim)
 	}
 	return nil
 }

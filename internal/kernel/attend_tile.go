@@ -11,9 +11,9 @@ func (p *Pool) attendItems(worker, lo, hi int) {
 	l := &w.attn
 	for i := lo; i < hi; i++ {
 		it := &a.items[i]
-		n, dim := it.rows*a.group, a.seqs[it.seq].Dim
-		l.part.resize(n, dim)
-		l.all.resize(n, dim)
+		n := it.rows * a.group
+		l.part.resize(n, a.dim)
+		l.all.resize(n, a.dim)
 		l.all.reset()
 		w.queries(it)
 		for split := it.split; split < it.split+it.splits; split++ {
@@ -54,11 +54,12 @@ func (p *Pool) attendMerge(_, lo, hi int) {
 
 // finish writes an item's outputs, O·(1/L).
 func (a *attend) finish(v variant, it *item, s *states) {
+	dim := a.seqs[it.seq].Dim
 	for r := range it.rows {
-		y := a.y.At(it.base + it.row + r)[it.head*a.group*s.dim:]
+		y := a.y.At(it.base + it.row + r)[it.head*a.group*dim:]
 		for g := range a.group {
 			i := r*a.group + g
-			v.scale(y[g*s.dim:(g+1)*s.dim], s.out(i), 1/s.l[i])
+			v.scale(y[g*dim:(g+1)*dim], s.out(i)[:dim], 1/s.l[i])
 		}
 	}
 }
@@ -66,15 +67,15 @@ func (a *attend) finish(v variant, it *item, s *states) {
 // queries collects the queries of an item.
 func (w *worker) queries(it *item) {
 	a, l := &w.pool.attn, &w.attn
-	dim := a.seqs[it.seq].Dim
-	width, n := a.group*dim, it.rows*a.group
-	l.q, l.o = grow(l.q, it.rows*width), grow(l.o, dim)
+	dim, n := a.seqs[it.seq].Dim, it.rows*a.group
+	l.q, l.o = grow(l.q, n*a.dim), grow(l.o, dim)
 	l.scores = grow(l.scores, n*ref.PagePositions)
-	l.fast = w.pool.variant.canFloats(quant.F32, dim)
-	for r := range it.rows {
-		copy(l.q[r*width:(r+1)*width], a.q.At(it.base + it.row + r)[it.head*width:])
+	for i := range n {
+		q := a.q.At(it.base + it.row + i/a.group)
+		at := (it.head*a.group + i%a.group) * dim
+		pad(l.q[i*a.dim:(i+1)*a.dim], q[at:at+dim])
 	}
-	if l.fast {
+	if a.fast {
 		return
 	}
 	for len(l.wide) < n {
@@ -104,18 +105,22 @@ func (w *worker) split(it *item, split int, s *states) {
 func (w *worker) page(it *item, page, lo, hi int, s *states) {
 	a, l := &w.pool.attn, &w.attn
 	seq := &a.seqs[it.seq]
-	dim, first := seq.Dim, page*ref.PagePositions
+	dim, first := a.dim, page*ref.PagePositions
 	l.k, l.v = grow(l.k, ref.PagePositions*dim), grow(l.v, ref.PagePositions*dim)
 	k, v := l.k[lo*dim:hi*dim], l.v[lo*dim:hi*dim]
 	keys, values := seq.rows(page, it.head, false, lo, hi), seq.rows(page, it.head, true, lo, hi)
 	expK, expV := 0, 0
-	if l.fast {
+	switch {
+	case !a.fast:
+		expK, expV = w.widen(k, seq.Type, keys), w.widen(v, seq.Type, values)
+	case dim == seq.Dim:
 		w.values(k, seq.Type, keys)
 		w.values(v, seq.Type, values)
-	} else {
-		expK, expV = w.widen(k, seq.Type, keys), w.widen(v, seq.Type, values)
+	default:
+		w.paddedValues(k, dim, seq.Type, keys, hi-lo)
+		w.paddedValues(v, dim, seq.Type, values, hi-lo)
 	}
-	if l.fast && !w.pool.variant.scores(l.scores[lo:], ref.PagePositions, l.q, k, dim, a.mask.Scale) {
+	if a.fast && !w.pool.variant.scores(l.scores[lo:], ref.PagePositions, l.q, k, dim, a.mask.Scale) {
 		panic("kernel: float kernels without q·k")
 	}
 	for r := 0; r < it.rows; {
@@ -130,13 +135,24 @@ func (w *worker) page(it *item, page, lo, hi int, s *states) {
 		}
 		if from < to {
 			i, n := r*a.group, (r+rows)*a.group
-			if l.fast {
+			if a.fast {
 				w.weigh(s, i, n, from, to)
 			} else {
 				w.refPage(s, i, n, from, to, expK, expV)
 			}
 		}
 		r += rows
+	}
+}
+
+// paddedValues writes the values of n rows, dim apart, and zeros between them.
+func (w *worker) paddedValues(dst []float32, dim int, t quant.Type, rows []byte, n int) {
+	row := len(rows) / n
+	cols := row / t.BlockBytes() * t.Block()
+	for i := range n {
+		dst := dst[i*dim : (i+1)*dim]
+		w.values(dst[:cols], t, rows[i*row:(i+1)*row])
+		clear(dst[cols:])
 	}
 }
 

@@ -83,6 +83,15 @@ func (v variant) canFloats(t quant.Type, k int) bool {
 	return v.x86 != x86.None && x86.CanFloats(v.x86, t, k) || v.arm != arm.None && arm.CanFloats(v.arm, t, k)
 }
 
+// padded is k, or where the kernels want whole steps of 16 and k ends within one, the
+// next multiple: rows are widened and padded with zeros, as arm/ref does it.
+func (v variant) padded(k int) int {
+	if n := (k + 15) &^ 15; !v.canFloats(quant.F32, k) && v.canFloats(quant.F32, n) {
+		return n
+	}
+	return k
+}
+
 // floatRows multiplies rows rows of data, of a type that canFloats holds for,
 // with all tokens. x: [tokens, k]
 func (w *worker) floatRows(y []float32, stride int, t quant.Type, data []byte, rows int, x F32) {

@@ -24,6 +24,7 @@ type scratch struct {
 	bad  []int      // per token: column of the first non-finite value, or -1
 
 	strips []float32 // float activations packed for tiles; empty: none wants them
+	padded []float32 // float activations with zeros up to variant.padded columns
 
 	variant variant
 	y       []F32
@@ -38,7 +39,7 @@ type scratch struct {
 }
 
 // needs says which forms of the activations a call's matrices multiply.
-type needs struct{ codes, pairs, quads, wide bool }
+type needs struct{ codes, pairs, quads, wide, padded bool }
 
 // local is one worker's scratch.
 type local struct {
@@ -93,7 +94,13 @@ func (n *needs) add(v variant, m quant.Matrix, precise bool) {
 	integer, pairs := ref.Integer(m.Type)
 	switch {
 	case precise || !integer:
-		n.wide = n.wide || !v.canFloats(floatType(m.Type), m.Cols)
+		switch {
+		case v.canFloats(floatType(m.Type), m.Cols):
+		case v.padded(m.Cols) > m.Cols:
+			n.padded = true
+		default:
+			n.wide = true
+		}
 		return
 	case v.can(m.Type, m.Cols):
 	case pairs:
@@ -170,7 +177,10 @@ func (p *Pool) prepare() error {
 	if s.needs.codes && !s.ready {
 		s.view(n, s.x.Cols)
 	}
-	if !s.ready || s.needs.pairs || s.needs.quads || s.needs.wide {
+	if s.needs.padded {
+		s.padded = grow(s.padded, n*s.variant.padded(s.x.Cols))
+	}
+	if !s.ready || s.needs.pairs || s.needs.quads || s.needs.wide || s.needs.padded {
 		if err := p.run(n, grain, s.fnPrepare); err != nil {
 			return err
 		}
@@ -204,6 +214,10 @@ func (s *scratch) prepareTokens(_, lo, hi int) {
 		}
 		if s.needs.wide {
 			s.wide[t].Widen(x)
+		}
+		if s.needs.padded {
+			n := s.variant.padded(len(x))
+			pad(s.padded[t*n:(t+1)*n], x)
 		}
 	}
 }
@@ -319,6 +333,9 @@ func (w *worker) floats(dst []float32, stride int, m quant.Matrix, lo, n int) {
 	s := &w.pool.act
 	row, as := m.RowBytes(), floatType(m.Type)
 	switch {
+	case s.needs.padded:
+		k := w.pool.variant.padded(m.Cols)
+		w.f32Rows(dst, stride, m, lo, n, F32{s.x.Rows, k, s.padded})
 	case !w.pool.variant.canFloats(as, m.Cols):
 		w.f32 = grow(w.f32, m.Cols)
 		for j := range n {
@@ -331,17 +348,29 @@ func (w *worker) floats(dst []float32, stride int, m quant.Matrix, lo, n int) {
 		w.stripRows(dst, stride, as, m.Data[lo*row:(lo+n)*row], n)
 	case as == m.Type:
 		w.floatRows(dst, stride, as, m.Data[lo*row:(lo+n)*row], n, s.x)
-	default: // precise: dequantized a few rows at a time
-		w.f32 = grow(w.f32, 16*m.Cols)
-		for at := 0; at < n; at += 16 {
-			rows := min(16, n-at)
-			for j := range rows {
-				w.values(w.f32[j*m.Cols:(j+1)*m.Cols], m.Type, m.Row(lo+at+j))
-			}
-			w.floatRows(dst[at:], stride, as, bytesOf(w.f32[:rows*m.Cols]), rows, s.x)
-		}
+	default: // precise
+		w.f32Rows(dst, stride, m, lo, n, s.x)
 	}
 }
+
+// f32Rows widens n rows, a few at a time, to the columns of x, zeros at the end, and
+// multiplies them.
+func (w *worker) f32Rows(dst []float32, stride int, m quant.Matrix, lo, n int, x F32) {
+	k := x.Cols
+	w.f32 = grow(w.f32, 16*k)
+	for at := 0; at < n; at += 16 {
+		rows := min(16, n-at)
+		for j := range rows {
+			row := w.f32[j*k : (j+1)*k]
+			w.values(row[:m.Cols], m.Type, m.Row(lo+at+j))
+			clear(row[m.Cols:])
+		}
+		w.floatRows(dst[at:], stride, quant.F32, bytesOf(w.f32[:rows*k]), rows, x)
+	}
+}
+
+// pad is dst = x and zeros.
+func pad(dst, x []float32) { clear(dst[copy(dst, x):]) }
 
 // widen writes a row's values and returns a lower bound of their exponents, which
 // arm/ref wants to know.
