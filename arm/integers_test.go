@@ -1,6 +1,7 @@
 package arm
 
 import (
+	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
 	"testing"
@@ -117,4 +118,25 @@ func TestIntegersLengths(t *testing.T) {
 		}
 	}()
 	Integers(NEON, make([]float32, 8), 8, w.Type, w.Data, 8, a, nil)
+}
+
+// TestIntegersNotFinite: scales that are infinite or NaN give NaN where arm/ref does,
+// and its bits elsewhere: what is not finite stays in its row.
+func TestIntegersNotFinite(t *testing.T) {
+	levels(t, func(t *testing.T, l Level) {
+		r := rand.New(rand.NewPCG(9, 9))
+		for _, typ := range integerTypes {
+			for _, tokens := range []int{1, 3, 7} {
+				w, a := weights(t, r, typ, 21, 512, "random"), activations(t, r, tokens, 512, "random")
+				n := w.RowBytes()
+				for i := 0; i < w.Rows; i += 2 { // each other row has one
+					at := i*n + r.IntN(n/typ.BlockBytes())*typ.BlockBytes()
+					for _, o := range halves[typ] {
+						binary.LittleEndian.PutUint16(w.Data[at+o:], uint16(0x7c00|r.IntN(4)<<8|r.IntN(2)<<15))
+					}
+				}
+				checkIntegers(t, l, w, a, fmt.Sprintf("%v, %d tokens", typ, tokens))
+			}
+		}
+	})
 }

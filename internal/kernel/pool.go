@@ -53,6 +53,9 @@ const (
 	spin   = 20 * time.Microsecond
 )
 
+// MaxThreads is the most threads of a pool.
+const MaxThreads = 1024
+
 // New starts a pool. It raises GOMAXPROCS to the threads plus two (unless the
 // environment sets it), so that the garbage collector and servers run beside
 // workers that spin.
@@ -63,10 +66,10 @@ func New(o Options) (*Pool, error) {
 	}
 	n := o.Threads
 	if n == 0 {
-		n = runtime.NumCPU()
+		n = min(runtime.NumCPU(), MaxThreads)
 	}
-	if n < 1 || n > 1024 {
-		return nil, fmt.Errorf("kernel: %d threads: want 1 to 1024, or 0 for one per cpu", n)
+	if n < 1 || n > MaxThreads {
+		return nil, fmt.Errorf("kernel: %d threads: want 1 to %d, or 0 for one per cpu", n, MaxThreads)
 	}
 	raiseProcs(n + 2)
 	p := &Pool{variant: v}

@@ -157,3 +157,30 @@ func compare(t *testing.T, what string, y []float32, stride int, typ quant.Type,
 		}
 	}
 }
+
+// TestIntegersNotFinite: scales of all bits, infinities and NaN among them, give NaN
+// where arm/ref does and its bits elsewhere: what is not finite stays in its row.
+func TestIntegersNotFinite(t *testing.T) {
+	kerneltest.Variants(t, kernels(), func(t *testing.T, v string) {
+		r := rand.New(rand.NewPCG(5, 5))
+		for _, typ := range integerTypes {
+			for _, tokens := range []int{1, 3, 7} {
+				const rows, k = 43, 768
+				w := matrix(t, r, typ, rows, k)
+				n := len(w) / rows
+				for i := 0; i < rows; i += 2 { // each other row has one that is not finite
+					at := i*n + r.IntN(n/typ.BlockBytes())*typ.BlockBytes()
+					h := 0x7c00 | r.IntN(4)<<8 | r.IntN(2)<<15
+					for _, o := range halves(typ) {
+						w[at+o], w[at+o+1] = byte(h), byte(h>>8)
+					}
+				}
+				a, acts := activations(r, tokens, k)
+				y := kerneltest.GuardedF32(t, tokens*rows)
+				if Integers(levels[v], y, rows, typ, w, rows, a, aligned(ScratchBytes(levels[v], typ, k))) {
+					compare(t, typ.String(), y, rows, typ, w, rows, acts)
+				}
+			}
+		}
+	})
+}

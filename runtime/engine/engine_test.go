@@ -421,6 +421,37 @@ func TestClose(t *testing.T) {
 	}
 }
 
+// TestCloseWhileGenerating: closing in the middle of a generation ends it with
+// ErrClosed after the step in progress, without reading what is unmapped.
+func TestCloseWhileGenerating(t *testing.T) {
+	for range 20 {
+		m, err := Open(modeltest.Write(t, modeltest.Spec{Tokenizer: true, Context: 4096}), Options{Threads: 3})
+		if err != nil {
+			t.Fatal(err)
+		}
+		began, end := make(chan struct{}), make(chan error)
+		go func() {
+			var last error
+			first := true
+			for _, err := range m.Generate(context.Background(), Request{IDs: []int32{1}, IgnoreEOS: true, MaxTokens: 4000}) {
+				if first {
+					close(began)
+					first = false
+				}
+				last = err
+			}
+			end <- last
+		}()
+		<-began
+		if err := m.Close(); err != nil {
+			t.Error(err)
+		}
+		if err := <-end; !errors.Is(err, ErrClosed) {
+			t.Errorf("a generation ended with %v", err)
+		}
+	}
+}
+
 // needFaultAddress skips where an emulator does not say which address faulted:
 // Go then takes the fault for a nil pointer.
 func needFaultAddress(t *testing.T) {

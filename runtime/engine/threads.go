@@ -47,7 +47,7 @@ func (o Options) counts() (prefill, decode int) {
 func (o Options) poolThreads() int {
 	prefill, decode := o.counts()
 	if prefill == 0 || decode == 0 {
-		return max(prefill, decode, runtime.NumCPU())
+		return max(prefill, decode, min(runtime.NumCPU(), kernel.MaxThreads))
 	}
 	return max(prefill, decode)
 }

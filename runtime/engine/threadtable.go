@@ -57,17 +57,21 @@ type threadTable struct {
 // file that does not exist is an empty table. An error means that nothing in it
 // can be trusted; it is replaced when something is measured next.
 func ReadThreadTable(path string) ([]ThreadCounts, error) {
-	f, err := os.Open(path)
+	st, err := os.Stat(path) // before it is opened: a pipe would wait for its writer
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, fmt.Errorf("engine: thread counts: %w", err)
 	}
-	defer f.Close()
-	if st, err := f.Stat(); err != nil || !st.Mode().IsRegular() {
+	if !st.Mode().IsRegular() {
 		return nil, fmt.Errorf("engine: thread counts: %s is no file", path)
 	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("engine: thread counts: %w", err)
+	}
+	defer f.Close()
 	b, err := io.ReadAll(io.LimitReader(f, maxTableBytes+1))
 	if err != nil {
 		return nil, fmt.Errorf("engine: thread counts: %w", err)
