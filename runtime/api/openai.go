@@ -2,7 +2,8 @@ package api
 
 import (
 	"encoding/json"
-	"fmt"
+	"reflect"
+	"time"
 )
 
 // ChatRequest is the body of POST /v1/chat/completions.
@@ -107,10 +108,29 @@ func (c *Content) UnmarshalJSON(b []byte) error {
 		c.Parts = []Part{}
 		return json.Unmarshal(b, &c.Parts)
 	}
-	if err := json.Unmarshal(b, &c.Text); err != nil {
-		return fmt.Errorf("content must be a string or an array of parts")
+	if json.Unmarshal(b, &c.Text) != nil {
+		return wrongType[Content](b)
 	}
 	return nil
+}
+
+// JSONType says what a Content is in JSON.
+func (*Content) JSONType() string { return "a string or an array of parts" }
+
+// wrongType is an error that the decoder completes with the name of the field.
+func wrongType[T any](b []byte) error {
+	kind := "number"
+	switch b[0] {
+	case '{':
+		kind = "object"
+	case '[':
+		kind = "array"
+	case '"':
+		kind = "string"
+	case 't', 'f':
+		kind = "bool"
+	}
+	return &json.UnmarshalTypeError{Value: kind, Type: reflect.TypeFor[T]()}
 }
 
 // Strings is a list that may be written as one string.
@@ -124,12 +144,15 @@ func (s *Strings) UnmarshalJSON(b []byte) error {
 		return nil
 	}
 	var many []string
-	if err := json.Unmarshal(b, &many); err != nil {
-		return fmt.Errorf("want a string or an array of strings")
+	if json.Unmarshal(b, &many) != nil {
+		return wrongType[Strings](b)
 	}
 	*s = many
 	return nil
 }
+
+// JSONType says what a Strings is in JSON.
+func (*Strings) JSONType() string { return "a string or an array of strings" }
 
 // Tool is a function that the model may call. Function is kept as it was written:
 // templates print it.
@@ -260,9 +283,14 @@ func (p *Prompt) UnmarshalJSON(b []byte) error {
 		p.IDs = [][]int32{ids}
 	case json.Unmarshal(b, &p.IDs) == nil:
 	default:
-		return fmt.Errorf("prompt must be a string, an array of strings, of ids, or of arrays of ids")
+		return wrongType[Prompt](b)
 	}
 	return nil
+}
+
+// JSONType says what a Prompt is in JSON.
+func (*Prompt) JSONType() string {
+	return "a string, an array of strings, of ids, or of arrays of ids"
 }
 
 // MarshalJSON writes what UnmarshalJSON reads.
@@ -306,6 +334,10 @@ type CompletionLogprobs struct {
 type ModelList struct {
 	Object string  `json:"object"` // list
 	Data   []Model `json:"data"`
+	// Anthropic's form: everything is on one page.
+	HasMore bool    `json:"has_more"`
+	FirstID *string `json:"first_id"`
+	LastID  *string `json:"last_id"`
 }
 
 // Model is a model that can be asked.
@@ -314,6 +346,10 @@ type Model struct {
 	Object  string `json:"object"`  // model
 	Created int64  `json:"created"` // when its file was written
 	OwnedBy string `json:"owned_by"`
+	// Anthropic's form.
+	Type        string    `json:"type"` // model
+	DisplayName string    `json:"display_name"`
+	CreatedAt   time.Time `json:"created_at"`
 }
 
 // ErrorBody is the body of an answer that is an error.

@@ -60,7 +60,7 @@ const nobody = 65534
 func (a Access) Guard(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if err := a.check(w, r); err != nil {
-			refuse(w, err)
+			refuse(w, r, err)
 			return
 		}
 		next.ServeHTTP(w, r)

@@ -1,17 +1,16 @@
 package server
 
 import (
-	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"math"
 	"net/http"
-	"reflect"
+	"strconv"
+	"strings"
 
 	"github.com/qwq-edge/qwq/runtime/api"
+	"github.com/qwq-edge/qwq/runtime/engine"
 	"github.com/qwq-edge/qwq/runtime/sched"
 )
 
@@ -55,7 +54,7 @@ func failure(err error) *api.Error {
 		return e
 	case errors.As(err, &busy):
 		return &api.Error{Message: busy.Reason, Type: "overloaded_error", Status: http.StatusServiceUnavailable, After: int(math.Ceil(busy.After.Seconds()))}
-	case errors.Is(err, sched.ErrClosed):
+	case errors.Is(err, sched.ErrClosed), errors.Is(err, engine.ErrClosed):
 		return &api.Error{Message: "the daemon is shutting down", Type: "overloaded_error", Status: http.StatusServiceUnavailable, After: 5}
 	case errors.Is(err, context.DeadlineExceeded):
 		return &api.Error{Message: "the request took too long", Type: "timeout_error", Status: http.StatusGatewayTimeout}
@@ -65,46 +64,56 @@ func failure(err error) *api.Error {
 	return &api.Error{Message: err.Error(), Type: "server_error", Status: http.StatusInternalServerError}
 }
 
-// maxBody bounds a body, images apart.
-const maxBody = 8 << 20
+// form is whose API a request speaks.
+type form uint8
 
-// decode reads a JSON body. Unknown fields are passed over, wrong types refused.
-func decode(w http.ResponseWriter, r *http.Request, v any) error {
-	d := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody))
-	err := d.Decode(v)
-	var typ *json.UnmarshalTypeError
-	var large *http.MaxBytesError
+const (
+	formOpenAI form = iota
+	formOllama
+	formAnthropic
+)
+
+// formOf goes by the path; what both OpenAI and Anthropic have there, by a header that
+// only Anthropic's clients send.
+func formOf(r *http.Request) form {
 	switch {
-	case err == nil:
-		if _, err := d.Token(); !errors.Is(err, io.EOF) {
-			return bad("", "the body holds more than one JSON value")
-		}
-		return nil
-	case errors.As(err, &large):
-		return err
-	case errors.As(err, &typ):
-		return bad(typ.Field, "%s must be %s, not %s", cmp.Or(typ.Field, "the body"), jsonType(typ.Type), typ.Value)
-	case errors.Is(err, io.EOF):
-		return bad("", "the body is empty, it must be a JSON object")
+	case strings.HasPrefix(r.URL.Path, "/api/"):
+		return formOllama
+	case strings.HasPrefix(r.URL.Path, "/v1/messages"), r.Header.Get("Anthropic-Version") != "":
+		return formAnthropic
 	}
-	return bad("", "the body is not valid: %v", err)
+	return formOpenAI
 }
 
-// jsonType is what JSON calls a Go type.
-func jsonType(t reflect.Type) string {
-	switch t.Kind() {
-	case reflect.Pointer:
-		return jsonType(t.Elem())
-	case reflect.Bool:
-		return "true or false"
-	case reflect.String:
-		return "a string"
-	case reflect.Slice, reflect.Array:
-		return "an array"
-	case reflect.Struct, reflect.Map:
-		return "an object"
-	case reflect.Int, reflect.Int32, reflect.Int64:
-		return "a whole number"
+// body is an error as an API writes it.
+func (f form) body(e *api.Error) any {
+	switch f {
+	case formOllama:
+		return map[string]string{"error": e.Message}
+	case formAnthropic:
+		return api.AnthropicErrorBody{Type: "error", Error: api.AnthropicError{Type: anthropicType(e), Message: e.Message}}
 	}
-	return "a number"
+	return api.ErrorBody{Error: *e}
+}
+
+// refuse answers with an error in the form of the request's API.
+func refuse(w http.ResponseWriter, r *http.Request, err error) {
+	e := failure(err)
+	if e.After > 0 {
+		w.Header().Set("Retry-After", strconv.Itoa(e.After))
+	}
+	reply(w, e.Status, formOf(r).body(e))
+}
+
+// endpoint adapts a handler that returns an error.
+func endpoint(h func(http.ResponseWriter, *http.Request) error) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if err := h(w, r); err != nil {
+			if rec, ok := w.(*recorder); ok && rec.wrote {
+				rec.status = failure(err).Status // the stream has told the client
+				return
+			}
+			refuse(w, r, err)
+		}
+	}
 }

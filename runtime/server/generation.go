@@ -109,14 +109,20 @@ const anyObject = `{"type":"object"}`
 func (l *Loaded) restrict(t *Task, f *api.ResponseFormat, gbnf string) (err error) {
 	var schema json.RawMessage
 	switch {
+	case gbnf == "" && (f == nil || f.Type == "text"):
+		return nil
+	case t.Calls != nil && !t.Calls.lazy:
+		return bad("tool_choice", "a required call and a format of the answer exclude each other")
 	case gbnf != "" && f != nil && f.Type != "text":
 		return bad("grammar", "grammar and response_format exclude each other")
 	case gbnf != "":
+		if l.Vocabulary == nil {
+			return bad("grammar", "the model file has no tokenizer: its text cannot be restricted")
+		}
 		if t.Grammar, err = grammar.ParseGBNF(gbnf, grammar.Limits{}); err != nil {
 			return bad("grammar", "%v", err)
 		}
-		return nil
-	case f == nil || f.Type == "text":
+		t.Calls = nil
 		return nil
 	case f.Type == "json_object":
 		schema = json.RawMessage(anyObject)
@@ -139,5 +145,6 @@ func (l *Loaded) schema(t *Task, schema json.RawMessage, param string) (err erro
 	if t.Grammar, err = grammar.FromSchema(schema, grammar.SchemaOptions{}); err != nil {
 		return bad(param, "%v", err)
 	}
+	t.Calls = nil // the answer is the value
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -57,6 +58,8 @@ type Loaded struct {
 	Since      time.Time
 
 	file  *gguf.File
+	coder bool          // calls are written in Qwen3-Coder's tags, not in JSON
+	embed chan struct{} // holds the turn of embedding
 	ready chan struct{} // closed when err or the rest is there
 	err   error
 	users int
@@ -204,9 +207,11 @@ func (l *Loaded) open(o HubOptions) (err error) {
 				return errors.Join(err, l.Model.Close(), l.file.Close())
 			}
 			l.Format = chat.DetectFormat(src)
+			l.coder = strings.Contains(src, "<function=")
 		}
 	}
 	l.Quant = mostType(l.file)
+	l.embed = make(chan struct{}, 1)
 	s := o.Sched
 	if o.Events != nil {
 		s.Events = o.Events(l.Name)

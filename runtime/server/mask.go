@@ -7,16 +7,18 @@ import (
 )
 
 // mask restricts one answer: its reasoning to a number of tokens, what follows to a
-// grammar.
+// grammar, or calls to their form.
 type mask struct {
 	words    int // of a bitset
 	matcher  *grammar.Matcher
+	calls    *calling
 	thinking bool
 	left     int     // tokens of reasoning; less than 0: no bound
 	open     []int32 // ids that begin the reasoning …
 	close    []int32 // … and end it
 	seen     int     // of close
 	force    []int32 // what has to come now
+	next     []int32 // what has to come after the reasoning
 	one      []uint64
 }
 
@@ -29,7 +31,7 @@ const (
 // mask makes an answer's mask; nil when nothing is restricted. thinking: the prompt has
 // opened the reasoning.
 func (l *Loaded) mask(t *Task, thinking bool) engine.Mask {
-	if t.Grammar == nil && t.Think < 0 {
+	if t.Grammar == nil && t.Calls == nil && t.Think < 0 {
 		return nil
 	}
 	tok := l.Model.Tokenizer()
@@ -37,6 +39,12 @@ func (l *Loaded) mask(t *Task, thinking bool) engine.Mask {
 	m.open, m.close = tok.Encode(thinkOpen, tokenizer.EncodeOptions{}), tok.Encode(thinkClose, tokenizer.EncodeOptions{})
 	if t.Grammar != nil {
 		m.matcher = l.Vocabulary.Matcher(t.Grammar)
+	}
+	if t.Calls != nil {
+		m.calls = &calling{callRule: t.Calls, v: l.Vocabulary, token: tok.Token}
+		if m.next = m.calls.begin(); !thinking {
+			m.force, m.next = m.next, nil
+		}
 	}
 	return m
 }
@@ -48,25 +56,37 @@ func (m *mask) Allowed() []uint64 {
 	}
 	switch {
 	case len(m.force) > 0:
-		if m.one == nil {
-			m.one = make([]uint64, m.words)
-		}
-		clear(m.one)
-		m.one[m.force[0]/64] = 1 << (m.force[0] % 64)
-		return m.one
-	case m.thinking || m.matcher == nil:
+		one := m.scratch()
+		clear(one)
+		one[m.force[0]/64] = 1 << (m.force[0] % 64)
+		return one
+	case m.thinking || m.matcher == nil && m.calls == nil:
 		return nil
 	}
-	allowed, err := m.matcher.Allowed()
+	var allowed []uint64
+	var err error
+	if m.calls != nil {
+		allowed, err = m.calls.allowed(m.scratch())
+	} else {
+		allowed, err = m.matcher.Allowed()
+	}
 	if err != nil {
 		return []uint64{} // nothing: the answer ends with an error
 	}
 	return allowed
 }
 
+func (m *mask) scratch() []uint64 {
+	if m.one == nil {
+		m.one = make([]uint64, m.words)
+	}
+	return m.one
+}
+
 // Accept implements engine.Mask.
 func (m *mask) Accept(id int32) {
-	if len(m.force) > 0 {
+	forced := len(m.force) > 0
+	if forced {
 		m.force = m.force[1:]
 	}
 	if m.thinking {
@@ -78,12 +98,16 @@ func (m *mask) Accept(id int32) {
 		}
 		if m.seen == len(m.close) {
 			m.thinking, m.seen = false, 0
+			m.force, m.next = m.next, nil
 		}
 		return
 	}
-	if m.matcher == nil {
-		m.thinking = len(m.open) == 1 && id == m.open[0]
-		return
+	switch {
+	case m.matcher == nil && (m.calls == nil || m.calls.state == callWait) && len(m.open) == 1 && id == m.open[0]:
+		m.thinking = true
+	case m.calls != nil && !forced:
+		m.force = m.calls.accept(id)
+	case m.matcher != nil:
+		m.matcher.Accept(id) //nolint:errcheck // it was allowed
 	}
-	m.matcher.Accept(id) //nolint:errcheck // it was allowed
 }

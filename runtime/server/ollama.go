@@ -9,43 +9,7 @@ import (
 	"github.com/qwq-edge/qwq/runtime/chat"
 )
 
-// ollama adds Ollama's endpoints.
-func (s *Server) ollama() {
-	plain := func(h func(http.ResponseWriter, *http.Request) error) http.HandlerFunc {
-		return func(w http.ResponseWriter, r *http.Request) {
-			if err := h(w, r); err != nil {
-				if rec, ok := w.(*recorder); ok && rec.wrote {
-					rec.status = failure(err).Status
-					return
-				}
-				refuseOllama(w, err)
-			}
-		}
-	}
-	s.mux.HandleFunc("POST /api/generate", plain(s.ollamaGenerate))
-	s.mux.HandleFunc("POST /api/chat", plain(s.ollamaChat))
-	s.mux.HandleFunc("GET /api/tags", plain(s.ollamaTags))
-	s.mux.HandleFunc("POST /api/show", plain(s.ollamaShow))
-	s.mux.HandleFunc("GET /api/ps", plain(s.ollamaPS))
-	s.mux.HandleFunc("GET /api/version", plain(func(w http.ResponseWriter, _ *http.Request) error {
-		reply(w, http.StatusOK, map[string]string{"version": s.o.Version})
-		return nil
-	}))
-	s.mux.HandleFunc("/api/", plain(func(_ http.ResponseWriter, r *http.Request) error {
-		e := bad("", "%s %s is not served here", r.Method, r.URL.Path)
-		e.Status = http.StatusNotFound
-		return e
-	}))
-}
-
-// refuseOllama answers with an error in Ollama's form.
-func refuseOllama(w http.ResponseWriter, err error) {
-	e := failure(err)
-	retryAfter(w, e)
-	reply(w, e.Status, map[string]string{"error": e.Message})
-}
-
-// lines writes one JSON object a line (application/x-ndjson).
+// line writes one JSON object a line (application/x-ndjson).
 func (e *events) line(v any) error {
 	e.buf.Reset()
 	if err := json.NewEncoder(&e.buf).Encode(v); err != nil {
@@ -174,7 +138,7 @@ func (s *Server) ollamaChat(w http.ResponseWriter, r *http.Request) error {
 		}
 		t.Messages = append(t.Messages, out)
 	}
-	if err := l.tools(t, &api.ChatRequest{Tools: q.Tools}); err != nil {
+	if err := l.openAITools(t, q.Tools, nil, nil); err != nil {
 		return err
 	}
 	return s.ollamaRun(w, r, l, t, q.Stream, message)
@@ -244,10 +208,5 @@ func (s *Server) ollamaRun(w http.ResponseWriter, r *http.Request, l *Loaded, t 
 }
 
 func ollamaCall(c chat.ToolCall) api.OllamaToolCall {
-	args := c.Arguments
-	var text string
-	if json.Unmarshal(args, &text) == nil && json.Valid([]byte(text)) {
-		args = json.RawMessage(text)
-	}
-	return api.OllamaToolCall{Function: api.OllamaFunction{Name: c.Name, Arguments: args}}
+	return api.OllamaToolCall{Function: api.OllamaFunction{Name: c.Name, Arguments: callObject(c)}}
 }

@@ -115,3 +115,9 @@ func (s *Server) ollamaShow(w http.ResponseWriter, r *http.Request) error {
 	reply(w, http.StatusOK, out)
 	return nil
 }
+
+// ollamaVersion serves GET /api/version.
+func (s *Server) ollamaVersion(w http.ResponseWriter, _ *http.Request) error {
+	reply(w, http.StatusOK, map[string]string{"version": s.o.Version})
+	return nil
+}

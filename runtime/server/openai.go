@@ -2,31 +2,24 @@ package server
 
 import (
 	"net/http"
+	"time"
 
 	"github.com/qwq-edge/qwq/runtime/api"
 )
 
-// openAI adds OpenAI's endpoints.
-func (s *Server) openAI() {
-	s.mux.HandleFunc("POST /v1/chat/completions", endpoint(s.chatCompletions))
-	s.mux.HandleFunc("POST /v1/completions", endpoint(s.completions))
-	s.mux.HandleFunc("GET /v1/models", endpoint(s.models))
-	s.mux.HandleFunc("GET /v1/models/{name...}", endpoint(s.model))
-	s.mux.HandleFunc("/v1/", endpoint(func(_ http.ResponseWriter, r *http.Request) error {
-		e := bad("", "%s %s is not served here", r.Method, r.URL.Path)
-		e.Status = http.StatusNotFound
-		return e
-	}))
-}
-
+// listed has the fields of OpenAI's and Anthropic's form, which do not collide.
 func listed(l Listed) api.Model {
-	return api.Model{ID: l.Name, Object: "model", Created: l.Time.Unix(), OwnedBy: "local"}
+	return api.Model{ID: l.Name, Object: "model", Created: l.Time.Unix(), OwnedBy: "local",
+		Type: "model", DisplayName: l.Name, CreatedAt: l.Time.UTC().Truncate(time.Second)}
 }
 
 func (s *Server) models(w http.ResponseWriter, _ *http.Request) error {
 	list := api.ModelList{Object: "list", Data: []api.Model{}}
 	for _, l := range s.hub.List() {
 		list.Data = append(list.Data, listed(l))
+	}
+	if n := len(list.Data); n > 0 {
+		list.FirstID, list.LastID = &list.Data[0].ID, &list.Data[n-1].ID
 	}
 	reply(w, http.StatusOK, list)
 	return nil

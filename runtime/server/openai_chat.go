@@ -67,7 +67,7 @@ func (l *Loaded) chatTask(q *api.ChatRequest) (*Task, error) {
 	if err := maxTokens(t, "max_completion_tokens", q.MaxCompletionTokens); err != nil {
 		return nil, err
 	}
-	if err := l.tools(t, q); err != nil {
+	if err := l.openAITools(t, q.Tools, q.ToolChoice, q.ParallelToolCalls); err != nil {
 		return nil, err
 	}
 	if n := q.MaxThinkingTokens; n != nil {
@@ -136,38 +136,6 @@ func message(m *api.Message, i int) (chat.Message, error) {
 		out.ToolCalls = append(out.ToolCalls, chat.ToolCall{ID: c.ID, Name: c.Function.Name, Arguments: args})
 	}
 	return out, nil
-}
-
-// tools sets what the model may call.
-func (l *Loaded) tools(t *Task, q *api.ChatRequest) error {
-	for i, tool := range q.Tools {
-		var f struct {
-			Name string `json:"name"`
-		}
-		if tool.Type != "function" {
-			return bad("tools", "tools[%d].type is %q, not function", i, tool.Type)
-		}
-		if err := json.Unmarshal(tool.Function, &f); err != nil || f.Name == "" {
-			return bad("tools", "tools[%d].function has no name", i)
-		}
-		b, err := json.Marshal(tool)
-		if err != nil {
-			return bad("tools", "tools[%d]: %v", i, err)
-		}
-		t.Tools = append(t.Tools, b)
-	}
-	var choice string
-	if len(q.ToolChoice) > 0 && json.Unmarshal(q.ToolChoice, &choice) != nil {
-		return bad("tool_choice", "tool_choice with a function's name is not supported: use none or auto")
-	}
-	switch choice {
-	case "", "auto":
-	case "none":
-		t.Tools = nil
-	default:
-		return bad("tool_choice", "tool_choice %q is not supported: use none or auto", choice)
-	}
-	return nil
 }
 
 // collected is one answer on its way to a whole body.
@@ -274,8 +242,14 @@ func (s *Server) streamChat(w http.ResponseWriter, r *http.Request, l *Loaded, t
 			switch d.Kind {
 			case chat.DeltaReasoning:
 				out.ReasoningContent = d.Text
-			case chat.DeltaToolCall:
-				out.ToolCalls = []api.ToolCall{toolCall(*d.Call, calls[p.Index], true)}
+			case chat.DeltaToolCall: // the name first, then the arguments
+				call := toolCall(*d.Call, calls[p.Index], true)
+				args := api.ToolCall{Index: call.Index, Function: api.FunctionCall{Arguments: call.Function.Arguments}}
+				call.Function.Arguments = ""
+				if err := send(p.Index, api.Delta{ToolCalls: []api.ToolCall{call}}, lp, ""); err != nil {
+					return err
+				}
+				lp, out.ToolCalls = nil, []api.ToolCall{args}
 				calls[p.Index]++
 			default:
 				out.Content = &d.Text

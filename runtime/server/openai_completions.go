@@ -120,6 +120,11 @@ func (l *Loaded) completionTasks(q *api.CompletionRequest) ([]*Task, error) {
 		if len(ids) == 0 {
 			return nil, bad("prompt", "prompt[%d] is empty", i)
 		}
+		for k, id := range ids {
+			if id < 0 || int(id) >= l.Model.Vocabulary() {
+				return nil, bad("prompt", "prompt[%d][%d] is %d, no token id below %d", i, k, id, l.Model.Vocabulary())
+			}
+		}
 		t := base
 		t.IDs = ids
 		if tok := l.Model.Tokenizer(); tok != nil {

@@ -9,8 +9,6 @@ import (
 	"net/http"
 	"strconv"
 	"time"
-
-	"github.com/qwq-edge/qwq/runtime/api"
 )
 
 // Options of a Server; the zero value works.
@@ -37,8 +35,7 @@ func New(h *Hub, o Options) *Server {
 		o.Timeout = 30 * time.Minute
 	}
 	s := &Server{hub: h, o: o, mux: http.NewServeMux(), start: time.Now()}
-	s.openAI()
-	s.ollama()
+	s.routes()
 	s.health()
 	return s
 }
@@ -69,6 +66,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), s.o.Timeout)
 	defer cancel()
 	rec := &recorder{ResponseWriter: w, status: http.StatusOK}
+	http.NewResponseController(w).SetWriteDeadline(time.Time{}) //nolint:errcheck // what an earlier stream of the connection set; a test's writer has none
 	began := time.Now()
 	s.mux.ServeHTTP(rec, r.WithContext(ctx))
 	s.o.Log.Info("request", "id", id, "uid", userOf(ctx), "method", r.Method, "path", r.URL.Path, "status", rec.status, "bytes", rec.bytes, "ms", time.Since(began).Milliseconds())
@@ -115,32 +113,7 @@ func reply(w http.ResponseWriter, status int, v any) {
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Content-Length", strconv.Itoa(len(b)+1))
+	http.NewResponseController(w).SetWriteDeadline(time.Now().Add(slowClient)) //nolint:errcheck // a test's writer has none
 	w.WriteHeader(status)
 	w.Write(append(b, '\n')) //nolint:errcheck // the client has gone
-}
-
-// refuse answers with an error in OpenAI's form.
-func refuse(w http.ResponseWriter, err error) {
-	e := failure(err)
-	retryAfter(w, e)
-	reply(w, e.Status, api.ErrorBody{Error: *e})
-}
-
-func retryAfter(w http.ResponseWriter, e *api.Error) {
-	if e.After > 0 {
-		w.Header().Set("Retry-After", strconv.Itoa(e.After))
-	}
-}
-
-// endpoint adapts a handler that returns an error.
-func endpoint(h func(http.ResponseWriter, *http.Request) error) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		if err := h(w, r); err != nil {
-			if rec, ok := w.(*recorder); ok && rec.wrote {
-				rec.status = failure(err).Status // the stream has told the client
-				return
-			}
-			refuse(w, err)
-		}
-	}
 }

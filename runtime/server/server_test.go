@@ -103,30 +103,3 @@ func TestSchema(t *testing.T) {
 		t.Errorf("%v: %s", err, body)
 	}
 }
-
-// TestRefusals: what is wrong is told in each API's form.
-func TestRefusals(t *testing.T) {
-	s := serveDemo(t)
-	for _, c := range []struct {
-		path, body string
-		status     int
-		want       string
-	}{
-		{"/v1/chat/completions", ``, 400, "the body is empty"},
-		{"/v1/chat/completions", `{"messages":3}`, 400, "messages must be an array, not number"},
-		{"/v1/chat/completions", `{"messages":[]}`, 400, "messages is empty"},
-		{"/v1/chat/completions", `{"messages":[{"role":"x","content":"a"}]}`, 400, `messages[0].role is \"x\"`},
-		{"/v1/chat/completions", `{"model":"none","messages":[{"role":"user","content":"a"}]}`, 404, "model_not_found"},
-		{"/v1/chat/completions", `{"messages":[{"role":"user","content":"a"}],"temperature":9}`, 400, "temperature 9 is not in 0 to 2"},
-		{"/v1/chat/completions", `{"messages":[{"role":"user","content":"a"}],"n":99}`, 400, "n is 99"},
-		{"/v1/completions", `{"prompt":[]}`, 400, "0 prompts"},
-		{"/v1/completions", `{"prompt":"a","suffix":"b"}`, 400, "fill in the middle"},
-		{"/v1/none", `{}`, 404, "not served here"},
-		{"/api/chat", `{"model":"none","messages":[{"role":"user","content":"a"}]}`, 404, `{"error":"there is no model`},
-	} {
-		status, body := post(t, s, c.path, c.body)
-		if status != c.status || !strings.Contains(body, c.want) {
-			t.Errorf("%s %s: %d %s, want %d %s", c.path, c.body, status, body, c.status, c.want)
-		}
-	}
-}

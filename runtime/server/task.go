@@ -30,6 +30,9 @@ type Task struct {
 	Stop      []string
 	N         int              // answers; 0: 1. Answer i has the seed plus i
 	Grammar   *grammar.Grammar // of the answer, its reasoning left out; nil: any text
+	Calls     *callRule        // of calls of Tools; nil: none
+	Format    chat.Format      // of calls, where there are Tools
+	One       bool             // the answer ends with its first call
 	Think     int              // tokens of reasoning, then it is closed; less than 0: no bound
 	NoSplit   bool             // reasoning and tool calls stay in the text
 
@@ -40,6 +43,7 @@ type Task struct {
 // Piece is what one token of an answer brought.
 type Piece struct {
 	Index   int // of the answer
+	Prompt  int // tokens of the prompt
 	Deltas  []chat.Delta
 	Token   engine.Token
 	Finish  string // of the last piece: stop, length, or tool_calls
@@ -125,6 +129,7 @@ func (l *Loaded) Run(ctx context.Context, t *Task, emit func(Piece) error) (Usag
 				mu.Lock()
 				defer mu.Unlock()
 				u.Generated++
+				p.Prompt = u.Prompt
 				if p.Finish != "" {
 					u.Cached = max(u.Cached, p.Timings.CachedTokens)
 				}
@@ -150,21 +155,24 @@ type answer struct {
 	stream *sched.Stream
 	parser *chat.Parser // nil: text is text
 	calls  bool
+	one    bool // ends with its first call
+	cancel context.CancelFunc
 }
 
 // begin submits answer i.
 func (l *Loaded) begin(ctx context.Context, t *Task, text string, ids []int32, i int) (*answer, error) {
-	a := &answer{index: i}
+	a := &answer{index: i, one: t.One}
+	ctx, a.cancel = context.WithCancel(ctx)
 	r := engine.Request{IDs: ids, MaxTokens: t.MaxTokens, Sampling: t.Sampling, Stop: t.Stop}
 	r.Sampling.Seed += uint64(i)
 	if t.Grammar == nil {
 		r.Draft = &engine.Lookup{}
 	}
 	thinking := false
-	if t.Messages != nil && l.Template != nil && !t.NoSplit {
+	if t.Messages != nil && (l.Template != nil || len(t.Tools) > 0) && !t.NoSplit {
 		format := chat.FormatNone
 		if len(t.Tools) > 0 {
-			format = l.Format
+			format = t.Format
 		}
 		thinking = chat.ThinkOpen(text)
 		a.parser = chat.NewParser(chat.ParserOptions{Format: format, InThink: thinking})
@@ -174,12 +182,15 @@ func (l *Loaded) begin(ctx context.Context, t *Task, text string, ids []int32, i
 		r.Mask = m
 	}
 	var err error
-	a.stream, err = l.Sched.Submit(ctx, sched.Request{Request: r, User: t.User, Priority: t.Priority})
+	if a.stream, err = l.Sched.Submit(ctx, sched.Request{Request: r, User: t.User, Priority: t.Priority}); err != nil {
+		a.cancel()
+	}
 	return a, err
 }
 
 // read hands an answer's pieces on.
 func (a *answer) read(emit func(Piece) error) error {
+	defer a.cancel()
 	for {
 		tok, err := a.stream.Next()
 		if errors.Is(err, io.EOF) {
@@ -196,8 +207,12 @@ func (a *answer) read(emit func(Piece) error) error {
 				p.Deltas = append(slices.Clone(p.Deltas), a.parser.Close()...)
 			}
 		}
-		for _, d := range p.Deltas {
+		for i, d := range p.Deltas {
 			a.calls = a.calls || d.Kind == chat.DeltaToolCall
+			if a.calls && a.one { // nothing behind it is wanted
+				p.Deltas, p.Finish = p.Deltas[:i+1], FinishToolCalls
+				return emit(p)
+			}
 		}
 		if a.calls && p.Finish == engine.FinishStop {
 			p.Finish = FinishToolCalls
