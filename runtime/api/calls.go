@@ -101,14 +101,12 @@ func (c *Client) PS(ctx context.Context) (*OllamaModels, error) {
 
 // Show says what a model is; it is loaded for that.
 func (c *Client) Show(ctx context.Context, model string) (*OllamaShow, error) {
-	return post[OllamaShow](ctx, c, "/api/show", map[string]string{"model": model})
+	return post[OllamaShow](ctx, c, "/api/show", &OllamaShowRequest{Model: model})
 }
 
 // Version is the daemon's.
 func (c *Client) Version(ctx context.Context) (string, error) {
-	var v struct {
-		Version string `json:"version"`
-	}
+	var v OllamaVersion
 	err := c.Get(ctx, "/api/version", &v)
 	return v.Version, err
 }

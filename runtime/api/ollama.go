@@ -118,3 +118,19 @@ type OllamaShow struct {
 	Capabilities []string       `json:"capabilities"`
 	ModifiedAt   time.Time      `json:"modified_at"`
 }
+
+// OllamaShowRequest is the body of POST /api/show.
+type OllamaShowRequest struct {
+	Model string `json:"model"`
+	Name  string `json:"name,omitempty"` // older clients say it so
+}
+
+// OllamaVersion is the answer of GET /api/version.
+type OllamaVersion struct {
+	Version string `json:"version"`
+}
+
+// OllamaError is an error in Ollama's form.
+type OllamaError struct {
+	Error string `json:"error"`
+}

@@ -151,23 +151,23 @@ type Incomplete struct {
 
 // OutputItem is a part of a response: "message", "function_call" or "reasoning".
 type OutputItem struct {
-	Type      string        `json:"type"`
-	ID        string        `json:"id"`
-	Status    string        `json:"status"`
-	Role      string        `json:"role,omitempty"`
-	Content   []OutputPart  `json:"content,omitempty"`
-	Summary   *[]OutputPart `json:"summary,omitempty"` // of reasoning: empty
-	CallID    string        `json:"call_id,omitempty"`
-	Name      string        `json:"name,omitempty"`
-	Arguments *string       `json:"arguments,omitempty"`
+	Type      string       `json:"type"`
+	ID        string       `json:"id"`
+	Status    string       `json:"status"`
+	Role      string       `json:"role,omitempty"`
+	Content   []OutputPart `json:"content,omitzero"` // not of function_call
+	Summary   []OutputPart `json:"summary,omitzero"` // of reasoning: empty
+	CallID    string       `json:"call_id,omitempty"`
+	Name      string       `json:"name,omitempty"`
+	Arguments *string      `json:"arguments,omitempty"`
 }
 
 // OutputPart is a text: "output_text" or "reasoning_text".
 type OutputPart struct {
-	Type        string          `json:"type"`
-	Text        string          `json:"text"`
-	Annotations *[]string       `json:"annotations,omitempty"` // of output_text: empty
-	Logprobs    *[]TokenLogprob `json:"logprobs,omitempty"`    // of output_text
+	Type        string         `json:"type"`
+	Text        string         `json:"text"`
+	Annotations []string       `json:"annotations,omitzero"` // of output_text: empty
+	Logprobs    []TokenLogprob `json:"logprobs,omitzero"`    // of output_text
 }
 
 // ResponseUsage counts tokens.
@@ -186,21 +186,21 @@ type OutputDetails struct {
 
 // ResponseEvent is a piece of a stream.
 type ResponseEvent struct {
-	Type         string          `json:"type"` // response.created, response.output_text.delta, …
-	Sequence     int             `json:"sequence_number"`
-	Response     *Response       `json:"response,omitempty"`
-	OutputIndex  *int            `json:"output_index,omitempty"`
-	ItemID       string          `json:"item_id,omitempty"`
-	ContentIndex *int            `json:"content_index,omitempty"`
-	Item         *OutputItem     `json:"item,omitempty"`
-	Part         *OutputPart     `json:"part,omitempty"`
-	Delta        *string         `json:"delta,omitempty"`
-	Text         *string         `json:"text,omitempty"`
-	Name         string          `json:"name,omitempty"`
-	Arguments    *string         `json:"arguments,omitempty"`
-	Logprobs     *[]TokenLogprob `json:"logprobs,omitempty"`
-	Code         *string         `json:"code,omitempty"`    // of error
-	Message      string          `json:"message,omitempty"` // of error
+	Type         string         `json:"type"` // response.created, response.output_text.delta, …
+	Sequence     int            `json:"sequence_number"`
+	Response     *Response      `json:"response,omitempty"`
+	OutputIndex  *int           `json:"output_index,omitempty"`
+	ItemID       string         `json:"item_id,omitempty"`
+	ContentIndex *int           `json:"content_index,omitempty"`
+	Item         *OutputItem    `json:"item,omitempty"`
+	Part         *OutputPart    `json:"part,omitempty"`
+	Delta        *string        `json:"delta,omitempty"`
+	Text         *string        `json:"text,omitempty"`
+	Name         string         `json:"name,omitempty"`
+	Arguments    *string        `json:"arguments,omitempty"`
+	Logprobs     []TokenLogprob `json:"logprobs,omitzero"`
+	Code         *string        `json:"code,omitempty"`    // of error
+	Message      string         `json:"message,omitempty"` // of error
 }
 
 // Responses asks for a whole response.

@@ -89,7 +89,7 @@ func formOf(r *http.Request) form {
 func (f form) body(e *api.Error) any {
 	switch f {
 	case formOllama:
-		return map[string]string{"error": e.Message}
+		return api.OllamaError{Error: e.Message}
 	case formAnthropic:
 		return api.AnthropicErrorBody{Type: "error", Error: api.AnthropicError{Type: anthropicType(e), Message: e.Message}}
 	}

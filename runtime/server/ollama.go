@@ -183,7 +183,7 @@ func (s *Server) ollamaRun(w http.ResponseWriter, r *http.Request, l *Loaded, t 
 	})
 	if err != nil {
 		if e != nil {
-			e.line(map[string]string{"error": failure(err).Message}) //nolint:errcheck // the client may have gone
+			e.line(formOllama.body(failure(err))) //nolint:errcheck // the client may have gone
 		}
 		return err
 	}

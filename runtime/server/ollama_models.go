@@ -75,10 +75,7 @@ func (h *Hub) expires(l *Loaded) time.Time {
 
 // ollamaShow serves POST /api/show: what a model is.
 func (s *Server) ollamaShow(w http.ResponseWriter, r *http.Request) error {
-	var q struct {
-		Model string `json:"model"`
-		Name  string `json:"name"`
-	}
+	var q api.OllamaShowRequest
 	if err := decode(w, r, &q); err != nil {
 		return err
 	}
@@ -118,6 +115,6 @@ func (s *Server) ollamaShow(w http.ResponseWriter, r *http.Request) error {
 
 // ollamaVersion serves GET /api/version.
 func (s *Server) ollamaVersion(w http.ResponseWriter, _ *http.Request) error {
-	reply(w, http.StatusOK, map[string]string{"version": s.o.Version})
+	reply(w, http.StatusOK, api.OllamaVersion{Version: s.o.Version})
 	return nil
 }

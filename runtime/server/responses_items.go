@@ -44,8 +44,8 @@ func (b *responseBuilder) delta(d chat.Delta, logprobs []api.TokenLogprob) error
 	}
 	part := &it.Content[0]
 	part.Text += d.Text
-	*part.Logprobs = append(*part.Logprobs, logprobs...)
-	return b.send(api.ResponseEvent{Type: "response.output_text.delta", OutputIndex: at, ItemID: it.ID, ContentIndex: &zero, Delta: &d.Text, Logprobs: &logprobs})
+	part.Logprobs = append(part.Logprobs, logprobs...)
+	return b.send(api.ResponseEvent{Type: "response.output_text.delta", OutputIndex: at, ItemID: it.ID, ContentIndex: &zero, Delta: &d.Text, Logprobs: logprobs})
 }
 
 // openItem begins the item of a delta.
@@ -61,11 +61,14 @@ func (b *responseBuilder) openItem(d chat.Delta) error {
 			it.CallID = newID("call_")
 		}
 	case chat.DeltaReasoning:
-		it.Type, it.ID, it.Summary = "reasoning", newID("rs_"), &[]api.OutputPart{}
+		it.Type, it.ID, it.Summary = "reasoning", newID("rs_"), []api.OutputPart{}
 		part.Type = "reasoning_text"
 	default:
 		it.Type, it.ID, it.Role = "message", newID("msg_"), "assistant"
-		part = api.OutputPart{Type: "output_text", Annotations: &[]string{}, Logprobs: &[]api.TokenLogprob{}}
+		part = api.OutputPart{Type: "output_text", Annotations: []string{}, Logprobs: []api.TokenLogprob{}}
+	}
+	if part.Type != "" {
+		it.Content = []api.OutputPart{}
 	}
 	b.out.Output = append(b.out.Output, it)
 	last, at := b.last()

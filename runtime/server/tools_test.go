@@ -198,7 +198,7 @@ func TestResponses(t *testing.T) {
 	if err != nil || a.OutputText() != want.Text() || a.Status != "incomplete" || a.IncompleteDetails.Reason != "max_output_tokens" || a.Usage.OutputTokens != 20 {
 		t.Errorf("got %+v, want %q, %v", a, want.Text(), err)
 	}
-	if lp := *a.Output[0].Content[0].Logprobs; len(lp) < 10 || len(lp[0].Top) != 2 {
+	if lp := a.Output[0].Content[0].Logprobs; len(lp) < 10 || len(lp[0].Top) != 2 {
 		t.Errorf("logprobs %+v", lp)
 	}
 	q.Tools = []api.ResponseTool{{Type: "function", Name: "get", Parameters: json.RawMessage(`{"type":"object","properties":{"ok":{"type":"boolean"}},"required":["ok"]}`)}}
