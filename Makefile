@@ -23,7 +23,7 @@ KERNELS  = generic$(call has,avx2,avx2)$(call has,avx512_vnni,avx512)$(call has,
 
 export CGO_ENABLED = 0
 
-.PHONY: help deps build cross install check lint generated test test-noasm test-arm64 race fuzz bench build-mpi test-mpi test-slurm proof-kill interop proof-stream proof-memory proof-train proof-gc proof-bits count-arm static-arm bench-peers bench-torch proof-distill man demo demo-distill clean
+.PHONY: help deps build cross install check lint generated test test-noasm test-arm64 race fuzz bench build-mpi test-mpi test-slurm proof-kill interop test-compat proof-stream proof-memory proof-train proof-gc proof-bits count-arm static-arm bench-peers bench-torch proof-distill man demo demo-distill clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -31,6 +31,7 @@ help: ## list the targets
 
 deps: ## download the Go modules; the only target that needs a network
 	$(GO) mod download
+	cd internal/compat && $(GO) mod download
 
 build: ## build the commands into bin/
 	$(BUILD) -o bin/ $(addprefix ./cmd/,$(CMDS))
@@ -110,6 +111,13 @@ fuzz: ## every fuzz target for FUZZTIME (10s); minimising would eat that time, s
 
 bench: ## Go benchmarks of kernels, codecs and tokenizers
 	$(GO) test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) ./arm/... ./internal/kernel/... ./quant/... ./runtime/...
+
+test-compat: build ## the daemon under the clients of OpenAI, Ollama and Anthropic (Python in a scratch environment, Go, curl) on its Unix socket, and openapi.yaml; prints the matrix
+	@python3 -c 'import venv, ensurepip' 2>/dev/null || { echo "make test-compat: python3 with venv is missing: apt-get install python3-venv"; exit 1; }
+	$(call need,test-compat,curl:curl)
+	[ -x .scratch/compat/bin/python ] || python3 -m venv .scratch/compat
+	.scratch/compat/bin/pip install -q -r internal/compat/requirements.txt
+	cd internal/compat && $(GO) vet . && QWQD=$(CURDIR)/bin/qwqd QWQ_PYTHON=$(CURDIR)/.scratch/compat/bin/python $(GO) test -count=1 -v .
 
 INTEROP ?= tokenizers templates files
 interop: build ## our files, tokenizers and chat templates against independent readers (scratch Python environment); INTEROP=tokenizers for these alone
