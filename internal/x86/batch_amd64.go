@@ -95,7 +95,7 @@ func repeated(l Level, y []float32, stride int, t quant.Type, w []byte, rows int
 	row, blocks, group := len(w)/rows, a.Blocks, gemvRows(l, t)
 	stream := canStream(l, t, rows, blocks)
 	if stream {
-		group = streamRows(l)
+		group = streamOf(l, t).rows
 	}
 	for r := 0; r < rows; r += group {
 		r := min(r, rows-group)

@@ -60,22 +60,19 @@ func streamQ6_KAVX2(a *stream)
 func sumTermsAVX2(y, terms *float32, stride, n int)
 
 //go:noescape
-func sumTermsAVX512(y, terms *float32, stride, n int)
+func sumMinTermsAVX2(y, terms *float32, stride, n int)
 
-// streamRows is the number of rows whose terms are added together.
-func streamRows(l Level) int {
-	if l >= AVX512 {
-		return 16
-	}
-	return 8
-}
+//go:noescape
+func sumTermsAVX512(y, terms *float32, stride, n int)
 
 // streaming is how rows of a type are multiplied as a stream.
 type streaming struct {
-	step  int // blocks of 32 that a step takes
-	terms int // per block of 32: two where sub-blocks are 16 codes or have a min
-	max   int // blocks of the longest row that is faster as a stream, and has space in scratch
-	order int // of x: as it is, all first halves of blocks then all second ones, sub-blocks 0 2 1 3
+	step  int   // blocks of 32 that a step takes
+	terms int   // per block of 32: two where sub-blocks are 16 codes or have a min
+	max   int   // blocks of the longest row that is faster as a stream, and has space in scratch
+	level Level // whose kernel it is
+	rows  int   // whose terms are added together
+	order int   // of x: as it is, all first halves of blocks then all second ones, sub-blocks 0 2 1 3
 }
 
 // orders of x
@@ -90,19 +87,18 @@ const (
 func streamOf(l Level, t quant.Type) streaming {
 	switch {
 	case t == quant.Q2_K:
-		return streaming{8, 4, 512, asIs}
-	case t == quant.Q3_K, t == quant.Q6_K:
-		return streaming{8, 2, 512, asIs}
-	case t == quant.Q4_K, t == quant.Q5_K:
-		if l < AVX512 {
-			return streaming{8, 2, 512, asIs}
-		}
-		return streaming{16, 2, 512, swapped}
+		return streaming{8, 4, 512, AVX2, 8, asIs}
+	case t == quant.Q3_K, t == quant.Q6_K && l < AVX512, t == quant.Q4_K && l < AVX512, t == quant.Q5_K && l < AVX512:
+		return streaming{8, 2, 512, AVX2, 8, asIs}
 	case l < AVX512:
 	case t == quant.Q8_0:
-		return streaming{16, 1, 512, asIs}
+		return streaming{16, 1, 512, AVX512, 16, asIs}
 	case t == quant.Q4_0, t == quant.Q5_0:
-		return streaming{16, 1, 512, halved}
+		return streaming{16, 1, 512, AVX512, 16, halved}
+	case t == quant.Q4_K, t == quant.Q5_K:
+		return streaming{16, 2, 512, AVX512, 16, swapped}
+	case t == quant.Q6_K:
+		return streaming{8, 2, 512, AVX512, 16, asIs}
 	}
 	return streaming{}
 }
@@ -110,13 +106,13 @@ func streamOf(l Level, t quant.Type) streaming {
 // canStream reports whether rows of a type are multiplied with one token as a stream.
 func canStream(l Level, t quant.Type, rows, blocks int) bool {
 	f := streamOf(l, t)
-	return rows >= streamRows(l) && f.step > 0 && blocks >= f.step && blocks <= f.max
+	return f.step > 0 && rows >= f.rows && blocks >= f.step && blocks <= f.max
 }
 
 // streamed multiplies rows with one token. The last call overlaps the one before
-// it where the rows are no multiple of streamRows. In scratch: terms, then activations.
+// it where the rows are no multiple of theirs. In scratch: terms, then activations.
 func streamed(l Level, y []float32, t quant.Type, w []byte, rows int, a Acts, scratch []byte) {
-	f, row, blocks, group := streamOf(l, t), len(w)/rows, a.Blocks, streamRows(l)
+	f, row, blocks, group := streamOf(l, t), len(w)/rows, a.Blocks, streamOf(l, t).rows
 	n := blocks * f.terms
 	s := stream{
 		x: unsafe.Pointer(&a.Q[0]), d: unsafe.Pointer(&a.D[0]), sum: unsafe.Pointer(&a.Sum[0]),
@@ -140,13 +136,17 @@ func streamed(l Level, y []float32, t quant.Type, w []byte, rows int, a Acts, sc
 	for r := 0; r < rows; r += group {
 		r := min(r, rows-group)
 		s.terms, s.w = unsafe.Pointer(terms), unsafe.Pointer(&w[r*row])
-		if l < AVX512 {
+		switch {
+		case f.level >= AVX512:
+			s.runAVX512(t)
+			sumTermsAVX512(&y[r], terms, s.stride, n)
+		case t == quant.Q2_K || t == quant.Q4_K || t == quant.Q5_K:
+			s.runAVX2(t)
+			sumMinTermsAVX2(&y[r], terms, s.stride, n)
+		default:
 			s.runAVX2(t)
 			sumTermsAVX2(&y[r], terms, s.stride, n)
-			continue
 		}
-		s.runAVX512(t)
-		sumTermsAVX512(&y[r], terms, s.stride, n)
 	}
 }
 
@@ -180,8 +180,6 @@ func (s *stream) runAVX512(t quant.Type) {
 		streamQ5_KAVX512(s)
 	case quant.Q6_K:
 		streamQ6_KAVX512(s)
-	default:
-		s.runAVX2(t)
 	}
 }
 

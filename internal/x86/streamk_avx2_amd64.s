@@ -16,7 +16,7 @@
 //		for each super-block {
 //			i[sub] = Σ code·x, - bias·Σx      // in words while they fit
 //			terms[sub] = float32(i)·scale·dx  // lane = sub-block, each rounded
-//			and by turns -float32(Σx)·min·dx  // types with a min: the sign is changed before
+//			after each 8 of them float32(Σx)·min·dx, to be subtracted // types with a min
 //		}
 //	}
 
@@ -24,10 +24,6 @@ DATA s2nibble<>+0(SB)/4, $0x0f0f0f0f
 GLOBL s2nibble<>(SB), RODATA|NOPTR, $4
 DATA s2ones<>+0(SB)/4, $0x00010001
 GLOBL s2ones<>(SB), RODATA|NOPTR, $4
-DATA s2minus<>+0(SB)/4, $0xffffffff // two int16: -1
-GLOBL s2minus<>(SB), RODATA|NOPTR, $4
-DATA s2sign<>+0(SB)/4, $0x80000000
-GLOBL s2sign<>(SB), RODATA|NOPTR, $4
 
 // bytes of a super-block's first 16: dword j is the scale of sub-block j in its low
 // word, the min in its high one. A word is B<<8|A, its value A | (B>>2 & b), where of
@@ -57,7 +53,6 @@ GLOBL s2maskB<>(SB), RODATA|NOPTR, $32
 #define CONSTANTS \
 	VPBROADCASTD s2nibble<>(SB), Y15 \
 	VPBROADCASTD s2ones<>(SB), Y14 \
-	VPBROADCASTD s2minus<>(SB), Y13 \
 	VMOVDQU      s2heads<>(SB), Y12 \
 	VMOVDQU      s2shift<>(SB), Y11 \
 	VMOVDQU      s2maskA<>(SB), Y10 \
@@ -67,7 +62,9 @@ GLOBL s2maskB<>(SB), RODATA|NOPTR, $32
 #define PRODUCTS(x, i) \
 	VPMADDUBSW (x)(BX), Y4, Y4 \
 	VPMADDUBSW (x+32)(BX), Y5, Y5 \
-	VPHADDW    Y5, Y4, i
+	VPMADDWD   Y14, Y4, Y4 \
+	VPMADDWD   Y14, Y5, Y5 \
+	VPACKSSDW  Y5, Y4, i
 
 #define QUARTER(o, x, i) \
 	VMOVDQU (o)(SI), Y4 \
@@ -78,28 +75,22 @@ GLOBL s2maskB<>(SB), RODATA|NOPTR, $32
 
 	// Y0 = the sums of 8 sub-blocks of Y0-Y3: 8 products of 31·127 fit a word
 #define SUM8 \
-	VPHADDW    Y1, Y0, Y0 \
-	VPHADDW    Y3, Y2, Y2 \
+	VPMADDWD   Y14, Y0, Y0 \
+	VPMADDWD   Y14, Y1, Y1 \
+	VPMADDWD   Y14, Y2, Y2 \
+	VPMADDWD   Y14, Y3, Y3 \
+	VPACKSSDW  Y1, Y0, Y0 \
+	VPACKSSDW  Y3, Y2, Y2 \
 	VPMADDWD   Y14, Y0, Y0 \
 	VPMADDWD   Y14, Y2, Y2 \
 	VPERM2I128 $0x20, Y2, Y0, Y1 \
 	VPERM2I128 $0x31, Y2, Y0, Y3 \
 	VPADDD     Y3, Y1, Y0
 
-	// terms of Y0 by turns with those of Y1, to o
-#define TURNS(o) \
-	VUNPCKLPS    Y1, Y0, Y2 \
-	VUNPCKHPS    Y1, Y0, Y3 \
-	VMOVUPS      X2, (o)(R9) \
-	VMOVUPS      X3, (o+16)(R9) \
-	VEXTRACTF128 $1, Y2, (o+32)(R9) \
-	VEXTRACTF128 $1, Y3, (o+48)(R9)
-
 	// terms of Y0: scales and mins of 6 bits, d and dmin are the first 16 bytes
 #define TERMS6 \
 	VBROADCASTI128 (SI), Y4 \
-	VPBROADCASTW   (SI), X7 \
-	VPBROADCASTW   2(SI), X8 \
+	VMOVD          (SI), X7 \
 	VPSHUFB        Y12, Y4, Y5 \
 	VPSRLD         $10, Y5, Y1 \
 	VPSRLD         $26, Y5, Y2 \
@@ -110,13 +101,15 @@ GLOBL s2maskB<>(SB), RODATA|NOPTR, $32
 	VPAND          Y9, Y2, Y2 \
 	VPOR           Y1, Y5, Y5 \
 	VPOR           Y2, Y6, Y6 \
-	VCVTPH2PS      X7, Y7 \
-	VCVTPH2PS      X8, Y8 \
+	VCVTPH2PS      X7, X7 \
+	VMOVSHDUP      X7, X8 \
+	VBROADCASTSS   X7, Y7 \
+	VBROADCASTSS   X8, Y8 \
 	VCVTDQ2PS      Y5, Y5 \
 	VCVTDQ2PS      Y6, Y6 \
 	VMULPS         Y7, Y5, Y5 \
 	VMULPS         Y8, Y6, Y6 \
-	VPMADDWD       (R8), Y13, Y1 \
+	VPMADDWD       (R8), Y14, Y1 \
 	VMOVUPS        (DI), Y7 \
 	VCVTDQ2PS      Y0, Y0 \
 	VCVTDQ2PS      Y1, Y1 \
@@ -124,7 +117,8 @@ GLOBL s2maskB<>(SB), RODATA|NOPTR, $32
 	VMULPS         Y6, Y1, Y1 \
 	VMULPS         Y7, Y0, Y0 \
 	VMULPS         Y7, Y1, Y1 \
-	TURNS(0)
+	VMOVUPS        Y0, (R9) \
+	VMOVUPS        Y1, 32(R9)
 
 // func streamQ4_KAVX2(a *stream)
 TEXT ·streamQ4_KAVX2(SB), NOSPLIT, $0-8
@@ -277,7 +271,7 @@ GLOBL s2two<>(SB), RODATA|NOPTR, $4
 	VPMADDWD Y14, Y4, Y4 \
 	VPERMD   Y4, Y12, Y4
 
-	// 128 codes of 2 bits of 32 bytes; minus dmin in Y9, d in Y8
+	// 128 codes of 2 bits of 32 bytes; d in Y8, dmin in Y9
 #define HALF2(n) \
 	VMOVDQU    (16+32*n)(SI), Y4 \
 	VPSRLW     $2, Y4, Y5 \
@@ -305,15 +299,14 @@ GLOBL s2two<>(SB), RODATA|NOPTR, $4
 	VMULPS     Y9, Y3, Y3 \
 	VMULPS     Y3, Y1, Y1 \
 	VMULPS     Y6, Y1, Y1 \
-	VMOVAPS    Y4, Y0 \
-	TURNS(64*n)
+	VMOVUPS    Y4, (64*n)(R9) \
+	VMOVUPS    Y1, (64*n+32)(R9)
 
 // func streamQ2_KAVX2(a *stream)
 TEXT ·streamQ2_KAVX2(SB), NOSPLIT, $0-8
 	ARGS
 	CONSTANTS16
 	VPBROADCASTD s2two<>(SB), Y13
-	VPBROADCASTD s2sign<>(SB), Y11
 
 row:
 	ROW
@@ -324,7 +317,6 @@ step:
 	VPBROADCASTW 82(SI), X9
 	VCVTPH2PS    X8, Y8
 	VCVTPH2PS    X9, Y9
-	VXORPS       Y11, Y9, Y9
 	HALF2(0)
 	HALF2(1)
 	NEXT(84, 256, 32, 128, row, step)
@@ -395,6 +387,25 @@ step:
 	HALF3(1, VPSRLW, 2, VPSRLW, 3, VPSRLW, 4, VPSRLW, 5)
 	NEXT(110, 256, 32, 64, row, step)
 
+	// y0-y3 = terms o to o+3 of 8 rows, lane = row
+#define FOURTERMS(o, x0, x1, x2, x3, y0, y1, y2, y3) \
+	VMOVUPS     (o)(SI), x0 \
+	VMOVUPS     (o)(SI)(DX*1), x1 \
+	VMOVUPS     (o)(SI)(DX*2), x2 \
+	VMOVUPS     (o)(SI)(R11*1), x3 \
+	VINSERTF128 $1, (o)(R8), y0, y0 \
+	VINSERTF128 $1, (o)(R8)(DX*1), y1, y1 \
+	VINSERTF128 $1, (o)(R8)(DX*2), y2, y2 \
+	VINSERTF128 $1, (o)(R8)(R11*1), y3, y3 \
+	VUNPCKLPS   y1, y0, Y4 \
+	VUNPCKLPS   y3, y2, Y5 \
+	VUNPCKHPS   y1, y0, Y6 \
+	VUNPCKHPS   y3, y2, Y7 \
+	VUNPCKLPD   Y5, Y4, y0 \
+	VUNPCKHPD   Y5, Y4, y1 \
+	VUNPCKLPD   Y7, Y6, y2 \
+	VUNPCKHPD   Y7, Y6, y3
+
 // func sumTermsAVX2(y, terms *float32, stride, n int)
 //
 // y[row] = Σ terms[row·stride+i] of 8 rows, i ascending; lane = row. n is a multiple
@@ -409,30 +420,51 @@ TEXT ·sumTermsAVX2(SB), NOSPLIT, $0-32
 	VXORPS Y15, Y15, Y15
 
 four:
-	VMOVUPS     (SI), X0
-	VMOVUPS     (SI)(DX*1), X1
-	VMOVUPS     (SI)(DX*2), X2
-	VMOVUPS     (SI)(R11*1), X3
-	VINSERTF128 $1, (R8), Y0, Y0
-	VINSERTF128 $1, (R8)(DX*1), Y1, Y1
-	VINSERTF128 $1, (R8)(DX*2), Y2, Y2
-	VINSERTF128 $1, (R8)(R11*1), Y3, Y3
-	VUNPCKLPS   Y1, Y0, Y4
-	VUNPCKLPS   Y3, Y2, Y5
-	VUNPCKHPS   Y1, Y0, Y6
-	VUNPCKHPS   Y3, Y2, Y7
-	VUNPCKLPD   Y5, Y4, Y0
-	VUNPCKHPD   Y5, Y4, Y1
-	VUNPCKLPD   Y7, Y6, Y2
-	VUNPCKHPD   Y7, Y6, Y3
-	VADDPS      Y0, Y15, Y15
-	VADDPS      Y1, Y15, Y15
-	VADDPS      Y2, Y15, Y15
-	VADDPS      Y3, Y15, Y15
-	ADDQ        $16, SI
-	ADDQ        $16, R8
-	SUBQ        $4, AX
-	JNZ         four
-	VMOVUPS     Y15, (DI)
+	FOURTERMS(0, X0, X1, X2, X3, Y0, Y1, Y2, Y3)
+	VADDPS Y0, Y15, Y15
+	VADDPS Y1, Y15, Y15
+	VADDPS Y2, Y15, Y15
+	VADDPS Y3, Y15, Y15
+	ADDQ   $16, SI
+	ADDQ   $16, R8
+	SUBQ   $4, AX
+	JNZ    four
+	VMOVUPS Y15, (DI)
+	VZEROUPPER
+	RET
+
+#define FOURMINS(o) \
+	FOURTERMS(o, X0, X1, X2, X3, Y0, Y1, Y2, Y3) \
+	FOURTERMS(o+32, X8, X9, X10, X11, Y8, Y9, Y10, Y11) \
+	VADDPS Y0, Y15, Y15 \
+	VSUBPS Y8, Y15, Y15 \
+	VADDPS Y1, Y15, Y15 \
+	VSUBPS Y9, Y15, Y15 \
+	VADDPS Y2, Y15, Y15 \
+	VSUBPS Y10, Y15, Y15 \
+	VADDPS Y3, Y15, Y15 \
+	VSUBPS Y11, Y15, Y15
+
+// func sumMinTermsAVX2(y, terms *float32, stride, n int)
+//
+// The same where 8 terms are followed by 8 that are subtracted by turns. n, of both,
+// is a multiple of 16.
+TEXT ·sumMinTermsAVX2(SB), NOSPLIT, $0-32
+	MOVQ y+0(FP), DI
+	MOVQ terms+8(FP), SI
+	MOVQ stride+16(FP), DX
+	MOVQ n+24(FP), AX
+	LEAQ (DX)(DX*2), R11
+	LEAQ (SI)(DX*4), R8
+	VXORPS Y15, Y15, Y15
+
+eight:
+	FOURMINS(0)
+	FOURMINS(16)
+	ADDQ $64, SI
+	ADDQ $64, R8
+	SUBQ $16, AX
+	JNZ  eight
+	VMOVUPS Y15, (DI)
 	VZEROUPPER
 	RET
