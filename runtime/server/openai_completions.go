@@ -150,30 +150,55 @@ func (l *Loaded) fillInTheMiddle(t *Task, prefix, suffix string) error {
 	if tok == nil {
 		return bad("suffix", "the model file has no tokenizer")
 	}
+	if t.IDs = fimPrompt(tok, prefix, suffix); t.IDs == nil {
+		return bad("suffix", "the model has no tokens for fill in the middle")
+	}
+	return nil
+}
+
+// fimPrompt is the prompt in the order prefix, suffix, middle; nil when the vocabulary
+// has no tokens for it. Spellings of these and of special tokens in the texts are plain
+// text.
+func fimPrompt(tok *tokenizer.Tokenizer, prefix, suffix string) []int32 {
 	for _, names := range fim {
 		var id [3]int32
 		ok := true
 		for i, name := range names {
 			var have bool
-			if id[i], have = tok.ID(name); !have {
-				ok = false
-			}
+			id[i], have = tok.ID(name)
+			ok = ok && have
 		}
 		if !ok {
 			continue
 		}
+		var ids []int32
 		if bos := tok.BOS(); bos >= 0 && tok.AddBOS() {
-			t.IDs = append(t.IDs, bos)
+			ids = append(ids, bos)
 		}
-		plain := tokenizer.EncodeOptions{NoParseSpecial: true}
-		t.IDs = append(t.IDs, id[0])
-		t.IDs = tok.Append(t.IDs, prefix, plain)
-		t.IDs = append(t.IDs, id[1])
-		t.IDs = tok.Append(t.IDs, suffix, plain)
-		t.IDs = append(t.IDs, id[2])
-		return nil
+		ids = appendPlain(tok, append(ids, id[0]), prefix, names[:])
+		ids = appendPlain(tok, append(ids, id[1]), suffix, names[:])
+		return append(ids, id[2])
 	}
-	return bad("suffix", "the model has no tokens for fill in the middle")
+	return nil
+}
+
+// appendPlain appends the ids of a text in which no token has one of the names: Qwen's
+// vocabulary does not call them special, so that they are found in any text. The text is
+// cut inside of them.
+func appendPlain(tok *tokenizer.Tokenizer, ids []int32, text string, names []string) []int32 {
+	plain := tokenizer.EncodeOptions{NoParseSpecial: true}
+	for {
+		cut := -1
+		for _, name := range names {
+			if i := strings.Index(text, name); i >= 0 && (cut < 0 || i < cut) {
+				cut = i
+			}
+		}
+		if cut < 0 {
+			return tok.Append(ids, text, plain)
+		}
+		ids, text = tok.Append(ids, text[:cut+1], plain), text[cut+1:]
+	}
 }
 
 // completed is one text on its way.
