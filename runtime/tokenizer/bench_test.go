@@ -173,14 +173,15 @@ func BenchmarkDecode(b *testing.B) {
 }
 
 // TestHardTexts holds the bound: a megabyte of anything in a time that is
-// generous for a busy machine, and far below what quadratic work would take.
+// generous for a busy machine (the longest takes 4 s alone under the race detector),
+// and far below what quadratic work would take.
 func TestHardTexts(t *testing.T) {
 	for _, name := range goldenNames {
 		tok := load(t, filepath.Join("testdata", name))
 		for kind, text := range hardTexts() {
 			start := time.Now()
 			ids := tok.Encode(text, EncodeOptions{})
-			if d := time.Since(start); d > 5*time.Second {
+			if d := time.Since(start); d > 30*time.Second {
 				t.Errorf("%s: %s took %v", name, kind, d)
 			}
 			// A text of spaces loses one: the one that SentencePiece would have put first.
