@@ -40,9 +40,9 @@ type Options struct {
 	BatchRows int          // rows that the teacher takes at once; 0: 4
 }
 
-// chunk is how many positions a teacher is asked about at a time: with 152,000
+// Chunk is how many positions a teacher is asked about at a time: with 152,000
 // ids their logits take 76 MB.
-const chunk = 128
+const Chunk = 128
 
 // Job writes a cache. Part i holds a range of frames; the result is the index.
 type Job struct {
@@ -138,11 +138,11 @@ func (j *Job) batch(ctx context.Context, p *Recorder, b *distill.Batch) error {
 		if err := p.Row(keys[r], next); err != nil {
 			return err
 		}
-		for lo := 0; lo < b.Length; lo += chunk {
+		for lo := 0; lo < b.Length; lo += Chunk {
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			hi := min(lo+chunk, b.Length)
+			hi := min(lo+Chunk, b.Length)
 			at := r * b.Length
 			if err := j.o.Teacher.Score(ctx, b, at+lo, at+hi, &said); err != nil {
 				return err

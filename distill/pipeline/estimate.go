@@ -6,10 +6,10 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/qwq-edge/qwq/distill/cache"
 	"github.com/qwq-edge/qwq/distill/student"
 	"github.com/qwq-edge/qwq/gguf"
 	"github.com/qwq-edge/qwq/gguf/arch"
-	"github.com/qwq-edge/qwq/internal/cpu"
 	"github.com/qwq-edge/qwq/internal/kernel"
 )
 
@@ -64,7 +64,7 @@ func (p *Pipeline) Estimate(ctx context.Context) (*Estimate, error) {
 	if p.r.Baseline.Hard {
 		e.Students = 2
 	}
-	e.Available = int64(cpu.HostMemory().Free())
+	e.Available = int64(p.host().Free())
 	known, left := true, false
 	for _, s := range stages() {
 		done := false
@@ -86,6 +86,9 @@ func (p *Pipeline) Estimate(ctx context.Context) (*Estimate, error) {
 	}
 	costs := map[string]StageEstimate{}
 	if left {
+		if err := p.fits(ctx, x); err != nil {
+			return nil, err
+		}
 		var err error
 		if costs, err = p.predict(ctx, x, e); err != nil {
 			return nil, err
@@ -109,11 +112,12 @@ func (p *Pipeline) Estimate(ctx context.Context) (*Estimate, error) {
 }
 
 // What is not computed, measured: a process before it does anything, a model that is
-// open for scoring besides its weights and numbers, and a teacher whose units are
-// measured besides one that scores.
+// open for scoring besides its weights and numbers, a cache's compressor, and a
+// teacher whose units are measured besides one that scores.
 const (
-	program     = 28 << 20
-	engineRest  = 24 << 20
+	program     = 24 << 20
+	engineRest  = 10 << 20
+	cacheRest   = 20 << 20
 	measureRest = 50 << 20
 )
 
@@ -178,18 +182,24 @@ func (p *Pipeline) costs(x planned, q *probe, e *Estimate, memory int64) map[str
 		return q.HeldOut * (q.Row*(1+n*part) + length*q.Compare*(1+n))
 	}
 	students := len(p.models()) - 1
+	logits := func(positions int64) int64 { // of the teacher's own ids
+		if p.r.Teacher.Served() {
+			return 0
+		}
+		return positions * 4 * int64(x.Vocab)
+	}
 	ram := func(students int) int64 {
 		each := engineRest + 4*int64(x.Params) + scoreChunk*4*int64(x.To.Vocab) + scoreRows*int64(p.r.Data.Length)*int64(4*x.To.Hidden+2*x.To.FFN)
-		return q.Peak + int64(students)*each
+		return q.Peak - logits(scoreChunk) + scoreChunk*4*int64(x.To.Vocab) + int64(students)*each
 	}
 	c["data"] = StageEstimate{Seconds: q.Seconds, Memory: q.DataMax}
 	if p.cached() && p.r.Data.Generate == nil {
-		c["cache"] = StageEstimate{Seconds: q.Rows * (q.Row + length*q.Summary), Memory: q.Peak}
+		c["cache"] = StageEstimate{Seconds: q.Rows * (q.Row + length*q.Summary), Memory: q.Peak - 2*logits(scoreChunk-cache.Chunk) + cacheRest}
 	}
 	if s := p.r.Student; s.Start != "random" {
 		one := float64(min(s.Rows, int(q.Rows)))*q.Row + 4*float64(x.Params)/writeRate
 		between := float64(max(len(x.Path)-1, 0)) * float64(s.Between) / float64(p.r.Train.Steps) * e.TrainSeconds
-		c["init"] = StageEstimate{Seconds: one*float64(len(x.Path)) + between*float64(x.TeacherParams+x.Params)/2/float64(x.Params), Memory: q.Peak + measureRest}
+		c["init"] = StageEstimate{Seconds: one*float64(len(x.Path)) + between*float64(x.TeacherParams+x.Params)/2/float64(x.Params), Memory: q.Peak - 2*logits(scoreChunk) + measureRest}
 	}
 	train := StageEstimate{Seconds: float64(e.Students) * e.TrainSeconds, Memory: memory}
 	if p.r.Baseline.Hard {

@@ -16,6 +16,7 @@ import (
 
 	"github.com/qwq-edge/qwq/distill/recipe"
 	"github.com/qwq-edge/qwq/distill/train"
+	"github.com/qwq-edge/qwq/internal/cpu"
 	"github.com/qwq-edge/qwq/internal/shard"
 )
 
@@ -57,6 +58,7 @@ type Pipeline struct {
 	base string // folder that the recipe's paths are relative to
 	dir  string // of the results
 	done map[string]*record
+	host func() cpu.Memory // of this machine
 }
 
 // stage is one step of the pipeline.
@@ -115,7 +117,7 @@ func New(r *recipe.Recipe, o Options) (*Pipeline, error) {
 	if o.Note == nil {
 		o.Note = func(string) {}
 	}
-	p := &Pipeline{r: r, o: o, base: filepath.Dir(r.Path), done: map[string]*record{}}
+	p := &Pipeline{r: r, o: o, base: filepath.Dir(r.Path), done: map[string]*record{}, host: cpu.HostMemory}
 	p.dir = p.at(r.Out)
 	return p, nil
 }
@@ -164,6 +166,11 @@ func (p *Pipeline) until(ctx context.Context, last string) error {
 	for _, s := range stages() {
 		if err := p.stage(ctx, s); err != nil {
 			return fmt.Errorf("%s: %w", s.name, err)
+		}
+		if s.name == "plan" && last == "gate" && p.o.Only == "" {
+			if err := p.fitsFirst(ctx); err != nil {
+				return err
+			}
 		}
 		if s.name == last || s.name == p.o.Only {
 			break

@@ -9,10 +9,10 @@ import (
 	"fmt"
 	"html/template"
 	"io/fs"
-	"math"
 	"os"
-	"strings"
+	"slices"
 
+	"github.com/qwq-edge/qwq/distill/cache"
 	"github.com/qwq-edge/qwq/distill/train"
 )
 
@@ -21,9 +21,12 @@ var reportText string
 
 var reportTemplate = template.Must(template.New("report").Funcs(template.FuncMap{
 	"percent": func(x float64) string { return fmt.Sprintf("%.1f %%", 100*x) },
-	"mib":     func(n int64) string { return fmt.Sprintf("%.2f MiB", float64(n)/(1<<20)) },
+	"mib":     mebibytes,
 	"nats":    func(x float64) string { return fmt.Sprintf("%.4f", x) },
+	"low":     func(x float64) bool { return x < cache.LowMass },
 }).Parse(reportText))
+
+func mebibytes(n int64) string { return fmt.Sprintf("%.2f MiB", float64(n)/(1<<20)) }
 
 // report writes report.html: one file, no script, nothing from elsewhere.
 func (p *Pipeline) report(e *Evaluation, checks []Check) error {
@@ -39,62 +42,165 @@ func (p *Pipeline) report(e *Evaluation, checks []Check) error {
 		}
 	}
 	view := struct {
-		E       *Evaluation
-		Checks  []Check
-		Plan    planned
-		Curves  []plot
-		Bars    []plot
-		Recipe  string
-		Stages  []*record
-		Prompts []string
-	}{E: e, Checks: checks, Plan: x, Recipe: string(raw), Prompts: p.r.Evaluate.Samples}
-	for _, s := range stages() {
-		if r := p.done[s.name]; r != nil {
-			view.Stages = append(view.Stages, r)
-		}
+		E        *Evaluation
+		Checks   []Check
+		Plan     planned
+		Curves   []plot
+		Bars     []plot
+		Recipe   string
+		Stages   []stageRow
+		Captured []Captured
+		Prompts  []prompted
+	}{E: e, Checks: checks, Plan: x, Recipe: string(raw), Prompts: byPrompt(e.Samples)}
+	var err error
+	if view.Curves, err = p.curves(); err != nil {
+		return err
 	}
-	curves := map[string][]curve{}
-	for _, name := range []string{hardName, studentName, finishedName} {
-		all, err := readMetrics(p.path("train", name, "metrics.jsonl"))
-		if errors.Is(err, fs.ErrNotExist) || name == hardName && !p.r.Baseline.Hard || name == finishedName && p.r.Finish == nil {
-			continue
-		} else if err != nil {
-			return err
-		}
-		for _, part := range []string{"hard", "soft", "hidden"} {
-			c := curve{Name: name}
-			for _, m := range all {
-				if v, ok := m.Loss[part]; ok {
-					c.X, c.Y = append(c.X, float64(m.Step)), append(c.Y, v)
-				}
-			}
-			if len(c.X) > 0 {
-				curves[part] = append(curves[part], c)
-			}
-		}
+	if view.Stages, err = p.stageRows(); err != nil {
+		return err
 	}
-	titles := map[string]string{"hard": "Cross-entropy with the next token while training, nats", "soft": "Divergence from the teacher while training, nats",
-		"hidden": "Distance of hidden states from the teacher's while training"}
-	for _, part := range []string{"hard", "soft", "hidden"} {
-		if len(curves[part]) > 0 {
-			view.Curves = append(view.Curves, lines(titles[part], curves[part]))
-		}
+	if view.Captured, err = p.captured(); err != nil {
+		return err
 	}
 	for _, b := range []struct {
-		title string
-		of    func(Score) float64
+		title, unit string
+		of          func(Score) float64
 	}{
-		{"Perplexity on held-out text", Score.Perplexity},
-		{"KL from the teacher on held-out text, nats a token", func(s Score) float64 { return s.KL }},
-		{"File size, MiB", func(s Score) float64 { return float64(s.Bytes) / (1 << 20) }},
+		{"Perplexity on held-out text", "", Score.Perplexity},
+		{"KL divergence from the teacher on held-out text", "nats a token", func(s Score) float64 { return s.KL }},
+		{"File size", "MiB", func(s Score) float64 { return float64(s.Bytes) / (1 << 20) }},
 	} {
-		view.Bars = append(view.Bars, bars(b.title, e.Scores, b.of))
+		view.Bars = append(view.Bars, bars(fmt.Sprint("b", len(view.Bars)), b.title, b.unit, e.Scores, b.of))
 	}
 	var b bytes.Buffer
 	if err := reportTemplate.Execute(&b, view); err != nil {
 		return err
 	}
 	return writeFile(p.path("report.html"), b.Bytes())
+}
+
+// prompted is what all models wrote after one prompt, side by side.
+type prompted struct {
+	Prompt  string
+	Samples []Sample
+}
+
+func byPrompt(all []Sample) (out []prompted) {
+	for _, s := range all {
+		i := slices.IndexFunc(out, func(p prompted) bool { return p.Prompt == s.Prompt })
+		if i < 0 {
+			i = len(out)
+			out = append(out, prompted{Prompt: s.Prompt})
+		}
+		out[i].Samples = append(out[i].Samples, s)
+	}
+	return out
+}
+
+// captured is the part of the teacher's mass that the finished cache holds.
+func (p *Pipeline) captured() (out []Captured, err error) {
+	if !p.cached() {
+		return nil, nil
+	}
+	c, err := cache.Open(p.path(cacheFile))
+	if err != nil {
+		return nil, err
+	}
+	defer c.Close()
+	for _, t := range c.Header().Temps {
+		out = append(out, Captured{t, c.Captured(t)})
+	}
+	return out, nil
+}
+
+// stageRow is a stage as it was, beside the last estimate of it; "": not known.
+type stageRow struct {
+	Name                                           string
+	Seconds, Memory, PlannedSeconds, PlannedMemory string
+}
+
+func (p *Pipeline) stageRows() (out []stageRow, err error) {
+	var e Estimate
+	b, err := os.ReadFile(p.path(estimateFile))
+	if err == nil {
+		err = json.Unmarshal(b, &e)
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%s: %w", p.path(estimateFile), err)
+	}
+	for _, s := range stages() {
+		r := p.done[s.name]
+		if r == nil {
+			continue
+		}
+		row := stageRow{Name: s.name, Seconds: fmt.Sprintf("%.2f", r.Seconds)}
+		if r.Peak > 0 {
+			row.Memory = mebibytes(r.Peak)
+		}
+		for _, s := range e.Stages {
+			if s.Name == row.Name && !s.Done {
+				row.PlannedSeconds, row.PlannedMemory = fmt.Sprintf("%.2f", s.Seconds), mebibytes(s.Memory)
+			}
+		}
+		out = append(out, row)
+	}
+	return out, nil
+}
+
+// curves are the losses of all trainings. What goes on with a student is drawn
+// behind the steps that it had.
+func (p *Pipeline) curves() (out []plot, err error) {
+	type run struct {
+		name, title string
+		steps       int
+	}
+	var runs []run
+	if p.r.Baseline.Hard {
+		runs = append(runs, run{hardName, hardName, 0})
+	}
+	last := run{studentName, studentName, p.r.Train.Steps}
+	if o := p.r.OnPolicy; o.Rounds > 0 {
+		runs = append(runs, run{offName, offName, p.r.Train.Steps})
+		for i := 1; i < o.Rounds; i++ {
+			name := fmt.Sprintf("round-%d", i)
+			runs = append(runs, run{name, fmt.Sprintf("on-policy round %d", i), o.Steps})
+		}
+		last = run{studentName, fmt.Sprintf("on-policy round %d", o.Rounds), o.Steps}
+	}
+	runs = append(runs, last)
+	if f := p.r.Finish; f != nil {
+		runs = append(runs, run{finishedName, "finish in " + f.Type, f.Steps})
+	}
+	found := map[string][]curve{}
+	from := 0
+	for i, r := range runs {
+		all, err := readMetrics(p.path("train", r.name, "metrics.jsonl"))
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, err
+		}
+		for _, part := range []string{"hard", "soft", "hidden"} {
+			c := curve{Name: r.title, Class: (i + 2) % classes} // a model has its color in all pictures
+			for _, m := range all {
+				if v, ok := m.Loss[part]; ok {
+					c.X, c.Y = append(c.X, float64(from+m.Step)), append(c.Y, v)
+				}
+			}
+			if len(c.X) > 0 {
+				found[part] = append(found[part], c)
+			}
+		}
+		from += r.steps
+	}
+	for _, c := range []struct{ part, title, unit string }{
+		{"hard", "Cross-entropy with the next token while training", "nats a token"},
+		{"soft", "Divergence from the teacher while training", "nats a token"},
+		{"hidden", "Distance of hidden states from the teacher's while training", "distance"},
+	} {
+		if len(found[c.part]) > 0 {
+			out = append(out, lines(c.part, c.title, c.unit, found[c.part]))
+		}
+	}
+	return out, nil
 }
 
 func readMetrics(path string) (all []train.Metrics, err error) {
@@ -112,105 +218,4 @@ func readMetrics(path string) (all []train.Metrics, err error) {
 		all = append(all, m)
 	}
 	return all, s.Err()
-}
-
-// plot is a picture of 640 x 240 units.
-type plot struct {
-	Title  string
-	Lines  []line
-	Bars   []bar
-	Labels []label
-	Height int
-}
-
-type curve struct {
-	Name string
-	X, Y []float64
-}
-
-type line struct{ Points, Color, Name string }
-
-type bar struct {
-	Y            int
-	Width        float64
-	Name, Value  string
-	Color        string
-	TextY, TextX float64
-}
-
-type label struct {
-	X, Y   float64
-	Text   string
-	Anchor string
-}
-
-var colors = []string{"#888888", "#0b6e99", "#c4561b", "#3a7d34", "#7a4fa3", "#a33b53", "#555555"}
-
-const (
-	left, top, width, height = 56.0, 12.0, 570.0, 200.0
-	most                     = 400 // points of a line
-)
-
-// lines draws curves over steps.
-func lines(title string, cs []curve) plot {
-	p := plot{Title: title, Height: 240}
-	lo, hi, last := math.Inf(1), math.Inf(-1), 1.0
-	for i := range cs {
-		cs[i] = thin(cs[i])
-		for k, y := range cs[i].Y {
-			lo, hi, last = min(lo, y), max(hi, y), max(last, cs[i].X[k])
-		}
-	}
-	if !(hi > lo) {
-		hi = lo + 1
-	}
-	for i, c := range cs {
-		var b strings.Builder
-		for k, y := range c.Y {
-			fmt.Fprintf(&b, "%.1f,%.1f ", left+width*c.X[k]/last, top+height*(hi-y)/(hi-lo))
-		}
-		p.Lines = append(p.Lines, line{b.String(), colors[(i+1)%len(colors)], c.Name})
-	}
-	for i := range 5 {
-		f := float64(i) / 4
-		p.Labels = append(p.Labels, label{left - 6, top + height*f + 4, fmt.Sprintf("%.3g", hi-(hi-lo)*f), "end"},
-			label{left + width*f, top + height + 18, fmt.Sprintf("%.0f", last*f), "middle"})
-	}
-	return p
-}
-
-// thin takes the means of neighbours where there are too many points.
-func thin(c curve) curve {
-	n := len(c.X)
-	if n <= most {
-		return c
-	}
-	out := curve{Name: c.Name}
-	for i := range most {
-		lo, hi := i*n/most, (i+1)*n/most
-		sum := 0.0
-		for _, y := range c.Y[lo:hi] {
-			sum += y
-		}
-		out.X, out.Y = append(out.X, c.X[hi-1]), append(out.Y, sum/float64(hi-lo))
-	}
-	return out
-}
-
-// bars draws one bar for each model.
-func bars(title string, scores []Score, of func(Score) float64) plot {
-	p := plot{Title: title, Height: 24*len(scores) + 8}
-	most := 0.0
-	for _, s := range scores {
-		most = max(most, of(s))
-	}
-	for i, s := range scores {
-		w := 0.0
-		if most > 0 {
-			w = 380 * of(s) / most
-		}
-		p.Bars = append(p.Bars, bar{Y: 4 + 24*i, Width: w, Name: s.Name, Value: fmt.Sprintf("%.4g", of(s)), Color: colors[i%len(colors)],
-			TextY: float64(4+24*i) + 14, TextX: 166 + w})
-	}
-	return p
 }

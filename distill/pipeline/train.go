@@ -49,6 +49,13 @@ func (e *WeakError) Error() string {
 // and trains the distilled one.
 func (p *Pipeline) train(ctx context.Context) ([]string, any, error) {
 	var files []string
+	var x planned
+	if err := p.result("plan", &x); err != nil {
+		return nil, nil, err
+	}
+	if err := p.fits(ctx, x); err != nil {
+		return nil, nil, err
+	}
 	if p.r.Baseline.Hard {
 		t := p.r.Train
 		t.LR, t.FinalLR = p.r.Baseline.LR, min(t.FinalLR, p.r.Baseline.LR)

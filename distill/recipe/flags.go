@@ -2,7 +2,6 @@ package recipe
 
 import (
 	"fmt"
-	"maps"
 	"strconv"
 	"strings"
 )
@@ -62,9 +61,6 @@ func (r *Recipe) set(p *place, f Flag) error {
 	p.flags[f.Key] = f.Name
 	return nil
 }
-
-// Flags are the flags that set keys, by key.
-func (r *Recipe) Flags() map[string]string { return maps.Clone(r.at.flags) }
 
 // under says whether any of the keys of a section is there.
 func (p *place) under(section string, keys ...string) string {

@@ -32,8 +32,8 @@ func (m Memory) Total() int64 {
 	return (m.Parameters+m.Gradients+m.Optimizer+m.Tensors)*108/100 + m.Rest
 }
 
-// rest is what a run takes besides, measured: 60 to 75 MB.
-const rest = 72 << 20
+// rest is what a run takes besides, measured: 48 to 60 MB.
+const rest = 52 << 20
 
 // Memory is the peak while a student of shape s is trained whole in the graph of
 // the dense decoders. The tape keeps of each layer and row
