@@ -353,13 +353,20 @@ func (w *worker) floats(dst []float32, stride int, m quant.Matrix, lo, n int) {
 	}
 }
 
+// paddedValues is how many values of padded rows are kept: a quarter of a megabyte.
+const paddedValues = 1 << 16
+
 // f32Rows widens n rows, a few at a time, to the columns of x, zeros at the end, and
 // multiplies them.
 func (w *worker) f32Rows(dst []float32, stride int, m quant.Matrix, lo, n int, x F32) {
 	k := x.Cols
-	w.f32 = grow(w.f32, 16*k)
-	for at := 0; at < n; at += 16 {
-		rows := min(16, n-at)
+	group := 16
+	if k > m.Cols {
+		group = min(16, max(4, paddedValues/k)) // those kernels take four at a time
+	}
+	w.f32 = grow(w.f32, group*k)
+	for at := 0; at < n; at += group {
+		rows := min(group, n-at)
 		for j := range rows {
 			row := w.f32[j*k : (j+1)*k]
 			w.values(row[:m.Cols], m.Type, m.Row(lo+at+j))
