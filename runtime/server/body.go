@@ -2,16 +2,46 @@ package server
 
 import (
 	"cmp"
+	"context"
 	"encoding/json"
 	"errors"
 	"io"
 	"net/http"
 	"reflect"
 	"strings"
+	"time"
+
+	"github.com/qwq-edge/qwq/runtime/sched"
 )
 
-// maxBody bounds a body, images apart.
-const maxBody = 8 << 20
+// Bounds of bodies. A small text can stand for much memory: an empty object of two
+// bytes is a message of a hundred.
+const (
+	maxBody     = 8 << 20   // bytes, images apart
+	chunkedBody = 1 << 20   // bytes, where the length is not said before
+	mostObjects = 64 << 10  // objects and arrays in a body
+	mostValues  = 512 << 10 // commas, so much as values
+	bigBody     = 256 << 10 // bytes: of bodies that are larger …
+	mostBig     = 4         // … so many at a time
+	waitBig     = 2 * time.Second
+)
+
+// bigTurn waits for the turn of a request with a big body; done ends it.
+func (s *Server) bigTurn(ctx context.Context, r *http.Request) (done func(), err error) {
+	if r.ContentLength <= bigBody {
+		return func() {}, nil
+	}
+	t := time.NewTimer(waitBig)
+	defer t.Stop()
+	select {
+	case s.big <- struct{}{}:
+		return func() { <-s.big }, nil
+	case <-t.C:
+		return nil, &sched.BusyError{Reason: "too many large requests at a time", After: 5 * time.Second}
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
 
 // decode reads a JSON body. Unknown fields are passed over, wrong types refused. The
 // type that the client says it has does not matter: curl -d says it is a form.
@@ -21,27 +51,61 @@ func decode(w http.ResponseWriter, r *http.Request, v any) error {
 		e.Status = http.StatusUnsupportedMediaType
 		return e
 	}
-	d := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody))
-	err := d.Decode(v)
-	var typ *json.UnmarshalTypeError
+	limit := int64(maxBody)
+	if r.ContentLength < 0 {
+		limit = chunkedBody
+	}
+	if r.ContentLength > limit {
+		return &http.MaxBytesError{Limit: limit}
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
 	var large *http.MaxBytesError
 	switch {
-	case err == nil:
-		if _, err := d.Token(); errors.As(err, &large) {
-			return err
-		} else if !errors.Is(err, io.EOF) {
-			return bad("", "the body holds more than one JSON value")
-		}
-		return nil
 	case errors.As(err, &large):
 		return err
+	case err != nil:
+		return bad("", "the body was cut off: %v", err)
+	case len(body) == 0:
+		return bad("", "the body is empty, it must be a JSON object")
+	}
+	if err := countValues(body); err != nil {
+		return err
+	}
+	err = json.Unmarshal(body, v)
+	var typ *json.UnmarshalTypeError
+	switch {
+	case err == nil:
+		return nil
 	case errors.As(err, &typ):
 		field := fieldPath(typ.Field)
 		return bad(field, "%s must be %s, not %s", cmp.Or(field, "the body"), jsonType(typ.Type), typ.Value)
-	case errors.Is(err, io.EOF):
-		return bad("", "the body is empty, it must be a JSON object")
 	}
 	return bad("", "the body is not valid: %v", err)
+}
+
+// countValues refuses a body with more values than a request needs.
+func countValues(body []byte) error {
+	objects, values := 0, 0
+	quoted := false
+	for i := 0; i < len(body); i++ {
+		switch c := body[i]; {
+		case quoted && c == '\\':
+			i++
+		case c == '"':
+			quoted = !quoted
+		case quoted:
+		case c == '{' || c == '[':
+			objects++
+		case c == ',':
+			values++
+		}
+	}
+	if objects > mostObjects || values > mostValues {
+		e := bad("", "the body has %d objects and arrays and %d commas, at most %d and %d", objects, values, mostObjects, mostValues)
+		e.Status = http.StatusRequestEntityTooLarge
+		return e
+	}
+	return nil
 }
 
 // fieldPath is a path of fields without the names of embedded Go structures, which

@@ -109,7 +109,11 @@ func refuse(w http.ResponseWriter, r *http.Request, err error) {
 func endpoint(h func(http.ResponseWriter, *http.Request) error) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if err := h(w, r); err != nil {
-			if rec, ok := w.(*recorder); ok && rec.wrote {
+			rec, ok := w.(*recorder)
+			if ok {
+				rec.err = err
+			}
+			if ok && rec.wrote {
 				rec.status = failure(err).Status // the stream has told the client
 				return
 			}

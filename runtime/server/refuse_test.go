@@ -1,9 +1,12 @@
 package server
 
 import (
+	"io"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 )
 
 // TestRefusals: what is wrong is told in each API's form, with the name of the field.
@@ -18,7 +21,7 @@ func TestRefusals(t *testing.T) {
 	}{
 		{"/v1/chat/completions", ``, 400, "the body is empty"},
 		{"/v1/chat/completions", `[]`, 400, "the body must be an object, not array"},
-		{"/v1/chat/completions", `{}{}`, 400, "more than one JSON value"},
+		{"/v1/chat/completions", `{}{}`, 400, "invalid character '{' after top-level value"},
 		{"/v1/chat/completions", `{"messages":3}`, 400, "messages must be an array, not number"},
 		{"/v1/chat/completions", `{"messages":[]}`, 400, "messages is empty"},
 		{"/v1/chat/completions", `{"messages":[{"role":"user","content":3}]}`, 400, `"messages.content must be a string or an array of parts, not number"`},
@@ -85,6 +88,8 @@ func TestBodies(t *testing.T) {
 			status int
 		}{
 			"large":   {`{"model":"` + strings.Repeat("x", maxBody) + `"}`, 413},
+			"many":    {`{"messages":[{}` + strings.Repeat(",{}", mostObjects) + `]}`, 413},
+			"numbers": {`{"input":[1` + strings.Repeat(",1", mostValues+1) + `]}`, 413},
 			"trailer": {`{}` + strings.Repeat(" ", maxBody), 413},
 			"deep":    {`{"model":` + deep + `}`, 400},
 			"cut off": {`{"model":"x`, 400},
@@ -97,6 +102,15 @@ func TestBodies(t *testing.T) {
 			if status, body := post(t, s, path, c.body); status != c.status {
 				t.Errorf("%s %s: %d %.200s, want %d", path, name, status, body, c.status)
 			}
+		}
+		chunked := io.MultiReader(strings.NewReader(`{"model":"`), strings.NewReader(strings.Repeat("x", chunkedBody))) // a reader without a length
+		long, err := http.Post(s.URL+path, "application/json", chunked)
+		if err != nil {
+			t.Fatal(err)
+		}
+		long.Body.Close()
+		if long.StatusCode != http.StatusRequestEntityTooLarge {
+			t.Errorf("%s without a length: %d", path, long.StatusCode)
 		}
 		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.URL+path, strings.NewReader("{}"))
 		if err != nil {
@@ -143,5 +157,38 @@ func TestMethods(t *testing.T) {
 		if a.StatusCode != c.status || a.Header.Get("Allow") != c.allow {
 			t.Errorf("%s %s: %d, Allow %q; want %d, %q", c.method, c.path, a.StatusCode, a.Header.Get("Allow"), c.status, c.allow)
 		}
+	}
+}
+
+// TestBig: of requests with big bodies only a few are served at a time, the next ones
+// wait, and then are refused.
+func TestBig(t *testing.T) {
+	s := New(NewHub(HubOptions{List: func() []Listed { return nil }}), Options{})
+	for range mostBig {
+		s.big <- struct{}{}
+	}
+	ask := func(size int) int {
+		w := httptest.NewRecorder()
+		s.Handler().ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/api/show", strings.NewReader(`{"model":"`+strings.Repeat("x", size)+`"}`)))
+		return w.Code
+	}
+	if got := ask(bigBody); got != http.StatusServiceUnavailable {
+		t.Errorf("one too many: %d", got)
+	}
+	if got := ask(100); got != http.StatusNotFound {
+		t.Errorf("a small one: %d", got)
+	}
+	time.AfterFunc(100*time.Millisecond, func() { <-s.big })
+	if got := ask(bigBody); got != http.StatusNotFound {
+		t.Errorf("one that waited: %d", got)
+	}
+	if n := len(s.big); n != mostBig-1 {
+		t.Errorf("%d turns are taken, want %d", n, mostBig-1)
+	}
+	s.mux.HandleFunc("/panic", func(http.ResponseWriter, *http.Request) { panic("bug") })
+	w := httptest.NewRecorder()
+	s.Handler().ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/panic", nil))
+	if w.Code != http.StatusInternalServerError {
+		t.Errorf("a panic: %d", w.Code)
 	}
 }

@@ -5,8 +5,11 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
+	"runtime/debug"
 	"strconv"
 	"time"
 )
@@ -24,6 +27,7 @@ type Server struct {
 	o     Options
 	mux   *http.ServeMux
 	start time.Time
+	big   chan struct{} // one for every request with a big body
 }
 
 // New makes a server; Handler serves it.
@@ -34,7 +38,7 @@ func New(h *Hub, o Options) *Server {
 	if o.Timeout <= 0 {
 		o.Timeout = 30 * time.Minute
 	}
-	s := &Server{hub: h, o: o, mux: http.NewServeMux(), start: time.Now()}
+	s := &Server{hub: h, o: o, mux: http.NewServeMux(), start: time.Now(), big: make(chan struct{}, mostBig)}
 	s.routes()
 	s.health()
 	return s
@@ -68,9 +72,37 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	rec := &recorder{ResponseWriter: w, status: http.StatusOK}
 	http.NewResponseController(w).SetWriteDeadline(time.Time{}) //nolint:errcheck // what an earlier stream of the connection set; a test's writer has none
 	began := time.Now()
-	s.mux.ServeHTTP(rec, r.WithContext(ctx))
-	s.o.Log.Info("request", "id", id, "uid", userOf(ctx), "method", r.Method, "path", r.URL.Path, "status", rec.status, "bytes", rec.bytes, "ms", time.Since(began).Milliseconds())
+	s.answer(rec, r.WithContext(ctx))
+	line := []any{"id", id, "uid", userOf(ctx), "method", r.Method, "path", r.URL.Path, "status", rec.status, "bytes", rec.bytes, "ms", time.Since(began).Milliseconds()}
+	if rec.err != nil {
+		line = append(line, "error", rec.err.Error())
+	}
+	if p := (*panicError)(nil); errors.As(rec.err, &p) {
+		line = append(line, "panic", fmt.Sprint(p.value), "stack", string(p.stack))
+	}
+	s.o.Log.Info("request", line...)
 }
+
+// answer serves a request. A panic, which is a bug of ours, ends that request alone.
+func (s *Server) answer(w *recorder, r *http.Request) {
+	defer func() {
+		if v := recover(); v != nil {
+			w.err = &panicError{v, debug.Stack()}
+			if !w.wrote {
+				refuse(w, r, w.err)
+			}
+		}
+	}()
+	done, err := s.bigTurn(r.Context(), r)
+	if err != nil {
+		refuse(w, r, err)
+		return
+	}
+	defer done()
+	s.mux.ServeHTTP(w, r)
+}
+
+var errInternal = errors.New("internal error")
 
 // recorder remembers what was answered.
 type recorder struct {
@@ -78,6 +110,7 @@ type recorder struct {
 	status int
 	bytes  int64
 	wrote  bool
+	err    error // of the handler
 }
 
 func (r *recorder) WriteHeader(status int) {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime/debug"
 	"slices"
 	"sync"
 
@@ -125,7 +126,7 @@ func (l *Loaded) Run(ctx context.Context, t *Task, emit func(Piece) error) (Usag
 	var first error
 	for _, a := range answers {
 		wg.Go(func() {
-			err := a.read(func(p Piece) error {
+			err := a.safely(func(p Piece) error {
 				mu.Lock()
 				defer mu.Unlock()
 				u.Generated++
@@ -186,6 +187,24 @@ func (l *Loaded) begin(ctx context.Context, t *Task, text string, ids []int32, i
 		a.cancel()
 	}
 	return a, err
+}
+
+// panicError is a bug of ours; its text is for clients.
+type panicError struct {
+	value any
+	stack []byte
+}
+
+func (e *panicError) Error() string { return errInternal.Error() }
+
+// safely is read; a panic, which is a bug of ours, becomes an error.
+func (a *answer) safely(emit func(Piece) error) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = &panicError{v, debug.Stack()}
+		}
+	}()
+	return a.read(emit)
 }
 
 // read hands an answer's pieces on.
