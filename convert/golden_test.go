@@ -29,6 +29,7 @@ func TestGoldenFolders(t *testing.T) {
 		{"qwen2-tiny", "checkpoint", "qwen2", "gpt2", []int64{1400, 1402}},
 		{"qwen2-untied-sharded-bf16", "checkpoint", "qwen2", "gpt2", []int64{1400, 1402}},
 		{"qwen3-tiny", "checkpoint", "qwen3", "gpt2", []int64{1400, 1402}},
+		{"qwen2_moe-tiny", "checkpoint", "qwen2moe", "gpt2", []int64{1400, 1402}},
 		{"llama-tiny", "checkpoint", "llama", "gpt2", []int64{1001, 1004}},
 		{"llama-tiny", "checkpoint_bin", "llama", "", []int64{1004}},
 	} {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/qwq-edge/qwq/convert/checkpoint"
@@ -58,12 +59,12 @@ func fromHF(m *hf.Model, tensors []*checkpoint.Tensor, p *plan) (items []*item, 
 		}
 		byName[t.Name] = t
 	}
-	d := arch.Dims{Hidden: m.Hidden, FFN: m.FFN, Heads: m.Heads, KVHeads: m.KVHeads, HeadDim: m.HeadDim, Vocab: m.Vocab, Layers: m.Layers}
+	d := m.Dims()
 	if m.Layers > len(tensors) {
 		return nil, nil, fmt.Errorf("convert: config.json: field %q: %d layers, the checkpoint has %d tensors", "num_hidden_layers", m.Layers, len(tensors))
 	}
 	used := map[string]bool{}
-	for _, n := range a.Expand(m.Layers) {
+	for _, n := range a.Expand(d) {
 		if !wanted(m, n) {
 			continue
 		}
@@ -71,11 +72,13 @@ func fromHF(m *hf.Model, tensors []*checkpoint.Tensor, p *plan) (items []*item, 
 			items = append(items, made(n, m.RopeFreqs))
 			continue
 		}
-		t := byName[n.HFName]
+		t, err := find(n, d, byName, used)
+		if err != nil {
+			return nil, nil, err
+		}
 		if t == nil {
 			return nil, nil, missing(m, n)
 		}
-		used[n.HFName] = true
 		it, err := fromTensor(t, n, d, p)
 		if err != nil {
 			return nil, nil, err
@@ -94,6 +97,30 @@ func fromHF(m *hf.Model, tensors []*checkpoint.Tensor, p *plan) (items []*item, 
 		}
 	}
 	return items, warnings, nil
+}
+
+// find is a tensor of the table among the checkpoint's, nil if it is not there.
+// The matrices of a layer's experts become one tensor.
+func find(n arch.Named, d arch.Dims, byName map[string]*checkpoint.Tensor, used map[string]bool) (*checkpoint.Tensor, error) {
+	if !n.Stacked() {
+		used[n.HFName] = true
+		return byName[n.HFName], nil
+	}
+	parts := make([]*checkpoint.Tensor, 0, min(d.Experts, len(byName)))
+	for e := range d.Experts {
+		name := strings.Replace(n.HFName, "%d", strconv.Itoa(e), 1)
+		t := byName[name]
+		if t == nil {
+			return nil, fmt.Errorf("convert: tensor %.80q is missing in the checkpoint, config.json asks for %d experts", name, d.Experts)
+		}
+		used[name] = true
+		parts = append(parts, t)
+	}
+	t, err := checkpoint.Stack(n.Name, parts)
+	if err != nil {
+		return nil, fmt.Errorf("convert: %w", err)
+	}
+	return t, nil
 }
 
 // wanted reports whether the configuration asks for an optional tensor.
@@ -137,6 +164,9 @@ func fromTensor(t *checkpoint.Tensor, n arch.Named, d arch.Dims, p *plan) (*item
 		return nil, fmt.Errorf("convert: %s: tensor %.80q: element type %s cannot be converted: only F64 F32 F16 BF16 F8_E4M3 F8_E5M2", t.File, t.Name, t.DType)
 	}
 	want := n.Shape(d)
+	if n.Vector && len(t.Shape) == 2 && t.Shape[0] == 1 { // a Linear of one output
+		t = row(t)
+	}
 	same := len(want) == len(t.Shape)
 	for i := range want {
 		same = same && t.Shape[i] == int64(want[i])
@@ -159,6 +189,16 @@ func fromTensor(t *checkpoint.Tensor, n arch.Named, d arch.Dims, p *plan) (*item
 		it.heads = int64(d.HeadDim)
 	}
 	return it, nil
+}
+
+// row is a matrix of one row seen as a vector.
+func row(t *checkpoint.Tensor) *checkpoint.Tensor {
+	r := *t
+	r.Shape = t.Shape[1:]
+	if t.Strides != nil {
+		r.Strides = t.Strides[1:]
+	}
+	return &r
 }
 
 // column is a vector seen as a matrix of one column.

@@ -40,6 +40,29 @@ func pow2(n int32) float32 { return math.Float32frombits(uint32(n+127) << 23) }
 // SiLU is x/(1+e^-x).
 func SiLU(x float32) float32 { return x / (1 + Exp(-x)) }
 
+// Sigmoid is 1/(1+e^-x).
+func Sigmoid(x float32) float32 { return 1 / (1 + Exp(-x)) }
+
+// Tanh is (1-e^-2|x|)/(1+e^-2|x|) with the sign of x, within 1.2e-7.
+func Tanh(x float32) float32 {
+	if x < 0 {
+		return -Tanh(-x)
+	}
+	e := Exp(-2 * x)
+	return (1 - e) / (1 + e)
+}
+
+// ReLU is max(x, 0); NaN stays.
+func ReLU(x float32) float32 {
+	if x < 0 {
+		return 0
+	}
+	return x
+}
+
+// QuickGELU is CLIP's x/(1+e^-1.702x).
+func QuickGELU(x float32) float32 { return x / (1 + Exp(float32(x*-1.702))) }
+
 // GELUTanh is the tanh form of GELU, x·(1+tanh u)/2 = x/(1+e^-2u), with
 // u = sqrt(2/π)·(x + 0.044715·x³).
 func GELUTanh(x float32) float32 {

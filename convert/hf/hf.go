@@ -47,6 +47,19 @@ type Model struct {
 	BOS, EOS  int32     // of config.json, -1 = none
 	EOSIDs    []int32   // all that end a text, of both files, ascending
 	Warnings  []string
+
+	Experts     int // of a layer; 0 for a dense model
+	ExpertsUsed int // of a token
+	ExpertFFN   int // width inside an expert
+	SharedFFN   int // width inside the expert of every token, 0 = none
+}
+
+// Dims is the sizes for arch's tables.
+func (m *Model) Dims() arch.Dims {
+	return arch.Dims{
+		Hidden: m.Hidden, FFN: m.FFN, Heads: m.Heads, KVHeads: m.KVHeads, HeadDim: m.HeadDim, Vocab: m.Vocab, Layers: m.Layers,
+		Experts: m.Experts, ExpertFFN: m.ExpertFFN, SharedFFN: m.SharedFFN,
+	}
 }
 
 // Bias says whether a family's projections have a bias.
@@ -72,7 +85,7 @@ type family struct {
 }
 
 // families is the registry: one line per file of this package.
-var families = []family{llama, mistral, qwen2, qwen3}
+var families = []family{llama, mistral, mixtral, qwen2, qwen2moe, qwen3, qwen3moe}
 
 // Supported lists the model types, for messages.
 func Supported() []string {

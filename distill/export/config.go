@@ -29,6 +29,9 @@ var torchTypes = map[quant.Type]string{quant.F32: "float32", quant.F16: "float16
 // key that then differs from the model's is an error.
 func (p *plan) config() (config, generation []byte, err error) {
 	h := p.hyper
+	if h.Experts > 0 {
+		return nil, nil, fmt.Errorf("export: a folder of a %s with %d experts cannot be written, only a GGUF", h.Arch.Name, h.Experts)
+	}
 	kind := h.Arch.HFTypes[0]
 	if h.Window != 0 && h.Arch.Name == "llama" {
 		kind = "mistral"
@@ -193,7 +196,7 @@ func (p *plan) same(m *hf.Model) error {
 		}
 		return fmt.Errorf("export: config.json cannot say %s = %v of this model", key, have)
 	}
-	for _, n := range p.hyper.Arch.Expand(1) {
+	for _, n := range p.hyper.Arch.Expand(arch.Dims{Layers: 1}) {
 		if !n.Optional || !n.Vector {
 			continue
 		}

@@ -55,7 +55,7 @@ func (w Weights) plan(o Options) (*plan, error) {
 		return nil, err
 	}
 	p := &plan{Weights: w, o: o, hyper: h, index: map[string]int{}}
-	p.named = slices.DeleteFunc(h.Arch.Expand(h.Layers), func(n arch.Named) bool { return w.Base.Tensor(n.Name) == nil })
+	p.named = slices.DeleteFunc(h.Arch.Expand(h.Dims()), func(n arch.Named) bool { return w.Base.Tensor(n.Name) == nil })
 	if w.Params == nil {
 		return p, nil
 	}

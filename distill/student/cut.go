@@ -26,6 +26,9 @@ type Cut struct {
 // teacher's, or the length of trim's ids.
 func Choose(h arch.Hyper, s *Stats, shape Shape, trim *Trimmed) (*Cut, error) {
 	t := ShapeOf(h)
+	if err := prunable(h); err != nil {
+		return nil, err
+	}
 	if err := shape.within(t); err != nil {
 		return nil, err
 	}

@@ -148,6 +148,9 @@ func (r *Request) defaults(context int) {
 // could.
 func Fit(h arch.Hyper, has func(string) bool, r Request) (Shape, error) {
 	t := ShapeOf(h)
+	if err := prunable(h); err != nil {
+		return t, err
+	}
 	if r.Vocab != 0 {
 		t.Vocab = r.Vocab
 	}

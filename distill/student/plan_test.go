@@ -3,6 +3,7 @@ package student
 import (
 	"math"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -181,5 +182,19 @@ func TestFitWidths(t *testing.T) {
 		if s, err := Fit(h, has, r); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%+v: %v, %v, want %q", r, s, err, want)
 		}
+	}
+}
+
+// TestExperts: what prunes refuses a teacher with experts by that name.
+func TestExperts(t *testing.T) {
+	f, h := open(t, modeltest.Write(t, modeltest.Spec{Arch: "qwen2moe", Experts: 4}))
+	if _, err := Fit(h, Has(f, h.Arch), Request{Params: 1e5}); err == nil || !strings.Contains(err.Error(), "4 experts") {
+		t.Error(err)
+	}
+	if _, err := Choose(h, &Stats{}, ShapeOf(h), nil); err == nil || !strings.Contains(err.Error(), "4 experts") {
+		t.Error(err)
+	}
+	if err := Prune(t.Context(), filepath.Join(t.TempDir(), "s.gguf"), f, &Cut{}, WriteOptions{}); err == nil || !strings.Contains(err.Error(), "4 experts") {
+		t.Error(err)
 	}
 }

@@ -17,6 +17,14 @@ func ShapeOf(h arch.Hyper) Shape {
 	return Shape{h.Layers, h.Hidden, h.FFN, h.Heads, h.KVHeads, h.HeadDim, h.Vocab}
 }
 
+// prunable is an error for a teacher whose own tensors a student cannot begin with.
+func prunable(h arch.Hyper) error {
+	if h.Experts > 0 {
+		return fmt.Errorf("student: a %s of %d experts cannot be pruned to a student; give the student a configuration of its own (student.config)", h.Arch.Name, h.Experts)
+	}
+	return nil
+}
+
 // dims is the sizes for the table; rot is the teacher's.
 func (s Shape) dims(rot int) arch.Dims {
 	return arch.Dims{Layers: s.Layers, Hidden: s.Hidden, FFN: s.FFN, Heads: s.Heads, KVHeads: s.KVHeads, HeadDim: s.HeadDim, Vocab: s.Vocab, Rot: rot}
@@ -101,7 +109,7 @@ func Has(f *gguf.File, a *arch.Arch) func(general string) bool {
 // are not there.
 func tensorsOf(a *arch.Arch, layers int, has func(general string) bool) []arch.Named {
 	var out []arch.Named
-	for _, n := range a.Expand(layers) {
+	for _, n := range a.Expand(arch.Dims{Layers: layers}) {
 		if !n.Optional || has(n.GGUF) {
 			out = append(out, n)
 		}

@@ -31,6 +31,9 @@ func Prune(ctx context.Context, path string, teacher *gguf.File, c *Cut, o Write
 		return err
 	}
 	t := ShapeOf(h)
+	if err := prunable(h); err != nil {
+		return err
+	}
 	s, err := c.Shape(t)
 	if err != nil {
 		return err
@@ -38,7 +41,7 @@ func Prune(ctx context.Context, path string, teacher *gguf.File, c *Cut, o Write
 	if s.Vocab != t.Vocab && c.Keys == nil {
 		return fmt.Errorf("student: a vocabulary of %d of %d ids without its tokenizer", s.Vocab, t.Vocab)
 	}
-	named := slices.DeleteFunc(h.Arch.Expand(s.Layers), func(n arch.Named) bool { return teacher.Tensor(c.source(h.Arch, n)) == nil })
+	named := slices.DeleteFunc(h.Arch.Expand(s.dims(h.Rot)), func(n arch.Named) bool { return teacher.Tensor(c.source(h.Arch, n)) == nil })
 	kvs := metadata(teacher.KVs(), h.Arch, s, h.Rot, o.Name, c.Keys)
 	return writeF32(ctx, path, kvs, named, s.dims(h.Rot), o.Force, func(n arch.Named) (func(r int, dst []float32) error, error) {
 		return c.reader(teacher.Tensor(c.source(h.Arch, n)), n, h.HeadDim)
@@ -135,7 +138,7 @@ func InitConfig(ctx context.Context, path string, m *hf.Model, tokenizer []gguf.
 		return fmt.Errorf("student: architecture %q is none of %v", m.Arch, arch.Names())
 	}
 	has := optionalOf(m, a)
-	named := slices.DeleteFunc(a.Expand(m.Layers), func(n arch.Named) bool { return n.Optional && !has(n.GGUF) })
+	named := slices.DeleteFunc(a.Expand(m.Dims()), func(n arch.Named) bool { return n.Optional && !has(n.GGUF) })
 	kvs := []gguf.KV{{Key: arch.KeyArch, Value: gguf.String(m.Arch)}, {Key: "general.type", Value: gguf.String("model")}}
 	if o.Name != "" {
 		kvs = append(kvs, gguf.KV{Key: arch.KeyName, Value: gguf.String(o.Name)})
@@ -147,8 +150,7 @@ func InitConfig(ctx context.Context, path string, m *hf.Model, tokenizer []gguf.
 		}
 	}
 	kvs = append(kvs, gguf.KV{Key: arch.KeyFileType, Value: gguf.Uint32(0)})
-	d := arch.Dims{Hidden: m.Hidden, FFN: m.FFN, Heads: m.Heads, KVHeads: m.KVHeads, HeadDim: m.HeadDim, Vocab: m.Vocab, Layers: m.Layers}
-	return o.write(ctx, path, kvs, named, d, func(n arch.Named) []float32 {
+	return o.write(ctx, path, kvs, named, m.Dims(), func(n arch.Named) []float32 {
 		if n.Axes[0] == arch.RotHalf {
 			return m.RopeFreqs
 		}
@@ -173,7 +175,7 @@ func ConfigBase(ctx context.Context, path string, m *hf.Model) error {
 func optionalOf(m *hf.Model, a *arch.Arch) func(general string) bool {
 	bias := map[arch.Axis]hf.Bias{arch.QHeads: m.AttnBias, arch.KVHeads: m.AttnBias, arch.FFN: m.MLPBias}
 	have := map[string]bool{}
-	for _, n := range a.Expand(1) {
+	for _, n := range a.Expand(arch.Dims{Layers: 1}) {
 		switch {
 		case n.Axes[0] == arch.RotHalf:
 			have[n.GGUF] = m.RopeFreqs != nil

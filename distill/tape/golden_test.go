@@ -152,7 +152,7 @@ func (tr *trace) writeGGUF(t *testing.T, name string, h arch.Dims, theta, eps fl
 		{Key: arch.Key(arch.KeyEps, name), Value: gguf.Float32(eps)}, {Key: arch.Key(arch.KeyTheta, name), Value: gguf.Float32(theta)},
 	}}
 	var data [][]float32
-	for _, n := range a.Expand(h.Layers) {
+	for _, n := range a.Expand(arch.Dims{Layers: h.Layers}) {
 		x, ok := tr.init["m."+n.HFName]
 		if !ok {
 			continue
@@ -219,7 +219,7 @@ func TestGoldenQwen2(t *testing.T) {
 	f := tr.writeGGUF(t, "qwen2", arch.Dims{Hidden: 32, FFN: 64, Heads: 2, KVHeads: 1, HeadDim: 16, Vocab: 96, Layers: 2}, 10000, 1e-6)
 	a, _ := arch.Lookup("qwen2")
 	hf := map[string]string{}
-	for _, n := range a.Expand(2) {
+	for _, n := range a.Expand(arch.Dims{Layers: 2}) {
 		hf[n.Name] = "m." + n.HFName
 	}
 	for _, recompute := range []bool{false, true} {

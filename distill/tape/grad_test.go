@@ -121,6 +121,22 @@ var opCases = []opCase{
 	{name: "softmax", x: shape{6, 5}, graph: func(o backend.Ops, x backend.Tensor, _ []backend.Weight) backend.Tensor {
 		return o.Softmax(x)
 	}},
+	{name: "mul rows", x: shape{6, 5}, weights: []shape{{1, 5}, {5, 5}}, graph: func(o backend.Ops, x backend.Tensor, w []backend.Weight) backend.Tensor {
+		s := o.Act(o.Linear(x, w[0], nil), backend.Sigmoid)
+		return o.Mul(o.Linear(x, w[1], nil), s)
+	}},
+	{name: "tanh and quick gelu", x: shape{6, 50}, graph: func(o backend.Ops, x backend.Tensor, _ []backend.Weight) backend.Tensor {
+		return o.Act(o.Act(x, backend.QuickGELU), backend.Tanh)
+	}},
+	{name: "experts", x: shape{9, 5}, weights: []shape{{4, 5}, {4 * 3, 5}, {4 * 3, 5}, {4 * 5, 3}}, graph: func(o backend.Ops, x backend.Tensor, w []backend.Weight) backend.Tensor {
+		return o.Experts(x, o.Linear(x, w[0], nil), &backend.Experts{Gate: w[1], Up: w[2], Down: w[3], Used: 2, Act: backend.SiLU})
+	}},
+	{name: "experts of sum 1", x: shape{9, 5}, weights: []shape{{4, 5}, {4 * 3, 5}, {4 * 3, 5}, {4 * 5, 3}}, graph: func(o backend.Ops, x backend.Tensor, w []backend.Weight) backend.Tensor {
+		return o.Experts(x, o.Linear(x, w[0], nil), &backend.Experts{Gate: w[1], Up: w[2], Down: w[3], Used: 3, Norm: true, Act: backend.SiLU})
+	}},
+	{name: "experts of one matrix", x: shape{9, 5}, weights: []shape{{3, 5}, {3 * 5, 5}, {1, 3 * 5}}, graph: func(o backend.Ops, x backend.Tensor, w []backend.Weight) backend.Tensor {
+		return o.Experts(x, o.Linear(x, w[0], nil), &backend.Experts{Down: w[1], Bias: w[2], Used: 2})
+	}},
 	{name: "layers", x: shape{6, 5}, weights: []shape{{5, 5}, {1, 5}}, graph: func(o backend.Ops, x backend.Tensor, w []backend.Weight) backend.Tensor {
 		for i := range 3 {
 			x = o.Layer(i, x, func(o backend.Ops, _ int, x backend.Tensor) backend.Tensor {

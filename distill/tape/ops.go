@@ -199,6 +199,9 @@ func (o *ops) Add(a, b backend.Tensor) backend.Tensor {
 
 func (o *ops) Mul(a, b backend.Tensor) backend.Tensor {
 	x, y := o.val(a), o.val(b)
+	if o.err == nil && y.cols == 1 && x.cols != 1 && x.rows == y.rows {
+		return o.mulRows(x, y)
+	}
 	if !o.same(x, y) {
 		return backend.Tensor{}
 	}
@@ -222,6 +225,45 @@ func (o *ops) Mul(a, b backend.Tensor) backend.Tensor {
 		}
 	}, []*value{z}, []*value{x, y})
 	return o.tensor(z)
+}
+
+// mulRows multiplies row r of x by y[r]: dx = y·dz, dy = dz·x, row by row.
+func (o *ops) mulRows(x, y *value) backend.Tensor {
+	z := o.result(x.rows, x.cols, x.needs || y.needs)
+	scaleRows(z.mat(), x.mat(), y.buf.data)
+	if o.recording(z) {
+		o.push(func() {
+			if x.needs {
+				b := o.mem.alloc(x.rows * x.cols)
+				scaleRows(matrix{Rows: x.rows, Cols: x.cols, Data: b.data}, matrix{Rows: x.rows, Cols: x.cols, Data: z.grad.data}, o.use(y).Data)
+				o.give(x, b)
+				o.mem.drop(b)
+			}
+			if y.needs {
+				b, xm := o.mem.alloc(y.rows), o.use(x)
+				for r := range y.rows {
+					sum := float64(0)
+					for c, f := range xm.At(r) {
+						sum += float64(f) * float64(z.grad.data[r*x.cols+c])
+					}
+					b.data[r] = float32(sum)
+				}
+				o.give(y, b)
+				o.mem.drop(b)
+			}
+		}, []*value{z}, []*value{x, y})
+	}
+	o.unhold(x)
+	return o.tensor(z)
+}
+
+func scaleRows(z, x matrix, by []float32) {
+	for r := range z.Rows {
+		dst := z.At(r)
+		for c, f := range x.At(r) {
+			dst[c] = f * by[r]
+		}
+	}
 }
 
 func (o *ops) same(x, y *value) bool {

@@ -3,6 +3,7 @@ package tape
 import (
 	"errors"
 	"math"
+	"sort"
 
 	"github.com/qwq-edge/qwq/quant"
 	"github.com/qwq-edge/qwq/runtime/backend"
@@ -208,23 +209,91 @@ func (o *oracle) Add(x, y backend.Tensor) backend.Tensor {
 
 func (o *oracle) Mul(x, y backend.Tensor) backend.Tensor {
 	v, w := o.num(x), o.num(y)
+	if y.Cols == 1 {
+		return o.make(x.Rows, x.Cols, func(r, c int) float64 { return v[r*x.Cols+c] * w[r] })
+	}
 	return o.make(x.Rows, x.Cols, func(r, c int) float64 { return v[r*x.Cols+c] * w[r*x.Cols+c] })
 }
 
 func (o *oracle) Act(x backend.Tensor, a backend.Act) backend.Tensor {
 	v := o.num(x)
 	return o.make(x.Rows, x.Cols, func(r, c int) float64 {
-		f := v[r*x.Cols+c]
-		switch a {
-		case backend.SiLU:
-			return f / (1 + math.Exp(-f))
-		case backend.GELU:
-			return f * 0.5 * math.Erfc(-f/math.Sqrt2)
-		case backend.GELUTanh:
-			return f / (1 + math.Exp(-2*math.Sqrt(2/math.Pi)*(f+0.044715*f*f*f)))
-		}
-		return f
+		return activation(v[r*x.Cols+c], a)
 	})
+}
+
+func activation(f float64, a backend.Act) float64 {
+	switch a {
+	case backend.SiLU:
+		return f / (1 + math.Exp(-f))
+	case backend.QuickGELU:
+		return f / (1 + math.Exp(-1.702*f))
+	case backend.ReLU:
+		return max(f, 0)
+	case backend.Sigmoid:
+		return 1 / (1 + math.Exp(-f))
+	case backend.Tanh:
+		return math.Tanh(f)
+	case backend.GELU:
+		return f * 0.5 * math.Erfc(-f/math.Sqrt2)
+	case backend.GELUTanh:
+		return f / (1 + math.Exp(-2*math.Sqrt(2/math.Pi)*(f+0.044715*f*f*f)))
+	}
+	return f
+}
+
+// Experts runs every expert on every row and picks by sorting.
+func (o *oracle) Experts(x, logits backend.Tensor, e *backend.Experts) backend.Tensor {
+	n := logits.Cols
+	p := o.num(o.Softmax(logits))
+	rows := func(w backend.Weight) []float64 { return w.(*oracleWeight).x }
+	xs, down := o.num(x), e.Down.(*oracleWeight)
+	out := down.rows / n
+	y := make([]float64, x.Rows*out)
+	for r := range x.Rows {
+		ids := make([]int, n)
+		for i := range ids {
+			ids[i] = i
+		}
+		of := p[r*n : (r+1)*n]
+		sort.SliceStable(ids, func(i, j int) bool { return of[ids[i]] > of[ids[j]] })
+		sum := 1.0
+		if e.Norm {
+			sum = 0
+			for _, i := range ids[:e.Used] {
+				sum += of[i]
+			}
+		}
+		for _, i := range ids[:e.Used] {
+			in := xs[r*x.Cols : (r+1)*x.Cols]
+			if e.Gate != nil {
+				g := expertProduct(rows(e.Gate), in, i, n)
+				for c, u := range expertProduct(rows(e.Up), in, i, n) {
+					g[c] = activation(g[c], e.Act) * u
+				}
+				in = g
+			}
+			for c, z := range expertProduct(down.x, in, i, n) {
+				if e.Bias != nil {
+					z += rows(e.Bias)[i*out+c]
+				}
+				y[r*out+c] += of[i] / sum * z
+			}
+		}
+	}
+	return o.make(x.Rows, out, func(r, c int) float64 { return y[r*out+c] })
+}
+
+// expertProduct is expert i's matrix of n times x.
+func expertProduct(w, x []float64, i, n int) []float64 {
+	w = w[len(w)/n*i : len(w)/n*(i+1)]
+	y := make([]float64, len(w)/len(x))
+	for r := range y {
+		for c, f := range x {
+			y[r] += w[r*len(x)+c] * f
+		}
+	}
+	return y
 }
 
 func (o *oracle) Softmax(x backend.Tensor) backend.Tensor {

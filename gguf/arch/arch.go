@@ -20,17 +20,19 @@ type Axis uint8
 
 // The axes. Their sizes come from Dims.
 const (
-	Hidden   Axis = iota + 1 // width of the residual stream
-	FFN                      // width inside the feed-forward block
-	QHeads                   // query heads times head dimension
-	KVHeads                  // key/value heads times head dimension
-	HeadDim                  // one head
-	RotHalf                  // half of the rotated dimensions of a head
-	Vocab                    // rows of the embedding, padding included
-	Experts                  // experts of a layer
-	One                      // a vector's only row
-	numAxes  = iota
-	axisText = "hidden ffn qheads kvheads headdim rothalf vocab experts one"
+	Hidden    Axis = iota + 1 // width of the residual stream
+	FFN                       // width inside the feed-forward block
+	QHeads                    // query heads times head dimension
+	KVHeads                   // key/value heads times head dimension
+	HeadDim                   // one head
+	RotHalf                   // half of the rotated dimensions of a head
+	Vocab                     // rows of the embedding, padding included
+	Experts                   // experts of a layer
+	ExpertFFN                 // width inside an expert
+	SharedFFN                 // width inside the expert that every token takes
+	One                       // a vector's only row
+	numAxes   = iota
+	axisText  = "hidden ffn qheads kvheads headdim rothalf vocab experts expertffn sharedffn one"
 )
 
 // String is the axis' name in lower case.
@@ -43,7 +45,10 @@ func (a Axis) String() string {
 
 // Dims is the sizes of a model. Rot is the rotated dimensions of a head; 0 means
 // all of HeadDim.
-type Dims struct{ Hidden, FFN, Heads, KVHeads, HeadDim, Vocab, Layers, Experts, Rot int }
+type Dims struct {
+	Hidden, FFN, Heads, KVHeads, HeadDim, Vocab, Layers, Rot int
+	Experts, ExpertFFN, SharedFFN                            int // 0 for a dense model
+}
 
 // Size is the length of an axis.
 func (d Dims) Size(a Axis) int {
@@ -67,6 +72,10 @@ func (d Dims) Size(a Axis) int {
 		return d.Vocab
 	case Experts:
 		return d.Experts
+	case ExpertFFN:
+		return d.ExpertFFN
+	case SharedFFN:
+		return d.SharedFFN
 	case One:
 		return 1
 	}
@@ -82,21 +91,36 @@ type Tensor struct {
 	Optional bool   // a file may lack it
 	Permute  bool   // GGUF stores each head's rows in interleaved pairs, a checkpoint as two halves
 	Vector   bool   // one dimension: norms and biases, kept in F32
+	In       In     // which models have it
 }
+
+// In says which models of an architecture have a tensor. A checkpoint holds a
+// tensor of three axes as one matrix per expert, and its HF name a second %d.
+type In uint8
+
+// The models that have a tensor: all, those without experts, those with.
+const (
+	All In = iota
+	Dense
+	MoE
+)
 
 // Arch is one architecture.
 type Arch struct {
 	Name    string   // general.architecture
 	HFTypes []string // model_type in config.json
 	NeoX    bool     // RoPE rotates i with i+rot/2; else 2i with 2i+1
-	Tensors []Tensor // in the order a forward pass reads them, the layers' ones together
+	// ExpertsNorm says that the weights of a token's experts sum to 1, where a file
+	// says nothing: the router's softmax runs over the chosen ones.
+	ExpertsNorm bool
+	Tensors     []Tensor // in the order a forward pass reads them, the layers' ones together
 }
 
 // Named is a tensor of the table with its layer filled in.
 type Named struct {
 	*Tensor
 	Name   string // in GGUF
-	HFName string // in a checkpoint; empty if it has none
+	HFName string // in a checkpoint; empty if it has none; of stacked experts one %d is left, the expert
 	Layer  int    // -1 if not PerLayer
 }
 
@@ -130,13 +154,20 @@ func Names() []string {
 	return s
 }
 
-// Expand is the whole table for a number of layers, in the order a forward pass
-// reads the tensors, which is the order of their data in a file.
-func (a *Arch) Expand(layers int) []Named {
+// Expand is the whole table for d.Layers layers, with experts or without as
+// d.Experts says, in the order a forward pass reads the tensors, which is the
+// order of their data in a file.
+func (a *Arch) Expand(d Dims) []Named {
 	var out []Named
+	absent := Dense
+	if d.Experts == 0 {
+		absent = MoE
+	}
 	for i := 0; i < len(a.Tensors); {
 		if !a.Tensors[i].PerLayer {
-			out = append(out, a.Tensors[i].named(-1))
+			if a.Tensors[i].In != absent {
+				out = append(out, a.Tensors[i].named(-1))
+			}
 			i++
 			continue
 		}
@@ -144,9 +175,11 @@ func (a *Arch) Expand(layers int) []Named {
 		for j < len(a.Tensors) && a.Tensors[j].PerLayer {
 			j++
 		}
-		for l := range layers {
+		for l := range d.Layers {
 			for k := i; k < j; k++ {
-				out = append(out, a.Tensors[k].named(l))
+				if a.Tensors[k].In != absent {
+					out = append(out, a.Tensors[k].named(l))
+				}
 			}
 		}
 		i = j
@@ -192,6 +225,20 @@ func (t *Tensor) Shape(d Dims) []int {
 	return s
 }
 
+// has reports whether any tensor is only of such models.
+func (a *Arch) has(in In) bool {
+	return slices.ContainsFunc(a.Tensors, func(t Tensor) bool { return t.In == in })
+}
+
+// shared reports whether a layer with experts has one that every token takes.
+func (a *Arch) shared() bool {
+	return slices.ContainsFunc(a.Tensors, func(t Tensor) bool { return slices.Contains(t.Axes, SharedFFN) })
+}
+
+// Stacked reports whether the tensor holds one matrix per expert: [experts,
+// rows, columns].
+func (t *Tensor) Stacked() bool { return len(t.Axes) == 3 }
+
 // Check compares the shape of a tensor, rows by columns (a vector is one row),
 // with the table.
 func (a *Arch) Check(d Dims, name string, rows, cols int) error {
@@ -202,9 +249,15 @@ func (a *Arch) Check(d Dims, name string, rows, cols int) error {
 	if n.Layer >= d.Layers {
 		return fmt.Errorf("arch: tensor %.80q: layer %d of %d", name, n.Layer, d.Layers)
 	}
+	if n.In == Dense && d.Experts > 0 || n.In == MoE && d.Experts == 0 {
+		return fmt.Errorf("arch: tensor %.80q: none of a %s with %d experts", name, a.Name, d.Experts)
+	}
 	want := n.Shape(d)
-	if n.Vector {
+	switch {
+	case n.Vector:
 		want = []int{1, want[0]}
+	case n.Stacked():
+		want = []int{want[0] * want[1], want[2]}
 	}
 	if rows != want[0] || cols != want[1] {
 		return fmt.Errorf("arch: tensor %.80q: shape [%d, %d], want [%d, %d] (%v)", name, rows, cols, want[0], want[1], n.Axes)

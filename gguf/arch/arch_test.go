@@ -8,7 +8,7 @@ import (
 	"github.com/qwq-edge/qwq/gguf/arch"
 )
 
-var dims = arch.Dims{Hidden: 128, FFN: 256, Heads: 4, KVHeads: 2, HeadDim: 48, Vocab: 1000, Layers: 3}
+var dims = arch.Dims{Hidden: 128, FFN: 256, Heads: 4, KVHeads: 2, HeadDim: 48, Vocab: 1000, Layers: 3, Experts: 6, ExpertFFN: 40, SharedFFN: 72}
 
 func lookup(t *testing.T, name string) *arch.Arch {
 	t.Helper()
@@ -20,10 +20,10 @@ func lookup(t *testing.T, name string) *arch.Arch {
 }
 
 func TestLookup(t *testing.T) {
-	if got := arch.Names(); !slices.Equal(got, []string{"llama", "qwen2", "qwen3"}) {
+	if got := arch.Names(); !slices.Equal(got, []string{"llama", "qwen2", "qwen2moe", "qwen3", "qwen3moe"}) {
 		t.Errorf("names %v", got)
 	}
-	for hf, want := range map[string]string{"llama": "llama", "mistral": "llama", "qwen2": "qwen2", "qwen3": "qwen3"} {
+	for hf, want := range map[string]string{"llama": "llama", "mistral": "llama", "qwen2": "qwen2", "qwen3": "qwen3", "mixtral": "llama", "qwen2_moe": "qwen2moe", "qwen3_moe": "qwen3moe"} {
 		if a, ok := arch.LookupHF(hf); !ok || a.Name != want {
 			t.Errorf("LookupHF(%q) = %v, want %s", hf, a, want)
 		}
@@ -45,7 +45,7 @@ func TestTables(t *testing.T) {
 			if strings.Contains(x.GGUF, "%d") != x.PerLayer || x.HF != "" && strings.Contains(x.HF, "%d") != x.PerLayer {
 				t.Errorf("%s: %s, %s: PerLayer is %v", name, x.GGUF, x.HF, x.PerLayer)
 			}
-			if x.Vector != (len(x.Axes) == 1) || len(x.Axes) == 0 || len(x.Axes) > 2 {
+			if x.Vector != (len(x.Axes) == 1) || len(x.Axes) == 0 || len(x.Axes) > 2 != x.Stacked() || x.Stacked() != (strings.Count(x.HF, "%d") == 2) {
 				t.Errorf("%s: %s: axes %v, vector %v", name, x.GGUF, x.Axes, x.Vector)
 			}
 			if x.Permute && a.NeoX {
@@ -68,7 +68,7 @@ func TestTables(t *testing.T) {
 
 func TestExpand(t *testing.T) {
 	var names, hf []string
-	for _, n := range lookup(t, "qwen3").Expand(2) {
+	for _, n := range lookup(t, "qwen3").Expand(arch.Dims{Layers: 2}) {
 		names = append(names, n.Name)
 		hf = append(hf, n.HFName)
 		if back, ok := lookup(t, "qwen3").Find(n.Name); !ok || back.Name != n.Name || back.HFName != n.HFName || back.Layer != n.Layer {
@@ -128,6 +128,8 @@ func TestFindNot(t *testing.T) {
 
 func TestCheck(t *testing.T) {
 	a := lookup(t, "llama")
+	dense := dims
+	dense.Experts = 0
 	for _, c := range []struct {
 		name       string
 		rows, cols int
@@ -137,8 +139,13 @@ func TestCheck(t *testing.T) {
 		{"blk.3.attn_k.weight", 96, 128, false}, {"blk.0.attn_output.weight", 128, 192, true}, {"blk.0.ffn_down.weight", 128, 256, true}, {"blk.0.ffn_down.weight", 256, 128, false},
 		{"blk.0.attn_q.bias", 1, 192, true}, {"blk.0.attn_norm.weight", 1, 128, true}, {"blk.0.attn_norm.weight", 128, 1, false}, {"rope_freqs.weight", 1, 24, true}, {"none", 1, 1, false},
 	} {
-		if err := a.Check(dims, c.name, c.rows, c.cols); (err == nil) != c.ok {
+		if err := a.Check(dense, c.name, c.rows, c.cols); (err == nil) != c.ok {
 			t.Errorf("Check(%s, %d, %d) = %v, want ok %v", c.name, c.rows, c.cols, err, c.ok)
+		}
+	}
+	for name, ok := range map[string]bool{"blk.1.ffn_gate_exps.weight": true, "blk.1.ffn_gate.weight": false} {
+		if err := a.Check(dims, name, 6*40, 128); (err == nil) != ok {
+			t.Errorf("Check(%s) = %v, want ok %v", name, err, ok)
 		}
 	}
 	partial := dims

@@ -12,7 +12,7 @@ import (
 // a tensor are *gguf.FormatError.
 func (a *Arch) CheckFile(f *gguf.File, h Hyper) error {
 	d := h.Dims()
-	for _, n := range a.Expand(h.Layers) {
+	for _, n := range a.Expand(d) {
 		if !n.Optional && f.Tensor(n.Name) == nil {
 			return &gguf.FormatError{File: f.Path(), Field: fmt.Sprintf("tensor %.80q", n.Name), Err: fmt.Errorf("missing, %s with %d layers needs it", a.Name, h.Layers)}
 		}

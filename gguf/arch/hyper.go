@@ -37,12 +37,16 @@ const (
 	KeyYarnBetaFast  = "%s.rope.scaling.yarn_beta_fast"          // float32, default 32
 	KeyYarnBetaSlow  = "%s.rope.scaling.yarn_beta_slow"          // float32, default 1
 	KeyExperts       = "%s.expert_count"                         // uint32
-	KeyExpertsUsed   = "%s.expert_used_count"                    // uint32
+	KeyExpertsUsed   = "%s.expert_used_count"                    // uint32, of a token
+	KeyExpertFFN     = "%s.expert_feed_forward_length"           // uint32
+	KeySharedFFN     = "%s.expert_shared_feed_forward_length"    // uint32
+	KeyExpertsNorm   = "%s.expert_weights_norm"                  // bool, the chosen experts' weights sum to 1; default: by architecture
 	KeyFileType      = "general.file_type"                       // uint32, llama.cpp's ftype
 	KeyQuantVersion  = "general.quantization_version"            // uint32, 2
 	KeySplitCount    = "split.count"                             // of a split model; not of its copies
 	scalingNone      = "none"
 	maxWidth, maxIDs = 1 << 22, 1 << 26
+	maxExperts       = 1 << 16
 )
 
 // Key fills an architecture's name into one of the keys above.
@@ -75,16 +79,21 @@ type Hyper struct {
 	Vocab   int // rows of the embedding, padding included
 	Context int // trained length in tokens
 	Window  int // sliding window in tokens, 0 = none
-	Experts int // 0 for a dense model
 	Eps     float32
 	Tied    bool // no output matrix: the embedding serves
 	Rope    Rope
+
+	Experts     int  // of a layer; 0 for a dense model
+	ExpertsUsed int  // of a token
+	ExpertFFN   int  // width inside an expert
+	SharedFFN   int  // width inside the expert of every token, 0 = none
+	ExpertsNorm bool // the chosen experts' weights are scaled to a sum of 1
 }
 
 // Dims is the sizes for Arch.Check.
 func (h Hyper) Dims() Dims {
 	return Dims{Hidden: h.Hidden, FFN: h.FFN, Heads: h.Heads, KVHeads: h.KVHeads, HeadDim: h.HeadDim,
-		Vocab: h.Vocab, Layers: h.Layers, Experts: h.Experts, Rot: h.Rot}
+		Vocab: h.Vocab, Layers: h.Layers, Rot: h.Rot, Experts: h.Experts, ExpertFFN: h.ExpertFFN, SharedFFN: h.SharedFFN}
 }
 
 // ReadHyper reads and checks the metadata of a decoder of a known
@@ -102,6 +111,7 @@ func ReadHyper(f *gguf.File) (Hyper, error) {
 	h.Name, _ = f.Str(KeyName)
 	r := &reader{f: f, arch: name}
 	h.sizes(r)
+	h.experts(r)
 	h.Rope = r.rope()
 	h.Eps = float32(r.float(KeyEps, math.NaN(), 0, 1))
 	h.embedding(r)
@@ -118,7 +128,6 @@ func (h *Hyper) sizes(r *reader) {
 	h.KVHeads = r.int(KeyKVHeads, h.Heads, 1, maxWidth)
 	h.Context = r.int(KeyContext, -1, 1, math.MaxInt32)
 	h.Window = r.int(KeyWindow, 0, 0, math.MaxInt32)
-	h.Experts = r.int(KeyExperts, 0, 0, maxWidth)
 	if r.err != nil {
 		return
 	}
@@ -141,9 +150,31 @@ func (h *Hyper) sizes(r *reader) {
 		r.fail(KeyRot, "is %d, want an even number", h.Rot)
 	case h.Heads*h.HeadDim > maxWidth:
 		r.fail(KeyHeads, "%d heads of %d are wider than %d", h.Heads, h.HeadDim, maxWidth)
-	case h.Experts != 0:
-		r.fail(KeyExperts, "is %d, experts are not supported for %s", h.Experts, h.Arch.Name)
 	}
+}
+
+// experts reads the sizes of a mixture of experts. A model of a table with
+// tensors for both may be either.
+func (h *Hyper) experts(r *reader) {
+	none, some := h.Arch.has(Dense), h.Arch.has(MoE)
+	least := 0
+	if some && !none {
+		least = 1
+	}
+	h.Experts = r.int(KeyExperts, least, least, maxExperts)
+	switch {
+	case r.err != nil || h.Experts == 0:
+		return
+	case !some:
+		r.fail(KeyExperts, "is %d, experts are not supported for %s", h.Experts, h.Arch.Name)
+		return
+	}
+	h.ExpertsUsed = r.int(KeyExpertsUsed, -1, 1, h.Experts)
+	h.ExpertFFN = r.int(KeyExpertFFN, h.FFN, 1, maxWidth)
+	if h.Arch.shared() {
+		h.SharedFFN = r.int(KeySharedFFN, h.FFN, 1, maxWidth)
+	}
+	h.ExpertsNorm = r.bool(KeyExpertsNorm, h.Arch.ExpertsNorm)
 }
 
 // embedding reads the rows of the embedding and whether the output has its own.
@@ -258,6 +289,19 @@ func (r *reader) float(key string, def, lo, hi float64) float64 {
 		return def
 	}
 	return x
+}
+
+// bool reads a truth value; the default where the key is absent.
+func (r *reader) bool(key string, def bool) bool {
+	v, ok := r.f.Get(Key(key, r.arch))
+	if !ok {
+		return def
+	}
+	b, ok := v.Bool()
+	if !ok {
+		r.fail(key, "is %.200v, want true or false", v)
+	}
+	return b
 }
 
 // str reads a string; a key of another type is an error.

@@ -34,7 +34,7 @@ func model(t *testing.T, name string, d arch.Dims, edit func(kv map[string]gguf.
 	if !ok {
 		a, _ = arch.Lookup("llama")
 	}
-	for _, n := range a.Expand(d.Layers) {
+	for _, n := range a.Expand(d) {
 		if n.Optional {
 			continue
 		}
@@ -155,7 +155,8 @@ func TestReadHyperRefuses(t *testing.T) {
 		{"scaling unknown", set(arch.KeyScaling, gguf.String("longrope")), `"longrope" is not supported`},
 		{"scaling a number", set(arch.KeyScaling, u(1)), "want a string"},
 		{"yarn without context", set(arch.KeyScaling, gguf.String("yarn")), "yarn needs it"},
-		{"experts", set(arch.KeyExperts, u(8)), "experts are not supported"},
+		{"experts without a number of a token's", set(arch.KeyExperts, u(8)), "expert_used_count"},
+		{"more experts of a token than there are", func(kv map[string]gguf.Value) { kv[arch.KeyExperts], kv[arch.KeyExpertsUsed] = u(8), u(9) }, "from 1 to 8"},
 		{"vocabulary differs", set(arch.KeyVocab, u(51)), "the embedding has 50 rows"},
 		{"wide heads", func(kv map[string]gguf.Value) {
 			kv[arch.KeyHeads], kv[arch.KeyKVHeads] = u(1<<20), u(1<<20)
@@ -169,7 +170,7 @@ func TestReadHyperRefuses(t *testing.T) {
 			}
 		})
 	}
-	if _, err := arch.ReadHyper(model(t, "gpt2", small, nil)); err == nil || !strings.Contains(err.Error(), "llama, qwen2, qwen3") {
+	if _, err := arch.ReadHyper(model(t, "gpt2", small, nil)); err == nil || !strings.Contains(err.Error(), "llama, qwen2, qwen2moe, qwen3, qwen3moe") {
 		t.Errorf("gpt2: %v", err)
 	}
 	if _, err := arch.ReadHyper(model(t, "llama", small, nil, "token_embd.weight")); err == nil || !strings.Contains(err.Error(), "token_embd.weight") {

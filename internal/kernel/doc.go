@@ -104,10 +104,14 @@ type Act int
 
 // The activation functions.
 const (
-	None     Act = iota // y = x
-	SiLU                // y = x / (1 + exp(-x))
-	GELU                // y = x · Φ(x), Φ the normal distribution (the erf form)
-	GELUTanh            // y = x / (1 + exp(-2·sqrt(2/π)·(x + 0.044715·x³)))
+	None      Act = iota // y = x
+	SiLU                 // y = x / (1 + exp(-x))
+	GELU                 // y = x · Φ(x), Φ the normal distribution (the erf form)
+	GELUTanh             // y = x / (1 + exp(-2·sqrt(2/π)·(x + 0.044715·x³)))
+	QuickGELU            // y = x / (1 + exp(-1.702·x))
+	ReLU                 // y = max(x, 0)
+	Sigmoid              // y = 1 / (1 + exp(-x))
+	Tanh                 // y = tanh(x)
 )
 
 // Fuse says what MatMul does besides multiplying; the zero value is nothing.

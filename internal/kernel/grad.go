@@ -236,6 +236,20 @@ func slope(x float32, a Act) float32 {
 		c := 2 * math.Sqrt(2/math.Pi)
 		s := 1 / (1 + math.Exp(-c*(v+float64(0.044715*v*v*v))))
 		return float32(s + float64(v*s*(1-s)*c*(1+float64(3*0.044715*v*v))))
+	case QuickGELU:
+		s := 1 / (1 + math.Exp(-1.702*v))
+		return float32(s + float64(1.702*v*s*(1-s)))
+	case ReLU:
+		if x > 0 {
+			return 1
+		}
+		return 0
+	case Sigmoid:
+		s := 1 / (1 + math.Exp(-v))
+		return float32(s * (1 - s))
+	case Tanh:
+		t := math.Tanh(v)
+		return float32(1 - float64(t*t))
 	}
 	return 1
 }

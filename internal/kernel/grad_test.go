@@ -49,7 +49,7 @@ func gradients(t *testing.T, p *Pool) (all [][]float32) {
 		ids[i] = int32(i * i % 7)
 	}
 	p.ScatterRows(mat(7, 64), dy, ids)
-	for _, a := range []Act{SiLU, GELU, GELUTanh} {
+	for _, a := range []Act{SiLU, GELU, GELUTanh, QuickGELU, Sigmoid, Tanh} {
 		p.ActGrad(mat(300, 64), dy, q, a)
 		p.GateUpGrad(mat(300, 64), mat(300, 64), q, dq, dy, a)
 	}

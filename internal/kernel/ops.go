@@ -3,6 +3,8 @@ package kernel
 import (
 	"fmt"
 
+	"github.com/qwq-edge/qwq/arm/ref"
+
 	"github.com/qwq-edge/qwq/quant"
 )
 
@@ -107,6 +109,10 @@ func (p *Pool) opValues(_, lo, hi int) {
 	}
 }
 
+// plain are the activation functions that no model spends time in: no rung has
+// a kernel for them.
+var plain = map[Act]func(float32) float32{QuickGELU: ref.QuickGELU, ReLU: ref.ReLU, Sigmoid: ref.Sigmoid, Tanh: ref.Tanh}
+
 // activate is y = a(x); y may be x.
 func (v variant) activate(y, x []float32, a Act) {
 	switch a {
@@ -116,6 +122,11 @@ func (v variant) activate(y, x []float32, a Act) {
 		v.silu(y, x, nil)
 	case GELU, GELUTanh:
 		v.gelu(y, x, a == GELUTanh)
+	case QuickGELU, ReLU, Sigmoid, Tanh:
+		f := plain[a]
+		for i, x := range x {
+			y[i] = f(x)
+		}
 	default:
 		panic(fmt.Sprintf("kernel: no activation function %d", a))
 	}

@@ -126,10 +126,14 @@ type Act = kernel.Act
 
 // The activation functions.
 const (
-	NoAct    = kernel.None
-	SiLU     = kernel.SiLU
-	GELU     = kernel.GELU
-	GELUTanh = kernel.GELUTanh
+	NoAct     = kernel.None
+	SiLU      = kernel.SiLU
+	GELU      = kernel.GELU
+	GELUTanh  = kernel.GELUTanh
+	QuickGELU = kernel.QuickGELU
+	ReLU      = kernel.ReLU
+	Sigmoid   = kernel.Sigmoid
+	Tanh      = kernel.Tanh
 )
 
 // Mask describes the attention of a layer.

@@ -22,6 +22,7 @@ type cpuOps struct {
 	bias  [3][]float32
 	pages []kernel.KVPages
 	local localKV
+	route Route
 }
 
 func (o *cpuOps) begin(in *Inputs) {
@@ -223,6 +224,14 @@ func (o *cpuOps) Add(x, y Tensor) Tensor {
 }
 
 func (o *cpuOps) Mul(x, y Tensor) Tensor {
+	if o.err == nil && y.Cols == 1 && y.Rows == x.Rows {
+		for r, f := range y.Data {
+			for i := range x.Data[r*x.Cols : (r+1)*x.Cols] {
+				x.Data[r*x.Cols+i] *= f
+			}
+		}
+		return x
+	}
 	if o.same(x, y) {
 		o.pool.Mul(mat(x), mat(y))
 	}

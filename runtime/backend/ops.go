@@ -1,5 +1,16 @@
 package backend
 
+// Experts is a layer's mixture of experts. The matrices of all experts are
+// stacked by rows.
+type Experts struct {
+	Gate, Up Weight // [experts*ffn, hidden], or nil
+	Down     Weight // [experts*hidden, ffn]; without Gate [experts*outputs, hidden]
+	Bias     Weight // of Down, one row of experts*outputs, or nil
+	Used     int    // experts of a row
+	Norm     bool   // scale a row's weights to a sum of 1
+	Act      Act    // between Gate and Up
+}
+
 // Ops is what a graph is made of: whole tensors in, whole tensors out. There
 // are at most 20 operations. An operation that "consumes" a tensor may reuse
 // its memory: the graph must not use that tensor again. Errors stick: after
@@ -34,6 +45,14 @@ type Ops interface {
 	// GateUp returns act(x·gateᵀ + b[0]) * (x·upᵀ + b[1]).
 	GateUp(x Tensor, gate, up Weight, b [2]Weight, act Act) Tensor
 
+	// Experts returns for each row the sum over its e.Used most probable experts of
+	// p·down(act(x·gateᵀ) * (x·upᵀ)), p being softmax(logits) of that row:
+	// [rows, hidden]. Without gate and up an expert is down alone. Of equal
+	// probabilities the lower expert's counts as higher. The terms are added by
+	// ascending expert, so that a row's result depends on no other row.
+	// logits: [rows, experts]; it consumes them.
+	Experts(x, logits Tensor, e *Experts) Tensor
+
 	// RoPE rotates each head of dim columns by its row's position; it consumes x.
 	RoPE(x Tensor, dim int, r *Rope) Tensor
 	// StoreKV rounds k and v into the pages of the views. Views without a store
@@ -46,7 +65,7 @@ type Ops interface {
 
 	// Add returns x + y; it consumes x.
 	Add(x, y Tensor) Tensor
-	// Mul returns x * y; it consumes x.
+	// Mul returns x * y; it consumes x. A y of one column multiplies whole rows.
 	Mul(x, y Tensor) Tensor
 	// Act returns a(x); it consumes x.
 	Act(x Tensor, a Act) Tensor

@@ -80,7 +80,7 @@ func tinyModel() string {
 		{Key: arch.Key(arch.KeyEps, "llama"), Value: gguf.Float32(1e-5)},
 	}}
 	a, _ := arch.Lookup("llama")
-	for _, t := range a.Expand(1) {
+	for _, t := range a.Expand(arch.Dims{Layers: 1}) {
 		if t.Optional && t.Name != "output.weight" {
 			continue
 		}

@@ -27,7 +27,7 @@ func quantized(t testing.TB, source, typ string) string {
 // TestGreedy: the reference's ids through the public API with default options,
 // end tokens and padded ids included.
 func TestGreedy(t *testing.T) {
-	for _, name := range []string{"llama-tiny", "qwen2-tiny", "qwen2-untied-sharded-bf16", "qwen3-tiny"} {
+	for _, name := range []string{"llama-tiny", "qwen2-tiny", "qwen2-untied-sharded-bf16", "qwen3-tiny", "qwen2_moe-tiny"} {
 		b, err := os.ReadFile(filepath.Join(testdata.Shared(t, "goldens", "models", name), "expected.json"))
 		if err != nil {
 			t.Fatal(err)

@@ -7,7 +7,8 @@ import (
 	"github.com/qwq-edge/qwq/runtime/backend"
 )
 
-// dense is the decoder of llama, mistral, qwen2 and qwen3:
+// dense is the decoder of llama, mistral, qwen2 and qwen3, and with experts in
+// place of the feed-forward block of mixtral, qwen2moe and qwen3moe:
 //
 //	h = x + Wo·attend(rope(Wq·n), rope(Wk·n), Wv·n)   n = rms(x)
 //	y = h + Wdown·(silu(Wgate·m) * (Wup·m))           m = rms(h)
@@ -35,10 +36,14 @@ type denseLayer struct {
 	qkvBias           [3]backend.Weight // nil or vectors
 	qNorm, kNorm      backend.Weight    // nil or [dim]
 	o, oBias          backend.Weight    // [hidden, heads*dim]
-	gate, up          backend.Weight    // [ffn, hidden]
+	gate, up          backend.Weight    // [ffn, hidden]; with experts those of every token's expert, or nil
 	gateUpBias        [2]backend.Weight
 	down, downBias    backend.Weight // [hidden, ffn]
 	mask              backend.Mask
+
+	router  backend.Weight   // [experts, hidden], nil: no experts
+	experts *backend.Experts // with router
+	share   backend.Weight   // [1, hidden] how much of every token's expert
 }
 
 func newDense(l *loader) (graph, error) {
@@ -59,17 +64,53 @@ func newDense(l *loader) (graph, error) {
 			kNorm:    l.maybe("blk.%d.attn_k_norm.weight", i),
 			o:        l.need("blk.%d.attn_output.weight", i),
 			oBias:    l.maybe("blk.%d.attn_output.bias", i),
-			gate:     l.need("blk.%d.ffn_gate.weight", i),
-			up:       l.need("blk.%d.ffn_up.weight", i),
-			gateUpBias: [2]backend.Weight{
-				l.maybe("blk.%d.ffn_gate.bias", i), l.maybe("blk.%d.ffn_up.bias", i),
-			},
-			down:     l.need("blk.%d.ffn_down.weight", i),
-			downBias: l.maybe("blk.%d.ffn_down.bias", i),
 			mask:     backend.Mask{Scale: float32(1 / math.Sqrt(float64(l.cfg.HeadDim))), Window: l.cfg.Window, QHeads: l.cfg.Heads},
 		})
+		g.layers[i].feedForward(l, i)
 	}
 	return g, l.err
+}
+
+// feedForward binds the layer's second half: experts where it has a router.
+func (d *denseLayer) feedForward(l *loader, i int) {
+	if l.cfg.Experts == 0 {
+		d.gate, d.up, d.down = l.need("blk.%d.ffn_gate.weight", i), l.need("blk.%d.ffn_up.weight", i), l.need("blk.%d.ffn_down.weight", i)
+		d.gateUpBias = [2]backend.Weight{l.maybe("blk.%d.ffn_gate.bias", i), l.maybe("blk.%d.ffn_up.bias", i)}
+		d.downBias = l.maybe("blk.%d.ffn_down.bias", i)
+		return
+	}
+	d.router = l.need("blk.%d.ffn_gate_inp.weight", i)
+	d.experts = &backend.Experts{
+		Gate: l.need("blk.%d.ffn_gate_exps.weight", i),
+		Up:   l.need("blk.%d.ffn_up_exps.weight", i),
+		Down: l.need("blk.%d.ffn_down_exps.weight", i),
+		Used: l.cfg.ExpertsUsed, Norm: l.cfg.ExpertsNorm, Act: backend.SiLU,
+	}
+	if l.cfg.SharedFFN > 0 {
+		d.share = l.need("blk.%d.ffn_gate_inp_shexp.weight", i)
+		d.gate, d.up = l.need("blk.%d.ffn_gate_shexp.weight", i), l.need("blk.%d.ffn_up_shexp.weight", i)
+		d.down = l.need("blk.%d.ffn_down_shexp.weight", i)
+	}
+}
+
+// forward is the layer's second half without the residual. n: [rows, hidden].
+func (d *denseLayer) forward(o backend.Ops, n backend.Tensor) backend.Tensor {
+	var y backend.Tensor
+	if d.gate != nil {
+		f := o.GateUp(n, d.gate, d.up, d.gateUpBias, backend.SiLU) // [rows, ffn]
+		y = o.Linear(f, d.down, d.downBias)
+	}
+	if d.router == nil {
+		return y
+	}
+	if d.share != nil {
+		y = o.Mul(y, o.Act(o.Linear(n, d.share, nil), backend.Sigmoid))
+	}
+	e := o.Experts(n, o.Linear(n, d.router, nil), d.experts)
+	if d.gate == nil {
+		return e
+	}
+	return o.Add(e, y)
 }
 
 // lastLayer is the index of the last layer that a step runs.
@@ -107,9 +148,7 @@ func (g *dense) block(o backend.Ops, i int, x backend.Tensor) backend.Tensor {
 		a, x = o.Rows(a, in.Rows), o.Rows(x, in.Rows)
 	}
 	h := o.Add(x, o.Linear(a, l.o, l.oBias))
-	n = o.RMSNorm(h, l.ffnNorm, c.Eps)
-	f := o.GateUp(n, l.gate, l.up, l.gateUpBias, backend.SiLU) // [rows, ffn]
-	return o.Add(h, o.Linear(f, l.down, l.downBias))
+	return o.Add(h, l.forward(o, o.RMSNorm(h, l.ffnNorm, c.Eps)))
 }
 
 func (g *dense) forward(o backend.Ops, in *backend.Inputs) ([]backend.Tensor, error) {

@@ -22,7 +22,10 @@ var specs = map[string]modeltest.Spec{
 	"qwen2":        {Arch: "qwen2"},
 	"qwen2 yarn": {Arch: "qwen2", KVs: []gguf.KV{{Key: "qwen2.rope.scaling.type", Value: gguf.String("yarn")},
 		{Key: "qwen2.rope.scaling.factor", Value: gguf.Float32(4)}, {Key: "qwen2.rope.scaling.original_context_length", Value: gguf.Uint32(128)}}},
-	"qwen3": {Arch: "qwen3", HeadDim: 64, Heads: 3, KVHeads: 3},
+	"qwen3":    {Arch: "qwen3", HeadDim: 64, Heads: 3, KVHeads: 3},
+	"mixtral":  {Experts: 4},
+	"qwen2moe": {Arch: "qwen2moe", Experts: 6, Used: 3},
+	"qwen3moe": {Arch: "qwen3moe", Experts: 5, HeadDim: 64, Heads: 3, KVHeads: 3},
 }
 
 // TestNaive compares the CPU with a second implementation of every operation:
@@ -72,10 +75,16 @@ func TestNaive(t *testing.T) {
 // fork, for several weight and KV types.
 func TestBits(t *testing.T) {
 	for _, c := range []struct {
-		w, kv quant.Type
-	}{{quant.F32, quant.F32}, {quant.F16, quant.F16}, {quant.Q8_0, quant.F16}, {quant.Q8_0, quant.Q8_0}, {quant.Q4_0, quant.F32}} {
-		t.Run(name(c.w, "/", c.kv), func(t *testing.T) {
-			f := open(t, modeltest.Write(t, modeltest.Spec{Arch: "qwen2", Type: c.w, Heads: 4, HeadDim: 32}))
+		w, kv   quant.Type
+		experts int
+	}{{w: quant.F32, kv: quant.F32}, {w: quant.F16, kv: quant.F16}, {w: quant.Q8_0, kv: quant.F16}, {w: quant.Q8_0, kv: quant.Q8_0}, {w: quant.Q4_0, kv: quant.F32},
+		{quant.Q8_0, quant.F16, 6}, {quant.F32, quant.F32, 6}} {
+		t.Run(name(c.w, "/", c.kv, "/", c.experts), func(t *testing.T) {
+			spec := modeltest.Spec{Arch: "qwen2", Type: c.w, Heads: 4, HeadDim: 32}
+			if c.experts > 0 {
+				spec.Arch, spec.Experts, spec.ExpertFFN, spec.SharedFFN = "qwen2moe", c.experts, 64, 96
+			}
+			f := open(t, modeltest.Write(t, spec))
 			if testing.Short() && c.kv != quant.F16 {
 				t.Skip("-short")
 			}
@@ -255,7 +264,7 @@ func TestNew(t *testing.T) {
 			t.Errorf("%s: %v, want an error with %q", c.label, err, c.want)
 		}
 	}
-	if got := Architectures(); !slices.Equal(got, []string{"llama", "qwen2", "qwen3"}) {
+	if got := Architectures(); !slices.Equal(got, []string{"llama", "qwen2", "qwen2moe", "qwen3", "qwen3moe"}) {
 		t.Errorf("architectures %v", got)
 	}
 }

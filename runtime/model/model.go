@@ -31,9 +31,11 @@ type graph interface {
 
 // builders is the registry: one line per architecture.
 var builders = map[string]func(*loader) (graph, error){
-	"llama": newDense, // mistral too
-	"qwen2": newDense,
-	"qwen3": newDense,
+	"llama":    newDense, // mistral and mixtral too
+	"qwen2":    newDense,
+	"qwen2moe": newDense,
+	"qwen3":    newDense,
+	"qwen3moe": newDense,
 }
 
 // Architectures lists the architectures that New can run, sorted.

@@ -27,6 +27,7 @@ var goldenModels = []struct{ name, checkpoint string }{
 	{"qwen2-tiny", "checkpoint"},
 	{"qwen2-untied-sharded-bf16", "checkpoint"},
 	{"qwen3-tiny", "checkpoint"},
+	{"qwen2_moe-tiny", "checkpoint"},
 }
 
 // converted is a golden checkpoint as a GGUF of one type.
@@ -279,7 +280,7 @@ func ramp(n, vocab int) (ids []int32) {
 // TestNaiveGoldens holds the second implementation to the goldens too, so that
 // a disagreement with the CPU has a judge.
 func TestNaiveGoldens(t *testing.T) {
-	for _, name := range []string{"llama-tiny", "qwen2-tiny", "qwen3-tiny"} {
+	for _, name := range []string{"llama-tiny", "qwen2-tiny", "qwen3-tiny", "qwen2_moe-tiny"} {
 		e, arrays := expected(t, name)
 		b := bind(t, converted(t, name, "checkpoint", "f32"), naive{}, quant.F32)
 		got := b.feed(b.cache.New(), ids32(arrays["p1.input_ids"].I64), 64)

@@ -1,9 +1,11 @@
 package model
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/qwq-edge/qwq/quant"
 	"github.com/qwq-edge/qwq/runtime/backend"
@@ -267,13 +269,67 @@ func (o *naiveOps) Add(x, y backend.Tensor) backend.Tensor {
 }
 func (o *naiveOps) Mul(x, y backend.Tensor) backend.Tensor {
 	defer poison(x)
+	if y.Cols == 1 {
+		y = tensor(x.Rows, x.Cols, func(r, _ int) float64 { return at(y, r, 0) })
+	}
 	return tensor(x.Rows, x.Cols, func(r, c int) float64 { return at(x, r, c) * at(y, r, c) })
 }
 func (o *naiveOps) Act(x backend.Tensor, a backend.Act) backend.Tensor {
-	if a != backend.SiLU {
+	defer poison(x)
+	switch a {
+	case backend.SiLU:
+	case backend.Sigmoid:
+		return tensor(x.Rows, x.Cols, func(r, c int) float64 { return 1 / (1 + math.Exp(-at(x, r, c))) })
+	default:
 		panic("not in these graphs")
 	}
-	defer poison(x)
 	return tensor(x.Rows, x.Cols, func(r, c int) float64 { return at(x, r, c) / (1 + math.Exp(-at(x, r, c))) })
+}
+
+// Experts runs every expert on every row and takes the most probable ones.
+func (o *naiveOps) Experts(x, logits backend.Tensor, e *backend.Experts) backend.Tensor {
+	defer poison(logits)
+	n := logits.Cols
+	gate, up, down := e.Gate.(*naiveWeight), e.Up.(*naiveWeight), e.Down.(*naiveWeight)
+	ffn := gate.rows / n
+	y := make([]float64, x.Rows*x.Cols)
+	for r := range x.Rows {
+		var total, taken float64
+		p := make([]float64, n)
+		for i := range p {
+			p[i] = math.Exp(at(logits, r, i))
+			total += p[i]
+		}
+		order := make([]int, n)
+		for i := range order {
+			order[i] = i
+		}
+		slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(p[b], p[a]) })
+		for _, i := range order[:e.Used] {
+			taken += p[i]
+		}
+		if !e.Norm {
+			taken = total
+		}
+		for _, i := range order[:e.Used] {
+			h := make([]float64, ffn)
+			for c := range h {
+				var g, u float64
+				for k := range x.Cols {
+					g += at(x, r, k) * gate.x[(i*ffn+c)*x.Cols+k]
+					u += at(x, r, k) * up.x[(i*ffn+c)*x.Cols+k]
+				}
+				h[c] = g / (1 + math.Exp(-g)) * u
+			}
+			for c := range x.Cols {
+				var z float64
+				for k, f := range h {
+					z += f * down.x[(i*x.Cols+c)*ffn+k]
+				}
+				y[r*x.Cols+c] += p[i] / taken * z
+			}
+		}
+	}
+	return tensor(x.Rows, x.Cols, func(r, c int) float64 { return y[r*x.Cols+c] })
 }
 func (o *naiveOps) Softmax(backend.Tensor) backend.Tensor { panic("not in these graphs") }

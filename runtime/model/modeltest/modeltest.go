@@ -5,6 +5,7 @@
 package modeltest
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -25,6 +26,7 @@ type Spec struct {
 	HeadDim                              int        // 32
 	Vocab                                int        // 320, at least that with Tokenizer
 	Context, Window                      int        // 512; none
+	Experts, Used, ExpertFFN, SharedFFN  int        // 0: dense; 2, 48, and for qwen2moe 80
 	Tied, Biases, Tokenizer, RopeFactors bool
 	Seed                                 uint64
 	KVs                                  []gguf.KV // further metadata
@@ -42,6 +44,15 @@ func (s *Spec) defaults() {
 	if s.Arch == "" {
 		s.Arch = "llama"
 	}
+	if s.Experts > 0 {
+		s.Used, s.ExpertFFN = cmp.Or(s.Used, 2), cmp.Or(s.ExpertFFN, 48)
+		if s.Arch == "llama" {
+			s.ExpertFFN = s.FFN
+		}
+	}
+	if s.Arch == "qwen2moe" {
+		s.SharedFFN = cmp.Or(s.SharedFFN, 80)
+	}
 }
 
 // Write writes the model into the test's temporary folder.
@@ -54,8 +65,9 @@ func Write(t testing.TB, s Spec) string {
 	}
 	var named []arch.Named
 	l := gguf.Layout{KVs: s.metadata()}
-	d := arch.Dims{Hidden: s.Hidden, FFN: s.FFN, Heads: s.Heads, KVHeads: s.KVHeads, HeadDim: s.HeadDim, Vocab: s.Vocab, Layers: s.Layers}
-	for _, n := range a.Expand(s.Layers) {
+	d := arch.Dims{Hidden: s.Hidden, FFN: s.FFN, Heads: s.Heads, KVHeads: s.KVHeads, HeadDim: s.HeadDim, Vocab: s.Vocab, Layers: s.Layers,
+		Experts: s.Experts, ExpertFFN: s.ExpertFFN, SharedFFN: s.SharedFFN}
+	for _, n := range a.Expand(d) {
 		if s.skip(n) {
 			continue
 		}
@@ -96,7 +108,7 @@ func (s *Spec) info(n arch.Named, d arch.Dims) gguf.TensorInfo {
 	for k := range shape {
 		i.Dims = append(i.Dims, uint64(shape[len(shape)-1-k]))
 	}
-	if n.Vector {
+	if n.Vector || n.Axes[0] == arch.Experts && !n.Stacked() { // a router stays exact
 		i.Type = quant.F32
 	}
 	return i
@@ -106,8 +118,8 @@ func (s *Spec) info(n arch.Named, d arch.Dims) gguf.TensorInfo {
 // stream's size.
 func (s *Spec) fill(w *gguf.Writer, i int, n arch.Named, info gguf.TensorInfo, rng *rand.Rand) error {
 	cols, rows := int(info.Dims[0]), 1
-	if len(info.Dims) > 1 {
-		rows = int(info.Dims[1])
+	for _, n := range info.Dims[1:] {
+		rows *= int(n)
 	}
 	size, ok := info.Type.RowBytes(cols)
 	if !ok {
@@ -149,6 +161,12 @@ func (s *Spec) metadata() []gguf.KV {
 	}
 	if s.Window > 0 {
 		kvs = append(kvs, u(arch.KeyWindow, s.Window))
+	}
+	if s.Experts > 0 {
+		kvs = append(kvs, u(arch.KeyExperts, s.Experts), u(arch.KeyExpertsUsed, s.Used), u(arch.KeyExpertFFN, s.ExpertFFN))
+	}
+	if s.SharedFFN > 0 {
+		kvs = append(kvs, u(arch.KeySharedFFN, s.SharedFFN))
 	}
 	if s.Tokenizer {
 		kvs = append(kvs, tokenizerKVs()...)
