@@ -10,9 +10,40 @@ type OllamaCommon struct {
 	Model   string          `json:"model"`
 	Stream  *bool           `json:"stream,omitempty"` // true unless said
 	Format  json.RawMessage `json:"format,omitempty"` // "json" or a JSON schema
-	Think   *bool           `json:"think,omitempty"`
+	Think   *Think          `json:"think,omitempty"`
 	Options OllamaOptions   `json:"options,omitzero"`
 }
+
+// Think says whether the model thinks first; a level ("low", "medium", "high") means
+// that it does.
+type Think struct {
+	On    bool
+	Level string
+}
+
+// UnmarshalJSON reads true, false or a level.
+func (k *Think) UnmarshalJSON(b []byte) error {
+	*k = Think{}
+	if json.Unmarshal(b, &k.On) == nil {
+		return nil
+	}
+	if json.Unmarshal(b, &k.Level) != nil {
+		return wrongType[Think](b)
+	}
+	k.On = true
+	return nil
+}
+
+// MarshalJSON writes what UnmarshalJSON reads.
+func (k Think) MarshalJSON() ([]byte, error) {
+	if k.Level != "" {
+		return json.Marshal(k.Level)
+	}
+	return json.Marshal(k.On)
+}
+
+// JSONType says what a Think is in JSON.
+func (*Think) JSONType() string { return "true, false, low, medium or high" }
 
 // OllamaOptions are the settings of sampling.
 type OllamaOptions struct {

@@ -17,6 +17,9 @@ const (
 	mostCalls = 16
 )
 
+// leastMarker is the length in bytes below which a token is no marker of its own.
+const leastMarker = 8
+
 // Ways to choose tools.
 const (
 	choiceAuto     = "auto"
@@ -66,10 +69,10 @@ type callRule struct {
 	most                          int
 }
 
-// callRule makes the rule of a task. A lazy one that cannot be made is nil: the model
-// writes freely then.
-func (l *Loaded) callRule(t *Task, tools []function, c choice) (*callRule, error) {
-	form, tok := callForms[t.Format], l.Model.Tokenizer()
+// newCallRule makes the rule of a format of calls. A lazy one that cannot be made is nil:
+// the model writes freely then. tags: its calls are not JSON.
+func newCallRule(tok *tokenizer.Tokenizer, format chat.Format, tags bool, tools []function, c choice) (*callRule, error) {
+	form := callForms[format]
 	encode := func(s string) []int32 { return tok.Encode(s, tokenizer.EncodeOptions{}) }
 	r := &callRule{
 		lazy: c.mode != choiceRequired, open: encode(form.open), mid: encode(form.mid), close: encode(form.close), next: encode(form.next), final: encode(form.final),
@@ -79,7 +82,7 @@ func (l *Loaded) callRule(t *Task, tools []function, c choice) (*callRule, error
 		r.most = 1
 	}
 	switch first := tok.Token(r.open[0]); {
-	case r.lazy && (t.Format == chat.FormatLlama3 || len(first) < 2 || len(r.eog) == 0 || l.coder):
+	case r.lazy && (format == chat.FormatLlama3 || !strings.HasPrefix(form.open, string(first)) || len(first) < leastMarker || len(r.eog) == 0 || tags):
 		return nil, nil // an ordinary token begins calls, or they may look otherwise
 	case len(r.eog) == 0:
 		return nil, bad("tool_choice", "the model has no token that ends a text: calls cannot be required of it")

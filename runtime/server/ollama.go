@@ -37,7 +37,12 @@ func (l *Loaded) ollamaTask(t *Task, q *api.OllamaCommon) error {
 	}
 	t.Think = -1
 	if q.Think != nil {
-		t.Vars = map[string]any{"enable_thinking": *q.Think}
+		switch q.Think.Level {
+		case "", "low", "medium", "high":
+		default:
+			return bad("think", "think is %.100q, not true, false, low, medium or high", q.Think.Level)
+		}
+		t.Vars = map[string]any{"enable_thinking": q.Think.On}
 	}
 	var kind string
 	switch {

@@ -63,6 +63,7 @@ var unions = map[reflect.Type]string{
 	reflect.TypeFor[api.ResponseInput](): `{"anyOf": [{"type": "string"}, {"type": "array", "items": {"$ref": "#/components/schemas/ResponseItem"}}]}`,
 	reflect.TypeFor[api.Vector]():        `{"anyOf": [{"type": "array", "items": {"type": "number"}}, {"type": "string", "format": "byte"}]}`,
 	reflect.TypeFor[api.Prompt]():        `{"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}, {"type": "array", "items": {"type": "integer"}}, {"type": "array", "items": {"type": "array", "items": {"type": "integer"}}}]}`,
+	reflect.TypeFor[api.Think]():         `{"anyOf": [{"type": "boolean"}, {"type": "string"}]}`,
 	reflect.TypeFor[json.RawMessage]():   `{}`,
 	reflect.TypeFor[any]():               `{}`,
 	reflect.TypeFor[time.Time]():         `{"type": "string", "format": "date-time"}`,

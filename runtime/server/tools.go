@@ -95,7 +95,7 @@ func (l *Loaded) tools(t *Task, list []function, c choice) (err error) {
 		t.Format = chat.FormatHermes
 	}
 	l.tellTools(t)
-	t.Calls, err = l.callRule(t, list, c)
+	t.Calls, err = newCallRule(l.Model.Tokenizer(), t.Format, l.coder, list, c)
 	return err
 }
 
