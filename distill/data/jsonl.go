@@ -58,7 +58,14 @@ func parseRecord(line []byte, replace bool) (*Record, error) {
 		Tools      json.RawMessage `json:"tools"`
 	}
 	if err := json.Unmarshal([]byte(s), &in); err != nil {
-		return nil, err
+		var t *json.UnmarshalTypeError
+		switch {
+		case !errors.As(err, &t):
+			return nil, err
+		case t.Field == "":
+			return nil, fmt.Errorf("a JSON %s, want an object", t.Value)
+		}
+		return nil, fmt.Errorf("%q is no string but: %s", t.Field, t.Value)
 	}
 	return record(in.Text, in.Prompt, in.Completion, notNull(in.Messages), notNull(in.Tools))
 }
