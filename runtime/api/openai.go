@@ -34,8 +34,8 @@ type Generation struct {
 	TopK             *int               `json:"top_k,omitempty"` // extension
 	MinP             *float64           `json:"min_p,omitempty"` // extension
 	RepeatPenalty    *float64           `json:"repeat_penalty,omitempty"`
-	FrequencyPenalty *float64           `json:"frequency_penalty,omitempty"` // only 0 is served
-	PresencePenalty  *float64           `json:"presence_penalty,omitempty"`  // only 0 is served
+	FrequencyPenalty *float64           `json:"frequency_penalty,omitempty"` // -2 to 2
+	PresencePenalty  *float64           `json:"presence_penalty,omitempty"`  // -2 to 2
 	LogitBias        map[string]float32 `json:"logit_bias,omitempty"`        // by token id, -100 to 100
 	Stop             Strings            `json:"stop,omitempty"`              // at most 16
 	Seed             *int64             `json:"seed,omitempty"`

@@ -113,6 +113,7 @@ func (m *Model) NewSeqFrom(base *Seq, r Request) (*Seq, error) {
 	for _, id := range ids {
 		s.sampler.Accept(id)
 	}
+	s.sampler.Begin()
 	if m.tok != nil {
 		s.stream = m.tok.StreamAfter(ids, !r.Special)
 	}

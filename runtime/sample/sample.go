@@ -2,8 +2,8 @@
 // knows nothing of models, tokenizers or devices, and it must never allocate
 // in Next once the first call has sized its buffers.
 //
-// The steps run in this order: logit bias, repetition penalty, temperature,
-// top-k, top-p, min-p, draw. Each is off unless asked for. The same options,
+// The steps run in this order: logit bias, frequency and presence penalty, repetition
+// penalty, temperature, top-k, top-p, min-p, draw. Each is off unless asked for. The same options,
 // logits and history give the same id on every platform: exponentials and
 // logarithms are this package's own (math.Exp differs between
 // architectures), sums run in float64 over ascending ids, and the generator
@@ -19,6 +19,7 @@ package sample
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -32,9 +33,12 @@ type Options struct {
 	MinP          float64 // keep tokens of at least this share of the likeliest one's probability; 0: off
 	RepeatPenalty float64 // once per distinct id of the history: logit < 0 is multiplied, else divided; 0 or 1: off
 	RepeatLast    int     // the history is the last n accepted ids; 0: all of them
-	Seed          uint64  // of the generator; every value, 0 too, is a seed
-	LogitBias     map[int32]float32
-	Logprobs      int // 0: none; -1: the chosen token's; n > 0: also those of the n likeliest
+	// Frequency and Presence are subtracted from the logits of the ids that were accepted
+	// after Begin: Frequency once per time, Presence once. 0: off; less than 0 favours them.
+	Frequency, Presence float64
+	Seed                uint64 // of the generator; every value, 0 too, is a seed
+	LogitBias           map[int32]float32
+	Logprobs            int // 0: none; -1: the chosen token's; n > 0: also those of the n likeliest
 }
 
 // MaxLogprobs is the largest number of alternatives that Options.Logprobs may
@@ -55,6 +59,8 @@ func (o Options) Check() error {
 		return fmt.Errorf("sample: min-p %v is not in 0 to 1", o.MinP)
 	case !finite(o.RepeatPenalty) || o.RepeatPenalty < 0:
 		return fmt.Errorf("sample: repeat penalty %v is not 0 or more", o.RepeatPenalty)
+	case !finite(o.Frequency) || !finite(o.Presence):
+		return fmt.Errorf("sample: frequency penalty %v, presence penalty %v", o.Frequency, o.Presence)
 	case o.RepeatLast < 0:
 		return fmt.Errorf("sample: repeat window %d is negative", o.RepeatLast)
 	case o.Logprobs < -1 || o.Logprobs > MaxLogprobs:
@@ -99,9 +105,10 @@ type Sampler struct {
 	o       Options
 	rng     rand.PCG
 	biases  []bias
-	history []int32  // accepted ids, at most the window when there is one
-	next    int      // ring position in history once the window is full
-	seen    []uint64 // bitset scratch; all zero between calls
+	history []int32       // accepted ids, at most the window when there is one
+	next    int           // ring position in history once the window is full
+	counts  map[int32]int // of the ids accepted after Begin; nil unless they are penalised
+	seen    []uint64      // bitset scratch; all zero between calls
 	work    []float32
 	cand    []candidate
 	sorted  []candidate
@@ -125,20 +132,31 @@ func New(o Options) *Sampler {
 func (s *Sampler) Reset() {
 	s.rng.Seed(s.o.Seed, 0x9e3779b97f4a7c15)
 	s.history, s.next = s.history[:0], 0
+	s.Begin()
+}
+
+// Begin says that the prompt is over: what is accepted from now on is generated.
+func (s *Sampler) Begin() {
+	if s.o.Frequency != 0 || s.o.Presence != 0 {
+		s.counts = map[int32]int{}
+	}
 }
 
 // Clone returns an independent sampler in the same state, for a forked
 // sequence.
 func (s *Sampler) Clone() *Sampler {
 	c := &Sampler{o: s.o, rng: s.rng, biases: s.biases, next: s.next}
-	c.history = slices.Clone(s.history)
+	c.history, c.counts = slices.Clone(s.history), maps.Clone(s.counts)
 	return c
 }
 
 // Accept adds an id to the history that the repetition penalty looks at.
 // Prompt ids count too, when the caller passes them.
 func (s *Sampler) Accept(id int32) {
-	if !s.penalised() {
+	if s.counts != nil {
+		s.counts[id]++
+	}
+	if !s.repeats() {
 		return
 	}
 	if n := s.o.RepeatLast; n > 0 && len(s.history) >= n {
@@ -149,7 +167,10 @@ func (s *Sampler) Accept(id int32) {
 	s.history = append(s.history, id)
 }
 
-func (s *Sampler) penalised() bool { return s.o.RepeatPenalty > 0 && s.o.RepeatPenalty != 1 }
+func (s *Sampler) repeats() bool { return s.o.RepeatPenalty > 0 && s.o.RepeatPenalty != 1 }
+
+// penalised says whether the history changes logits.
+func (s *Sampler) penalised() bool { return s.repeats() || len(s.counts) > 0 }
 
 // Next chooses a token. logits: [vocabulary], not changed. allowed is a
 // bitset by token id, least significant bit first; ids beyond its end are not
@@ -189,14 +210,19 @@ func permitted(set []uint64, id int) bool {
 	return w < len(set) && set[w]>>(id&63)&1 != 0
 }
 
-// adjust applies bias and repetition penalty to x in place.
+// adjust applies bias and penalties to x in place.
 func (s *Sampler) adjust(x []float32) {
 	for _, b := range s.biases {
 		if int(b.id) < len(x) {
 			x[b.id] += b.b
 		}
 	}
-	if !s.penalised() {
+	for id, n := range s.counts {
+		if id >= 0 && int(id) < len(x) {
+			x[id] -= float32(float64(s.o.Frequency*float64(n)) + s.o.Presence) // rounded: never fused
+		}
+	}
+	if !s.repeats() {
 		return
 	}
 	if n := (len(x) + 63) / 64; len(s.seen) < n {

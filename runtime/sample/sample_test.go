@@ -307,3 +307,36 @@ func BenchmarkNext152k(b *testing.B) {
 		})
 	}
 }
+
+// TestFrequency: what was generated is penalised once for being there and once per time,
+// the prompt is not; a clone goes its own way.
+func TestFrequency(t *testing.T) {
+	logits := []float32{3, 2.9, 2, 1}
+	s := New(Options{Frequency: 0.5, Presence: 0.25})
+	for range 5 {
+		s.Accept(0) // the prompt
+	}
+	s.Begin()
+	var got []int32
+	for range 6 {
+		c := s.Next(logits, nil)
+		got = append(got, c.ID)
+		s.Accept(c.ID)
+	}
+	// 0: 3, 1: 2.9 | 0: 2.25 | 1: 2.15, 2: 2 | 0: 1.75, 1: 1.65
+	if want := []int32{0, 1, 0, 1, 2, 0}; !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+	c := s.Clone()
+	c.Accept(3)
+	if s.counts[3] != 0 || c.counts[3] != 1 || c.counts[0] != 3 {
+		t.Errorf("the sampler has %v, its clone %v", s.counts, c.counts)
+	}
+	s.Reset()
+	if c := s.Next(logits, nil); c.ID != 0 {
+		t.Errorf("after Reset %d, want 0", c.ID)
+	}
+	if err := (Options{Frequency: math.NaN()}).Check(); err == nil {
+		t.Error("NaN was taken")
+	}
+}

@@ -42,10 +42,13 @@ func (l *Loaded) generation(t *Task, g *api.Generation) error {
 		}
 		o.TopK = *k
 	}
-	for name, v := range map[string]*float64{"frequency_penalty": g.FrequencyPenalty, "presence_penalty": g.PresencePenalty} {
-		if v != nil && *v != 0 {
-			return bad(name, "%s is not supported, use repeat_penalty", name)
-		}
+	set(&o.Frequency, g.FrequencyPenalty)
+	set(&o.Presence, g.PresencePenalty)
+	if !(math.Abs(o.Frequency) <= 2) {
+		return bad("frequency_penalty", "frequency_penalty %v is not in -2 to 2", o.Frequency)
+	}
+	if !(math.Abs(o.Presence) <= 2) {
+		return bad("presence_penalty", "presence_penalty %v is not in -2 to 2", o.Presence)
 	}
 	if g.Temperature != nil && (*g.Temperature < 0 || *g.Temperature > 2) {
 		return bad("temperature", "temperature %v is not in 0 to 2", *g.Temperature)
