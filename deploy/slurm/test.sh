@@ -1,5 +1,5 @@
 #!/bin/bash
-# Runs distill.sbatch in a Slurm of this one machine, as root and without systemd:
+# Runs distill.sbatch and cache.sbatch in a Slurm of this one machine, as root and without systemd:
 #
 #   deploy/slurm/test.sh PROGRAM FOLDER
 #
@@ -95,3 +95,19 @@ for kind in ${SLURM_TEST_KINDS:-pmix pmi2 fail}; do
 	done
 	echo "$kind: $(state "$id")"
 done
+
+# The array: the cache of the recipe SLURM_TEST_RECIPE, by the program SLURM_TEST_CACHE.
+if [ -n "${SLURM_TEST_CACHE:-}" ]; then
+	export QWQ_CONVERT=$SLURM_TEST_CACHE
+	id=$(sbatch --parsable --array=0-3 --output="$dir/cache-%a.log" "$here/cache.sbatch" "$SLURM_TEST_RECIPE")
+	gone=0
+	while [ "$gone" -lt 3 ]; do
+		sleep 2
+		gone=$((gone + 1))
+		[ -n "$(squeue -h -j "$id" 2>/dev/null)" ] && gone=0
+		for task in $(squeue -h -r -t PENDING -j "$id" -o %i 2>/dev/null); do
+			scontrol update JobId="$task" StartTime=now 2>/dev/null || true # as above
+		done
+	done
+	scontrol show job -o "$id" | sed -n 's/.* ArrayTaskId=\([0-9]*\) .* JobState=\([A-Z_]*\) .*/cache \1: \2/p'
+fi
