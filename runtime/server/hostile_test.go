@@ -22,14 +22,19 @@ import (
 
 // onSocket serves the embedded model on a Unix socket as the daemon does, but for
 // shorter times, and returns its path and hub.
-func onSocket(t *testing.T, o sched.Options) (string, *Hub) {
+func onSocket(t testing.TB, o sched.Options) (string, *Hub) {
 	t.Helper()
-	h := NewHub(HubOptions{
+	return onSocketWith(t, HubOptions{
 		List:   func() []Listed { return []Listed{{Name: "demo", Time: time.Unix(1, 0)}} },
 		Open:   func(Listed) (*gguf.File, error) { return gguf.Parse(demo.Model()) },
 		Engine: engine.Options{Threads: 1, Sequences: 8},
 		Sched:  o,
 	})
+}
+
+func onSocketWith(t testing.TB, o HubOptions) (string, *Hub) {
+	t.Helper()
+	h := NewHub(o)
 	path := filepath.Join(t.TempDir(), "s")
 	l, err := ListenUnix(SocketOptions{Path: path})
 	if err != nil {
