@@ -15,7 +15,13 @@ type cursor struct {
 	off   int
 	field string
 	err   error
+
+	ahead func(off, n int) // reads what comes next into memory; nil: nothing is to be done
+	read  int              // bytes that ahead was called for
 }
+
+// readAhead is how much of a header ahead is called for at a time.
+const readAhead = 128 << 10
 
 func (c *cursor) fail(at int, format string, args ...any) {
 	if c.err == nil {
@@ -40,6 +46,11 @@ func (c *cursor) bytes(n uint64) []byte {
 		return nil
 	}
 	end := c.off + int(n)
+	for c.ahead != nil && c.read < end {
+		n := min(readAhead, len(c.data)-c.read)
+		c.ahead(c.read, n)
+		c.read += n
+	}
 	b := c.data[c.off:end:end]
 	c.off = end
 	return b

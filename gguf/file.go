@@ -1,10 +1,12 @@
 package gguf
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
 	"math"
+	"slices"
 
 	"github.com/qwq-edge/qwq/internal/mmap"
 	"github.com/qwq-edge/qwq/quant"
@@ -131,14 +133,47 @@ func (f *File) Close() error {
 	return errors.Join(errs...)
 }
 
-// Populate starts reading all tensors into memory in the background; it returns
-// at once, and Close ends it. It does nothing on bytes and on 32-bit hosts.
-func (f *File) Populate() {
+// Populate starts reading the tensors into memory in the background; it returns
+// at once, and Close ends it. Those for which leave, unless nil, is true are
+// left out, and nothing is read around them. It does nothing on bytes and on
+// 32-bit hosts.
+func (f *File) Populate(leave func(*Tensor) bool) {
 	for _, p := range f.parts {
-		if p.m != nil && !p.closed {
+		if p.m == nil || p.closed {
+			continue
+		}
+		if leave == nil {
 			p.m.Populate(0, p.m.Len())
+			continue
+		}
+		// Without Random a fault reads what lies around its page, left out or not.
+		_ = p.m.Advise(0, p.m.Len(), mmap.Random)
+		at := int64(0)
+		fetch := func(end int64) {
+			if at < end {
+				_ = p.m.Advise(at, end-at, mmap.WillNeed)
+			}
+		}
+		for _, t := range f.byOffset(p) {
+			if leave(t) {
+				fetch(int64(t.Offset))
+				at = int64(t.Offset + t.Size)
+			}
+		}
+		fetch(p.m.Len())
+	}
+}
+
+// byOffset is a part's tensors in the order of their data.
+func (f *File) byOffset(p *part) []*Tensor {
+	var ts []*Tensor
+	for _, t := range f.tensors {
+		if t.part == p {
+			ts = append(ts, t)
 		}
 	}
+	slices.SortFunc(ts, func(a, b *Tensor) int { return cmp.Compare(a.Offset, b.Offset) })
+	return ts
 }
 
 // KVs is the metadata in file order. It must not be changed.

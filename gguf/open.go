@@ -66,7 +66,12 @@ func openPart(path string, mapFile func(string) (*mmap.Map, error)) (*File, erro
 func parseMap(path string, m *mmap.Map) (*File, error) {
 	p := &part{path: path, size: uint64(m.Len()), m: m}
 	if m.Data() != nil {
-		return parse(p, m.Data())
+		// A fault would read megabytes around its page, of tensors that perhaps
+		// nobody needs; parse says what it reads.
+		_ = m.Advise(0, m.Len(), mmap.Random)
+		f, err := parse(p, m.Data())
+		_ = m.Advise(0, m.Len(), mmap.Normal)
+		return f, err
 	}
 	for n := int64(firstHead); ; n *= 4 {
 		n = min(n, m.Len())

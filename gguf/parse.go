@@ -9,6 +9,7 @@ import (
 	"slices"
 	"unsafe"
 
+	"github.com/qwq-edge/qwq/internal/mmap"
 	"github.com/qwq-edge/qwq/quant"
 )
 
@@ -50,6 +51,9 @@ func alignedCopy(data []byte) []byte {
 // parse reads the header from head, the first bytes of a part or all of them.
 func parse(p *part, head []byte) (*File, error) {
 	c := &cursor{file: p.path, data: head}
+	if p.m != nil {
+		c.ahead = func(off, n int) { _ = p.m.Advise(int64(off), int64(n), mmap.WillNeed) }
+	}
 	f := &File{align: defaultAlign, keys: map[string]int{}, names: map[string]*Tensor{}, parts: []*part{p}}
 	tensors, kvs := f.header(c)
 	f.metadata(c, kvs)

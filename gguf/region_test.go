@@ -55,7 +55,7 @@ func TestRegions(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	f.Populate()
+	f.Populate(nil)
 	if err := os.WriteFile(path+".cut", container512(), 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -21,6 +21,7 @@ func threadFlags() []cli.Flag {
 		&cli.IntFlag{Name: "threads", Usage: "`N` threads (0: as many as were measured to be best, see qwq info; one per core until then)"},
 		&cli.IntFlag{Name: "threads-prefill", Usage: "`N` threads to read the prompt with (0: as --threads)"},
 		&cli.IntFlag{Name: "threads-decode", Usage: "`N` threads to write with (0: as --threads)"},
+		prog.ExpertFlag(),
 	}
 }
 
@@ -30,6 +31,10 @@ func setThreads(c *cli.Context, o *engine.Options) error {
 		if n := c.Int(name); n < 0 || n > 1024 {
 			return prog.Usagef("--%s %d is not 0 to 1024", name, n)
 		}
+	}
+	var err error
+	if o.Experts, err = prog.Experts(c); err != nil {
+		return err
 	}
 	o.Threads, o.PrefillThreads, o.DecodeThreads = c.Int("threads"), c.Int("threads-prefill"), c.Int("threads-decode")
 	o.ThreadTable = threadTable()

@@ -43,6 +43,7 @@ func flags() []cli.Flag {
 		&cli.IntFlag{Name: "threads", Usage: "`N` threads (0: as many as were measured to be best; one per core until then)"},
 		&cli.IntFlag{Name: "threads-prefill", Usage: "`N` threads to read prompts with (0: as --threads)"},
 		&cli.IntFlag{Name: "threads-decode", Usage: "`N` threads to write with (0: as --threads)"},
+		prog.ExpertFlag(),
 	}
 }
 
@@ -118,6 +119,9 @@ func engineOptions(c *cli.Context) (o engine.Options, err error) {
 		}
 	}
 	o = engine.Options{Threads: c.Int("threads"), PrefillThreads: c.Int("threads-prefill"), DecodeThreads: c.Int("threads-decode"), Context: c.Int("ctx"), KV: c.String("kv"), Sequences: c.Int("streams")}
+	if o.Experts, err = prog.Experts(c); err != nil {
+		return o, err
+	}
 	if dir, err := os.UserCacheDir(); err == nil {
 		o.ThreadTable = filepath.Join(dir, "qwq", "threads.json")
 	}

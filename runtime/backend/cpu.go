@@ -14,6 +14,9 @@ type CPUOptions struct {
 	Threads int    // that compute; 0: one per CPU
 	Kernel  string // variant; "": QWQ_KERNEL, else the best of this machine
 	Precise bool   // float32 activations for quantized weights too; slow
+	// FetchExperts reads the matrices of the experts that a step has chosen whole,
+	// as long as steps wait for storage; else their pages come one by one.
+	FetchExperts bool
 }
 
 // CPU is the Device of every machine. Weights are used in place.
@@ -30,7 +33,7 @@ func NewCPU(o CPUOptions) (*CPU, error) {
 		return nil, err
 	}
 	d := &CPU{pool: pool}
-	d.ops = cpuOps{pool: pool, precise: o.Precise}
+	d.ops = cpuOps{pool: pool, precise: o.Precise, fetch: fetch{on: o.FetchExperts, waits: -1}}
 	return d, nil
 }
 

@@ -41,6 +41,9 @@ func (o *cpuOps) Experts(x, logits Tensor, e *Experts) Tensor {
 	clear(y.Data)
 	o.pool.Softmax(mat(logits))
 	o.route.Choose(logits, e.Used, e.Norm)
+	if o.fetch.now {
+		o.fetch.experts(&o.route, n, gate, up, down)
+	}
 	for i := range n {
 		slots := o.route.Slots(i)
 		if len(slots) == 0 {

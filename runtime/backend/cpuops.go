@@ -23,11 +23,13 @@ type cpuOps struct {
 	pages []kernel.KVPages
 	local localKV
 	route Route
+	fetch fetch
 }
 
 func (o *cpuOps) begin(in *Inputs) {
 	o.in, o.err = in, nil
 	o.arena.reset()
+	o.fetch.begin()
 }
 
 func (o *cpuOps) In() *Inputs { return o.in }

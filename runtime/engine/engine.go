@@ -8,6 +8,7 @@ import (
 
 	"github.com/qwq-edge/qwq/gguf"
 	"github.com/qwq-edge/qwq/gguf/arch"
+	"github.com/qwq-edge/qwq/internal/mmap"
 	"github.com/qwq-edge/qwq/quant"
 	"github.com/qwq-edge/qwq/runtime/backend"
 	"github.com/qwq-edge/qwq/runtime/kvcache"
@@ -42,6 +43,11 @@ type Options struct {
 	// Batch is the most prompt tokens of one step. 0 means 64 to 512 by the size
 	// of the caches.
 	Batch int
+	// Experts says how the matrices of a mixture's experts come into memory: auto
+	// (and "") reads those that are chosen, whole as long as steps wait for
+	// storage; demand reads their pages one by one as they are touched; all reads
+	// every expert in the background like the rest of the file.
+	Experts string
 	// Device computes; nil means a CPU that Close ends. Threads, Kernel and the
 	// activations' part of Precise are the device's own otherwise.
 	Device backend.Device
@@ -102,7 +108,7 @@ func Open(path string, o Options) (*Model, error) {
 		return nil, err
 	}
 	if avail, ok := memAvailable(); ok && f.FileSize() < avail {
-		f.Populate() // while the tokenizer loads
+		f.Populate(o.onDemand(f)) // while the tokenizer loads
 	}
 	m, err := New(f, o)
 	if err != nil {
@@ -119,8 +125,13 @@ func New(f *gguf.File, o Options) (*Model, error) {
 	if o.Context < 0 || o.Batch < 0 || o.Sequences < 0 || o.Threads < 0 || o.PrefillThreads < 0 || o.DecodeThreads < 0 {
 		return nil, fmt.Errorf("engine: negative option in %+v", o)
 	}
+	switch o.Experts {
+	case "", "auto", "demand", "all":
+	default:
+		return nil, fmt.Errorf("engine: experts %q is not auto, demand or all", o.Experts)
+	}
 	if m.dev == nil {
-		cpu, err := backend.NewCPU(backend.CPUOptions{Threads: o.poolThreads(), Kernel: o.Kernel, Precise: o.Precise})
+		cpu, err := backend.NewCPU(backend.CPUOptions{Threads: o.poolThreads(), Kernel: o.Kernel, Precise: o.Precise, FetchExperts: o.Experts != "demand"})
 		if err != nil {
 			return nil, err
 		}
@@ -142,6 +153,15 @@ func (m *Model) load(f *gguf.File, o Options) (err error) {
 		return err
 	}
 	h := m.mdl.Hyper()
+	if demand := o.onDemand(f); demand != nil {
+		for _, t := range f.Tensors() {
+			if demand(t) {
+				if err := t.Advise(mmap.Random); err != nil { // no readahead of experts that nobody chose
+					return fmt.Errorf("engine: tensor %.80q: %w", t.Name, err)
+				}
+			}
+		}
+	}
 	if m.chunk == 0 {
 		m.chunk = hostBatch(h.FFN)
 	}
@@ -159,6 +179,18 @@ func (m *Model) load(f *gguf.File, o Options) (err error) {
 	}
 	m.setThreads(f, o)
 	return m.makeCache(f, h, o, t)
+}
+
+// onDemand says which tensors are read as they are used; nil: none.
+func (o Options) onDemand(f *gguf.File) func(*gguf.Tensor) bool {
+	a, ok := arch.Lookup(f.Arch())
+	if !ok || o.Experts == "all" {
+		return nil
+	}
+	return func(t *gguf.Tensor) bool {
+		n, ok := a.Find(t.Name)
+		return ok && n.Stacked()
+	}
 }
 
 func (m *Model) kvType(o Options) (quant.Type, error) {

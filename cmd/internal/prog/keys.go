@@ -24,6 +24,7 @@ var keys = map[string]string{
 	"drain":                "qwqd",
 	"dry-run":              "qwq-convert",
 	"echo":                 "qwq",
+	"expert-pages":         "qwq qwqd",
 	"file":                 "qwq",
 	"force":                "qwq-convert",
 	"from":                 "qwq-convert",
