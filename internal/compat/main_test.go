@@ -44,20 +44,22 @@ func note(t *testing.T, client, feature string, err error) {
 	if !slices.Contains(matrix.features, feature) {
 		matrix.features = append(matrix.features, feature)
 	}
-	matrix.cell[[2]string{client, feature}] = "ok"
+	if at := [2]string{client, feature}; matrix.cell[at] == "" {
+		matrix.cell[at] = "ok"
+	}
 	if err != nil {
 		matrix.cell[[2]string{client, feature}] = "FAIL"
 		t.Errorf("%s, %s: %v", client, feature, err)
 	}
 }
 
-// print prints the matrix, features by clients.
+// printMatrix prints features by clients.
 func printMatrix() {
-	fmt.Printf("%-18s", "")
+	head := fmt.Sprintf("%-18s", "")
 	for _, c := range matrix.clients {
-		fmt.Printf(" %-16s", c)
+		head += fmt.Sprintf(" %-16s", c)
 	}
-	fmt.Println()
+	fmt.Println(strings.TrimRight(head, " "))
 	for _, f := range matrix.features {
 		line := fmt.Sprintf("%-18s", f)
 		for _, c := range matrix.clients {

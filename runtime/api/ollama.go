@@ -12,9 +12,12 @@ type OllamaCommon struct {
 	Format  json.RawMessage `json:"format,omitempty"` // "json" or a JSON schema
 	Think   *Think          `json:"think,omitempty"`
 	Options OllamaOptions   `json:"options,omitzero"`
+
+	Logprobs    bool `json:"logprobs,omitempty"`
+	TopLogprobs int  `json:"top_logprobs,omitempty"` // 0 to 20
 }
 
-// Think says whether the model thinks first; a level ("low", "medium", "high") means
+// Think says whether the model thinks first; a level ("low" to "max") means
 // that it does.
 type Think struct {
 	On    bool
@@ -43,7 +46,7 @@ func (k Think) MarshalJSON() ([]byte, error) {
 }
 
 // JSONType says what a Think is in JSON.
-func (*Think) JSONType() string { return "true, false, low, medium or high" }
+func (*Think) JSONType() string { return "true, false, low, medium, high or max" }
 
 // OllamaOptions are the settings of sampling.
 type OllamaOptions struct {
@@ -104,6 +107,7 @@ type OllamaAnswer struct {
 	Response           *string        `json:"response,omitempty"` // of generate
 	Thinking           string         `json:"thinking,omitempty"`
 	Message            *OllamaMessage `json:"message,omitempty"` // of chat
+	Logprobs           []TokenLogprob `json:"logprobs,omitempty"`
 	Done               bool           `json:"done"`
 	DoneReason         string         `json:"done_reason,omitempty"`
 	TotalDuration      int64          `json:"total_duration,omitempty"`

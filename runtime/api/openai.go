@@ -54,7 +54,7 @@ type StreamOptions struct {
 type Message struct {
 	Role             string     `json:"role"`
 	Content          *Content   `json:"content"`
-	Refusal          *string    `json:"refusal,omitempty"`
+	Refusal          *string    `json:"refusal"`
 	ReasoningContent string     `json:"reasoning_content,omitempty"`
 	Name             string     `json:"name,omitempty"`
 	ToolCalls        []ToolCall `json:"tool_calls,omitempty"`
@@ -220,6 +220,7 @@ type Delta struct {
 // Logprobs of the tokens of an answer.
 type Logprobs struct {
 	Content []TokenLogprob `json:"content"`
+	Refusal []TokenLogprob `json:"refusal"` // null: the daemon does not refuse in words of its own
 }
 
 // TokenLogprob is a token and how likely it was, as a natural logarithm.
@@ -227,7 +228,7 @@ type TokenLogprob struct {
 	Token   string         `json:"token"`
 	Logprob float32        `json:"logprob"`
 	Bytes   []int          `json:"bytes"`
-	Top     []TokenLogprob `json:"top_logprobs,omitempty"`
+	Top     []TokenLogprob `json:"top_logprobs,omitzero"` // not in this list's own entries
 }
 
 // Usage counts tokens.

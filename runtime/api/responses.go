@@ -122,7 +122,7 @@ type Response struct {
 	Tools              []ResponseTool    `json:"tools"`
 	TopP               *float64          `json:"top_p"`
 	Truncation         string            `json:"truncation"`
-	Usage              *ResponseUsage    `json:"usage"`
+	Usage              *ResponseUsage    `json:"usage,omitempty"` // at the end
 }
 
 // OutputText is the text of all messages of a response.
@@ -173,10 +173,16 @@ type OutputPart struct {
 // ResponseUsage counts tokens.
 type ResponseUsage struct {
 	InputTokens   int           `json:"input_tokens"`
-	InputDetails  PromptDetails `json:"input_tokens_details"`
+	InputDetails  InputDetails  `json:"input_tokens_details"`
 	OutputTokens  int           `json:"output_tokens"`
 	OutputDetails OutputDetails `json:"output_tokens_details"`
 	TotalTokens   int           `json:"total_tokens"`
+}
+
+// InputDetails says what of the prompt was not read again.
+type InputDetails struct {
+	CachedTokens     int `json:"cached_tokens"`
+	CacheWriteTokens int `json:"cache_write_tokens"` // 0
 }
 
 // OutputDetails says what the generated tokens were.

@@ -38,11 +38,14 @@ func (l *Loaded) ollamaTask(t *Task, q *api.OllamaCommon) error {
 	t.Think = -1
 	if q.Think != nil {
 		switch q.Think.Level {
-		case "", "low", "medium", "high":
+		case "", "low", "medium", "high", "max":
 		default:
-			return bad("think", "think is %.100q, not true, false, low, medium or high", q.Think.Level)
+			return bad("think", "think is %.100q, not true, false, low, medium, high or max", q.Think.Level)
 		}
 		t.Vars = map[string]any{"enable_thinking": q.Think.On}
+	}
+	if err := logprobs(t, q.Logprobs, q.TopLogprobs); err != nil {
+		return err
 	}
 	var kind string
 	switch {
@@ -167,8 +170,15 @@ func (s *Server) ollamaRun(w http.ResponseWriter, r *http.Request, l *Loaded, t 
 			end = p
 		}
 		if whole {
-			c.add(l, p, false)
+			c.add(l, p, t.Sampling.Logprobs != 0)
 			return nil
+		}
+		var lp []api.TokenLogprob
+		if t.Sampling.Logprobs != 0 {
+			lp = append(lp, l.logprob(p.Token))
+		}
+		if len(p.Deltas) == 0 && lp != nil { // its text is held back
+			p.Deltas = []chat.Delta{{Kind: chat.DeltaContent}}
 		}
 		for _, d := range p.Deltas {
 			var a api.OllamaAnswer
@@ -180,6 +190,7 @@ func (s *Server) ollamaRun(w http.ResponseWriter, r *http.Request, l *Loaded, t 
 			default:
 				a = answer(d.Text, "", nil)
 			}
+			a.Logprobs, lp = lp, nil
 			if err := send(a); err != nil {
 				return err
 			}
@@ -197,7 +208,7 @@ func (s *Server) ollamaRun(w http.ResponseWriter, r *http.Request, l *Loaded, t 
 		calls = append(calls, ollamaCall(call))
 	}
 	a := answer(c.text.String(), c.thought.String(), calls)
-	a.Done, a.DoneReason = true, end.Finish
+	a.Done, a.DoneReason, a.Logprobs = true, end.Finish, c.logprobs
 	if a.DoneReason == FinishToolCalls {
 		a.DoneReason = "stop"
 	}

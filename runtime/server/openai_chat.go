@@ -83,19 +83,25 @@ func (l *Loaded) chatTask(q *api.ChatRequest) (*Task, error) {
 			t.Vars["enable_thinking"] = false
 		}
 	}
-	if q.TopLogprobs < 0 || q.TopLogprobs > 20 {
-		return nil, bad("top_logprobs", "top_logprobs is %d, not in 0 to 20", q.TopLogprobs)
-	}
-	if q.TopLogprobs > 0 && !q.Logprobs {
-		return nil, bad("top_logprobs", "top_logprobs needs logprobs: true")
-	}
-	if q.Logprobs {
-		t.Sampling.Logprobs = -1
-		if q.TopLogprobs > 0 {
-			t.Sampling.Logprobs = q.TopLogprobs
-		}
+	if err := logprobs(t, q.Logprobs, q.TopLogprobs); err != nil {
+		return nil, err
 	}
 	return t, l.restrict(t, q.ResponseFormat, q.Grammar)
+}
+
+// logprobs sets how many probabilities come with a token.
+func logprobs(t *Task, on bool, top int) error {
+	switch {
+	case top < 0 || top > 20:
+		return bad("top_logprobs", "top_logprobs is %d, not in 0 to 20", top)
+	case top > 0 && !on:
+		return bad("top_logprobs", "top_logprobs needs logprobs: true")
+	case top > 0:
+		t.Sampling.Logprobs = top
+	case on:
+		t.Sampling.Logprobs = -1
+	}
+	return nil
 }
 
 // message is message i as templates read it.
@@ -206,6 +212,7 @@ func (l *Loaded) logprob(t engine.Token) api.TokenLogprob {
 		return out
 	}
 	out := one(t.ID, t.Logprob)
+	out.Top = []api.TokenLogprob{}
 	for _, a := range t.Top {
 		out.Top = append(out.Top, one(a.ID, a.Logprob))
 	}

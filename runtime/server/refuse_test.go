@@ -65,7 +65,7 @@ func TestRefusals(t *testing.T) {
 		{"/api/chat", `{"model":"none",` + msg + `}`, 404, `{"error":"there is no model`},
 		{"/api/chat", `{"options":{"top_k":"x"},` + msg + `}`, 400, `{"error":"options.top_k must be a whole number, not string"}`},
 		{"/api/chat", `{"think":"very",` + msg + `}`, 400, "think is"},
-		{"/api/chat", `{"think":5,` + msg + `}`, 400, "think must be true, false, low, medium or high, not number"},
+		{"/api/chat", `{"think":5,` + msg + `}`, 400, "think must be true, false, low, medium, high or max, not number"},
 		{"/api/embed", `{"input":[""]}`, 400, `{"error":"input[0] is empty"}`},
 		{"/api/generate", `{"prompt":"a","images":["x"]}`, 400, "reads text only"},
 		{"/api/none", `{}`, 404, `{"error":"POST /api/none is not served here"}`},

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -267,5 +268,30 @@ func TestEmbeddings(t *testing.T) {
 				t.Errorf("dimension %d of 8: %v, want %v", k, x, want)
 			}
 		}
+	}
+}
+
+// TestLogprobs: Ollama's probabilities are OpenAI's, whole and streamed.
+func TestLogprobs(t *testing.T) {
+	c := client(t)
+	a, err := c.Chat(t.Context(), &api.ChatRequest{Messages: []api.Message{{Role: "user", Content: api.Text("Once")}}, Logprobs: true, TopLogprobs: 2, Generation: api.Generation{Seed: p(int64(1)), MaxTokens: p(10), Stop: api.Strings{"never said"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := a.Choices[0].Logprobs.Content
+	q := &api.OllamaChat{Messages: []api.OllamaMessage{{Role: "user", Content: "Once"}}, OllamaCommon: api.OllamaCommon{Logprobs: true, TopLogprobs: 2, Options: api.OllamaOptions{Seed: p(int64(1)), NumPredict: p(10), Stop: api.Strings{"never said"}}}}
+	whole, err := c.OllamaChat(t.Context(), q)
+	if err != nil || len(want) != 10 || !reflect.DeepEqual(whole.Logprobs, want) || len(want[0].Top) != 2 {
+		t.Errorf("%+v, %v; want %+v", whole.Logprobs, err, want)
+	}
+	var streamed []api.TokenLogprob
+	for piece, err := range c.OllamaChatStream(t.Context(), q) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		streamed = append(streamed, piece.Logprobs...)
+	}
+	if !reflect.DeepEqual(streamed, want) {
+		t.Errorf("streamed %+v, want %+v", streamed, want)
 	}
 }
