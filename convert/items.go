@@ -43,7 +43,7 @@ func dims(shape []int64) []uint64 {
 
 // ignored are endings of checkpoint tensors that hold no weights: buffers that
 // old versions stored.
-var ignored = []string{".rotary_emb.inv_freq", ".attn.bias", ".attn.masked_bias", ".attention.masked_bias"}
+var ignored = []string{".rotary_emb.inv_freq", ".attn.bias", "embeddings.position_ids", ".attn.masked_bias", ".attention.masked_bias"}
 
 // fromHF lists the items of a Hugging Face checkpoint in the order of the
 // architecture's table, and what was left out.
@@ -58,6 +58,9 @@ func fromHF(m *hf.Model, tensors []*checkpoint.Tensor, p *plan) (items []*item, 
 			return nil, nil, fmt.Errorf("convert: tensor %.80q appears twice", t.Name)
 		}
 		byName[t.Name] = t
+		if bare, ok := strings.CutPrefix(t.Name, a.HFPrefix); ok && a.HFPrefix != "" && byName[bare] == nil {
+			byName[bare] = t
+		}
 	}
 	d := m.Dims()
 	if m.Layers > len(tensors) {
@@ -65,7 +68,7 @@ func fromHF(m *hf.Model, tensors []*checkpoint.Tensor, p *plan) (items []*item, 
 	}
 	used := map[string]bool{}
 	for _, n := range a.Expand(d) {
-		if !wanted(m, n) {
+		if !wanted(m, n) && !(m.Encoder && byName[n.HFName] != nil) {
 			continue
 		}
 		if n.HFName == "" {
@@ -87,7 +90,8 @@ func fromHF(m *hf.Model, tensors []*checkpoint.Tensor, p *plan) (items []*item, 
 	}
 	for _, t := range tensors {
 		switch {
-		case used[t.Name], slices.ContainsFunc(ignored, func(s string) bool { return strings.HasSuffix(t.Name, s) }):
+		case used[t.Name], a.HFPrefix != "" && used[strings.TrimPrefix(t.Name, a.HFPrefix)], m.Encoder && isTied(t, byName),
+			slices.ContainsFunc(ignored, func(s string) bool { return strings.HasSuffix(t.Name, s) }):
 		case m.Tied && t.Name == "lm_head.weight":
 			if e := byName["model.embed_tokens.weight"]; t.Storage == "" || e.Storage != t.Storage {
 				warnings = append(warnings, "tensor \"lm_head.weight\" is left out: config.json ties the output to the embedding")
@@ -121,6 +125,13 @@ func find(n arch.Named, d arch.Dims, byName map[string]*checkpoint.Tensor, used 
 		return nil, fmt.Errorf("convert: %w", err)
 	}
 	return t, nil
+}
+
+// isTied reports whether an encoder's tensor is another name of one that is taken:
+// the output of the masked-token head.
+func isTied(t *checkpoint.Tensor, byName map[string]*checkpoint.Tensor) bool {
+	of := map[string]string{"cls.predictions.decoder.weight": "embeddings.word_embeddings.weight", "cls.predictions.decoder.bias": "cls.predictions.bias"}[t.Name]
+	return of != "" && byName[of] != nil
 }
 
 // wanted reports whether the configuration asks for an optional tensor.

@@ -29,8 +29,10 @@ var fallbacks = map[quant.Type]quant.Type{
 // mixes are names of llama.cpp's mixtures, so that asking for one says why not.
 var mixes = []string{"q2_k_s", "q3_k_s", "q3_k_m", "q3_k_l", "q4_k_s", "q4_k_m", "q5_k_s", "q5_k_m"}
 
-// keepF32 are endings of matrices that stay in F32: routers and norms.
-var keepF32 = []string{"ffn_gate_inp.weight", "ffn_gate_inp_shexp.weight", "_norm.weight"}
+// keepF32 are endings of matrices that stay in F32: routers, norms, and what an
+// encoder adds to each token, as llama.cpp does.
+var keepF32 = []string{"ffn_gate_inp.weight", "ffn_gate_inp_shexp.weight", "_norm.weight",
+	"position_embd.weight", "token_types.weight"}
 
 // plan decides the type of every tensor.
 type plan struct {

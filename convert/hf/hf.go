@@ -52,6 +52,10 @@ type Model struct {
 	ExpertsUsed int // of a token
 	ExpertFFN   int // width inside an expert
 	SharedFFN   int // width inside the expert of every token, 0 = none
+
+	Encoder  bool // every position sees all others
+	Segments int  // kinds of segments of an encoder
+	Labels   int  // of its classifier, if it has one
 }
 
 // Dims is the sizes for arch's tables.
@@ -59,6 +63,7 @@ func (m *Model) Dims() arch.Dims {
 	return arch.Dims{
 		Hidden: m.Hidden, FFN: m.FFN, Heads: m.Heads, KVHeads: m.KVHeads, HeadDim: m.HeadDim, Vocab: m.Vocab, Layers: m.Layers,
 		Experts: m.Experts, ExpertFFN: m.ExpertFFN, SharedFFN: m.SharedFFN,
+		Positions: m.Context, Segments: m.Segments, Labels: m.Labels,
 	}
 }
 
@@ -75,7 +80,9 @@ const (
 // configuration class, and what it adds to the fields all dense decoders share.
 type family struct {
 	modelType string
-	class     string // of architectures, "LlamaForCausalLM"
+	class     string   // of architectures, "LlamaForCausalLM"
+	classes   []string // more of them
+	encoder   bool
 	arch      string
 	headDim   int      // where head_dim is missing; 0 = hidden_size / num_attention_heads
 	kvHeads   int      // where num_key_value_heads is missing (null: as many as heads); 0 = as many as heads
@@ -85,7 +92,7 @@ type family struct {
 }
 
 // families is the registry: one line per file of this package.
-var families = []family{llama, mistral, mixtral, qwen2, qwen2moe, qwen3, qwen3moe}
+var families = []family{bert, llama, mistral, mixtral, qwen2, qwen2moe, qwen3, qwen3moe}
 
 // Supported lists the model types, for messages.
 func Supported() []string {
@@ -108,7 +115,14 @@ func Load(dir string) (*Model, error) {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("hf: %w", err)
 	}
-	return Parse(b, g)
+	m, err := Parse(b, g)
+	if err == nil && m.Encoder {
+		err = m.sentence(dir)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return m, nil
 }
 
 // Parse is Load on the files' contents; generation may be nil.
@@ -122,7 +136,11 @@ func Parse(config, generation []byte) (*Model, error) {
 		return nil, *f.err
 	}
 	m := &Model{Arch: fam.arch}
-	m.dense(f, fam)
+	if fam.encoder {
+		m.encoderFields(f)
+	} else {
+		m.dense(f, fam)
+	}
 	if *f.err != nil {
 		return nil, *f.err
 	}
@@ -175,7 +193,7 @@ func pick(f *fields) family {
 	case fam.arch == "":
 		f.fail("model_type", "%.60q is not supported (supported: %s)", typ, strings.Join(Supported(), ", "))
 	}
-	if classes := get(f, "architectures", "list of names", []string(nil)); len(classes) > 0 && !slices.Contains(classes, fam.class) {
+	if classes := get(f, "architectures", "list of names", []string(nil)); len(classes) > 0 && !slices.Contains(append(fam.classes, fam.class), classes[0]) {
 		f.fail("architectures", "%.60q is not supported for %s, only %s", classes[0], typ, fam.class)
 	}
 	if q := f.object("quantization_config"); q != nil {

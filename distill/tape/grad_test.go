@@ -128,6 +128,12 @@ var opCases = []opCase{
 	{name: "tanh and quick gelu", x: shape{6, 50}, graph: func(o backend.Ops, x backend.Tensor, _ []backend.Weight) backend.Tensor {
 		return o.Act(o.Act(x, backend.QuickGELU), backend.Tanh)
 	}},
+	{name: "pool mean", x: shape{90, 6}, views: []backend.KVView{{N: 67}, {N: 20}, {N: 3}}, graph: func(o backend.Ops, x backend.Tensor, _ []backend.Weight) backend.Tensor {
+		return o.Pool(o.Act(x, backend.Tanh), o.In().Views, true)
+	}},
+	{name: "pool first", x: shape{9, 6}, views: []backend.KVView{{N: 1}, {N: 5}, {N: 3}}, graph: func(o backend.Ops, x backend.Tensor, _ []backend.Weight) backend.Tensor {
+		return o.Pool(o.Act(x, backend.Tanh), o.In().Views, false)
+	}},
 	{name: "experts", x: shape{9, 5}, weights: []shape{{4, 5}, {4 * 3, 5}, {4 * 3, 5}, {4 * 5, 3}}, graph: func(o backend.Ops, x backend.Tensor, w []backend.Weight) backend.Tensor {
 		return o.Experts(x, o.Linear(x, w[0], nil), &backend.Experts{Gate: w[1], Up: w[2], Down: w[3], Used: 2, Act: backend.SiLU})
 	}},

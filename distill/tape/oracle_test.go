@@ -296,6 +296,23 @@ func expertProduct(w, x []float64, i, n int) []float64 {
 	return y
 }
 
+func (o *oracle) Pool(x backend.Tensor, views []backend.KVView, mean bool) backend.Tensor {
+	v, first := o.num(x), []int{0}
+	for _, view := range views {
+		first = append(first, first[len(first)-1]+view.N)
+	}
+	return o.make(len(views), x.Cols, func(r, c int) float64 {
+		sum, n := 0.0, 1
+		if mean {
+			n = views[r].N
+		}
+		for i := range n {
+			sum += v[(first[r]+i)*x.Cols+c]
+		}
+		return sum / float64(n)
+	})
+}
+
 func (o *oracle) Softmax(x backend.Tensor) backend.Tensor {
 	v := o.num(x)
 	return o.make(x.Rows, x.Cols, func(r, c int) float64 {

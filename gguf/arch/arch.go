@@ -30,9 +30,13 @@ const (
 	Experts                   // experts of a layer
 	ExpertFFN                 // width inside an expert
 	SharedFFN                 // width inside the expert that every token takes
+	Positions                 // trained length of an encoder
+	Segments                  // kinds of segments of an encoder
+	Labels                    // of a classifier
+	Two                       // two classes
 	One                       // a vector's only row
 	numAxes   = iota
-	axisText  = "hidden ffn qheads kvheads headdim rothalf vocab experts expertffn sharedffn one"
+	axisText  = "hidden ffn qheads kvheads headdim rothalf vocab experts expertffn sharedffn positions segments labels two one"
 )
 
 // String is the axis' name in lower case.
@@ -48,6 +52,7 @@ func (a Axis) String() string {
 type Dims struct {
 	Hidden, FFN, Heads, KVHeads, HeadDim, Vocab, Layers, Rot int
 	Experts, ExpertFFN, SharedFFN                            int // 0 for a dense model
+	Positions, Segments, Labels                              int // of an encoder
 }
 
 // Size is the length of an axis.
@@ -76,6 +81,14 @@ func (d Dims) Size(a Axis) int {
 		return d.ExpertFFN
 	case SharedFFN:
 		return d.SharedFFN
+	case Positions:
+		return d.Positions
+	case Segments:
+		return d.Segments
+	case Labels:
+		return d.Labels
+	case Two:
+		return 2
 	case One:
 		return 1
 	}
@@ -113,7 +126,11 @@ type Arch struct {
 	// ExpertsNorm says that the weights of a token's experts sum to 1, where a file
 	// says nothing: the router's softmax runs over the chosen ones.
 	ExpertsNorm bool
-	Tensors     []Tensor // in the order a forward pass reads them, the layers' ones together
+	// Encoder says that every position sees all others: there is no cache and
+	// nothing to continue.
+	Encoder  bool
+	HFPrefix string   // of a checkpoint's names, where a head is on the model; may be missing
+	Tensors  []Tensor // in the order a forward pass reads them, the layers' ones together
 }
 
 // Named is a tensor of the table with its layer filled in.

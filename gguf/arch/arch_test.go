@@ -8,7 +8,7 @@ import (
 	"github.com/qwq-edge/qwq/gguf/arch"
 )
 
-var dims = arch.Dims{Hidden: 128, FFN: 256, Heads: 4, KVHeads: 2, HeadDim: 48, Vocab: 1000, Layers: 3, Experts: 6, ExpertFFN: 40, SharedFFN: 72}
+var dims = arch.Dims{Hidden: 128, FFN: 256, Heads: 4, KVHeads: 2, HeadDim: 48, Vocab: 1000, Layers: 3, Experts: 6, ExpertFFN: 40, SharedFFN: 72, Positions: 64, Segments: 2, Labels: 5}
 
 func lookup(t *testing.T, name string) *arch.Arch {
 	t.Helper()
@@ -20,7 +20,7 @@ func lookup(t *testing.T, name string) *arch.Arch {
 }
 
 func TestLookup(t *testing.T) {
-	if got := arch.Names(); !slices.Equal(got, []string{"llama", "qwen2", "qwen2moe", "qwen3", "qwen3moe"}) {
+	if got := arch.Names(); !slices.Equal(got, []string{"bert", "llama", "qwen2", "qwen2moe", "qwen3", "qwen3moe"}) {
 		t.Errorf("names %v", got)
 	}
 	for hf, want := range map[string]string{"llama": "llama", "mistral": "llama", "qwen2": "qwen2", "qwen3": "qwen3", "mixtral": "llama", "qwen2_moe": "qwen2moe", "qwen3_moe": "qwen3moe"} {

@@ -23,6 +23,11 @@ const (
 	KeyHeadDim       = "%s.attention.key_length"                 // uint32, default: hidden/heads
 	KeyValueDim      = "%s.attention.value_length"               // uint32, default: hidden/heads
 	KeyEps           = "%s.attention.layer_norm_rms_epsilon"     // float32
+	KeyNormEps       = "%s.attention.layer_norm_epsilon"         // float32, of an encoder
+	KeyCausal        = "%s.attention.causal"                     // bool, false for an encoder
+	KeyPooling       = "%s.pooling_type"                         // uint32: 0 none, 1 mean, 2 the first token
+	KeyNormalize     = "%s.pooling_normalize"                    // bool: an embedding is scaled to length 1
+	KeyAct           = "%s.hidden_act"                           // of an encoder: gelu (the default), gelu_tanh, relu, quick_gelu
 	KeyWindow        = "%s.attention.sliding_window"             // uint32, 0: none
 	KeyRot           = "%s.rope.dimension_count"                 // uint32, default: the head dimension
 	KeyTheta         = "%s.rope.freq_base"                       // float32, default 10000
@@ -88,12 +93,30 @@ type Hyper struct {
 	ExpertFFN   int  // width inside an expert
 	SharedFFN   int  // width inside the expert of every token, 0 = none
 	ExpertsNorm bool // the chosen experts' weights are scaled to a sum of 1
+
+	// Of an encoder.
+	Segments  int     // kinds of segments
+	Labels    int     // of a classifier, 0 = none
+	Pooling   Pooling // of an embedding
+	Normalize bool    // an embedding is scaled to length 1
+	Act       string  // gelu, gelu_tanh, relu or quick_gelu
 }
+
+// Pooling is how an encoder makes one vector of a text.
+type Pooling uint8
+
+// The poolings, as llama.cpp numbers them.
+const (
+	NoPooling Pooling = iota
+	MeanPooling
+	FirstPooling
+)
 
 // Dims is the sizes for Arch.Check.
 func (h Hyper) Dims() Dims {
 	return Dims{Hidden: h.Hidden, FFN: h.FFN, Heads: h.Heads, KVHeads: h.KVHeads, HeadDim: h.HeadDim,
-		Vocab: h.Vocab, Layers: h.Layers, Rot: h.Rot, Experts: h.Experts, ExpertFFN: h.ExpertFFN, SharedFFN: h.SharedFFN}
+		Vocab: h.Vocab, Layers: h.Layers, Rot: h.Rot, Experts: h.Experts, ExpertFFN: h.ExpertFFN, SharedFFN: h.SharedFFN,
+		Positions: h.Context, Segments: h.Segments, Labels: h.Labels}
 }
 
 // ReadHyper reads and checks the metadata of a decoder of a known
@@ -112,8 +135,12 @@ func ReadHyper(f *gguf.File) (Hyper, error) {
 	r := &reader{f: f, arch: name}
 	h.sizes(r)
 	h.experts(r)
-	h.Rope = r.rope()
-	h.Eps = float32(r.float(KeyEps, math.NaN(), 0, 1))
+	if a.Encoder {
+		h.encoder(r)
+	} else {
+		h.Rope = r.rope()
+		h.Eps = float32(r.float(KeyEps, math.NaN(), 0, 1))
+	}
 	h.embedding(r)
 	return h, r.err
 }
@@ -175,6 +202,45 @@ func (h *Hyper) experts(r *reader) {
 		h.SharedFFN = r.int(KeySharedFFN, h.FFN, 1, maxWidth)
 	}
 	h.ExpertsNorm = r.bool(KeyExpertsNorm, h.Arch.ExpertsNorm)
+}
+
+// encoder reads what only an encoder has.
+func (h *Hyper) encoder(r *reader) {
+	h.Eps = float32(r.float(KeyNormEps, math.NaN(), 0, 1))
+	h.Pooling = Pooling(r.int(KeyPooling, int(NoPooling), int(NoPooling), int(FirstPooling)))
+	h.Normalize = r.bool(KeyNormalize, false)
+	h.Act = "gelu"
+	if s, ok := r.str(KeyAct); ok {
+		h.Act = s
+	}
+	switch h.Act {
+	case "gelu", "gelu_tanh", "relu", "quick_gelu":
+	default:
+		r.fail(KeyAct, "is %.80q, want gelu, gelu_tanh, relu or quick_gelu", h.Act)
+	}
+	if h.KVHeads != h.Heads {
+		r.fail(KeyKVHeads, "is %d, an encoder has as many as heads, %d", h.KVHeads, h.Heads)
+	}
+	if r.bool(KeyCausal, false) {
+		r.fail(KeyCausal, "is true, %s sees all positions", h.Arch.Name)
+	}
+	h.Segments = r.rows("token_types.weight")
+	h.Labels = r.rows("cls.output.weight")
+	if h.Context > maxIDs {
+		r.fail(KeyContext, "is %d, at most %d", h.Context, maxIDs)
+	}
+}
+
+// rows is how many rows a tensor has, 0 where it is not there.
+func (r *reader) rows(name string) int {
+	t := r.f.Tensor(name)
+	if t == nil {
+		return 0
+	}
+	if t.Rows() > maxIDs && r.err == nil {
+		r.err = fmt.Errorf("arch: %s: tensor %.80q has %d rows, at most %d", r.f.Path(), name, t.Rows(), maxIDs)
+	}
+	return int(t.Rows())
 }
 
 // embedding reads the rows of the embedding and whether the output has its own.

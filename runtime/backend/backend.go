@@ -72,6 +72,7 @@ type Inputs struct {
 	IDs       []int32  // [rows] token ids, or nil with Embeds
 	Embeds    Tensor   // [rows, hidden] in place of IDs
 	Positions []int32  // [rows] absolute
+	Segments  []int32  // [rows] kind of segment, encoders only
 	Rows      []int32  // rows wanted as outputs, ascending; nil: all, empty: none
 	Views     []KVView // one per span, rows in span order
 	Want      Want

@@ -254,6 +254,35 @@ func (o *cpuOps) Act(x Tensor, a Act) Tensor {
 	return x
 }
 
+func (o *cpuOps) Pool(x Tensor, views []KVView, mean bool) Tensor {
+	if !o.checkViews(x, views) {
+		return Tensor{}
+	}
+	y := o.tensor(len(views), x.Cols)
+	at := 0
+	for i, v := range views {
+		dst := y.Data[i*x.Cols : (i+1)*x.Cols]
+		copy(dst, x.Data[at*x.Cols:])
+		if mean {
+			PoolMean(dst, x.Data[at*x.Cols:(at+v.N)*x.Cols])
+		}
+		at += v.N
+	}
+	return y
+}
+
+// PoolMean is the mean of rows of len(y) values, summed in float64 row after row.
+func PoolMean(y, x []float32) {
+	rows := len(x) / len(y)
+	for c := range y {
+		sum := 0.0
+		for i := c; i < len(x); i += len(y) {
+			sum += float64(x[i])
+		}
+		y[c] = float32(sum / float64(rows))
+	}
+}
+
 func (o *cpuOps) Softmax(x Tensor) Tensor {
 	if o.err == nil {
 		o.pool.Softmax(mat(x))

@@ -71,4 +71,6 @@ type Ops interface {
 	Act(x Tensor, a Act) Tensor
 	// Softmax returns the softmax of each row; it consumes x.
 	Softmax(x Tensor) Tensor
+	// Pool returns one row per view: the mean of its rows, or the first one.
+	Pool(x Tensor, views []KVView, mean bool) Tensor
 }

@@ -14,14 +14,17 @@ import (
 type Batch struct {
 	IDs    []int32        // [rows] token ids
 	Embeds backend.Tensor // [rows, hidden] host data, in place of IDs
-	Seqs   []Span         // whose rows follow one another in this order
-	Rows   []int32        // rows to return, ascending; nil: all, empty: none
-	Want   backend.Want   // 0: Logits
-	Layers int            // 0: all; else only the first ones (early exit)
+	// Segments is the kind of each row's segment, encoders only; nil: all 0.
+	Segments []int32
+	Seqs     []Span       // whose rows follow one another in this order
+	Rows     []int32      // rows to return, ascending; nil: all, empty: none
+	Want     backend.Want // 0: Logits
+	Layers   int          // 0: all; else only the first ones (early exit)
 	// Observe is called where a matmul takes its input (backend.Inputs).
 	Observe func(weight string, expert int, x backend.Tensor)
 
 	in    backend.Inputs
+	zeros []int32
 	model *Model
 	run   func(backend.Ops) ([]backend.Tensor, error)
 }
@@ -55,6 +58,11 @@ func (m *Model) Bind(b *Batch) (*backend.Inputs, backend.StepKey, error) {
 		in.Want = backend.Logits
 	}
 	in.Positions, in.Views = in.Positions[:0], in.Views[:0]
+	in.Segments = b.Segments
+	if m.cfg.Arch.Encoder && b.Segments == nil {
+		b.zeros = append(b.zeros[:0], make([]int32, rows)...)
+		in.Segments = b.zeros
+	}
 	last, pages := 0, 0
 	for i := range b.Seqs {
 		s := &b.Seqs[i]
@@ -72,7 +80,7 @@ func (m *Model) Bind(b *Batch) (*backend.Inputs, backend.StepKey, error) {
 		last = max(last, s.Start+s.N)
 		pages = max(pages, len(in.Views[i].Pages))
 	}
-	if last > m.ropeLen {
+	if m.rope != nil && last > m.ropeLen {
 		m.ropeLen = max(last+ropeStep, last/ropeStep*ropeStep*5/4)
 		m.rope.Grow(m.ropeLen)
 	}
@@ -99,9 +107,21 @@ func (m *Model) checkRows(b *Batch) (rows int, err error) {
 			return 0, fmt.Errorf("model: id %d at row %d is not in 0 to %d", id, i, m.cfg.Vocab-1)
 		}
 	}
+	if b.Segments != nil && (!m.cfg.Arch.Encoder || len(b.Segments) != rows) {
+		return 0, fmt.Errorf("model: %d segments for %d rows of a %s", len(b.Segments), rows, m.cfg.Arch.Name)
+	}
+	for i, s := range b.Segments {
+		if s < 0 || int(s) >= m.cfg.Segments {
+			return 0, fmt.Errorf("model: segment %d at row %d is not in 0 to %d", s, i, m.cfg.Segments-1)
+		}
+	}
 	n := 0
 	for i, s := range b.Seqs {
 		switch {
+		case m.cfg.Arch.Encoder && (s.KV != nil || s.Causal):
+			return 0, fmt.Errorf("model: span %d: a %s has no KV cache and sees all positions", i, m.cfg.Arch.Name)
+		case m.cfg.Arch.Encoder && s.N > m.cfg.Context:
+			return 0, fmt.Errorf("model: span %d has %d positions, the model has %d", i, s.N, m.cfg.Context)
 		case s.N < 1 || s.N > rows-n:
 			return 0, fmt.Errorf("model: span %d has %d rows, %d are left", i, s.N, rows-n)
 		case s.KV == nil && s.Start != 0:

@@ -10,7 +10,11 @@ import (
 	"github.com/qwq-edge/qwq/runtime/backend"
 )
 
-var errNotPooled = errors.New("model: a decoder has no pooled output")
+var (
+	errNotPooled = errors.New("model: a decoder has no pooled output")
+	errNoPooler  = errors.New("model: this encoder has no pooler (tensor \"cls.weight\")")
+	errNoHead    = errors.New("model: this encoder has no masked-token head and no classifier, it gives hidden states and embeddings only")
+)
 
 // loader hands the tensors of a checked file to a device and keeps the first
 // error.
@@ -44,7 +48,9 @@ func newLoader(f *gguf.File, dev backend.Device) (*loader, error) {
 			return nil, err
 		}
 	}
-	l.rope = newRope(h, factors)
+	if !h.Arch.Encoder {
+		l.rope = newRope(h, factors)
+	}
 	return l, nil
 }
 

@@ -31,6 +31,7 @@ type graph interface {
 
 // builders is the registry: one line per architecture.
 var builders = map[string]func(*loader) (graph, error){
+	"bert":     newEncoder,
 	"llama":    newDense, // mistral and mixtral too
 	"qwen2":    newDense,
 	"qwen2moe": newDense,

@@ -332,4 +332,7 @@ func (o *naiveOps) Experts(x, logits backend.Tensor, e *backend.Experts) backend
 	}
 	return tensor(x.Rows, x.Cols, func(r, c int) float64 { return y[r*x.Cols+c] })
 }
+func (o *naiveOps) Pool(backend.Tensor, []backend.KVView, bool) backend.Tensor {
+	panic("not in these graphs")
+}
 func (o *naiveOps) Softmax(backend.Tensor) backend.Tensor { panic("not in these graphs") }
