@@ -22,7 +22,7 @@ const (
 	mostObjects = 64 << 10  // objects and arrays in a body
 	mostValues  = 512 << 10 // commas, so much as values
 	bigBody     = 256 << 10 // bytes: of bodies that are larger …
-	mostBig     = 4         // … so many at a time
+	mostBig     = 2         // … so many at a time
 	waitBig     = 2 * time.Second
 )
 

@@ -17,6 +17,13 @@ const (
 	mostCalls = 16
 )
 
+// States of the grammars of all functions of a request together, and of each in spite of
+// that.
+const (
+	mostStates  = 64 << 10
+	leastStates = 2 << 10
+)
+
 // leastMarker is the length in bytes below which a token is no marker of its own.
 const leastMarker = 8
 
@@ -69,6 +76,22 @@ type callRule struct {
 	most                          int
 }
 
+// callWish is what a callRule is made of.
+type callWish struct {
+	format chat.Format
+	tags   bool // calls are not JSON
+	tools  []function
+	choice choice
+}
+
+// rule makes the rule of a wish; nil has none.
+func (w *callWish) rule(tok *tokenizer.Tokenizer) (*callRule, error) {
+	if w == nil {
+		return nil, nil
+	}
+	return newCallRule(tok, w.format, w.tags, w.tools, w.choice)
+}
+
 // newCallRule makes the rule of a format of calls. A lazy one that cannot be made is nil:
 // the model writes freely then. tags: its calls are not JSON.
 func newCallRule(tok *tokenizer.Tokenizer, format chat.Format, tags bool, tools []function, c choice) (*callRule, error) {
@@ -92,7 +115,7 @@ func newCallRule(tok *tokenizer.Tokenizer, format chat.Format, tags bool, tools 
 		if c.name != "" && f.Name != c.name {
 			continue
 		}
-		g, err := arguments(f.Parameters)
+		g, err := arguments(f.Parameters, grammar.Limits{States: max(leastStates, mostStates/len(tools))})
 		if err != nil && r.lazy {
 			g = grammar.AnyObject()
 		} else if err != nil {
@@ -102,20 +125,17 @@ func newCallRule(tok *tokenizer.Tokenizer, format chat.Format, tags bool, tools 
 		r.args[key] = g
 		names = append(names, gbnfLiteral(key))
 	}
-	if len(names) == 0 {
-		return nil, bad("tool_choice", "tool_choice names %q, which is no tool of the request", c.name)
-	}
 	var err error
 	r.names, err = grammar.ParseGBNF("root ::= "+strings.Join(names, " | "), grammar.Limits{})
 	return r, err
 }
 
 // arguments is the grammar of a function's arguments.
-func arguments(schema json.RawMessage) (*grammar.Grammar, error) {
+func arguments(schema json.RawMessage, limits grammar.Limits) (*grammar.Grammar, error) {
 	if s := strings.TrimSpace(string(schema)); s == "" || s == "null" || s == "{}" {
 		return grammar.AnyObject(), nil
 	}
-	return grammar.FromSchema(schema, grammar.SchemaOptions{})
+	return grammar.FromSchema(schema, grammar.SchemaOptions{Limits: limits})
 }
 
 // gbnfLiteral writes a name, whose characters checkName has let through, and its end.

@@ -128,6 +128,12 @@ func (e *embedding) run(ctx context.Context, texts []string, ids [][]int32) ([][
 		if text == "" {
 			return nil, bad("input", "input[%d] is empty", i)
 		}
+		if len(text) > e.l.most {
+			if !e.truncate {
+				return nil, bad("input", "input[%d] has %d bytes, more than the %d tokens of the context can hold", i, len(text), e.l.Model.Context())
+			}
+			text = text[:e.l.most] // what is left is cut to the context
+		}
 		v, err := e.one(ctx, i, tok.Encode(text, tokenizer.EncodeOptions{AddSpecial: true}))
 		if err != nil {
 			return nil, err

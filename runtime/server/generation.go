@@ -114,7 +114,7 @@ func (l *Loaded) restrict(t *Task, f *api.ResponseFormat, gbnf string) (err erro
 	switch {
 	case gbnf == "" && (f == nil || f.Type == "text"):
 		return nil
-	case t.Calls != nil && !t.Calls.lazy:
+	case t.Calls != nil && t.Calls.choice.mode == choiceRequired:
 		return bad("tool_choice", "a required call and a format of the answer exclude each other")
 	case gbnf != "" && f != nil && f.Type != "text":
 		return bad("grammar", "grammar and response_format exclude each other")

@@ -14,6 +14,7 @@ import (
 	"github.com/qwq-edge/qwq/runtime/engine"
 	"github.com/qwq-edge/qwq/runtime/grammar"
 	"github.com/qwq-edge/qwq/runtime/sched"
+	"github.com/qwq-edge/qwq/runtime/tokenizer"
 )
 
 // Listed is a model that can be loaded.
@@ -58,6 +59,7 @@ type Loaded struct {
 	Since      time.Time
 
 	file  *gguf.File
+	most  int           // bytes of the longest text that may fit the context
 	coder bool          // calls are written in Qwen3-Coder's tags, not in JSON
 	embed chan struct{} // holds the turn of embedding
 	ready chan struct{} // closed when err or the rest is there
@@ -202,6 +204,7 @@ func (l *Loaded) open(o HubOptions) (err error) {
 	}
 	if t := l.Model.Tokenizer(); t != nil {
 		l.Vocabulary = grammar.NewVocabulary(t)
+		l.most = mostText(t, l.Model.Context())
 		if src := t.ChatTemplate(); src != "" {
 			if l.Template, err = chat.Parse("chat template", src); err != nil {
 				return errors.Join(err, l.Model.Close(), l.file.Close())
@@ -218,6 +221,16 @@ func (l *Loaded) open(o HubOptions) (err error) {
 	}
 	l.Sched = sched.New(l.Model, s)
 	return nil
+}
+
+// mostText is twice what a context of the longest tokens writes: a longer text does not
+// fit, and need not be tokenized to know that.
+func mostText(t *tokenizer.Tokenizer, context int) int {
+	longest := 1
+	for id := range int32(t.Len()) {
+		longest = max(longest, len(t.Token(id)))
+	}
+	return 2 * longest * context
 }
 
 // mostType is the type that most weights have, as ggml writes it.

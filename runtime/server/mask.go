@@ -30,8 +30,8 @@ const (
 
 // mask makes an answer's mask; nil when nothing is restricted. thinking: the prompt has
 // opened the reasoning.
-func (l *Loaded) mask(t *Task, thinking bool) engine.Mask {
-	if t.Grammar == nil && t.Calls == nil && t.Think < 0 {
+func (l *Loaded) mask(t *Task, rule *callRule, thinking bool) engine.Mask {
+	if t.Grammar == nil && rule == nil && t.Think < 0 {
 		return nil
 	}
 	tok := l.Model.Tokenizer()
@@ -40,8 +40,8 @@ func (l *Loaded) mask(t *Task, thinking bool) engine.Mask {
 	if t.Grammar != nil {
 		m.matcher = l.Vocabulary.Matcher(t.Grammar)
 	}
-	if t.Calls != nil {
-		m.calls = &calling{callRule: t.Calls, v: l.Vocabulary, token: tok.Token}
+	if rule != nil {
+		m.calls = &calling{callRule: rule, v: l.Vocabulary, token: tok.Token}
 		if m.next = m.calls.begin(); !thinking {
 			m.force, m.next = m.next, nil
 		}

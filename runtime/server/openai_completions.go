@@ -150,6 +150,9 @@ func (l *Loaded) fillInTheMiddle(t *Task, prefix, suffix string) error {
 	if tok == nil {
 		return bad("suffix", "the model file has no tokenizer")
 	}
+	if len(prefix)+len(suffix) > l.most {
+		return l.tooLong(prefix + suffix)
+	}
 	if t.IDs = fimPrompt(tok, prefix, suffix); t.IDs == nil {
 		return bad("suffix", "the model has no tokens for fill in the middle")
 	}

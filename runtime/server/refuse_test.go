@@ -1,6 +1,7 @@
 package server
 
 import (
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -69,10 +70,16 @@ func TestRefusals(t *testing.T) {
 		{"/api/embed", `{"input":[""]}`, 400, `{"error":"input[0] is empty"}`},
 		{"/api/generate", `{"prompt":"a","images":["x"]}`, 400, "reads text only"},
 		{"/api/none", `{}`, 404, `{"error":"POST /api/none is not served here"}`},
+		{"/v1/completions", `{"prompt":"` + strings.Repeat("a", 100_000) + `"}`, 400, "the prompt has 100000 bytes, more than the 512 tokens"},
+		{"/v1/messages", `{"max_tokens":5,"messages":[{"role":"user","content":"` + strings.Repeat("a", 100_000) + `"}]}`, 400, "more than the 512 tokens"},
+		{"/v1/messages/count_tokens", `{"messages":[{"role":"user","content":"` + strings.Repeat("a ", 600) + `"}]}`, 200, `{"input_tokens":`},
+		{"/v1/embeddings", `{"input":"` + strings.Repeat("a", 100_000) + `"}`, 400, "input[0] has 100000 bytes"},
+		{"/api/embed", `{"input":"` + strings.Repeat("a ", 50_000) + `"}`, 200, `"prompt_eval_count":512`},
+		{"/v1/completions", `{"prompt":"` + strings.Repeat("a ", 600) + `"}`, 400, "the context holds 512"},
 	} {
 		status, body := post(t, s, c.path, c.body)
 		if status != c.status || !strings.Contains(body, c.want) {
-			t.Errorf("%s %s: %d %s, want %d %s", c.path, c.body, status, body, c.status, c.want)
+			t.Errorf("%s %.300s: %d %s, want %d %s", c.path, c.body, status, body, c.status, c.want)
 		}
 	}
 }
@@ -192,5 +199,23 @@ func TestBig(t *testing.T) {
 	s.Handler().ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/panic", nil))
 	if w.Code != http.StatusInternalServerError {
 		t.Errorf("a panic: %d", w.Code)
+	}
+}
+
+// TestToolBomb: grammars of tools are not made for a prompt that does not fit; they took
+// ten seconds and 800 MB here.
+func TestToolBomb(t *testing.T) {
+	s := serveDemo(t)
+	var props, tools []string
+	for i := range 60 {
+		props = append(props, fmt.Sprintf(`"p%d":{"type":"string","pattern":"^[a-z]{3,40}(foo|bar|baz)+[0-9]{1,9}$"}`, i))
+	}
+	for i := range mostTools {
+		tools = append(tools, fmt.Sprintf(`{"type":"function","function":{"name":"f%d","parameters":{"type":"object","properties":{%s}}}}`, i, strings.Join(props, ",")))
+	}
+	began := time.Now()
+	status, body := post(t, s, "/v1/chat/completions", `{"messages":[{"role":"user","content":"a"}],"tool_choice":"required","tools":[`+strings.Join(tools, ",")+`]}`)
+	if took := time.Since(began); status != 400 || !strings.Contains(body, "more than the 512 tokens") || took > 3*time.Second {
+		t.Errorf("%d %.300s after %v", status, body, took)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"io"
 	"runtime/debug"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/qwq-edge/qwq/runtime/chat"
@@ -31,7 +32,7 @@ type Task struct {
 	Stop      []string
 	N         int              // answers; 0: 1. Answer i has the seed plus i
 	Grammar   *grammar.Grammar // of the answer, its reasoning left out; nil: any text
-	Calls     *callRule        // of calls of Tools; nil: none
+	Calls     *callWish        // how calls of Tools are written; nil: anyhow
 	Format    chat.Format      // of calls, where there are Tools
 	One       bool             // the answer ends with its first call
 	Think     int              // tokens of reasoning, then it is closed; less than 0: no bound
@@ -70,14 +71,21 @@ func (l *Loaded) render(t *Task) (text string, ids []int32, err error) {
 		return "", t.IDs, nil
 	case tok == nil:
 		return "", nil, &PromptError{errors.New("the model file has no tokenizer: the prompt must be ids")}
+	case t.Messages == nil && len(t.Prompt) > l.most:
+		return "", nil, l.tooLong(t.Prompt)
 	case t.Messages == nil:
 		return t.Prompt, tok.Encode(t.Prompt, tokenizer.EncodeOptions{AddSpecial: true}), nil
 	case l.Template == nil: // plain continuation
+		var b strings.Builder
 		for i, m := range t.Messages {
 			if i > 0 && m.Role == "user" {
-				text += "\n"
+				b.WriteByte('\n')
 			}
-			text += m.Content.String()
+			b.WriteString(m.Content.String())
+		}
+		text = b.String()
+		if len(text) > l.most {
+			return "", nil, l.tooLong(text)
 		}
 		return text, tok.Encode(text, tokenizer.EncodeOptions{AddSpecial: true}), nil
 	}
@@ -91,11 +99,18 @@ func (l *Loaded) render(t *Task) (text string, ids []int32, err error) {
 	if err != nil {
 		return "", nil, &PromptError{err}
 	}
+	if len(text) > l.most {
+		return "", nil, l.tooLong(text)
+	}
 	ids = tok.Encode(text, tokenizer.EncodeOptions{})
 	if bos := tok.BOS(); bos >= 0 && tok.AddBOS() && (len(ids) == 0 || ids[0] != bos) {
 		ids = slices.Insert(ids, 0, bos)
 	}
 	return text, ids, nil
+}
+
+func (l *Loaded) tooLong(text string) error {
+	return &PromptError{fmt.Errorf("the prompt has %d bytes, more than the %d tokens of the context can hold", len(text), l.Model.Context())}
 }
 
 // Run generates a task's answers and gives them piece by piece, those of several
@@ -111,12 +126,16 @@ func (l *Loaded) Run(ctx context.Context, t *Task, emit func(Piece) error) (Usag
 	if len(ids) == 0 {
 		return Usage{}, &PromptError{errors.New("the prompt is empty")}
 	}
+	rule, err := t.Calls.rule(l.Model.Tokenizer()) // not before the prompt, definitions and all, is known to fit
+	if err != nil {
+		return Usage{}, err
+	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	n := max(1, t.N)
 	answers := make([]*answer, n)
 	for i := range answers {
-		if answers[i], err = l.begin(ctx, t, text, ids, i); err != nil {
+		if answers[i], err = l.begin(ctx, t, rule, text, ids, i); err != nil {
 			return Usage{}, err
 		}
 	}
@@ -161,7 +180,7 @@ type answer struct {
 }
 
 // begin submits answer i.
-func (l *Loaded) begin(ctx context.Context, t *Task, text string, ids []int32, i int) (*answer, error) {
+func (l *Loaded) begin(ctx context.Context, t *Task, rule *callRule, text string, ids []int32, i int) (*answer, error) {
 	a := &answer{index: i, one: t.One}
 	ctx, a.cancel = context.WithCancel(ctx)
 	r := engine.Request{IDs: ids, MaxTokens: t.MaxTokens, Sampling: t.Sampling, Stop: t.Stop}
@@ -179,7 +198,7 @@ func (l *Loaded) begin(ctx context.Context, t *Task, text string, ids []int32, i
 		a.parser = chat.NewParser(chat.ParserOptions{Format: format, InThink: thinking})
 		r.Special = format == chat.FormatMistral || format == chat.FormatDeepSeek || format == chat.FormatLlama3
 	}
-	if m := l.mask(t, thinking); m != nil {
+	if m := l.mask(t, rule, thinking); m != nil {
 		r.Mask = m
 	}
 	var err error

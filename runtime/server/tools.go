@@ -63,7 +63,7 @@ func readChoice(b json.RawMessage) (choice, error) {
 
 // tools checks the functions that a task may call, and restricts its answer to calls
 // where they are required. t.Tools has their definitions.
-func (l *Loaded) tools(t *Task, list []function, c choice) (err error) {
+func (l *Loaded) tools(t *Task, list []function, c choice) error {
 	if len(list) > mostTools {
 		return bad("tools", "%d tools, at most %d", len(list), mostTools)
 	}
@@ -90,13 +90,16 @@ func (l *Loaded) tools(t *Task, list []function, c choice) (err error) {
 	if l.Vocabulary == nil {
 		return bad("tools", "the model file has no tokenizer: it cannot be told of tools")
 	}
+	if c.name != "" && !seen[c.name] {
+		return bad("tool_choice", "tool_choice names %q, which is no tool of the request", c.name)
+	}
 	t.One, t.Format = c.one, l.Format
 	if t.Format == chat.FormatNone {
 		t.Format = chat.FormatHermes
 	}
 	l.tellTools(t)
-	t.Calls, err = newCallRule(l.Model.Tokenizer(), t.Format, l.coder, list, c)
-	return err
+	t.Calls = &callWish{format: t.Format, tags: l.coder, tools: list, choice: c}
+	return nil
 }
 
 // tellTools writes tools, calls and their results into the messages where the template
