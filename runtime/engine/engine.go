@@ -74,6 +74,7 @@ type Info struct {
 	Decode       int    // threads of a step of few
 	Kernel       string // variant; empty when the device is not the CPU
 	Precise      bool
+	Encoder      bool     // it makes vectors (Embed) and does not write
 	Defaults     Defaults // sampling settings that the file recommends
 	Warnings     []string
 }
@@ -290,7 +291,7 @@ func (m *Model) describe(f *gguf.File, h arch.Hyper, o Options, t quant.Type, pe
 	i := &m.info
 	i.Architecture, i.Name, i.Bytes = h.Arch.Name, h.Name, f.FileSize()
 	i.Layers, i.Hidden, i.Vocabulary = h.Layers, h.Hidden, h.Vocab
-	i.Defaults = readDefaults(f)
+	i.Defaults, i.Encoder = readDefaults(f), h.Arch.Encoder
 	i.Trained, i.Context, i.KV, i.KVBytes, i.Precise = h.Context, m.context, t, perPos, o.Precise
 	for _, x := range f.Tensors() {
 		i.Parameters += x.Elements()

@@ -97,6 +97,9 @@ func (m *Model) NewSeqFrom(base *Seq, r Request) (*Seq, error) {
 	if err := r.Sampling.Check(); err != nil {
 		return nil, err
 	}
+	if m.info.Encoder {
+		return nil, fmt.Errorf("engine: %s is an encoder: it makes embeddings and does not write", m.info.Architecture)
+	}
 	if r.MaxTokens < 0 {
 		return nil, fmt.Errorf("engine: %d tokens to generate", r.MaxTokens)
 	}

@@ -95,6 +95,9 @@ func (s *Server) ollamaShow(w http.ResponseWriter, r *http.Request) error {
 		i.Architecture + ".embedding_length": i.Hidden,
 		i.Architecture + ".block_count":      i.Layers,
 	}}
+	if i.Encoder {
+		out.Capabilities[0] = "embedding"
+	}
 	if i.Name != "" {
 		out.ModelInfo["general.basename"] = i.Name
 	}

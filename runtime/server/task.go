@@ -116,6 +116,9 @@ func (l *Loaded) tooLong(text string) error {
 // Run generates a task's answers and gives them piece by piece, those of several
 // answers mixed. An error of emit ends everything. It may be called concurrently.
 func (l *Loaded) Run(ctx context.Context, t *Task, emit func(Piece) error) (Usage, error) {
+	if i := l.Model.Info(); i.Encoder {
+		return Usage{}, bad("model", "%s is an encoder (%s): it makes embeddings and does not write", l.Name, i.Architecture)
+	}
 	text, ids, err := l.render(t)
 	if err != nil {
 		return Usage{}, err
