@@ -230,7 +230,7 @@ func mostText(t *tokenizer.Tokenizer, context int) int {
 	for id := range int32(t.Len()) {
 		longest = max(longest, len(t.Token(id)))
 	}
-	return 2 * longest * context
+	return int(min(2*int64(longest)*int64(context), maxBody)) // of 32 bits on some boards
 }
 
 // mostType is the type that most weights have, as ggml writes it.
