@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 
@@ -67,6 +68,9 @@ func evaluate(c *cli.Context) error {
 	m, err := openModel(c, args[0], eo)
 	if err != nil {
 		return err
+	}
+	if m.Info().Encoder {
+		return errors.Join(fmt.Errorf("%s is an encoder (%s): it has no next token to predict, so no perplexity", args[0], m.Info().Architecture), m.Close())
 	}
 	defer m.Close()
 	if m.Tokenizer() == nil {

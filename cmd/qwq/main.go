@@ -16,6 +16,7 @@ func app() *cli.App {
 		Commands: []*cli.Command{
 			generateCommand(),
 			chatCommand(),
+			embedCommand(),
 			listCommand(),
 			benchCommand(),
 			infoCommand(),

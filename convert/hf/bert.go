@@ -103,7 +103,7 @@ func (m *Model) sentence(dir string) error {
 		return err
 	}
 	if f.has("max_seq_length") {
-		m.add("qwq.embedding.context_length", gguf.Uint32(uint32(f.int("max_seq_length", 1, int64(m.Context), int64(m.Context)))))
+		m.add(arch.KeyEmbedContext, gguf.Uint32(uint32(f.int("max_seq_length", 1, int64(m.Context), int64(m.Context)))))
 	}
 	return *f.err
 }

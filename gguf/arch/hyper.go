@@ -48,6 +48,7 @@ const (
 	KeyExpertsNorm   = "%s.expert_weights_norm"                  // bool, the chosen experts' weights sum to 1; default: by architecture
 	KeyFileType      = "general.file_type"                       // uint32, llama.cpp's ftype
 	KeyQuantVersion  = "general.quantization_version"            // uint32, 2
+	KeyEmbedContext  = "qwq.embedding.context_length"            // uint32, tokens of a text that an encoder embeds, less than its context
 	KeySplitCount    = "split.count"                             // of a split model; not of its copies
 	scalingNone      = "none"
 	maxWidth, maxIDs = 1 << 22, 1 << 26

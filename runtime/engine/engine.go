@@ -74,7 +74,8 @@ type Info struct {
 	Decode       int    // threads of a step of few
 	Kernel       string // variant; empty when the device is not the CPU
 	Precise      bool
-	Encoder      bool     // it makes vectors (Embed) and does not write
+	Encoder      bool     // it embeds texts and cannot write
+	EmbedContext int      // tokens of a text that an encoder embeds
 	Defaults     Defaults // sampling settings that the file recommends
 	Warnings     []string
 }
@@ -173,6 +174,9 @@ func (m *Model) load(f *gguf.File, o Options) (err error) {
 		if m.tok.Len() > h.Vocab {
 			return f.Errorf("tokenizer.ggml.tokens", "%d tokens, the embedding has %d rows", m.tok.Len(), h.Vocab)
 		}
+	}
+	if h.Arch.Encoder {
+		return m.loadEncoder(f, h, o)
 	}
 	t, err := m.kvType(o)
 	if err != nil {
@@ -320,7 +324,12 @@ func (m *Model) Context() int { return m.context }
 func (m *Model) Vocabulary() int { return m.info.Vocabulary }
 
 // Pages returns how many KV pages are in use and how many there can be.
-func (m *Model) Pages() (used, total int) { return m.cache.Pages() }
+func (m *Model) Pages() (used, total int) {
+	if m.cache == nil {
+		return 0, 0
+	}
+	return m.cache.Pages()
+}
 
 // Close waits for the running step, ends the worker threads and unmaps the
 // file. It is idempotent; everything else returns ErrClosed afterwards.

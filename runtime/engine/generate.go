@@ -41,6 +41,14 @@ const logitsFloats = 8 << 20
 // them in order. logits: [vocabulary], valid during the call, in which each
 // must not use the model.
 func (m *Model) Logits(ctx context.Context, ids []int32, each func(pos int, logits []float32) error) error {
+	if m.info.Encoder {
+		return m.Encode(ctx, []Text{{IDs: ids}}, backend.Logits, func(_ int, x backend.Tensor) (err error) {
+			for i := 0; i < x.Rows && err == nil; i++ {
+				err = each(i, x.Data[i*x.Cols:(i+1)*x.Cols])
+			}
+			return err
+		})
+	}
 	if err := m.checkIDs(ids); err != nil {
 		return err
 	}

@@ -91,14 +91,14 @@ func (m *Model) NewSeq(r Request) (*Seq, error) { return m.NewSeqFrom(nil, r) }
 // common prefix with base, which stays as it is. Its tokens are the same as
 // without.
 func (m *Model) NewSeqFrom(base *Seq, r Request) (*Seq, error) {
+	if m.info.Encoder {
+		return nil, fmt.Errorf("engine: %s: %w", m.info.Architecture, ErrEncoder)
+	}
 	if r.Logprobs != 0 {
 		r.Sampling.Logprobs = r.Logprobs
 	}
 	if err := r.Sampling.Check(); err != nil {
 		return nil, err
-	}
-	if m.info.Encoder {
-		return nil, fmt.Errorf("engine: %s is an encoder: it makes embeddings and does not write", m.info.Architecture)
 	}
 	if r.MaxTokens < 0 {
 		return nil, fmt.Errorf("engine: %d tokens to generate", r.MaxTokens)

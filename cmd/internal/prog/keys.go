@@ -52,6 +52,7 @@ var keys = map[string]string{
 	"no-think":             "qwq",
 	"only":                 "qwq-convert",
 	"out":                  "qwq-convert",
+	"output":               "qwq-convert",
 	"per-user":             "qwqd",
 	"plain":                "qwq",
 	"precise":              "qwq qwq-convert",
