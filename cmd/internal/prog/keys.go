@@ -72,7 +72,7 @@ var keys = map[string]string{
 	"socket":               "qwqd",
 	"socket-group":         "qwqd",
 	"socket-mode":          "qwqd",
-	"stdin":                "qwq-convert",
+	"stdin":                "qwq qwq-convert",
 	"stdin-json":           "qwq-convert",
 	"stop":                 "qwq",
 	"streams":              "qwqd",
