@@ -60,11 +60,15 @@ type Model struct {
 
 // Dims is the sizes for arch's tables.
 func (m *Model) Dims() arch.Dims {
-	return arch.Dims{
+	d := arch.Dims{
 		Hidden: m.Hidden, FFN: m.FFN, Heads: m.Heads, KVHeads: m.KVHeads, HeadDim: m.HeadDim, Vocab: m.Vocab, Layers: m.Layers,
 		Experts: m.Experts, ExpertFFN: m.ExpertFFN, SharedFFN: m.SharedFFN,
-		Positions: m.Context, Segments: m.Segments, Labels: m.Labels,
+		Segments: m.Segments, Labels: m.Labels,
 	}
+	if m.Encoder {
+		d.Positions = m.Context
+	}
+	return d
 }
 
 // Bias says whether a family's projections have a bias.

@@ -115,9 +115,13 @@ const (
 
 // Dims is the sizes for Arch.Check.
 func (h Hyper) Dims() Dims {
-	return Dims{Hidden: h.Hidden, FFN: h.FFN, Heads: h.Heads, KVHeads: h.KVHeads, HeadDim: h.HeadDim,
+	d := Dims{Hidden: h.Hidden, FFN: h.FFN, Heads: h.Heads, KVHeads: h.KVHeads, HeadDim: h.HeadDim,
 		Vocab: h.Vocab, Layers: h.Layers, Rot: h.Rot, Experts: h.Experts, ExpertFFN: h.ExpertFFN, SharedFFN: h.SharedFFN,
-		Positions: h.Context, Segments: h.Segments, Labels: h.Labels}
+		Segments: h.Segments, Labels: h.Labels}
+	if h.Arch != nil && h.Arch.Encoder {
+		d.Positions = h.Context
+	}
+	return d
 }
 
 // ReadHyper reads and checks the metadata of a decoder of a known
