@@ -80,6 +80,8 @@ const (
 	asIs = iota
 	halved
 	swapped
+	summed  // as it is; sum is float32 of each block's
+	spread // as it is; x2 is of widenSums
 )
 
 // streamOf is the zero value where the level has no stream of the type. AVX2 has
@@ -88,7 +90,11 @@ func streamOf(l Level, t quant.Type) streaming {
 	switch {
 	case t == quant.Q2_K:
 		return streaming{8, 4, 512, AVX2, 8, asIs}
-	case t == quant.Q3_K, t == quant.Q6_K && l < AVX512, t == quant.Q4_K && l < AVX512, t == quant.Q5_K && l < AVX512:
+	case l < AVX512 && (t == quant.Q4_K || t == quant.Q5_K):
+		return streaming{8, 2, 512, AVX2, 8, summed}
+	case t == quant.Q6_K && l < AVX512:
+		return streaming{8, 2, 512, AVX2, 8, spread}
+	case t == quant.Q3_K:
 		return streaming{8, 2, 512, AVX2, 8, asIs}
 	case l < AVX512:
 	case t == quant.Q8_0:
@@ -124,6 +130,10 @@ func streamed(l Level, y []float32, t quant.Type, w []byte, rows int, a Acts, sc
 		s.x, s.x2 = halve(copied, a.Q)
 	case swapped:
 		s.x = swap(copied, a.Q)
+	case spread:
+		s.x2 = widenSums(copied, a)
+	case summed:
+		s.sum = sumFloats(copied, a.Sum)
 	}
 	if over := blocks % f.step; over > 0 {
 		back := over - f.step
@@ -181,6 +191,30 @@ func (s *stream) runAVX512(t quant.Type) {
 	case quant.Q6_K:
 		streamQ6_KAVX512(s)
 	}
+}
+
+// sumFloats writes the sum of each block's codes, which the kernels take instead
+// of adding two halves for every row.
+func sumFloats(dst []byte, sum []int16) unsafe.Pointer {
+	f := unsafe.Slice((*float32)(unsafe.Pointer(&dst[0])), len(sum)/2)
+	for i := range f {
+		f[i] = float32(int32(sum[2*i]) + int32(sum[2*i+1]))
+	}
+	return unsafe.Pointer(&dst[0])
+}
+
+// widenSums writes for each super-block 32 times the sums of its 16 sub-blocks as
+// int32, then their d as float32, and leaves as many bytes, so that it is as long as
+// the codes.
+func widenSums(dst []byte, a Acts) unsafe.Pointer {
+	for b := 0; b < a.Blocks; b += 8 {
+		sums := (*[16]int32)(unsafe.Pointer(&dst[32*b]))
+		ds := (*[16]float32)(unsafe.Pointer(&dst[32*b+64]))
+		for i := range sums {
+			sums[i], ds[i] = 32*int32(a.Sum[2*b+i]), a.D[b+i/2]
+		}
+	}
+	return unsafe.Pointer(&dst[0])
 }
 
 // halve writes the first 16 codes of all blocks, then the second 16.

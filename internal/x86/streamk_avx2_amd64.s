@@ -25,38 +25,18 @@ GLOBL s2nibble<>(SB), RODATA|NOPTR, $4
 DATA s2ones<>+0(SB)/4, $0x00010001
 GLOBL s2ones<>(SB), RODATA|NOPTR, $4
 
-// bytes of a super-block's first 16: dword j is the scale of sub-block j in its low
-// word, the min in its high one. A word is B<<8|A, its value A | (B>>2 & b), where of
-// sub-blocks 4 to 7 A is the low nibble for the scale, the high one for the min
-DATA s2heads<>+0(SB)/8, $0x8009800580088004 // 0 to 3: A
-DATA s2heads<>+8(SB)/8, $0x800b8007800a8006
-DATA s2heads<>+16(SB)/8, $0x090d050d080c040c // 4 to 7: A, B
-DATA s2heads<>+24(SB)/8, $0x0b0f070f0a0e060e
-GLOBL s2heads<>(SB), RODATA|NOPTR, $32
-DATA s2shift<>+0(SB)/8, $0x0000001000000010
-DATA s2shift<>+8(SB)/8, $0x0000001000000010
-DATA s2shift<>+16(SB)/8, $0x0000001400000014
-DATA s2shift<>+24(SB)/8, $0x0000001400000014
-GLOBL s2shift<>(SB), RODATA|NOPTR, $32
-DATA s2maskA<>+0(SB)/8, $0x0000003f0000003f
-DATA s2maskA<>+8(SB)/8, $0x0000003f0000003f
-DATA s2maskA<>+16(SB)/8, $0x0000000f0000000f
-DATA s2maskA<>+24(SB)/8, $0x0000000f0000000f
-GLOBL s2maskA<>(SB), RODATA|NOPTR, $32
-DATA s2maskB<>+0(SB)/8, $0x0000000000000000
-DATA s2maskB<>+8(SB)/8, $0x0000000000000000
-DATA s2maskB<>+16(SB)/8, $0x0000003000000030
-DATA s2maskB<>+24(SB)/8, $0x0000003000000030
-GLOBL s2maskB<>(SB), RODATA|NOPTR, $32
+// fields of the 12 bytes of scales and mins of 6 bits, eight at a time
+DATA s2low6<>+0(SB)/8, $0x3f3f3f3f3f3f3f3f
+GLOBL s2low6<>(SB), RODATA|NOPTR, $8
+DATA s2high2<>+0(SB)/8, $0x3030303030303030
+GLOBL s2high2<>(SB), RODATA|NOPTR, $8
+DATA s2low4<>+0(SB)/8, $0x0f0f0f0f0f0f0f0f
+GLOBL s2low4<>(SB), RODATA|NOPTR, $8
 
 	// what Q4_K and Q5_K share
 #define CONSTANTS \
 	VPBROADCASTD s2nibble<>(SB), Y15 \
-	VPBROADCASTD s2ones<>(SB), Y14 \
-	VMOVDQU      s2heads<>(SB), Y12 \
-	VMOVDQU      s2shift<>(SB), Y11 \
-	VMOVDQU      s2maskA<>(SB), Y10 \
-	VMOVDQU      s2maskB<>(SB), Y9
+	VPBROADCASTD s2ones<>(SB), Y14
 
 	// i = words of two sub-blocks, by halves of each lane: Y4 and Y5 times x
 #define PRODUCTS(x, i) \
@@ -87,38 +67,50 @@ GLOBL s2maskB<>(SB), RODATA|NOPTR, $32
 	VPERM2I128 $0x31, Y2, Y0, Y3 \
 	VPADDD     Y3, Y1, Y0
 
-	// terms of Y0: scales and mins of 6 bits, d and dmin are the first 16 bytes
+	// terms of Y0. d and dmin are the first 4 bytes; then scales 0-3, mins 0-3 in 6
+	// bits of a byte each, whose high 2 bits belong to scales and mins 4-7, and 4 bytes
+	// of their low nibbles: scale, min. CX, R13: a word's scales, R12: mins. The vector
+	// units are busy, so that the fields are taken apart in general registers
 #define TERMS6 \
-	VBROADCASTI128 (SI), Y4 \
-	VMOVD          (SI), X7 \
-	VPSHUFB        Y12, Y4, Y5 \
-	VPSRLD         $10, Y5, Y1 \
-	VPSRLD         $26, Y5, Y2 \
-	VPSRLVD        Y11, Y5, Y6 \
-	VPAND          Y10, Y5, Y5 \
-	VPAND          Y9, Y1, Y1 \
-	VPAND          Y10, Y6, Y6 \
-	VPAND          Y9, Y2, Y2 \
-	VPOR           Y1, Y5, Y5 \
-	VPOR           Y2, Y6, Y6 \
-	VCVTPH2PS      X7, X7 \
-	VMOVSHDUP      X7, X8 \
-	VBROADCASTSS   X7, Y7 \
-	VBROADCASTSS   X8, Y8 \
-	VCVTDQ2PS      Y5, Y5 \
-	VCVTDQ2PS      Y6, Y6 \
-	VMULPS         Y7, Y5, Y5 \
-	VMULPS         Y8, Y6, Y6 \
-	VPMADDWD       (R8), Y14, Y1 \
-	VMOVUPS        (DI), Y7 \
-	VCVTDQ2PS      Y0, Y0 \
-	VCVTDQ2PS      Y1, Y1 \
-	VMULPS         Y5, Y0, Y0 \
-	VMULPS         Y6, Y1, Y1 \
-	VMULPS         Y7, Y0, Y0 \
-	VMULPS         Y7, Y1, Y1 \
-	VMOVUPS        Y0, (R9) \
-	VMOVUPS        Y1, 32(R9)
+	MOVQ         4(SI), R12 \
+	MOVL         12(SI), R13 \
+	VPBROADCASTD (SI), X7 \
+	MOVQ         R12, CX \
+	MOVQ         R13, R15 \
+	SHRQ         $2, CX \
+	SHLQ         $28, R15 \
+	ANDQ         s2high2<>(SB), CX \
+	ORQ          R13, R15 \
+	ANDQ         s2low6<>(SB), R12 \
+	ANDQ         s2low4<>(SB), R15 \
+	ORQ          CX, R15 \
+	VCVTPH2PS    X7, Y7 \
+	MOVQ         R15, CX \
+	MOVL         R12, R13 \
+	SHLQ         $32, CX \
+	SHRQ         $32, R15 \
+	ORQ          R13, CX \
+	SHLQ         $32, R15 \
+	SHRQ         $32, R12 \
+	VMOVQ        CX, X5 \
+	ORQ          R15, R12 \
+	VMOVQ        R12, X6 \
+	VPMOVZXBD    X5, Y5 \
+	VPMOVZXBD    X6, Y6 \
+	VMOVSHDUP    Y7, Y8 \
+	VMOVSLDUP    Y7, Y7 \
+	VCVTDQ2PS    Y5, Y5 \
+	VCVTDQ2PS    Y6, Y6 \
+	VMULPS       Y7, Y5, Y5 \
+	VMULPS       Y8, Y6, Y6 \
+	VMOVUPS      (DI), Y7 \
+	VCVTDQ2PS    Y0, Y0 \
+	VMULPS       Y5, Y0, Y0 \
+	VMULPS       (R8), Y6, Y1 \
+	VMULPS       Y7, Y0, Y0 \
+	VMULPS       Y7, Y1, Y1 \
+	VMOVUPS      Y0, (R9) \
+	VMOVUPS      Y1, 32(R9)
 
 // func streamQ4_KAVX2(a *stream)
 TEXT ·streamQ4_KAVX2(SB), NOSPLIT, $0-8
@@ -204,7 +196,8 @@ GLOBL s2bits45<>(SB), RODATA|NOPTR, $4
 	VMULPS    Y6, Y4, Y4
 
 	// 128 codes: low nibbles of 64 bytes in order, then high ones, two bits of 32 bytes
-	// each; 4 products of 63·127 fit a word
+	// each; 4 products of 63·127 fit a word. CX: of a super-block's sub-blocks 32·Σx,
+	// then dx, see widenSums
 #define HALF6(n) \
 	VMOVDQU    (64*n)(SI), Y4 \
 	VMOVDQU    (64*n+32)(SI), Y5 \
@@ -236,11 +229,13 @@ GLOBL s2bits45<>(SB), RODATA|NOPTR, $4
 	VPMADDWD   Y14, Y6, Y6 \
 	VPHADDD    Y6, Y4, Y4 \
 	VPERMD     Y4, Y12, Y4 \
-	VPMOVSXWD  (16*n)(R8), Y0 \
 	VPMOVSXBD  (192+8*n)(SI), Y5 \
-	VPSLLD     $5, Y0, Y0 \
-	VPSUBD     Y0, Y4, Y4 \
-	TERMS16(n) \
+	VPSUBD     (32*n)(CX), Y4, Y4 \
+	VCVTDQ2PS  Y5, Y5 \
+	VCVTDQ2PS  Y4, Y4 \
+	VMULPS     Y8, Y5, Y5 \
+	VMULPS     Y5, Y4, Y4 \
+	VMULPS     (64+32*n)(CX), Y4, Y4 \
 	VMOVUPS    Y4, (32*n)(R9)
 
 // func streamQ6_KAVX2(a *stream)
