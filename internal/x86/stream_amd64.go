@@ -80,7 +80,7 @@ const (
 	asIs = iota
 	halved
 	swapped
-	summed  // as it is; sum is float32 of each block's
+	summed // as it is; sum is float32 of each block's
 	spread // as it is; x2 is of widenSums
 )
 
