@@ -73,11 +73,14 @@ func events(t *testing.T, doc *openapi3.T) error {
 		nullable(s, seen)
 	}
 	for name, s := range doc.Components.Schemas {
-		if strings.HasPrefix(name, "Realtime") || strings.HasPrefix(name, "Beta") {
+		if strings.HasPrefix(name, "Realtime") || strings.HasPrefix(name, "Beta") || strings.HasPrefix(name, "Webhook") {
 			continue // another API with events of the same names
 		}
 		if p := s.Value.Properties["type"]; p != nil && p.Value != nil && len(p.Value.Enum) == 1 {
 			if kind, ok := p.Value.Enum[0].(string); ok && strings.HasPrefix(kind, "response.") {
+				if kinds[kind] != nil {
+					return fmt.Errorf("%s is a second schema of the event %s", name, kind)
+				}
 				kinds[kind] = s.Value
 			}
 		}
