@@ -120,7 +120,7 @@ test-compat: build ## the daemon under the clients of OpenAI, Ollama and Anthrop
 	cd internal/compat && $(GO) vet . && QWQD=$(CURDIR)/bin/qwqd QWQ_PYTHON=$(CURDIR)/.scratch/compat/bin/python $(GO) test -count=1 -v .
 
 INTEROP ?= tokenizers templates files
-interop: build ## our files, tokenizers and chat templates against independent readers (scratch Python environment); INTEROP=tokenizers for these alone
+interop: build ## our files, tokenizers and chat templates against independent readers (scratch Python environment); INTEROP=tokenizers for these alone, INTEROP=embeddings for a BERT encoder beside sentence-transformers
 	@python3 -c 'import venv, ensurepip' 2>/dev/null || { echo "make interop: python3 with venv is missing: apt-get install python3-venv"; exit 1; }
 	@case "$(INTEROP)" in *files*) command -v g++ >/dev/null || { echo "make interop: g++ is missing: apt-get install g++ cmake"; exit 1; };; esac
 	@mkdir -p .scratch/interop

