@@ -107,7 +107,7 @@ def divergence(name, gguf, ids, trained):
 def models():
     yield "tinystories", os.path.join(ROOT, "testdata", "tinystories-qwen2"), None
     gold = os.path.join(SHARED, "goldens", "models")
-    for m in ("qwen2-tiny", "qwen2-untied-sharded-bf16", "qwen3-tiny", "llama-tiny"):
+    for m in ("qwen2-tiny", "qwen2-untied-sharded-bf16", "qwen3-tiny", "llama-tiny", "qwen2_moe-tiny"):
         if os.path.isdir(gold):
             yield m, os.path.join(gold, m, "checkpoint"), os.path.join(gold, m, "expected.json")
     stories = os.path.join(SHARED, "data", "llm", "stories260K", "stories260K.gguf")
