@@ -89,13 +89,13 @@ const (
 func streamOf(l Level, t quant.Type) streaming {
 	switch {
 	case t == quant.Q2_K:
-		return streaming{8, 4, 512, AVX2, 8, asIs}
+		return streaming{8, 4, 512, AVX2, 16, asIs}
 	case l < AVX512 && (t == quant.Q4_K || t == quant.Q5_K):
-		return streaming{8, 2, 512, AVX2, 8, summed}
+		return streaming{8, 2, 512, AVX2, 16, summed}
 	case t == quant.Q6_K && l < AVX512:
-		return streaming{8, 2, 512, AVX2, 8, spread}
+		return streaming{8, 2, 512, AVX2, 16, spread}
 	case t == quant.Q3_K:
-		return streaming{8, 2, 512, AVX2, 8, asIs}
+		return streaming{8, 2, 512, AVX2, 16, asIs}
 	case l < AVX512:
 	case t == quant.Q8_0:
 		return streaming{16, 1, 512, AVX512, 16, asIs}
@@ -143,6 +143,7 @@ func streamed(l Level, y []float32, t quant.Type, w []byte, rows int, a Acts, sc
 		}
 	}
 	terms := (*float32)(unsafe.Pointer(&scratch[0]))
+	second := (*float32)(unsafe.Pointer(&scratch[8*s.stride])) // of the next 8 rows: AVX2 adds those of 8 together
 	for r := 0; r < rows; r += group {
 		r := min(r, rows-group)
 		s.terms, s.w = unsafe.Pointer(terms), unsafe.Pointer(&w[r*row])
@@ -153,9 +154,11 @@ func streamed(l Level, y []float32, t quant.Type, w []byte, rows int, a Acts, sc
 		case t == quant.Q2_K || t == quant.Q4_K || t == quant.Q5_K:
 			s.runAVX2(t)
 			sumMinTermsAVX2(&y[r], terms, s.stride, n)
+			sumMinTermsAVX2(&y[r+8], second, s.stride, n)
 		default:
 			s.runAVX2(t)
 			sumTermsAVX2(&y[r], terms, s.stride, n)
+			sumTermsAVX2(&y[r+8], second, s.stride, n)
 		}
 	}
 }
