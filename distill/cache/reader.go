@@ -212,11 +212,21 @@ func (r *Reader) frame(i int) (f *frame, err error) {
 		return nil, wrong(err)
 	}
 	f.keys = append([]byte(nil), block[blockHead:keys]...)
-	if err := m.Release(ref.off, ref.size); err != nil {
+	if err := drop(m, ref.off, ref.size); err != nil {
 		return nil, err
 	}
 	r.last, r.kept = i, f
 	return f, nil
+}
+
+// drop gives the pages of a part back, of which a block was read: a pass over the
+// rows in any order holds one frame, not the cache. All of the part, because a fault
+// brings in neighbours too, as many as the system likes.
+func drop(m *mmap.Map, off, n int64) error {
+	if err := m.Release(off, n); err != nil { // where the file is mapped by regions
+		return err
+	}
+	return m.Advise(0, m.Len(), mmap.DontNeed)
 }
 
 // ErrRow means that the cache has no such row.

@@ -155,6 +155,11 @@ func (p *Pipeline) predict(ctx context.Context, x planned, e *Estimate) (map[str
 	if p.r.Cache.Live && p.cachedSoft() {
 		e.TrainSeconds += float64(r.Steps*r.Leaves*r.Batch) * q.Row
 	}
+	if p.rehearsable(x, q) {
+		if err := p.rehearseScores(ctx, x, f, q); err != nil {
+			return nil, err
+		}
+	}
 	return p.costs(x, q, e, t.Memory(h, student.Has(f, h.Arch), x.To).Total()), nil
 }
 
@@ -179,6 +184,9 @@ func (p *Pipeline) costs(x planned, q *probe, e *Estimate, memory int64) map[str
 	// scoring is of held-out rows by the teacher and some students.
 	scoring := func(students int) float64 {
 		n := float64(students)
+		if s := q.seen(students); s.Row > 0 {
+			return q.HeldOut * s.Row
+		}
 		return q.HeldOut * (q.Row*(1+n*part) + length*q.Compare*(1+n))
 	}
 	students := len(p.models()) - 1
@@ -189,12 +197,18 @@ func (p *Pipeline) costs(x planned, q *probe, e *Estimate, memory int64) map[str
 		return positions * 4 * int64(x.Vocab)
 	}
 	ram := func(students int) int64 {
+		if s := q.seen(students); s.Max > 0 {
+			return s.Max
+		}
 		each := engineRest + 4*int64(x.Params) + scoreChunk*4*int64(x.To.Vocab) + scoreRows*int64(p.r.Data.Length)*int64(4*x.To.Hidden+2*x.To.FFN)
 		return q.Peak - logits(scoreChunk) + scoreChunk*4*int64(x.To.Vocab) + int64(students)*each
 	}
 	c["data"] = StageEstimate{Seconds: q.Seconds, Memory: q.DataMax}
 	if p.cached() && p.r.Data.Generate == nil {
 		c["cache"] = StageEstimate{Seconds: q.Rows * (q.Row + length*q.Summary), Memory: q.Peak - 2*logits(scoreChunk-cache.Chunk) + cacheRest}
+		if q.CacheRow > 0 {
+			c["cache"] = StageEstimate{Seconds: q.Rows * q.CacheRow, Memory: q.CacheMax}
+		}
 	}
 	if s := p.r.Student; s.Start != "random" {
 		one := float64(min(s.Rows, int(q.Rows)))*q.Row + 4*float64(x.Params)/writeRate

@@ -90,6 +90,7 @@ func (p *Pipeline) evaluate(ctx context.Context) ([]string, any, error) {
 			e.Differences = append(e.Differences, d)
 		}
 	}
+	free() // the logits of all models, before one of them is opened again
 	for i, name := range p.models() {
 		if err := p.write(ctx, name, &e); err != nil {
 			return nil, nil, err

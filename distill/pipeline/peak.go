@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"os"
+	"runtime"
 	"runtime/debug"
 	"strconv"
 	"strings"
@@ -22,11 +23,18 @@ func tightHeap() func() {
 // resetPeak gives free memory back and makes the system count this process's peak
 // anew, where it can: a stage's peak is then its own.
 func resetPeak() {
-	debug.FreeOSMemory()
+	free()
 	if f, err := os.OpenFile("/proc/self/clear_refs", os.O_WRONLY, 0); err == nil {
 		_, _ = f.WriteString("5") // an older kernel's refusal leaves the peak since the start
 		_ = f.Close()
 	}
+}
+
+// free gives the memory that nothing uses back to the system. What is in a sync.Pool
+// lives through one collection.
+func free() {
+	runtime.GC()
+	debug.FreeOSMemory()
 }
 
 // peakMemory is the most resident bytes of this process since resetPeak, 0 where the

@@ -30,6 +30,11 @@ type probe struct {
 	HeldOut float64   // rows that are evaluated
 	Seconds float64   // of the data stage
 	DataMax int64     // resident bytes in it
+
+	some     func(n int) peekedRows // up to n rows like those of the run
+	CacheRow float64                // seconds a row of the cache stage; 0: not seen
+	CacheMax int64                  // resident bytes in it
+	One, All scored                 // with one student, with all that are evaluated; 0: not seen
 }
 
 // peekTokens is how much text a plan reads.
@@ -77,6 +82,12 @@ func (p *Pipeline) probe(ctx context.Context, x planned) (*probe, error) {
 		}
 	}
 	q.Peak = peakMemory()
+	if p.cached() && p.r.Data.Generate == nil && !p.r.Teacher.Served() && float64(p.r.Cache.Batch)*q.Row <= rehearseTime {
+		said = distill.Targets{}
+		if err := p.rehearseCache(ctx, t, q); err != nil {
+			return nil, err
+		}
+	}
 	if len(p.r.Evaluate.Samples) > 0 && !p.r.Teacher.Served() {
 		q.Token, err = writing(ctx, p.teacherPath(x), p.r.Threads)
 	}
@@ -110,6 +121,7 @@ func (p *Pipeline) probeRows(ctx context.Context, q *probe) (*distill.Batch, err
 	if b.Rows == 0 {
 		return nil, p.r.Errorf("data.files", "there is no text in them")
 	}
+	q.some = func(n int) peekedRows { return rowsOf(s.Batch(n, d.Length)) }
 	return b, nil
 }
 
@@ -188,12 +200,13 @@ func (p *Pipeline) probeGenerate(ctx context.Context, q *probe) (*distill.Batch,
 	}
 	q.Seconds, q.DataMax = per*float64(g.Sequences), peakMemory()
 	q.Rows = float64(g.Sequences)
-	return p.promptRows(o.Prompts), nil
+	q.some = func(n int) peekedRows { return rowsOf(p.promptRows(o.Prompts, n)) }
+	return p.promptRows(o.Prompts, min(scoreRows, max(1, 2048/p.r.Data.Length))), nil
 }
 
-// promptRows is rows of prompts over and over, for a teacher's time.
-func (p *Pipeline) promptRows(prompts [][]int32) *distill.Batch {
-	b := &distill.Batch{Rows: min(scoreRows, max(1, 2048/p.r.Data.Length)), Length: p.r.Data.Length}
+// promptRows is n rows of prompts over and over, for a teacher's time.
+func (p *Pipeline) promptRows(prompts [][]int32, n int) *distill.Batch {
+	b := &distill.Batch{Rows: n, Length: p.r.Data.Length}
 	for i := 0; len(b.IDs) < b.Rows*b.Length; i++ {
 		b.IDs = append(b.IDs, prompts[i%len(prompts)]...)
 	}

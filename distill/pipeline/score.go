@@ -64,6 +64,7 @@ func (p *Pipeline) score(ctx context.Context, names []string) (scores []Score, e
 		return nil, err
 	}
 	var models []*scorer
+	var sizes []int64
 	defer func() {
 		for _, m := range models {
 			m.close()
@@ -74,11 +75,14 @@ func (p *Pipeline) score(ctx context.Context, names []string) (scores []Score, e
 		if err != nil {
 			return nil, err
 		}
-		models = append(models, m)
-		scores = append(scores, Score{Name: name, Bytes: bytes, rows: make([]float64, n), counts: make([]int, n)})
+		models, sizes = append(models, m), append(sizes, bytes)
+	}
+	c := newComparison(models, names, n)
+	scores = c.scores
+	for i := range scores {
+		scores[i].Bytes = sizes[i]
 	}
 	var b distill.Batch
-	said := make([]distill.Targets, len(models))
 	for at := 0; at < n; at += scoreRows {
 		var index []int
 		for i := at; i < min(at+scoreRows, n); i++ {
@@ -87,17 +91,8 @@ func (p *Pipeline) score(ctx context.Context, names []string) (scores []Score, e
 		if err := v.Batch(index, &b); err != nil {
 			return nil, err
 		}
-		for lo := 0; lo < len(b.IDs); lo += scoreChunk {
-			hi := min(lo+scoreChunk, len(b.IDs))
-			for i, m := range models {
-				if err := m.Score(ctx, &b, lo, hi, &said[i]); err != nil {
-					return nil, err
-				}
-				if said[i].Vocab != said[0].Vocab {
-					return nil, fmt.Errorf("%s has %d ids, the teacher %d", names[i], said[i].Vocab, said[0].Vocab)
-				}
-			}
-			compare(scores, said, b.Next[lo:hi], func(i int) int { return at + (lo+i)/b.Length })
+		if err := c.add(ctx, &b, at); err != nil {
+			return nil, err
 		}
 		p.o.Progress(int64(min(at+scoreRows, n)), int64(n), "rows", "measuring on held-out text")
 	}
@@ -114,6 +109,40 @@ func (p *Pipeline) score(ctx context.Context, names []string) (scores []Score, e
 		s.Nats, s.KL, s.Top1 = s.Nats/t, s.KL/t, s.Top1/t
 	}
 	return scores, nil
+}
+
+// comparison scores models side by side; the first is the teacher.
+type comparison struct {
+	models []*scorer
+	names  []string
+	said   []distill.Targets
+	scores []Score
+}
+
+// newComparison is for rows rows of text.
+func newComparison(models []*scorer, names []string, rows int) *comparison {
+	c := &comparison{models: models, names: names, said: make([]distill.Targets, len(models))}
+	for _, name := range names {
+		c.scores = append(c.scores, Score{Name: name, rows: make([]float64, rows), counts: make([]int, rows)})
+	}
+	return c
+}
+
+// add scores the rows of b, of which the first is number at.
+func (c *comparison) add(ctx context.Context, b *distill.Batch, at int) error {
+	for lo := 0; lo < len(b.IDs); lo += scoreChunk {
+		hi := min(lo+scoreChunk, len(b.IDs))
+		for i, m := range c.models {
+			if err := m.Score(ctx, b, lo, hi, &c.said[i]); err != nil {
+				return err
+			}
+			if c.said[i].Vocab != c.said[0].Vocab {
+				return fmt.Errorf("%s has %d ids, the teacher %d", c.names[i], c.said[i].Vocab, c.said[0].Vocab)
+			}
+		}
+		compare(c.scores, c.said, b.Next[lo:hi], func(i int) int { return at + (lo+i)/b.Length })
+	}
+	return nil
 }
 
 // one is what one position says of one model.

@@ -3,7 +3,6 @@ package student
 import (
 	"context"
 	"fmt"
-	"math"
 	"os"
 	"path/filepath"
 	"time"
@@ -36,10 +35,6 @@ func (v Speed) Seconds(t Training, layers, params int) float64 {
 // reads from memory. A few seconds for widths of today's students.
 // What it writes into the folder for temporary files is gone afterwards.
 func Calibrate(ctx context.Context, pool *kernel.Pool, teacher *gguf.File, s Shape, t Training) (v Speed, err error) {
-	h, err := arch.ReadHyper(teacher)
-	if err != nil {
-		return v, err
-	}
 	dir, err := os.MkdirTemp("", "qwq-calibrate-")
 	if err != nil {
 		return v, fmt.Errorf("student: %w", err)
@@ -50,15 +45,7 @@ func Calibrate(ctx context.Context, pool *kernel.Pool, teacher *gguf.File, s Sha
 	for i, n := range []int{1, many} {
 		s.Layers = n
 		path := filepath.Join(dir, fmt.Sprint(s.Layers))
-		o := InitOptions{Std: 0.02}
-		named := tensorsOf(h.Arch, s.Layers, Has(teacher, h.Arch))
-		kvs := metadata(teacher.KVs(), h.Arch, s, h.Rot, "", []gguf.KV{})
-		if err := o.write(ctx, path, kvs, named, s.dims(h.Rot), func(n arch.Named) []float32 {
-			if n.Axes[0] == arch.RotHalf {
-				return ones(s.dims(h.Rot).Size(arch.RotHalf))
-			}
-			return nil
-		}); err != nil {
+		if err := Blank(ctx, path, teacher, s); err != nil {
 			return v, err
 		}
 		if sec[i], v.Adam, err = timeSteps(ctx, pool, path, t); err != nil {
@@ -71,6 +58,24 @@ func Calibrate(ctx context.Context, pool *kernel.Pool, teacher *gguf.File, s Sha
 	return v, nil
 }
 
+// Blank writes a student of shape s and of teacher's family into a file at path, in
+// F32 and with random matrices: what takes the time and memory of a trained one.
+func Blank(ctx context.Context, path string, teacher *gguf.File, s Shape) error {
+	h, err := arch.ReadHyper(teacher)
+	if err != nil {
+		return err
+	}
+	o := InitOptions{Std: 0.02}
+	named := tensorsOf(h.Arch, s.Layers, Has(teacher, h.Arch))
+	kvs := metadata(teacher.KVs(), h.Arch, s, h.Rot, "", []gguf.KV{})
+	return o.write(ctx, path, kvs, named, s.dims(h.Rot), func(n arch.Named) []float32 {
+		if n.Axes[0] == arch.RotHalf {
+			return ones(s.dims(h.Rot).Size(arch.RotHalf))
+		}
+		return nil
+	})
+}
+
 func ones(n int) []float32 {
 	x := make([]float32, n)
 	for i := range x {
@@ -79,7 +84,8 @@ func ones(n int) []float32 {
 	return x
 }
 
-// timeSteps is the best time of a micro-batch, and of Adam a parameter.
+// timeSteps is the mean time of a micro-batch, and of Adam a parameter: a run has the
+// slow ones too.
 func timeSteps(ctx context.Context, pool *kernel.Pool, path string, t Training) (leaf, adam float64, err error) {
 	f, err := gguf.Open(path)
 	if err != nil {
@@ -98,8 +104,8 @@ func timeSteps(ctx context.Context, pool *kernel.Pool, path string, t Training) 
 	}
 	n := len(p.Flat)
 	grad, state := make([]float32, n), optim.NewState(0, n)
-	leaf, adam = math.Inf(1), math.Inf(1)
-	for range 4 { // the first one is warm-up
+	const rounds = 4
+	for i := range 1 + rounds { // the first one is warm-up
 		if err := ctx.Err(); err != nil {
 			return 0, 0, err
 		}
@@ -107,10 +113,13 @@ func timeSteps(ctx context.Context, pool *kernel.Pool, path string, t Training) 
 		if err := step(pool, dev, m, t, grad); err != nil {
 			return 0, 0, err
 		}
-		leaf = min(leaf, time.Since(began).Seconds())
+		one := time.Since(began).Seconds()
 		began = time.Now()
 		optim.Options{Decoupled: true}.Step(pool, state, p.Flat, grad, []optim.Group{{Lo: 0, Hi: n}}, optim.Update{LR: 1e-6, Scale: 1})
-		adam = min(adam, time.Since(began).Seconds()/float64(n))
+		if i > 0 {
+			leaf += one / rounds
+			adam += time.Since(began).Seconds() / float64(n) / rounds
+		}
 	}
 	return leaf, adam, nil
 }
