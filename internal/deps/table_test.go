@@ -18,7 +18,7 @@ var order = []struct{ below, above string }{
 	{"runtime/backend", "runtime/kvcache"},
 	{"runtime/kvcache", "runtime/model"},
 	{"runtime/model", "runtime/engine"},
-	{"runtime/tokenizer runtime/chat runtime/sample runtime/grammar", "runtime/engine"},
+	{"runtime/tokenizer runtime/chat runtime/sample runtime/grammar runtime/vision", "runtime/engine"},
 	{"runtime/engine", "runtime/sched runtime/safety runtime/dialog"},
 	{"runtime/sched runtime/safety runtime/dialog", "runtime/server"},
 	{"runtime/api runtime/store runtime/telemetry", "runtime/server"},
@@ -29,7 +29,7 @@ var order = []struct{ below, above string }{
 
 // leaves import nothing of ours and are imported by whoever the order names,
 // and by cmd.
-const leaves = "runtime/chat runtime/sample runtime/grammar runtime/store runtime/api " +
+const leaves = "runtime/chat runtime/sample runtime/grammar runtime/store runtime/api runtime/vision " +
 	"internal/cpu internal/mmap internal/shard internal/demo internal/asmgen quant"
 
 // testOnly packages are imported by tests and by each other, by nothing else.
