@@ -44,6 +44,7 @@ func flags() []cli.Flag {
 		&cli.IntFlag{Name: "threads-prefill", Usage: "`N` threads to read prompts with (0: as --threads)"},
 		&cli.IntFlag{Name: "threads-decode", Usage: "`N` threads to write with (0: as --threads)"},
 		prog.ExpertFlag(),
+		&cli.BoolFlag{Name: "no-guard", Usage: "do without the kernel's bounds on files and system calls (landlock, seccomp)"},
 	}
 }
 
@@ -122,8 +123,8 @@ func engineOptions(c *cli.Context) (o engine.Options, err error) {
 	if o.Experts, err = prog.Experts(c); err != nil {
 		return o, err
 	}
-	if dir, err := os.UserCacheDir(); err == nil {
-		o.ThreadTable = filepath.Join(dir, "qwq", "threads.json")
+	if dir := cacheDir(); dir != "" {
+		o.ThreadTable = filepath.Join(dir, "threads.json")
 	}
 	return o, nil
 }

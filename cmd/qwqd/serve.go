@@ -21,6 +21,7 @@ import (
 	"github.com/qwq-edge/qwq/gguf"
 	"github.com/qwq-edge/qwq/internal/cpu"
 	"github.com/qwq-edge/qwq/internal/demo"
+	"github.com/qwq-edge/qwq/runtime/guard"
 	"github.com/qwq-edge/qwq/runtime/server"
 )
 
@@ -29,12 +30,18 @@ func serve(c *cli.Context) error {
 	if c.NArg() > 0 {
 		return prog.Usagef("qwqd takes no arguments, %q was given", c.Args().First())
 	}
+	if err := confine(c); err != nil {
+		return err
+	}
 	d, err := newDaemon(c)
 	if err != nil {
 		return err
 	}
 	listeners, err := d.listen(c)
 	if err != nil {
+		return err
+	}
+	if err := d.seal(c); err != nil {
 		return err
 	}
 	return d.run(c.Context, listeners, c.Duration("drain"))
@@ -71,7 +78,7 @@ func newDaemon(c *cli.Context) (*daemon, error) {
 	d.hub = server.NewHub(server.HubOptions{
 		List: list, Open: open, Engine: e, Sched: s, Idle: c.Duration("idle"), Most: c.Int("most-models"), Fits: fits,
 	})
-	srv := server.New(d.hub, server.Options{Log: d.log, Timeout: c.Duration("timeout"), Version: prog.Version()})
+	srv := server.New(d.hub, server.Options{Log: d.log, Timeout: c.Duration("timeout"), Version: prog.Version(), Guard: guard.Probe})
 	d.http = &http.Server{
 		Handler:           who.Guard(srv.Handler()),
 		ConnContext:       who.ConnContext,
@@ -154,6 +161,7 @@ func (d *daemon) listen(c *cli.Context) ([]net.Listener, error) {
 	if err != nil {
 		return nil, err
 	}
+	ceiling := server.NewCeiling(mostConnections())
 	if len(list) == 0 {
 		o, err := socketOptions(c)
 		if err != nil {
@@ -166,6 +174,9 @@ func (d *daemon) listen(c *cli.Context) ([]net.Listener, error) {
 		d.socket = o.Path
 		list = append(list, l)
 	}
+	for i := range list {
+		list[i] = ceiling.Over(list[i], false)
+	}
 	if addr := c.String("listen"); addr != "" {
 		config, err := tlsConfig(c)
 		if err != nil {
@@ -175,7 +186,7 @@ func (d *daemon) listen(c *cli.Context) ([]net.Listener, error) {
 		if err != nil {
 			return nil, err
 		}
-		list = append(list, server.TLS(l, config))
+		list = append(list, server.TLS(ceiling.Over(l, config != nil), config))
 	}
 	return list, nil
 }

@@ -21,7 +21,7 @@ var order = []struct{ below, above string }{
 	{"runtime/tokenizer runtime/chat runtime/sample runtime/grammar runtime/vision", "runtime/engine"},
 	{"runtime/engine", "runtime/sched runtime/safety runtime/dialog"},
 	{"runtime/sched runtime/safety runtime/dialog", "runtime/server"},
-	{"runtime/api runtime/store runtime/telemetry", "runtime/server"},
+	{"runtime/api runtime/store runtime/telemetry runtime/guard", "runtime/server"},
 	{"runtime/backend", "runtime/cuda"},
 	{"distill/launch", "distill/mpi"},
 	{"convert runtime/backend runtime/model runtime/engine internal/kernel quant/calib quant/eval internal/shard", "distill"},
@@ -29,7 +29,7 @@ var order = []struct{ below, above string }{
 
 // leaves import nothing of ours and are imported by whoever the order names,
 // and by cmd.
-const leaves = "runtime/chat runtime/sample runtime/grammar runtime/store runtime/api runtime/vision " +
+const leaves = "runtime/chat runtime/sample runtime/grammar runtime/store runtime/api runtime/vision runtime/guard " +
 	"internal/cpu internal/mmap internal/shard internal/demo internal/asmgen quant"
 
 // testOnly packages are imported by tests and by each other, by nothing else.
@@ -46,6 +46,7 @@ var thirdParty = map[string]string{
 	"periph.io/x/conn/v3":                      "runtime/telemetry",
 	"periph.io/x/host/v3":                      "runtime/telemetry",
 	"github.com/santhosh-tekuri/jsonschema/v6": "runtime/grammar",
+	"github.com/landlock-lsm/go-landlock":      "runtime/guard",
 	"github.com/urfave/cli/v2":                 "cmd",
 	"github.com/schollz/progressbar/v3":        "cmd",
 	"charm.land/bubbles/v2":                    "cmd/internal/repl",

@@ -38,7 +38,7 @@ type caller struct {
 
 // ConnContext notes who opened a connection; it is for http.Server.
 func (Access) ConnContext(ctx context.Context, c net.Conn) context.Context {
-	if t, ok := c.(interface{ NetConn() net.Conn }); ok { // TLS
+	for t, ok := c.(interface{ NetConn() net.Conn }); ok; t, ok = c.(interface{ NetConn() net.Conn }) { // TLS, Ceiling
 		c = t.NetConn()
 	}
 	var who caller

@@ -16,7 +16,11 @@ func (s *Server) health() {
 			reply(w, http.StatusServiceUnavailable, map[string]any{"status": "stalled", "seconds": int(d.Seconds())})
 			return
 		}
-		reply(w, http.StatusOK, map[string]any{"status": "ok", "uptime_seconds": int(time.Since(s.start).Seconds())})
+		v := map[string]any{"status": "ok", "uptime_seconds": int(time.Since(s.start).Seconds())}
+		if s.o.Guard != nil {
+			v["guard"] = s.o.Guard()
+		}
+		reply(w, http.StatusOK, v)
 	})
 	s.mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
 		if s.hub.Closed() {

@@ -12,6 +12,8 @@ import (
 	"runtime/debug"
 	"strconv"
 	"time"
+
+	"github.com/qwq-edge/qwq/runtime/guard"
 )
 
 // Options of a Server; the zero value works.
@@ -19,6 +21,7 @@ type Options struct {
 	Log     *slog.Logger  // nil: nothing is logged
 	Timeout time.Duration // of a request; 0: 30 minutes
 	Version string
+	Guard   func() guard.State // what is forbidden to the process; nil: not told
 }
 
 // Server answers requests with the models of a hub.

@@ -48,6 +48,7 @@ var keys = map[string]string{
 	"most-models":          "qwqd",
 	"mpi-lib":              "qwq-convert",
 	"no-generation-prompt": "qwq-convert",
+	"no-guard":             "qwqd",
 	"no-parse-special":     "qwq-convert",
 	"no-think":             "qwq",
 	"only":                 "qwq-convert",
