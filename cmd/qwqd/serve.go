@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -23,6 +24,7 @@ import (
 	"github.com/qwq-edge/qwq/internal/demo"
 	"github.com/qwq-edge/qwq/runtime/guard"
 	"github.com/qwq-edge/qwq/runtime/server"
+	"github.com/qwq-edge/qwq/runtime/telemetry"
 )
 
 // serve runs the daemon until it is told to end.
@@ -78,7 +80,11 @@ func newDaemon(c *cli.Context) (*daemon, error) {
 	d.hub = server.NewHub(server.HubOptions{
 		List: list, Open: open, Engine: e, Sched: s, Idle: c.Duration("idle"), Most: c.Int("most-models"), Fits: fits,
 	})
-	srv := server.New(d.hub, server.Options{Log: d.log, Timeout: c.Duration("timeout"), Version: prog.Version(), Guard: guard.Probe})
+	machine := sync.OnceValue(telemetry.Host) // looking for sensors would delay the start
+	srv := server.New(d.hub, server.Options{
+		Log: d.log, Timeout: c.Duration("timeout"), Version: prog.Version(), Guard: guard.Probe,
+		Device: func() telemetry.Snapshot { return telemetry.Read(machine()) },
+	})
 	d.http = &http.Server{
 		Handler:           who.Guard(srv.Handler()),
 		ConnContext:       who.ConnContext,

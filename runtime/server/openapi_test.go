@@ -52,6 +52,7 @@ var operations = map[string]operation{
 	"GET /api/tags":                  {"The models that can be asked, as Ollama lists them.", nil, api.OllamaModels{}, nil, ""},
 	"POST /api/show":                 {"What a model is; it is loaded for that.", api.OllamaShowRequest{}, api.OllamaShow{}, nil, ""},
 	"GET /api/ps":                    {"The models that are loaded.", nil, api.OllamaModels{}, nil, ""},
+	"GET /qwq/v1/status":             {"What the daemon and its machine do now: loaded models, queues, tokens, memory, temperature.", nil, api.Status{}, nil, ""},
 	"GET /api/version":               {"The daemon's version.", nil, api.OllamaVersion{}, nil, ""},
 }
 
@@ -118,7 +119,7 @@ func (s *spec) schema(t reflect.Type, given bool) string {
 		return `{"type": "string"}`
 	case reflect.Bool:
 		return `{"type": "boolean"}`
-	case reflect.Int, reflect.Int64, reflect.Int32:
+	case reflect.Int, reflect.Int64, reflect.Int32, reflect.Uint64:
 		return `{"type": "integer"}`
 	case reflect.Float32, reflect.Float64:
 		return `{"type": "number"}`

@@ -32,6 +32,8 @@ func (s *Server) table() []route {
 		{"POST", "/api/show", s.ollamaShow},
 		{"GET", "/api/ps", s.ollamaPS},
 		{"GET", "/api/version", s.ollamaVersion},
+
+		{"GET", "/qwq/v1/status", s.status},
 	}
 }
 
@@ -40,7 +42,7 @@ func (s *Server) routes() {
 	for _, r := range s.table() {
 		s.mux.HandleFunc(r.method+" "+r.path, endpoint(r.handle))
 	}
-	for _, folder := range []string{"/v1/", "/api/"} {
+	for _, folder := range []string{"/v1/", "/api/", "/qwq/"} {
 		s.mux.HandleFunc(folder, endpoint(s.unknown))
 	}
 }

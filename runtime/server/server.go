@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/qwq-edge/qwq/runtime/guard"
+	"github.com/qwq-edge/qwq/runtime/telemetry"
 )
 
 // Options of a Server; the zero value works.
@@ -21,7 +22,8 @@ type Options struct {
 	Log     *slog.Logger  // nil: nothing is logged
 	Timeout time.Duration // of a request; 0: 30 minutes
 	Version string
-	Guard   func() guard.State // what is forbidden to the process; nil: not told
+	Guard   func() guard.State        // what is forbidden to the process; nil: not told
+	Device  func() telemetry.Snapshot // what the machine says of itself; nil: nothing
 }
 
 // Server answers requests with the models of a hub.
@@ -31,6 +33,8 @@ type Server struct {
 	mux   *http.ServeMux
 	start time.Time
 	big   chan struct{} // one for every request with a big body
+
+	device lastLook
 }
 
 // New makes a server; Handler serves it.
