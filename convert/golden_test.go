@@ -32,6 +32,7 @@ func TestGoldenFolders(t *testing.T) {
 		{"qwen2_moe-tiny", "checkpoint", "qwen2moe", "gpt2", []int64{1400, 1402}},
 		{"llama-tiny", "checkpoint", "llama", "gpt2", []int64{1001, 1004}},
 		{"llama-tiny", "checkpoint_bin", "llama", "", []int64{1004}},
+		{"clip-tiny", "checkpoint", "clip", "gpt2", []int64{1025}},
 	} {
 		dir := testdata.Shared(t, "goldens", "models", c.model, c.folder)
 		for _, typ := range []string{"f32", "q8_0"} {

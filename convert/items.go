@@ -178,6 +178,9 @@ func fromTensor(t *checkpoint.Tensor, n arch.Named, d arch.Dims, p *plan) (*item
 	if n.Vector && len(t.Shape) == 2 && t.Shape[0] == 1 { // a Linear of one output
 		t = row(t)
 	}
+	if n.Vector && len(t.Shape) == 0 { // a scalar
+		t = single(t)
+	}
 	same := len(want) == len(t.Shape)
 	for i := range want {
 		same = same && t.Shape[i] == int64(want[i])
@@ -210,6 +213,13 @@ func row(t *checkpoint.Tensor) *checkpoint.Tensor {
 		r.Strides = t.Strides[1:]
 	}
 	return &r
+}
+
+// single is a scalar seen as a vector of one.
+func single(t *checkpoint.Tensor) *checkpoint.Tensor {
+	s := *t
+	s.Shape, s.Strides = []int64{1}, nil
+	return &s
 }
 
 // column is a vector seen as a matrix of one column.

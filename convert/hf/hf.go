@@ -56,6 +56,10 @@ type Model struct {
 	Encoder  bool // every position sees all others
 	Segments int  // kinds of segments of an encoder
 	Labels   int  // of its classifier, if it has one
+
+	Projection int        // width of what the towers of CLIP share
+	Vision     *arch.Dims // its other tower
+	image      int        // edge of its images
 }
 
 // Dims is the sizes for arch's tables.
@@ -63,7 +67,7 @@ func (m *Model) Dims() arch.Dims {
 	d := arch.Dims{
 		Hidden: m.Hidden, FFN: m.FFN, Heads: m.Heads, KVHeads: m.KVHeads, HeadDim: m.HeadDim, Vocab: m.Vocab, Layers: m.Layers,
 		Experts: m.Experts, ExpertFFN: m.ExpertFFN, SharedFFN: m.SharedFFN,
-		Segments: m.Segments, Labels: m.Labels,
+		Segments: m.Segments, Labels: m.Labels, Projection: m.Projection, Vision: m.Vision,
 	}
 	if m.Encoder {
 		d.Positions = m.Context
@@ -96,7 +100,7 @@ type family struct {
 }
 
 // families is the registry: one line per file of this package.
-var families = []family{bert, llama, mistral, mixtral, qwen2, qwen2moe, qwen3, qwen3moe}
+var families = []family{bert, clip, llama, mistral, mixtral, qwen2, qwen2moe, qwen3, qwen3moe}
 
 // Supported lists the model types, for messages.
 func Supported() []string {
@@ -120,7 +124,11 @@ func Load(dir string) (*Model, error) {
 		return nil, fmt.Errorf("hf: %w", err)
 	}
 	m, err := Parse(b, g)
-	if err == nil && m.Encoder {
+	switch {
+	case err != nil:
+	case m.Vision != nil:
+		err = m.images(dir)
+	case m.Encoder:
 		err = m.sentence(dir)
 	}
 	if err != nil {
@@ -140,16 +148,20 @@ func Parse(config, generation []byte) (*Model, error) {
 		return nil, *f.err
 	}
 	m := &Model{Arch: fam.arch}
-	if fam.encoder {
+	ids := f // whose ids begin and end a text
+	switch {
+	case fam.arch == clip.arch:
+		ids = m.clipFields(f)
+	case fam.encoder:
 		m.encoderFields(f)
-	} else {
+	default:
 		m.dense(f, fam)
 	}
 	if *f.err != nil {
 		return nil, *f.err
 	}
-	eos := f.ids("eos_token_id", int64(m.Vocab))
-	m.BOS, m.EOS = first(f.ids("bos_token_id", int64(m.Vocab))), first(eos)
+	eos := ids.ids("eos_token_id", int64(m.Vocab))
+	m.BOS, m.EOS = first(ids.ids("bos_token_id", int64(m.Vocab))), first(eos)
 	if *f.err != nil {
 		return nil, *f.err
 	}

@@ -20,23 +20,26 @@ type Axis uint8
 
 // The axes. Their sizes come from Dims.
 const (
-	Hidden    Axis = iota + 1 // width of the residual stream
-	FFN                       // width inside the feed-forward block
-	QHeads                    // query heads times head dimension
-	KVHeads                   // key/value heads times head dimension
-	HeadDim                   // one head
-	RotHalf                   // half of the rotated dimensions of a head
-	Vocab                     // rows of the embedding, padding included
-	Experts                   // experts of a layer
-	ExpertFFN                 // width inside an expert
-	SharedFFN                 // width inside the expert that every token takes
-	Positions                 // trained length of an encoder
-	Segments                  // kinds of segments of an encoder
-	Labels                    // of a classifier
-	Two                       // two classes
-	One                       // a vector's only row
-	numAxes   = iota
-	axisText  = "hidden ffn qheads kvheads headdim rothalf vocab experts expertffn sharedffn positions segments labels two one"
+	Hidden     Axis = iota + 1 // width of the residual stream
+	FFN                        // width inside the feed-forward block
+	QHeads                     // query heads times head dimension
+	KVHeads                    // key/value heads times head dimension
+	HeadDim                    // one head
+	RotHalf                    // half of the rotated dimensions of a head
+	Vocab                      // rows of the embedding, padding included
+	Experts                    // experts of a layer
+	ExpertFFN                  // width inside an expert
+	SharedFFN                  // width inside the expert that every token takes
+	Positions                  // trained length of an encoder
+	Segments                   // kinds of segments of an encoder
+	Labels                     // of a classifier
+	Two                        // two classes
+	One                        // a vector's only row
+	Projection                 // width of what two towers have in common
+	Channels                   // of an image
+	Patch                      // edge of a patch in pixels
+	numAxes    = iota
+	axisText   = "hidden ffn qheads kvheads headdim rothalf vocab experts expertffn sharedffn positions segments labels two one projection channels patch"
 )
 
 // String is the axis' name in lower case.
@@ -53,6 +56,19 @@ type Dims struct {
 	Hidden, FFN, Heads, KVHeads, HeadDim, Vocab, Layers, Rot int
 	Experts, ExpertFFN, SharedFFN                            int // 0 for a dense model
 	Positions, Segments, Labels                              int // of an encoder
+	Projection, Patch                                        int // of two towers; Patch of Vision's
+	Vision                                                   *Dims
+}
+
+// of is the sizes of the tower that t is part of.
+func (d Dims) of(t *Tensor) Dims {
+	switch {
+	case !t.Vision:
+		return d
+	case d.Vision == nil:
+		return Dims{}
+	}
+	return *d.Vision
 }
 
 // Size is the length of an axis.
@@ -91,6 +107,12 @@ func (d Dims) Size(a Axis) int {
 		return 2
 	case One:
 		return 1
+	case Projection:
+		return d.Projection
+	case Channels:
+		return 3
+	case Patch:
+		return d.Patch
 	}
 	return 0
 }
@@ -105,6 +127,7 @@ type Tensor struct {
 	Permute  bool   // GGUF stores each head's rows in interleaved pairs, a checkpoint as two halves
 	Vector   bool   // one dimension: norms and biases, kept in F32
 	In       In     // which models have it
+	Vision   bool   // part of the tower whose sizes are Dims.Vision
 }
 
 // In says which models of an architecture have a tensor. A checkpoint holds a
@@ -189,10 +212,10 @@ func (a *Arch) Expand(d Dims) []Named {
 			continue
 		}
 		j := i
-		for j < len(a.Tensors) && a.Tensors[j].PerLayer {
+		for j < len(a.Tensors) && a.Tensors[j].PerLayer && a.Tensors[j].Vision == a.Tensors[i].Vision {
 			j++
 		}
-		for l := range d.Layers {
+		for l := range d.of(&a.Tensors[i]).Layers {
 			for k := i; k < j; k++ {
 				if a.Tensors[k].In != absent {
 					out = append(out, a.Tensors[k].named(l))
@@ -217,13 +240,15 @@ func (t *Tensor) named(layer int) Named {
 // architecture's.
 func (a *Arch) Find(name string) (Named, bool) {
 	layer, general := -1, name
-	if rest, ok := strings.CutPrefix(name, "blk."); ok {
-		num, tail, _ := strings.Cut(rest, ".")
-		n, err := strconv.Atoi(num)
-		if err != nil || n < 0 || strconv.Itoa(n) != num {
-			return Named{}, false
+	for _, blk := range []string{"blk.", "t.blk.", "v.blk."} {
+		if rest, ok := strings.CutPrefix(name, blk); ok {
+			num, tail, _ := strings.Cut(rest, ".")
+			n, err := strconv.Atoi(num)
+			if err != nil || n < 0 || strconv.Itoa(n) != num {
+				return Named{}, false
+			}
+			layer, general = n, blk+"%d."+tail
 		}
-		layer, general = n, "blk.%d."+tail
 	}
 	for i := range a.Tensors {
 		if t := &a.Tensors[i]; t.GGUF == general && t.PerLayer == (layer >= 0) {
@@ -236,6 +261,7 @@ func (a *Arch) Find(name string) (Named, bool) {
 // Shape is the tensor's dimensions, rows first.
 func (t *Tensor) Shape(d Dims) []int {
 	s := make([]int, len(t.Axes))
+	d = d.of(t)
 	for i, a := range t.Axes {
 		s[i] = d.Size(a)
 	}
@@ -263,8 +289,8 @@ func (a *Arch) Check(d Dims, name string, rows, cols int) error {
 	if !ok {
 		return fmt.Errorf("arch: tensor %.80q is none of %s's", name, a.Name)
 	}
-	if n.Layer >= d.Layers {
-		return fmt.Errorf("arch: tensor %.80q: layer %d of %d", name, n.Layer, d.Layers)
+	if most := d.of(n.Tensor).Layers; n.Layer >= most {
+		return fmt.Errorf("arch: tensor %.80q: layer %d of %d", name, n.Layer, most)
 	}
 	if n.In == Dense && d.Experts > 0 || n.In == MoE && d.Experts == 0 {
 		return fmt.Errorf("arch: tensor %.80q: none of a %s with %d experts", name, a.Name, d.Experts)
@@ -275,6 +301,8 @@ func (a *Arch) Check(d Dims, name string, rows, cols int) error {
 		want = []int{1, want[0]}
 	case n.Stacked():
 		want = []int{want[0] * want[1], want[2]}
+	case len(want) == 4:
+		want = []int{want[0] * want[1] * want[2], want[3]}
 	}
 	if rows != want[0] || cols != want[1] {
 		return fmt.Errorf("arch: tensor %.80q: shape [%d, %d], want [%d, %d] (%v)", name, rows, cols, want[0], want[1], n.Axes)

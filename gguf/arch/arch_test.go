@@ -8,7 +8,8 @@ import (
 	"github.com/qwq-edge/qwq/gguf/arch"
 )
 
-var dims = arch.Dims{Hidden: 128, FFN: 256, Heads: 4, KVHeads: 2, HeadDim: 48, Vocab: 1000, Layers: 3, Experts: 6, ExpertFFN: 40, SharedFFN: 72, Positions: 64, Segments: 2, Labels: 5}
+var dims = arch.Dims{Hidden: 128, FFN: 256, Heads: 4, KVHeads: 2, HeadDim: 48, Vocab: 1000, Layers: 3, Experts: 6, ExpertFFN: 40, SharedFFN: 72, Positions: 64, Segments: 2, Labels: 5,
+	Projection: 24, Vision: &arch.Dims{Hidden: 32, FFN: 64, Heads: 2, KVHeads: 2, HeadDim: 16, Layers: 1, Positions: 5, Projection: 24, Patch: 8}}
 
 func lookup(t *testing.T, name string) *arch.Arch {
 	t.Helper()
@@ -20,10 +21,10 @@ func lookup(t *testing.T, name string) *arch.Arch {
 }
 
 func TestLookup(t *testing.T) {
-	if got := arch.Names(); !slices.Equal(got, []string{"bert", "llama", "qwen2", "qwen2moe", "qwen3", "qwen3moe"}) {
+	if got := arch.Names(); !slices.Equal(got, []string{"bert", "clip", "llama", "qwen2", "qwen2moe", "qwen3", "qwen3moe"}) {
 		t.Errorf("names %v", got)
 	}
-	for hf, want := range map[string]string{"llama": "llama", "mistral": "llama", "qwen2": "qwen2", "qwen3": "qwen3", "mixtral": "llama", "qwen2_moe": "qwen2moe", "qwen3_moe": "qwen3moe"} {
+	for hf, want := range map[string]string{"llama": "llama", "mistral": "llama", "qwen2": "qwen2", "qwen3": "qwen3", "mixtral": "llama", "qwen2_moe": "qwen2moe", "qwen3_moe": "qwen3moe", "clip": "clip"} {
 		if a, ok := arch.LookupHF(hf); !ok || a.Name != want {
 			t.Errorf("LookupHF(%q) = %v, want %s", hf, a, want)
 		}
@@ -45,7 +46,7 @@ func TestTables(t *testing.T) {
 			if strings.Contains(x.GGUF, "%d") != x.PerLayer || x.HF != "" && strings.Contains(x.HF, "%d") != x.PerLayer {
 				t.Errorf("%s: %s, %s: PerLayer is %v", name, x.GGUF, x.HF, x.PerLayer)
 			}
-			if x.Vector != (len(x.Axes) == 1) || len(x.Axes) == 0 || len(x.Axes) > 2 != x.Stacked() || x.Stacked() != (strings.Count(x.HF, "%d") == 2) {
+			if x.Vector != (len(x.Axes) == 1) || len(x.Axes) == 0 || (len(x.Axes) == 3) != x.Stacked() || x.Stacked() != (strings.Count(x.HF, "%d") == 2) {
 				t.Errorf("%s: %s: axes %v, vector %v", name, x.GGUF, x.Axes, x.Vector)
 			}
 			if x.Permute && a.NeoX {

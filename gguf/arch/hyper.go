@@ -101,6 +101,14 @@ type Hyper struct {
 	Pooling   Pooling // of an embedding
 	Normalize bool    // an embedding is scaled to length 1
 	Act       string  // gelu, gelu_tanh, relu or quick_gelu
+	Causal    bool    // a position sees those before it only
+
+	// Of two towers; the rest is the text tower's.
+	Projection int // width of an embedding
+	EOS        int // whose state stands for a text; -1: the last one
+	Image      int // edge of the square image in pixels, of Vision
+	Patch      int // edge of its patches
+	Vision     *Hyper
 }
 
 // Pooling is how an encoder makes one vector of a text.
@@ -117,7 +125,11 @@ const (
 func (h Hyper) Dims() Dims {
 	d := Dims{Hidden: h.Hidden, FFN: h.FFN, Heads: h.Heads, KVHeads: h.KVHeads, HeadDim: h.HeadDim,
 		Vocab: h.Vocab, Layers: h.Layers, Rot: h.Rot, Experts: h.Experts, ExpertFFN: h.ExpertFFN, SharedFFN: h.SharedFFN,
-		Segments: h.Segments, Labels: h.Labels}
+		Segments: h.Segments, Labels: h.Labels, Projection: h.Projection, Patch: h.Patch}
+	if h.Vision != nil {
+		v := h.Vision.Dims()
+		d.Vision = &v
+	}
 	if h.Arch != nil && h.Arch.Encoder {
 		d.Positions = h.Context
 	}
@@ -137,6 +149,9 @@ func ReadHyper(f *gguf.File) (Hyper, error) {
 	}
 	h := Hyper{Arch: a}
 	h.Name, _ = f.Str(KeyName)
+	if a == &clip {
+		return h, h.readCLIP(f)
+	}
 	r := &reader{f: f, arch: name}
 	h.sizes(r)
 	h.experts(r)

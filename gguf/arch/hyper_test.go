@@ -170,7 +170,7 @@ func TestReadHyperRefuses(t *testing.T) {
 			}
 		})
 	}
-	if _, err := arch.ReadHyper(model(t, "gpt2", small, nil)); err == nil || !strings.Contains(err.Error(), "bert, llama, qwen2, qwen2moe, qwen3, qwen3moe") {
+	if _, err := arch.ReadHyper(model(t, "gpt2", small, nil)); err == nil || !strings.Contains(err.Error(), "bert, clip, llama, qwen2, qwen2moe, qwen3, qwen3moe") {
 		t.Errorf("gpt2: %v", err)
 	}
 	if _, err := arch.ReadHyper(model(t, "llama", small, nil, "token_embd.weight")); err == nil || !strings.Contains(err.Error(), "token_embd.weight") {

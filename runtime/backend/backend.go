@@ -75,6 +75,7 @@ type Inputs struct {
 	Segments  []int32  // [rows] kind of segment, encoders only
 	Rows      []int32  // rows wanted as outputs, ascending; nil: all, empty: none
 	Views     []KVView // one per span, rows in span order
+	Ends      []int32  // [spans] the row that stands for each, of a text tower
 	Want      Want
 	Layers    int // 0: all; else stop after this many
 	// Observe is called where a matmul takes its input x: [rows, cols of the

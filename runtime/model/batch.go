@@ -59,15 +59,16 @@ func (m *Model) Bind(b *Batch) (*backend.Inputs, backend.StepKey, error) {
 	}
 	in.Positions, in.Views = in.Positions[:0], in.Views[:0]
 	in.Segments = b.Segments
-	if m.cfg.Arch.Encoder && b.Segments == nil {
+	if m.cfg.Segments > 0 && b.Segments == nil {
 		b.zeros = append(b.zeros[:0], make([]int32, rows)...)
 		in.Segments = b.zeros
 	}
 	last, pages := 0, 0
+	in.Ends = m.ends(in.Ends[:0], b)
 	for i := range b.Seqs {
 		s := &b.Seqs[i]
 		if s.KV == nil {
-			in.Views = append(in.Views, backend.KVView{N: s.N, Causal: s.Causal})
+			in.Views = append(in.Views, backend.KVView{N: s.N, Causal: s.Causal || m.cfg.Causal})
 		} else {
 			if err := s.KV.Reserve(s.Start + s.N); err != nil {
 				return nil, key, err
@@ -94,12 +95,32 @@ func (m *Model) Bind(b *Batch) (*backend.Inputs, backend.StepKey, error) {
 	return in, key, nil
 }
 
+// ends is the row that stands for each span of a text tower: the first token that
+// ends a text, else the last one.
+func (m *Model) ends(dst []int32, b *Batch) []int32 {
+	if !m.cfg.Causal {
+		return dst
+	}
+	at := 0
+	for _, s := range b.Seqs {
+		end := at + s.N - 1
+		if b.IDs != nil {
+			if i := slices.Index(b.IDs[at:at+s.N], int32(m.cfg.EOS)); i >= 0 {
+				end = at + i
+			}
+		}
+		dst = append(dst, int32(end))
+		at += s.N
+	}
+	return dst
+}
+
 func (m *Model) checkRows(b *Batch) (rows int, err error) {
 	rows = len(b.IDs)
 	if b.IDs == nil {
 		rows = b.Embeds.Rows
-		if b.Embeds.Cols != m.cfg.Hidden || len(b.Embeds.Data) != rows*m.cfg.Hidden {
-			return 0, fmt.Errorf("model: embeddings [%d, %d] with %d values, want %d columns", rows, b.Embeds.Cols, len(b.Embeds.Data), m.cfg.Hidden)
+		if b.Embeds.Cols != m.input || len(b.Embeds.Data) != rows*m.input {
+			return 0, fmt.Errorf("model: embeddings [%d, %d] with %d values, want %d columns", rows, b.Embeds.Cols, len(b.Embeds.Data), m.input)
 		}
 	}
 	for i, id := range b.IDs {
@@ -107,7 +128,7 @@ func (m *Model) checkRows(b *Batch) (rows int, err error) {
 			return 0, fmt.Errorf("model: id %d at row %d is not in 0 to %d", id, i, m.cfg.Vocab-1)
 		}
 	}
-	if b.Segments != nil && (!m.cfg.Arch.Encoder || len(b.Segments) != rows) {
+	if b.Segments != nil && (m.cfg.Segments == 0 || len(b.Segments) != rows) {
 		return 0, fmt.Errorf("model: %d segments for %d rows of a %s", len(b.Segments), rows, m.cfg.Arch.Name)
 	}
 	for i, s := range b.Segments {
@@ -119,7 +140,7 @@ func (m *Model) checkRows(b *Batch) (rows int, err error) {
 	for i, s := range b.Seqs {
 		switch {
 		case m.cfg.Arch.Encoder && (s.KV != nil || s.Causal):
-			return 0, fmt.Errorf("model: span %d: a %s has no KV cache and sees all positions", i, m.cfg.Arch.Name)
+			return 0, fmt.Errorf("model: span %d: a %s has no KV cache and a mask of its own", i, m.cfg.Arch.Name)
 		case m.cfg.Arch.Encoder && s.N > m.cfg.Context:
 			return 0, fmt.Errorf("model: span %d has %d positions, the model has %d", i, s.N, m.cfg.Context)
 		case s.N < 1 || s.N > rows-n:

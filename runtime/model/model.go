@@ -21,6 +21,7 @@ type Model struct {
 	rope    *backend.Rope
 	ropeLen int  // positions that rope has angles for
 	f32     bool // every matrix is F32
+	input   int  // columns of Batch.Embeds
 }
 
 // graph is what an architecture implements.
@@ -32,7 +33,8 @@ type graph interface {
 // builders is the registry: one line per architecture.
 var builders = map[string]func(*loader) (graph, error){
 	"bert":     newEncoder,
-	"llama":    newDense, // mistral and mixtral too
+	"clip":     newTextTower, // NewVision is the other one
+	"llama":    newDense,     // mistral and mixtral too
 	"qwen2":    newDense,
 	"qwen2moe": newDense,
 	"qwen3":    newDense,
@@ -66,7 +68,7 @@ func New(f *gguf.File, dev backend.Device) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Model{cfg: l.cfg, dev: dev, id: lastID.Add(1), graph: g, rope: l.rope, f32: l.f32}, nil
+	return &Model{cfg: l.cfg, dev: dev, id: lastID.Add(1), graph: g, rope: l.rope, f32: l.f32, input: l.cfg.Hidden}, nil
 }
 
 // Hyper is the shape of the model.

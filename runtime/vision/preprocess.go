@@ -80,3 +80,22 @@ func (p *Preprocess) Apply(img *RGB) ([]float32, error) {
 	}
 	return out, nil
 }
+
+// Patches lays the values of an image, [3, edge, edge], out as the rows of a vision
+// tower: [1 + patches, 3·patch²] with zeros in row 0, where the class goes. Patches
+// follow each other as text does, a patch is channel after channel.
+func Patches(dst, pixels []float32, edge, patch int) {
+	n, cols := edge/patch, 3*patch*patch
+	clear(dst[:cols])
+	dst = dst[cols:]
+	for y := range n {
+		for x := range n {
+			for c := range 3 {
+				for r := range patch {
+					copy(dst[:patch], pixels[(c*edge+y*patch+r)*edge+x*patch:])
+					dst = dst[patch:]
+				}
+			}
+		}
+	}
+}
