@@ -23,7 +23,7 @@ KERNELS  = generic$(call has,avx2,avx2)$(call has,avx512_vnni,avx512)$(call has,
 
 export CGO_ENABLED = 0
 
-.PHONY: help deps build cross install check lint generated test test-noasm test-arm64 race fuzz bench build-mpi test-mpi test-slurm proof-kill interop test-compat proof-stream proof-memory proof-train proof-gc proof-bits count-arm static-arm bench-peers bench-torch proof-distill man demo demo-distill clean
+.PHONY: help deps build cross install check lint generated test test-noasm test-arm64 race fuzz bench build-mpi test-mpi test-slurm proof-kill proof-store interop test-compat proof-stream proof-memory proof-train proof-gc proof-bits count-arm static-arm bench-peers bench-torch proof-distill man demo demo-distill clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -101,6 +101,9 @@ KILLS ?= 50
 proof-kill: ## kill -9 at random moments, KILLS (50) times each: in the cache, in training, and ranks of MPI (20) where it is; the results have the bits of undisturbed runs
 	QWQ_KILL_ROUNDS=$(KILLS) $(GO) test -count=1 -timeout 1h -v -run 'TestKill$$' ./distill/cache ./distill/pipeline
 	QWQ_KILL_ROUNDS=20 $(GO) test -count=1 -timeout 1h -v -tags mpi -run 'TestKillRanks' ./distill/mpi
+
+proof-store: ## kill -9 while the daemon's store writes, 500 times, and a power cut after every operation: nothing wrong is ever found
+	QWQ_KILL_ROUNDS=500 $(GO) test -count=1 -timeout 1h -v -run 'TestKill$$|TestPowerLoss' ./runtime/store
 
 race: ## tests under the race detector
 	@command -v gcc >/dev/null || { echo "make race: gcc is missing: apt-get install gcc libc6-dev"; exit 1; }

@@ -1,0 +1,373 @@
+package store
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"slices"
+	"syscall"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) {
+	if child() {
+		return
+	}
+	goleak.VerifyTestMain(m)
+}
+
+// perToken is how much the content of a test has for a token.
+const perToken = 128
+
+// content is what the snapshot of a model's tokens must hold: every token's bytes
+// depend on all tokens before, as keys and values do.
+func content(m Model, ids []int32) []byte {
+	out := make([]byte, 0, perToken*len(ids))
+	h := sha256.Sum256(m[:])
+	for _, id := range ids {
+		h = sha256.Sum256(binary.LittleEndian.AppendUint32(h[:], uint32(id)))
+		out = append(out, bytes.Repeat(h[:], perToken/len(h))...)
+	}
+	return out
+}
+
+func put(s *Store, m Model, tag Tag, ids []int32) error {
+	return s.Put(Snapshot{Model: m, IDs: ids, Session: tag, Size: int64(perToken * len(ids))}, func(w io.Writer) error {
+		_, err := w.Write(content(m, ids))
+		return err
+	})
+}
+
+// wrong is an answer of the store that is not the truth.
+type wrongError struct{ text string }
+
+func (e *wrongError) Error() string { return e.text }
+
+// load loads what there is for ids and compares it with the truth.
+func load(s *Store, m Model, ids []int32) (int, error) {
+	return s.Load(m, ids, func(n int, r io.Reader) error {
+		got := make([]byte, n*perToken)
+		if _, err := io.ReadFull(r, got); err != nil {
+			return err
+		}
+		if !bytes.Equal(got, content(m, ids[:n])) {
+			return &wrongError{fmt.Sprintf("%d tokens have other bytes", n)}
+		}
+		return nil
+	})
+}
+
+func open(t testing.TB, f FS, o Options) *Store {
+	t.Helper()
+	s, err := Open(f, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	<-s.ready
+	return s
+}
+
+func shut(t testing.TB, s *Store) {
+	t.Helper()
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+func tokens(seed uint64, n int) []int32 {
+	rng := rand.New(rand.NewPCG(seed, 1))
+	ids := make([]int32, n)
+	for i := range ids {
+		ids[i] = rng.Int32N(50000)
+	}
+	return ids
+}
+
+func model(b byte) (m Model) { m[3] = b; return m }
+
+// TestStore: on a real folder, what is put is found again, by prompts that share a
+// beginning too, after a restart too, and only under its model.
+func TestStore(t *testing.T) {
+	path := t.TempDir()
+	ids := tokens(1, 1100) // of two blocks and a bit
+	for restart := range 3 {
+		f, err := Dir(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := open(t, f, Options{})
+		if restart == 0 {
+			if err := put(s, model(1), Tag{}, ids); err != nil {
+				t.Fatal(err)
+			}
+		}
+		longer := append(slices.Clone(ids), 5, 6)
+		branch := append(slices.Clone(ids[:700]), 50001)
+		for _, c := range []struct {
+			m    Model
+			ids  []int32
+			want int
+		}{{model(1), ids, 1100}, {model(1), longer, 1100}, {model(1), branch, 700}, {model(1), ids[:3], 3}, {model(2), ids, 0}, {model(1), tokens(2, 50), 0}} {
+			if n, err := load(s, c.m, c.ids); n != c.want || err != nil || s.Find(c.m, c.ids) != c.want {
+				t.Errorf("start %d: found %d of %d, %v, want %d", restart, n, len(c.ids), err, c.want)
+			}
+		}
+		if _, err := Open(f, Options{}); !errors.Is(err, ErrLocked) {
+			t.Errorf("a second store on the folder: %v", err)
+		}
+		if other, err := Dir(path); err != nil {
+			t.Error(err)
+		} else if _, err := Open(other, Options{}); !errors.Is(err, ErrLocked) {
+			t.Errorf("a second store on the folder: %v", err)
+		}
+		st := s.Stats()
+		if st.Snapshots != 1 || st.Wear < fileSize(1100, 1100*perToken) || st.Bytes != fileSize(1100, 1100*perToken) || st.Damaged != 0 || st.ReadOnly {
+			t.Errorf("%+v", st)
+		}
+		shut(t, s)
+	}
+}
+
+// TestSize: the bound holds, the longest unused go first, and what cannot fit is refused.
+func TestSize(t *testing.T) {
+	one := fileSize(300, 300*perToken)
+	now := time.Unix(1e9, 0)
+	m := newMem()
+	s := open(t, m, Options{MaxBytes: 3*one + 100, Now: func() time.Time { now = now.Add(time.Second); return now }})
+	for i := range uint64(3) {
+		if err := put(s, model(1), Tag{}, tokens(i, 300)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n, err := load(s, model(1), tokens(0, 300)); n != 300 || err != nil {
+		t.Fatal(n, err)
+	}
+	if err := put(s, model(1), Tag{}, tokens(9, 300)); err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range map[uint64]int{0: 300, 1: 0, 2: 300, 9: 300} {
+		if n := s.Find(model(1), tokens(i, 300)); n != want {
+			t.Errorf("snapshot %d: %d tokens", i, n)
+		}
+	}
+	if err := put(s, model(1), Tag{}, tokens(10, 1200)); !errors.Is(err, ErrTooLarge) {
+		t.Errorf("larger than all: %v", err)
+	}
+	if st := s.Stats(); st.Bytes > st.MaxBytes || st.Evicted != 1 || st.Refused != 1 {
+		t.Errorf("%+v", st)
+	}
+	shut(t, s)
+	s = open(t, m, Options{MaxBytes: one})
+	if st := s.Stats(); st.Bytes > one || st.Snapshots != 1 {
+		t.Errorf("with a smaller bound: %+v", st)
+	}
+	shut(t, s)
+	m.room = 10 * one
+	s = open(t, m, Options{})
+	if st := s.Stats(); st.MaxBytes != (10*one+one)/10 {
+		t.Errorf("bound %d with %d bytes free", st.MaxBytes, m.room)
+	}
+	shut(t, s)
+}
+
+// TestSupersede: a session has one snapshot, a longer prefix replaces a shorter one, and
+// a session's does not replace what is nobody's.
+func TestSupersede(t *testing.T) {
+	s := open(t, newMem(), Options{})
+	ids := tokens(1, 900)
+	a := tagOf(1, "a")
+	for _, n := range []int{300, 400} {
+		if err := put(s, model(1), Tag{}, ids[:n]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, n := range []int{500, 600, 700} {
+		if err := put(s, model(1), a, ids[:n]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if st := s.Stats(); st.Snapshots != 2 {
+		t.Errorf("%d snapshots", st.Snapshots)
+	}
+	if n, b := s.Stored(1, "a"); n != 700 || b != fileSize(700, 700*perToken) {
+		t.Errorf("the session has %d tokens, %d bytes", n, b)
+	}
+	before := s.Stats().Puts
+	if err := put(s, model(1), Tag{}, ids[:400]); err != nil || s.Stats().Puts != before {
+		t.Error("written twice", err)
+	}
+	shut(t, s)
+}
+
+// TestFull: a full medium, and one that fails at any operation, cost a snapshot, never
+// a wrong one, and leave nothing behind.
+func TestFull(t *testing.T) {
+	m := newMem()
+	s := open(t, m, Options{MaxBytes: 1 << 30})
+	if err := put(s, model(1), Tag{}, tokens(1, 300)); err != nil {
+		t.Fatal(err)
+	}
+	m.room = 100 << 10
+	if err := put(s, model(1), Tag{}, tokens(2, 2000)); !errors.Is(err, syscall.ENOSPC) {
+		t.Errorf("on a full medium: %v", err)
+	}
+	if len(m.names["kv"]) != 1 {
+		t.Errorf("left: %v", m.names["kv"])
+	}
+	if n, err := load(s, model(1), tokens(1, 300)); n != 300 || err != nil {
+		t.Error(n, err)
+	}
+	m.room = -1
+	shut(t, s)
+	for at := 1; at < 60; at++ {
+		m := newMem()
+		s := open(t, m, Options{})
+		if err := put(s, model(1), Tag{}, tokens(1, 300)); err != nil {
+			t.Fatal(err)
+		}
+		m.fail = at
+		err := errors.Join(put(s, model(1), tagOf(1, "x"), tokens(2, 600)), s.PutSession(Session{User: 1, ID: "x", IDs: tokens(2, 600)}),
+			s.PutSession(Session{User: 1, ID: "y", IDs: tokens(3, 10)}), s.DeleteSession(1, "y"))
+		failed := m.fail == 0
+		m.fail = 0
+		for restart := range 2 {
+			for i := range uint64(3) {
+				if _, lerr := load(s, model(1), tokens(i+1, 600)); lerr != nil {
+					t.Errorf("operation %d (%v): %v", at, err, lerr)
+				}
+			}
+			if n := s.Find(model(1), tokens(1, 300)); n != 300 {
+				t.Errorf("operation %d (%v), start %d: the old snapshot has %d tokens", at, err, restart, n)
+			}
+			shut(t, s)
+			s = open(t, m, Options{})
+		}
+		shut(t, s)
+		for dir, names := range m.names {
+			for n := range names {
+				if len(n) > 3 && n[:4] == tempPrefix {
+					t.Errorf("operation %d: %s/%s is left", at, dir, n)
+				}
+			}
+		}
+		if !failed {
+			t.Logf("%d operations", at-1)
+			return
+		}
+	}
+	t.Error("more operations than were tried")
+}
+
+// TestReadOnly: a folder that cannot be written to serves what it has.
+func TestReadOnly(t *testing.T) {
+	m := newMem()
+	s := open(t, m, Options{})
+	if err := errors.Join(put(s, model(1), Tag{}, tokens(1, 300)), s.PutSession(Session{User: 1, ID: "x", IDs: []int32{1}})); err != nil {
+		t.Fatal(err)
+	}
+	shut(t, s)
+	m.ro = true
+	s = open(t, m, Options{})
+	if n, err := load(s, model(1), tokens(1, 300)); n != 300 || err != nil {
+		t.Error(n, err)
+	}
+	if x, err := s.Session(1, "x"); err != nil || x.Tokens != 1 {
+		t.Error(x, err)
+	}
+	for _, err := range []error{put(s, model(1), Tag{}, tokens(2, 300)), s.PutSession(Session{ID: "y"}), s.DeleteSession(1, "x")} {
+		if !errors.Is(err, ErrReadOnly) {
+			t.Error(err)
+		}
+	}
+	if !s.Stats().ReadOnly {
+		t.Error("not told")
+	}
+	shut(t, s)
+	empty := newMem()
+	empty.ro = true
+	s = open(t, empty, Options{})
+	if n, err := load(s, model(1), tokens(1, 300)); n != 0 || err != nil {
+		t.Error(n, err)
+	}
+	shut(t, s)
+}
+
+// TestDamage: every byte of every file that is changed, and every length, costs the file
+// and nothing else.
+func TestDamage(t *testing.T) {
+	m := newMem()
+	s := open(t, m, Options{WearBytes: 1 << 40})
+	ids := tokens(1, 600)
+	if err := errors.Join(put(s, model(1), Tag{}, ids), s.PutSession(Session{User: 7, ID: "x", IDs: ids[:9], State: []byte("st")})); err != nil {
+		t.Fatal(err)
+	}
+	s.Prompt(model(1), ids)
+	shut(t, s)
+	log := m.log
+	rng := rand.New(rand.NewPCG(3, 4))
+	for round := range 600 {
+		m := cut(log, len(log), cutKill, nil)
+		var live []int
+		for _, names := range m.names {
+			for _, i := range names {
+				live = append(live, i)
+			}
+		}
+		slices.Sort(live)
+		f := m.inodes[live[round%len(live)]]
+		if at := rng.IntN(len(f.data)); round%3 == 0 {
+			f.data = f.data[:at]
+		} else {
+			if rng.IntN(2) == 0 {
+				at %= 100 // the headers
+			}
+			f.data[at%len(f.data)] ^= byte(1 << rng.IntN(8))
+		}
+		s := open(t, m, Options{WearBytes: 1 << 40})
+		if n, err := load(s, model(1), ids); err != nil && !errors.Is(err, ErrCorrupt) || err == nil && n != 0 && n != 600 {
+			t.Errorf("round %d: %d, %v", round, n, err)
+		}
+		if x, err := s.Session(7, "x"); err != nil && !errors.Is(err, ErrNone) || err == nil && (!slices.Equal(x.IDs, ids[:9]) || string(x.State) != "st") {
+			t.Errorf("round %d: %+v, %v", round, x, err)
+		}
+		if err := put(s, model(1), Tag{}, tokens(8, 300)); err != nil && !errors.Is(err, ErrBudget) {
+			t.Errorf("round %d: %v", round, err)
+		}
+		shut(t, s)
+	}
+}
+
+// TestForeign: a file under another one's name, and a block of another file, are found out.
+func TestForeign(t *testing.T) {
+	m := newMem()
+	s := open(t, m, Options{})
+	a, b := tokens(1, 600), tokens(2, 600)
+	if err := errors.Join(put(s, model(1), Tag{}, a), put(s, model(1), Tag{}, b)); err != nil {
+		t.Fatal(err)
+	}
+	fa, _ := m.find(name(model(1), a))
+	fb, _ := m.find(name(model(1), b))
+	da, db := m.inodes[fa].data, m.inodes[fb].data
+	first := fixed + 4*600 + 4
+	copy(da[first:], db[first:first+blockSize+4]) // with its checksum
+	if n, err := load(s, model(1), a); n != 0 || !errors.Is(err, ErrCorrupt) {
+		t.Errorf("a block of another file: %d, %v", n, err)
+	}
+	if n := s.Find(model(1), a); n != 0 {
+		t.Errorf("still found: %d", n)
+	}
+	shut(t, s)
+	m.names["kv"][name(model(1), a)[3:]] = fb
+	s = open(t, m, Options{})
+	if st := s.Stats(); st.Snapshots != 1 || st.Damaged != 1 {
+		t.Errorf("a file under another one's name: %+v", st)
+	}
+	shut(t, s)
+}
