@@ -19,14 +19,17 @@ const maxEmbedLine = 16 << 20
 func embedCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "embed",
-		Usage:     "turn texts into vectors",
+		Usage:     "turn texts or images into vectors",
 		ArgsUsage: "[TEXT ...]",
 		Description: "Prints one JSON array of numbers per text. An encoder (BERT) pools as its file says; a\n" +
 			"decoder gives the mean of its last hidden states. What an encoder has no positions for is\n" +
-			"left out, with a warning.\n\n" +
+			"left out, with a warning. With --image the arguments are image files (PNG, JPEG, GIF; - is\n" +
+			"stdin) for a model that sees (CLIP); its vectors of texts and images have length 1, and their\n" +
+			"dot products say what belongs together.\n\n" +
 			"Example:\n  qwq embed -m all-minilm-l6-v2.gguf 'a kernel for old cores' 'a cat on a mat'",
 		Flags: append([]cli.Flag{
 			modelFlag(), prog.ModelsFlag(),
+			&cli.BoolFlag{Name: "image", Usage: "the arguments are image files"},
 			&cli.BoolFlag{Name: "stdin", Usage: "read one text per line from stdin"},
 			&cli.BoolFlag{Name: "precise", Usage: "float32 activations, for comparisons; slow"},
 			&cli.BoolFlag{Name: "json", Usage: "print {\"tokens\", \"embedding\"} per text"},
@@ -39,6 +42,9 @@ func embedCommand() *cli.Command {
 const embedBatch = 64
 
 func embed(c *cli.Context) error {
+	if c.Bool("image") {
+		return embedImages(c)
+	}
 	var next func() (string, bool, error)
 	switch texts := c.Args().Slice(); {
 	case c.Bool("stdin") && len(texts) > 0:

@@ -17,6 +17,7 @@ func app() *cli.App {
 			generateCommand(),
 			chatCommand(),
 			embedCommand(),
+			classifyCommand(),
 			listCommand(),
 			benchCommand(),
 			infoCommand(),

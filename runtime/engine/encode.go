@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 
 	"github.com/qwq-edge/qwq/gguf"
 	"github.com/qwq-edge/qwq/gguf/arch"
@@ -69,9 +68,12 @@ func (m *Model) pack(b *model.Batch, texts []Text, lo int) (hi int) {
 	for hi = lo; hi < len(texts) && (hi == lo || len(b.IDs)+len(texts[hi].IDs) <= m.chunk); hi++ {
 		t := texts[hi]
 		b.IDs = append(b.IDs, t.IDs...)
-		if t.Segments == nil {
+		switch {
+		case m.eyes != nil && t.Segments == nil: // a text tower knows no segments
+			b.Segments = nil
+		case t.Segments == nil:
 			b.Segments = append(b.Segments, make([]int32, len(t.IDs))...)
-		} else {
+		default:
 			b.Segments = append(b.Segments, t.Segments...)
 		}
 		b.Seqs = append(b.Seqs, model.Span{N: len(t.IDs)})
@@ -114,6 +116,13 @@ func (m *Model) EmbedAll(ctx context.Context, texts [][]int32) ([][]float32, err
 		}
 		in[i].IDs = ids
 	}
+	if m.eyes != nil {
+		err := m.Encode(ctx, in, backend.Pooled, func(i int, x backend.Tensor) error {
+			out[i] = unit(x.Data)
+			return nil
+		})
+		return out, err
+	}
 	err := m.Encode(ctx, in, backend.Hidden, func(i int, x backend.Tensor) error {
 		out[i] = m.pooled(x)
 		return nil
@@ -131,14 +140,7 @@ func (m *Model) pooled(x backend.Tensor) []float32 {
 		backend.PoolMean(y, x.Data)
 	}
 	if h.Normalize {
-		sum := 0.0
-		for _, v := range y {
-			sum += float64(v) * float64(v)
-		}
-		by := 1 / math.Max(math.Sqrt(sum), 1e-12)
-		for i, v := range y {
-			y[i] = float32(float64(v) * by)
-		}
+		return unit(y)
 	}
 	return y
 }
@@ -155,6 +157,9 @@ func (m *Model) loadEncoder(f *gguf.File, h arch.Hyper, o Options) error {
 	m.info.Encoder, m.info.EmbedContext = true, m.context
 	if n, ok := f.Uint(arch.KeyEmbedContext); ok && n > 1 && n < uint64(m.context) {
 		m.info.EmbedContext = int(n)
+	}
+	if h.Vision != nil {
+		return m.loadVision(f)
 	}
 	return nil
 }

@@ -76,6 +76,8 @@ type Info struct {
 	Precise      bool
 	Encoder      bool     // it embeds texts and cannot write
 	EmbedContext int      // tokens of a text that an encoder embeds
+	Embedding    int      // length of an embedding
+	Image        int      // edge of the images that it sees, in pixels; 0: it cannot see
 	Defaults     Defaults // sampling settings that the file recommends
 	Warnings     []string
 }
@@ -93,6 +95,7 @@ type Model struct {
 	context int
 	chunk   int
 	threads threads
+	eyes    *eyes // nil: it cannot see
 
 	mu     sync.Mutex // held during a step and while its tensors are read
 	closed bool
@@ -294,7 +297,7 @@ func (m *Model) beyond(h arch.Hyper) error {
 func (m *Model) describe(f *gguf.File, h arch.Hyper, o Options, t quant.Type, perPos int64) {
 	i := &m.info
 	i.Architecture, i.Name, i.Bytes = h.Arch.Name, h.Name, f.FileSize()
-	i.Layers, i.Hidden, i.Vocabulary = h.Layers, h.Hidden, h.Vocab
+	i.Layers, i.Hidden, i.Vocabulary, i.Embedding = h.Layers, h.Hidden, h.Vocab, h.Hidden
 	i.Defaults, i.Encoder = readDefaults(f), h.Arch.Encoder
 	i.Trained, i.Context, i.KV, i.KVBytes, i.Precise = h.Context, m.context, t, perPos, o.Precise
 	for _, x := range f.Tensors() {
