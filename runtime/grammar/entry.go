@@ -36,7 +36,7 @@ const maxAfter = 1 << 18
 func (e *entry) bytes() int {
 	n := 256 + 8*len(e.mask)*(1+len(e.upTo)) + 8*len(e.long)
 	if a := e.after; a != nil {
-		n += 9*len(a.byte) + 4*len(a.ids) + 8*len(a.id)
+		n += 11*len(a.byte) + 4*len(a.ids) + 8*len(a.id)
 	}
 	return n
 }
@@ -63,40 +63,51 @@ func (v *Vocabulary) entryOf(g *Grammar, h head) (*entry, error) {
 // newEntry walks the whole vocabulary from a state.
 func (v *Vocabulary) newEntry(g *Grammar, at frame) (*entry, error) {
 	f := &g.frames[g.states[at.state].frame]
-	e := &entry{mask: make([]uint64, v.words)}
-	w := &walker{stack: stack{g: g}, t: v.trie, rows: make([]*row, len(g.states)), follow: f.follow, pure: f.pure, bounds: f.start}
 	t := v.trie
-	set := func(mask []uint64, node int32) {
-		for _, id := range t.ids[t.tok[node]:t.tok[node+1]] {
-			mask[id>>6] |= 1 << (id & 63)
-		}
+	sc, _ := v.walks.Get().(*scratch)
+	if sc == nil {
+		sc = &scratch{make([]uint16, len(t.byte)), make([]*row, t.depth+1), make([]int32, t.depth+1)}
 	}
-	w.note = func(node, _ int32) { set(e.mask, node) }
-	counted := f.pure && f.max < maxTurns
-	if counted {
-		e.upTo = make([][]uint64, bucketTurns+1)
-		for i := range e.upTo {
-			e.upTo[i] = make([]uint64, v.words)
-		}
-		w.note = func(node, turns int32) {
-			e.turns = max(e.turns, turns)
-			if turns <= bucketTurns {
-				set(e.upTo[turns], node)
-				return
-			}
-			for _, id := range t.ids[t.tok[node]:t.tok[node+1]] {
-				e.long = append(e.long, turned{id, turns})
-			}
-		}
-	}
+	l := &long{scratch: sc, rows: make([]*row, len(g.states)), follow: f.follow, pure: f.pure, bounds: f.start}
+	w := &walker{stack: stack{g: g}, t: t, long: l}
 	w.walk([]head{{at, -1}})
 	if w.failed {
 		return nil, &LimitError{"readings of a text at once", maxHeads}
 	}
-	if counted {
-		e.accumulate()
+	e := &entry{mask: make([]uint64, v.words)}
+	e.take(t, sc.reach, f)
+	err := e.leave(w, f.pure)
+	clear(sc.reach)
+	clear(sc.row)
+	v.walks.Put(sc)
+	return e, err
+}
+
+// take sorts the tokens that a walk has reached.
+func (e *entry) take(t *trie, reach []uint16, f *linkedFrame) {
+	if !f.pure || f.max == maxTurns {
+		for i, id := range t.ids {
+			e.mask[id>>6] |= uint64(min(reach[t.node[i]], 1)) << (id & 63)
+		}
+		return
 	}
-	return e, e.leave(w, f.pure)
+	e.upTo = make([][]uint64, bucketTurns+1)
+	all := make([]uint64, len(e.upTo)*len(e.mask))
+	for i := range e.upTo {
+		e.upTo[i], all = all[:len(e.mask):len(e.mask)], all[len(e.mask):]
+	}
+	for i, id := range t.ids {
+		turns := int32(reach[t.node[i]]) - 1
+		e.turns = max(e.turns, turns)
+		switch {
+		case turns < 0:
+		case turns <= bucketTurns:
+			e.upTo[turns][id>>6] |= 1 << (id & 63)
+		default:
+			e.long = append(e.long, turned{id, turns})
+		}
+	}
+	e.accumulate()
 }
 
 // accumulate makes running unions of the masks by turns.
@@ -120,7 +131,7 @@ func (e *entry) leave(w *walker, pure bool) error {
 	var arena, text []byte // what the nodes below a leave spell, from there on
 	var rest []byteRange   // of arena, by number
 	var open []int32       // the ends of the nodes that text spells
-	for _, l := range w.leaves {
+	for _, l := range w.long.leaves {
 		text, open = text[:0], open[:0]
 		for i := l.node; i < t.end[l.node]; i++ {
 			for len(open) > 0 && i >= open[len(open)-1] {

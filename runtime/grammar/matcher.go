@@ -125,7 +125,7 @@ func or(dst, src []uint64) {
 }
 
 // note adds the tokens of a node of after.
-func (m *Matcher) note(node, _ int32) {
+func (m *Matcher) note(node int32) {
 	a := m.after
 	for _, i := range a.ids[a.tok[node]:a.tok[node+1]] {
 		if t := a.turns[i]; t >= m.lo && t <= m.hi {
@@ -148,7 +148,7 @@ func (m *Matcher) Accept(id int32) error {
 		return nil
 	case m.ended:
 		return ErrEnded
-	case m.v.vocab.IsSpecial(id) || len(m.v.vocab.Token(id)) == 0:
+	case !m.v.text(id):
 		return fmt.Errorf("grammar: token %d is no text", id)
 	}
 	return m.AcceptText(m.v.vocab.Token(id))

@@ -14,7 +14,6 @@ func (b *schemaBuilder) array(flat []*jsonschema.Schema) *node {
 		}
 		prefix = max(prefix, len(prefixItems(s)))
 	}
-	lo, hi = counts(lo, hi, flat)
 	if hi >= 0 && hi < lo {
 		return alt()
 	}

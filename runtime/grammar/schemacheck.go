@@ -1,7 +1,9 @@
 package grammar
 
 import (
+	"encoding/json"
 	"fmt"
+	"math/big"
 	"slices"
 	"strings"
 
@@ -16,6 +18,7 @@ var (
 		"minProperties maxProperties items prefixItems additionalItems minItems maxItems uniqueItems")
 	silent = strings.Fields("$schema $id id $anchor $dynamicAnchor $recursiveAnchor $defs definitions $comment title description default examples example " +
 		"deprecated readOnly writeOnly contentEncoding contentMediaType contentSchema")
+	counted     = strings.Fields("minLength maxLength minItems maxItems minProperties maxProperties")
 	unsupported = map[string]string{
 		"not":                   "what must not match cannot be generated",
 		"if":                    "conditions are not supported; anyOf is",
@@ -95,6 +98,13 @@ func (b *schemaBuilder) check(s *jsonschema.Schema) {
 			panic(&SchemaError{p + "/" + k, "the keyword is not supported: " + reason})
 		case !slices.Contains(honoured, k) && !slices.Contains(silent, k) && !strings.HasPrefix(k, "x-"):
 			panic(&SchemaError{p + "/" + strings.ReplaceAll(strings.ReplaceAll(k, "~", "~0"), "/", "~1"), "unknown keyword"})
+		}
+	}
+	for _, k := range counted {
+		if n, ok := keys[k].(json.Number); ok {
+			if x, ok := new(big.Rat).SetString(n.String()); ok && x.Cmp(big.NewRat(most, 1)) > 0 {
+				panic(&SchemaError{p + "/" + k, fmt.Sprintf("%s is more than %d, the most that is supported", n, most)})
+			}
 		}
 	}
 	if s.UniqueItems && (s.MaxItems == nil || *s.MaxItems > 1) {

@@ -92,7 +92,6 @@ func (b *schemaBuilder) object(flat []*jsonschema.Schema) *node {
 			hi = *s.MaxProperties
 		}
 	}
-	lo, hi = counts(lo, hi, flat)
 	props, ok := b.properties(flat)
 	if !ok || hi >= 0 && hi < lo {
 		return alt()

@@ -33,8 +33,7 @@ func charNode(ranges []runeRange) *node {
 	return alt(append(out, class(normalRanges(plain)...))...)
 }
 
-// most bounds lengths and counts: beyond, a maximum says nothing and a
-// minimum cannot be met.
+// most bounds lengths and counts, which are ints of 32 bits on some boards.
 const most = 1 << 24
 
 // textBounds gathers minLength and maxLength; hi < 0: none.
@@ -47,17 +46,6 @@ func textBounds(flat []*jsonschema.Schema) (lo, hi int) {
 		if s.MaxLength != nil && (hi < 0 || *s.MaxLength < hi) {
 			hi = *s.MaxLength
 		}
-	}
-	return counts(lo, hi, flat)
-}
-
-// counts refuses a minimum that is too large and drops such a maximum.
-func counts(lo, hi int, flat []*jsonschema.Schema) (int, int) {
-	if lo > most {
-		panic(&SchemaError{pointer(flat[len(flat)-1]), fmt.Sprintf("a minimum of %d, the most is %d", lo, most)})
-	}
-	if hi > most {
-		hi = -1
 	}
 	return lo, hi
 }

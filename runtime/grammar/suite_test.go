@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/qwq-edge/qwq/internal/testdata"
 )
 
 // suiteGroup is a schema of the JSON-Schema-Test-Suite with its tests.
@@ -28,10 +30,7 @@ type suiteGroup struct {
 // valid, in whatever order their properties come. How many of the valid ones
 // it allows is logged, and may not fall.
 func TestSuite(t *testing.T) {
-	root := os.Getenv("QWQ_SCHEMA_SUITE")
-	if root == "" {
-		t.Skip("QWQ_SCHEMA_SUITE names no folder of the JSON-Schema-Test-Suite")
-	}
+	root := testdata.Shared(t, "data", "grammar", "JSON-Schema-Test-Suite")
 	v := NewVocabulary(testWords())
 	refused := map[string]int{}
 	for draft, c := range map[string]struct{ schemas, valid int }{

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"os"
 	"testing"
+
+	"github.com/qwq-edge/qwq/internal/testdata"
 )
 
 // words is a vocabulary of strings. The last is the end token, the one before
@@ -33,13 +35,10 @@ func testWords(more ...string) words {
 	return out
 }
 
-// qwen reads the vocabulary of Qwen2.5 (151,643 tokens) from vocab.json.
+// qwen reads the vocabulary of Qwen2.5 (151,643 tokens).
 func qwen(t testing.TB) Vocab {
-	path := os.Getenv("QWQ_QWEN_VOCAB")
-	if path == "" {
-		t.Skip("QWQ_QWEN_VOCAB names no vocab.json of Qwen2.5")
-	}
-	b, err := os.ReadFile(path)
+	t.Helper()
+	b, err := os.ReadFile(testdata.Shared(t, "data", "tokenizers", "qwen2.5", "vocab.json"))
 	if err != nil {
 		t.Fatal(err)
 	}

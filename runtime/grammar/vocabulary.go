@@ -28,6 +28,7 @@ type Vocabulary struct {
 	words int     // of a mask
 	end   []int32 // ids that end a text
 	cache *cache
+	walks sync.Pool // *scratch
 }
 
 // NewVocabulary returns the vocabulary of a tokenizer, which must not change
@@ -46,7 +47,7 @@ func (v *Vocabulary) load() {
 			switch {
 			case v.vocab.EOG(id):
 				v.end = append(v.end, id)
-			case !v.vocab.IsSpecial(id) && len(v.vocab.Token(id)) > 0:
+			case v.text(id):
 				ids = append(ids, id)
 			}
 		}
@@ -54,14 +55,25 @@ func (v *Vocabulary) load() {
 	})
 }
 
+// maxToken is the length beyond which a token is never allowed.
+const maxToken = 4096
+
+// text tells whether a token is text that a grammar may allow.
+func (v *Vocabulary) text(id int32) bool {
+	n := len(v.vocab.Token(id))
+	return n > 0 && n <= maxToken && !v.vocab.IsSpecial(id)
+}
+
 // trie holds byte strings in the order of a walk that visits each node before
 // those below it, so that a walk reads memory forwards.
 type trie struct {
-	byte  []byte  // by node: the last byte of its string
-	end   []int32 // the first node after those below it
-	tok   []int32 // ids[tok[i]:tok[i+1]] have the string of node i; [nodes+1]
+	byte  []byte   // by node: the last byte of its string
+	end   []int32  // the first node after those below it
+	up    []uint16 // the length of the string of the node above
+	tok   []int32  // ids[tok[i]:tok[i+1]] have the string of node i; [nodes+1]
 	ids   []int32
-	depth int // of the longest string
+	node  []int32 // by place in ids: the node with its string
+	depth int     // of the longest string
 }
 
 // newTrie makes the trie of the tokens ids, whose order changes.
@@ -89,15 +101,17 @@ func newTrie(token func(int32) []byte, ids []int32) *trie {
 			open = append(open, int32(len(t.byte)))
 			t.byte = append(t.byte, b)
 			t.end = append(t.end, 0)
+			t.up = append(t.up, uint16(len(open)-1))
 			t.tok = append(t.tok, int32(i))
 		}
 		last = s
+		t.node = append(t.node, int32(open[len(open)-1]))
 		t.depth = max(t.depth, len(s))
 	}
 	for _, n := range open {
 		t.end[n] = int32(len(t.byte))
 	}
 	t.tok = append(t.tok, int32(len(ids)))
-	t.byte, t.end, t.tok = slices.Clip(t.byte), slices.Clip(t.end), slices.Clip(t.tok)
+	t.byte, t.end, t.up, t.tok = slices.Clip(t.byte), slices.Clip(t.end), slices.Clip(t.up), slices.Clip(t.tok)
 	return t
 }

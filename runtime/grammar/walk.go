@@ -3,26 +3,41 @@ package grammar
 // maxSteps bounds the steps of single heads in one walk over the tokens.
 const maxSteps = 1 << 23
 
-// walker follows all strings of a trie at once from some heads, and notes the
-// tokens whose last byte leaves a head alive.
+// walker follows all strings of a trie at once from some heads.
+//
+// A long walk, of a whole vocabulary, looks at 300,000 nodes: one head, the
+// usual case, is followed by run, which asks a table for each byte, keeps
+// where it is by the length of the path and notes what it reaches by node.
+// Several heads are followed by many, which calls run again where one is left.
+// A short walk makes no tables: many does it all.
 type walker struct {
 	stack
 	t      *trie
-	heads  []head // of the open levels that have several
-	levels []walkLevel
-	outers []outer
-	rows   []*row // by state, in a long walk; nil: none are made
+	heads  []head // of the open nodes
 	steps  int
 	failed bool // more heads or steps than there may be
 
-	// What a walk of a whole vocabulary from one frame is after. Heads that
-	// have nothing below stand on the frame that waits below this one.
+	note func(node int32) // short walk: the string of this node is followed to its end
+	long *long            // nil in a short walk
+}
+
+// long is what a walk of a whole vocabulary from one frame is after. Heads
+// that have nothing below stand on the frame that waits below this one.
+type long struct {
+	*scratch
+	rows   []*row  // by state
 	follow byteSet // what may come after the frame
 	leaves []leave // where the frame ended and such a byte came
 	pure   bool    // the frame is a pure loop: turns are counted, not bounded
 	bounds int32   // a pure loop's start
+	inside bool    // the walk begins there
+}
 
-	note func(node, turns int32) // the string of this node is followed to its end
+// scratch is the memory of a long walk that another can use again.
+type scratch struct {
+	reach []uint16 // by node: 0 or, for a string that is followed to its end, 1 + the turns of a pure loop
+	row   []*row   // by length of the path: its state …
+	turn  []int32  // … and its turns: of a pure loop those that were ended, else those of the head
 }
 
 // leave is a node whose byte comes after the frame.
@@ -31,27 +46,19 @@ type leave struct {
 	turns int32 // of a pure loop that have ended before
 }
 
-// row is the outcome of every byte in a state: 0 dead, -1 an action that needs
-// the general step, else 2 × next state + 2 + (1: a turn ended).
-type row [256]int32
-
-// walkLevel is a node on the path. One head is the usual case and is kept in
-// the level; more are in heads[lo:], up to the next level's.
-type walkLevel struct {
-	end    int32 // the node after those below
-	turns  int32 // ended turns of a pure loop
-	one    head
-	many   bool
-	row    *row
-	lo     int32
-	nodes  int32 // stack nodes up to here are needed
-	outers int32 // and outers
-	outer  int32 // outers[outer] comes after the one head's frame, or after all frames of some head; -1: none may end
+// row is a state with the outcome of every byte: 0 dead, slow, or else
+// 8 × (next state + 1) + 2 × (guard - always) + (1: a turn ended), for an
+// action that enters no frame.
+type row struct {
+	code  [256]int32
+	state int32
+	pop   guard
 }
+
+const slow = -1
 
 // outer is what can happen below a frame that has ended.
 type outer struct {
-	below  int32
 	leaves bool // all frames may end
 	bytes  byteSet
 }
@@ -59,174 +66,203 @@ type outer struct {
 // walk starts from heads, which must not be empty.
 func (w *walker) walk(from []head) {
 	w.heads = append(w.heads[:0], from...)
-	w.levels, w.outers = w.levels[:0], w.outers[:0]
 	w.steps, w.failed = 0, false
 	n := int32(len(w.t.byte))
-	w.open(n, 0, 0)
-	for i := int32(0); i < n && !w.failed; {
-		l := &w.levels[len(w.levels)-1]
-		if i >= l.end {
-			w.close()
-			continue
-		}
-		code := int32(-1)
-		if l.row != nil && l.outer < 0 {
-			code = l.row[w.t.byte[i]]
-		}
-		switch end := w.t.end[i]; {
-		case code == 0, code < 0 && !w.visit(i):
-			i = end
-		case code < 0:
-			i++
-		default:
-			w.go1(i, code, l)
-			i++
-		}
-	}
-	for len(w.levels) > 0 {
-		w.close()
-	}
-}
-
-// open begins the level of the heads that lie in heads from lo on.
-func (w *walker) open(end, lo, turns int32) {
-	if len(w.heads)-int(lo) == 1 {
-		h := w.heads[lo]
-		w.heads = w.heads[:lo]
-		w.open1(end, turns, h)
+	if n == 0 {
 		return
 	}
-	l := walkLevel{end: end, turns: turns, many: true, lo: lo, nodes: int32(len(w.nodes)), outer: -1}
-	for _, h := range w.heads[lo:] {
-		if w.ends(h) {
-			l.outer = int32(len(w.outers))
-			w.outers = append(w.outers, outer{leaves: true})
-			break
-		}
+	if l := w.long; l != nil {
+		l.inside = len(from) == 1 && from[0].state == l.bounds
+		w.below(0, n, 0)
+	} else {
+		w.many(0, n, 0)
 	}
-	l.outers = int32(len(w.outers))
-	w.levels = append(w.levels, l)
 }
 
-// open1 is open for one head.
-func (w *walker) open1(end, turns int32, h head) {
-	l := walkLevel{end: end, turns: turns, one: h, lo: int32(len(w.heads)), nodes: int32(len(w.nodes)), outer: -1}
-	l.row = w.row(h.state)
-	if pop := w.g.states[h.state].pop; pop != never && (w.pure || w.pops(h)) {
-		l.outer = w.below(h)
+// below goes on from heads[lo:] to the nodes from to end, which have one and
+// the same node above them.
+func (w *walker) below(from, end int32, lo int) {
+	if w.long != nil && len(w.heads)-lo == 1 {
+		h := w.heads[lo]
+		w.heads = w.heads[:lo]
+		w.run(from, end, h)
+		return
 	}
-	l.outers = int32(len(w.outers))
-	w.levels = append(w.levels, l)
+	w.many(from, end, lo)
 }
 
-// below finds what can happen after the frame of h.
-func (w *walker) below(h head) int32 {
-	if n := len(w.levels); n > 0 {
-		if p := &w.levels[n-1]; !p.many && p.outer >= 0 && p.one.below == h.below {
-			return p.outer
-		}
+// run follows one head to the nodes from i to end. As long as no frame is
+// entered or ended what is below the head stays.
+func (w *walker) run(i, end int32, h head) {
+	t, l := w.t, w.long
+	rows, turns, reach := l.row, l.turn, l.reach
+	nodes := len(w.nodes)
+	o := w.under(h.below)
+	special := o.bytes // what must be looked at where the frame may end
+	if o.leaves {
+		special.union(&l.follow)
 	}
-	o := outer{below: h.below}
-	for {
-		if h.below < 0 {
-			o.leaves = true
-			break
+	rows[t.up[i]], turns[t.up[i]] = l.at(w, h.state), h.turn
+	if l.pure {
+		turns[t.up[i]] = 0
+	}
+	for i < end && !w.failed {
+		b, up := t.byte[i], t.up[i]
+		r := rows[up]
+		c := r.code[b]
+		turn := turns[up]
+		if r.pop != never && special.has(b) && w.leaves(i, r, turn, b, &o) {
+			c = slow
 		}
-		n := &w.nodes[h.below]
-		h = head{n.frame, n.below}
+		if c <= 0 {
+			if c == slow {
+				w.nodes = w.nodes[:nodes]
+				w.general(i, head{frame{r.state, turn}, h.below}, b)
+			}
+			i = t.end[i]
+			continue
+		}
+		if c&6 != 0 && !(always+guard(c>>1&3)).more(turn, &w.g.frames[w.g.states[r.state].frame]) {
+			i = t.end[i]
+			continue
+		}
+		next := l.rows[c>>3-1]
+		if next == nil {
+			next = l.at(w, c>>3-1)
+		}
+		turn += c & 1
+		rows[up+1], turns[up+1] = next, turn
+		reach[i] = 1
+		if l.pure {
+			reach[i] = l.turned(turn, next.state)
+		}
+		i++
+	}
+	w.nodes = w.nodes[:nodes]
+}
+
+// turned is what reach holds for a state of a pure loop.
+func (l *long) turned(turns, state int32) uint16 {
+	if state != l.bounds && (turns > 0 || l.inside) {
+		turns++ // the turn that has begun must be allowed too
+	}
+	return uint16(turns + 1)
+}
+
+// leaves notes a node that comes after the whole frame, and tells whether its
+// byte may come in one that waits below.
+func (w *walker) leaves(i int32, r *row, turn int32, b byte, o *outer) bool {
+	l := w.long
+	if !l.pure && !r.pop.enough(turn, &w.g.frames[w.g.states[r.state].frame]) {
+		return false
+	}
+	if o.leaves && l.follow.has(b) {
+		n := leave{node: i}
+		if l.pure {
+			n.turns = turn
+		}
+		l.leaves = append(l.leaves, n)
+	}
+	return o.bytes.has(b)
+}
+
+// under finds what can happen after a frame that has ended.
+func (w *walker) under(below int32) (o outer) {
+	for below >= 0 {
+		n := &w.nodes[below]
+		h := head{n.frame, n.below}
 		st := &w.g.states[h.state]
 		for _, s := range w.g.spans[st.first : st.first+st.n] {
 			o.bytes.add(s.lo, s.hi)
 		}
 		if !w.pops(h) {
-			break
+			return o
 		}
+		below = h.below
 	}
-	w.outers = append(w.outers, o)
-	return int32(len(w.outers) - 1)
+	o.leaves = true
+	return o
 }
 
-func (w *walker) close() {
-	l := &w.levels[len(w.levels)-1]
-	w.heads = w.heads[:l.lo]
-	w.levels = w.levels[:len(w.levels)-1]
-	if n := len(w.levels); n > 0 {
-		p := &w.levels[n-1]
-		w.nodes, w.outers = w.nodes[:p.nodes], w.outers[:p.outers]
-	}
-}
-
-// go1 follows a simple action of the one head to node i.
-func (w *walker) go1(i, code int32, l *walkLevel) {
-	h := head{frame{code>>1 - 1, l.one.turn}, l.one.below}
-	turns := l.turns + code&1
-	w.found(i, turns, h.state)
-	if end := w.t.end[i]; end > i+1 {
-		w.open1(end, turns, h)
-	}
-}
-
-// visit follows the byte of node i where it is not simple, and tells whether
-// to go on below it.
-func (w *walker) visit(i int32) bool {
-	l := &w.levels[len(w.levels)-1]
-	b := w.t.byte[i]
-	outside := false
-	if l.outer >= 0 {
-		o := &w.outers[l.outer]
-		if o.leaves && w.follow.has(b) {
-			w.leaves = append(w.leaves, leave{i, l.turns})
-		}
-		outside = o.bytes.has(b)
-	}
-	from := len(w.heads)
-	if !l.many {
-		code := int32(0)
-		if l.row != nil {
-			code = l.row[b]
-		} else {
-			code = w.code(l.one.state, b)
-		}
-		if code >= 0 && !outside {
-			if code > 0 {
-				w.go1(i, code, l)
-			}
-			return code > 0
-		}
-		w.heads = w.step(w.heads, from, l.one, b)
-		w.steps++
-	} else {
-		for _, h := range w.heads[l.lo:from] {
-			w.heads = w.step(w.heads, from, h, b)
-		}
-		w.steps += from - int(l.lo)
-	}
-	n := len(w.heads) - from
+// general follows the byte of node i by the general step, which may enter and
+// end frames, and goes on below.
+func (w *walker) general(i int32, h head, b byte) {
+	t := w.t
+	lo := len(w.heads)
+	h.turn = w.turns(h.state, h.turn)
+	w.heads = w.step(w.heads, lo, h, b)
+	w.steps++
+	n := len(w.heads) - lo
 	if w.steps > maxSteps || n > maxHeads {
 		w.failed = true
-		return false
-	}
-	if n == 0 {
-		return false
-	}
-	w.found(i, 0, w.heads[from].state)
-	if w.t.end[i] > i+1 {
-		w.open(w.t.end[i], int32(from), 0)
-		return true
-	}
-	w.heads, w.nodes = w.heads[:from], w.nodes[:l.nodes]
-	return true
-}
-
-// found notes node i if a token ends there.
-func (w *walker) found(i, turns, state int32) {
-	if w.t.tok[i] == w.t.tok[i+1] {
 		return
 	}
-	if w.pure && state != w.bounds && (turns > 0 || w.levels[0].one.state == w.bounds) {
-		turns++ // the turn that has begun must be allowed too
+	if n > 0 {
+		w.found(i)
+		if t.end[i] > i+1 {
+			w.below(i+1, t.end[i], lo)
+		}
 	}
-	w.note(i, turns)
+	w.heads = w.heads[:lo]
+}
+
+// many follows heads[lo:] to the nodes from i to end.
+func (w *walker) many(i, end int32, lo int) {
+	t := w.t
+	ends := false
+	if w.long != nil {
+		for _, h := range w.heads[lo:] {
+			ends = ends || w.ends(h)
+		}
+	}
+	from, nodes := len(w.heads), len(w.nodes)
+	for ; i < end; i = t.end[i] {
+		b := t.byte[i]
+		if ends && w.long.follow.has(b) {
+			w.long.leaves = append(w.long.leaves, leave{i, 0})
+		}
+		for _, h := range w.heads[lo:from] {
+			w.heads = w.step(w.heads, from, h, b)
+		}
+		w.steps += from - lo
+		n := len(w.heads) - from
+		if w.failed = w.failed || w.steps > maxSteps || n > maxHeads; w.failed {
+			return
+		}
+		if n > 0 {
+			w.found(i)
+			if t.end[i] > i+1 {
+				w.below(i+1, t.end[i], from)
+			}
+		}
+		w.heads, w.nodes = w.heads[:from], w.nodes[:nodes]
+	}
+}
+
+// found notes that the string of node i is followed to its end.
+func (w *walker) found(i int32) {
+	if w.long != nil {
+		w.long.reach[i] = 1
+	} else if w.t.tok[i] != w.t.tok[i+1] {
+		w.note(i)
+	}
+}
+
+// at is the row of a state.
+func (l *long) at(w *walker, s int32) *row {
+	if l.rows[s] != nil {
+		return l.rows[s]
+	}
+	st := &w.g.states[s]
+	r := &row{state: s, pop: st.pop}
+	for _, p := range w.g.spans[st.first : st.first+st.n] {
+		c := w.code(s, p.lo)
+		for b := int(p.lo); b <= int(p.hi); b++ {
+			r.code[b] = c
+		}
+	}
+	l.rows[s] = r
+	return r
 }
 
 // code is one entry of a row.
@@ -235,33 +271,12 @@ func (w *walker) code(s int32, b byte) int32 {
 	if len(a) == 0 {
 		return 0
 	}
-	if x := &a[0]; len(a) == 1 && x.n == 0 && x.keep {
-		switch {
-		case w.pure:
-			return 2*x.next.state + 2 + x.next.turn
-		case x.guard == always && x.next.turn == 0:
-			return 2*x.next.state + 2
-		}
+	x := &a[0]
+	switch {
+	case len(a) > 1 || x.n > 0 || !x.keep || x.next.turn > 1 || x.guard > one:
+		return slow
+	case w.long.pure:
+		return 8*(x.next.state+1) + x.next.turn
 	}
-	return -1
-}
-
-// row makes the row of a state in a long walk.
-func (w *walker) row(s int32) *row {
-	if w.rows == nil {
-		return nil
-	}
-	r := w.rows[s]
-	if r == nil {
-		r = new(row)
-		st := &w.g.states[s]
-		for _, p := range w.g.spans[st.first : st.first+st.n] {
-			c := w.code(s, p.lo)
-			for b := int(p.lo); b <= int(p.hi); b++ {
-				r[b] = c
-			}
-		}
-		w.rows[s] = r
-	}
-	return r
+	return 8*(x.next.state+1) + 2*int32(x.guard-always) + x.next.turn
 }
