@@ -80,9 +80,18 @@ func newDaemon(c *cli.Context) (*daemon, error) {
 	d.hub = server.NewHub(server.HubOptions{
 		List: list, Open: open, Engine: e, Sched: s, Idle: c.Duration("idle"), Most: c.Int("most-models"), Fits: fits,
 	})
+	var images *os.Root
+	if dir := c.String("images"); dir != "" {
+		if dir, err = filepath.Abs(dir); err == nil {
+			images, err = os.OpenRoot(dir)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
 	machine := sync.OnceValue(telemetry.Host) // looking for sensors would delay the start
 	srv := server.New(d.hub, server.Options{
-		Log: d.log, Timeout: c.Duration("timeout"), Version: prog.Version(), Guard: guard.Probe,
+		Log: d.log, Timeout: c.Duration("timeout"), Version: prog.Version(), Guard: guard.Probe, Images: images,
 		Device: func() telemetry.Snapshot { return telemetry.Read(machine()) },
 	})
 	d.http = &http.Server{

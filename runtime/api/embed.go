@@ -12,10 +12,65 @@ import (
 // EmbeddingRequest is the body of POST /v1/embeddings.
 type EmbeddingRequest struct {
 	Model          string `json:"model"`
-	Input          Prompt `json:"input"`
+	Input          Inputs `json:"input"`
 	EncodingFormat string `json:"encoding_format,omitempty"` // "float" or "base64"
 	Dimensions     *int   `json:"dimensions,omitempty"`      // the first so many, made unit length again
 	User           string `json:"user,omitempty"`
+}
+
+// Inputs is a Prompt, or a list of texts and images, each of which gets a vector.
+type Inputs struct {
+	Prompt
+	Items []Input // when not nil, Prompt is not used
+}
+
+// Input is a text or an image.
+type Input struct {
+	Type     string    `json:"type,omitempty"` // "text" or "image_url", or nothing: what is there says it
+	Text     string    `json:"text,omitempty"`
+	Image    string    `json:"image,omitempty"`     // a data: or file: URL
+	ImageURL *ImageURL `json:"image_url,omitempty"` // the same, as in chat
+}
+
+// UnmarshalJSON reads a Prompt, an Input, or a list of Inputs and strings.
+func (p *Inputs) UnmarshalJSON(b []byte) error {
+	*p = Inputs{}
+	if p.Prompt.UnmarshalJSON(b) == nil {
+		return nil
+	}
+	p.Prompt = Prompt{}
+	var list []json.RawMessage
+	if json.Unmarshal(b, &list) != nil {
+		list = []json.RawMessage{b}
+	}
+	p.Items = make([]Input, len(list))
+	for i, x := range list {
+		if json.Unmarshal(x, &p.Items[i].Text) != nil && (x[0] != '{' || json.Unmarshal(x, &p.Items[i]) != nil) {
+			return wrongType[Inputs](b)
+		}
+	}
+	return nil
+}
+
+// JSONType says what Inputs are in JSON.
+func (*Inputs) JSONType() string {
+	return "a string, an array of strings, of ids, of arrays of ids, or of objects with text or image"
+}
+
+// MarshalJSON writes what UnmarshalJSON reads.
+func (p Inputs) MarshalJSON() ([]byte, error) {
+	if p.Items != nil {
+		return json.Marshal(p.Items)
+	}
+	return p.Prompt.MarshalJSON()
+}
+
+// URL is the image's, "" for a text.
+func (i Input) URL() string {
+	if i.Image == "" && i.ImageURL != nil {
+		return i.ImageURL.URL
+	}
+	return i.Image
 }
 
 // Embeddings is the answer to an EmbeddingRequest.
@@ -26,7 +81,7 @@ type Embeddings struct {
 	Usage  EmbeddingUsage `json:"usage"`
 }
 
-// Embedding is the vector of one text.
+// Embedding is the vector of one text or image.
 type Embedding struct {
 	Object    string `json:"object"` // embedding
 	Index     int    `json:"index"`

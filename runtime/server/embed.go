@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math"
 	"net/http"
 	"time"
@@ -11,6 +12,7 @@ import (
 	"github.com/qwq-edge/qwq/runtime/kvcache"
 	"github.com/qwq-edge/qwq/runtime/sched"
 	"github.com/qwq-edge/qwq/runtime/tokenizer"
+	"github.com/qwq-edge/qwq/runtime/vision"
 )
 
 // mostInputs bounds the texts of one request for embeddings.
@@ -33,11 +35,16 @@ func (s *Server) embeddings(w http.ResponseWriter, r *http.Request) error {
 	e := embedding{l: l}
 	if d := q.Dimensions; d != nil {
 		if *d < 1 {
-			return bad("dimensions", "dimensions is %d, not in 1 to %d", *d, l.Model.Info().Hidden)
+			return bad("dimensions", "dimensions is %d, not in 1 to %d", *d, l.Model.Info().Embedding)
 		}
 		e.dimensions = *d
 	}
-	vectors, err := e.run(r.Context(), q.Input.Texts, q.Input.IDs)
+	var vectors [][]float32
+	if q.Input.Items != nil {
+		vectors, err = e.items(r.Context(), images{s.o.Images}, q.Input.Items)
+	} else {
+		vectors, err = e.run(r.Context(), q.Input.Texts, q.Input.IDs)
+	}
 	if err != nil {
 		return err
 	}
@@ -108,33 +115,15 @@ type embedding struct {
 // run makes a vector of unit length of each text, or of each list of ids. One request
 // of a model does so at a time, in steps between which the streams go on.
 func (e *embedding) run(ctx context.Context, texts []string, ids [][]int32) ([][]float32, error) {
-	n, hidden, tok := len(texts)+len(ids), e.l.Model.Info().Hidden, e.l.Model.Tokenizer()
-	switch {
-	case n == 0 || n > mostInputs:
-		return nil, bad("input", "%d inputs, want 1 to %d", n, mostInputs)
-	case e.dimensions < 0 || e.dimensions > hidden:
-		return nil, bad("dimensions", "dimensions is %d, not in 1 to %d", e.dimensions, hidden)
-	case tok == nil && len(texts) > 0:
-		return nil, bad("input", "the model file has no tokenizer: the input must be ids")
+	n := len(texts) + len(ids)
+	done, err := e.turn(ctx, n)
+	if err != nil {
+		return nil, err
 	}
-	select {
-	case e.l.embed <- struct{}{}:
-		defer func() { <-e.l.embed }()
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
+	defer done()
 	out := make([][]float32, 0, n)
 	for i, text := range texts {
-		if text == "" {
-			return nil, bad("input", "input[%d] is empty", i)
-		}
-		if len(text) > e.l.most {
-			if !e.truncate {
-				return nil, bad("input", "input[%d] has %d bytes, more than the %d tokens of the context can hold", i, len(text), e.l.Model.Context())
-			}
-			text = text[:e.l.most] // what is left is cut to the context
-		}
-		v, err := e.one(ctx, i, tok.Encode(text, tokenizer.EncodeOptions{AddSpecial: true}))
+		v, err := e.text(ctx, i, text)
 		if err != nil {
 			return nil, err
 		}
@@ -148,6 +137,99 @@ func (e *embedding) run(ctx context.Context, texts []string, ids [][]int32) ([][
 		out = append(out, v)
 	}
 	return out, nil
+}
+
+// items is run for texts and images.
+func (e *embedding) items(ctx context.Context, from images, list []api.Input) ([][]float32, error) {
+	seen := 0
+	for i, x := range list {
+		switch u := x.URL(); {
+		case x.Type != "" && x.Type != "text" && x.Type != "image_url" && x.Type != "image":
+			return nil, bad("input", "input[%d].type is %.60q, not text or image_url", i, x.Type)
+		case (u == "") == (x.Text == ""):
+			return nil, bad("input", "input[%d] must have a text or an image", i)
+		case u != "":
+			seen++
+		}
+	}
+	if m := e.l.Model; seen > 0 && m.Info().Image == 0 {
+		return nil, bad("input", "%s cannot see images: it has no vision tower", e.l.Name)
+	}
+	if seen > mostImages {
+		return nil, bad("input", "%d images, at most %d", seen, mostImages)
+	}
+	done, err := e.turn(ctx, len(list))
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	out := make([][]float32, 0, len(list))
+	for i, x := range list {
+		var v []float32
+		if x.Text != "" {
+			v, err = e.text(ctx, i, x.Text)
+		} else {
+			v, err = e.image(ctx, from, i, x.URL())
+		}
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, v)
+	}
+	return out, nil
+}
+
+// turn checks a request for n vectors and waits until no other one of the model runs.
+func (e *embedding) turn(ctx context.Context, n int) (done func(), err error) {
+	width := e.l.Model.Info().Embedding
+	switch {
+	case n == 0 || n > mostInputs:
+		return nil, bad("input", "%d inputs, want 1 to %d", n, mostInputs)
+	case e.dimensions < 0 || e.dimensions > width:
+		return nil, bad("dimensions", "dimensions is %d, not in 1 to %d", e.dimensions, width)
+	}
+	select {
+	case e.l.embed <- struct{}{}:
+		return func() { <-e.l.embed }, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+func (e *embedding) text(ctx context.Context, i int, text string) ([]float32, error) {
+	tok := e.l.Model.Tokenizer()
+	switch {
+	case tok == nil:
+		return nil, bad("input", "the model file has no tokenizer: the input must be ids")
+	case text == "":
+		return nil, bad("input", "input[%d] is empty", i)
+	case len(text) > e.l.most:
+		if !e.truncate {
+			return nil, bad("input", "input[%d] has %d bytes, more than the %d tokens of the context can hold", i, len(text), e.l.Model.Context())
+		}
+		text = text[:e.l.most] // what is left is cut to the context
+	}
+	return e.one(ctx, i, tok.Encode(text, tokenizer.EncodeOptions{AddSpecial: true}))
+}
+
+func (e *embedding) image(ctx context.Context, from images, i int, u string) ([]float32, error) {
+	img, err := from.read(fmt.Sprintf("input[%d]", i), u)
+	if err != nil {
+		return nil, err
+	}
+	v, err := e.l.Model.EmbedImages(ctx, []*vision.RGB{img})
+	if err != nil {
+		return nil, err
+	}
+	return e.cut(v[0]), nil
+}
+
+// cut is v in as many dimensions as were asked for, of length 1.
+func (e *embedding) cut(v []float32) []float32 {
+	if e.dimensions > 0 {
+		v = v[:e.dimensions]
+	}
+	return unit(v)
 }
 
 func (e *embedding) one(ctx context.Context, i int, ids []int32) ([]float32, error) {
@@ -177,10 +259,7 @@ func (e *embedding) one(ctx context.Context, i int, ids []int32) ([]float32, err
 		return nil, err
 	}
 	e.tokens += len(ids)
-	if e.dimensions > 0 {
-		v = v[:e.dimensions]
-	}
-	return unit(v), nil
+	return e.cut(v), nil
 }
 
 // unit scales a vector to length 1; the zero vector stays.

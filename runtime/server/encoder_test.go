@@ -34,7 +34,7 @@ func TestEncoder(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	a, err := c.Embed(t.Context(), &api.EmbeddingRequest{Input: api.Prompt{IDs: [][]int32{{2, 40, 41, 3}, {2, 50, 3}}}})
+	a, err := c.Embed(t.Context(), &api.EmbeddingRequest{Input: api.Inputs{Prompt: api.Prompt{IDs: [][]int32{{2, 40, 41, 3}, {2, 50, 3}}}}})
 	if err != nil || len(a.Data) != 2 || len(a.Data[0].Embedding.Values) != 64 {
 		t.Fatalf("%+v, %v", a, err)
 	}

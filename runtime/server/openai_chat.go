@@ -125,6 +125,12 @@ func message(m *api.Message, i int) (chat.Message, error) {
 	case m.Content.Parts != nil:
 		var text strings.Builder
 		for k, p := range m.Content.Parts {
+			if p.ImageURL != nil {
+				if err := checkImageURL(fmt.Sprintf("messages[%d].content[%d].image_url", i, k), p.ImageURL.URL); err != nil {
+					return out, err
+				}
+				return out, bad("messages", "messages[%d].content[%d] is an image, which this model cannot see: it reads text only", i, k)
+			}
 			if p.Type != "text" && p.Type != "input_text" && p.Type != "output_text" && p.Type != "refusal" {
 				return out, bad("messages", "messages[%d].content[%d].type %q: this model reads text only", i, k, p.Type)
 			}

@@ -39,7 +39,7 @@ const (
 var operations = map[string]operation{
 	"POST /v1/chat/completions":      {"Answer a conversation, as OpenAI does.", api.ChatRequest{}, api.Chat{}, api.Chat{}, sse},
 	"POST /v1/completions":           {"Continue texts, or fill in the middle with suffix.", api.CompletionRequest{}, api.Completion{}, api.Completion{}, sse},
-	"POST /v1/embeddings":            {"Vectors of texts: the mean of the last hidden states, of length 1.", api.EmbeddingRequest{}, api.Embeddings{}, nil, ""},
+	"POST /v1/embeddings":            {"Vectors of texts and, where the model sees, images, of length 1: what the model file says, else the mean of the last hidden states.", api.EmbeddingRequest{}, api.Embeddings{}, nil, ""},
 	"POST /v1/responses":             {"Answer a conversation, as OpenAI's responses API does; nothing is stored.", api.ResponsesRequest{}, api.Response{}, api.ResponseEvent{}, sse},
 	"GET /v1/models":                 {"The models that can be asked; OpenAI's and Anthropic's form in one.", nil, api.ModelList{}, nil, ""},
 	"GET /v1/models/{name}":          {"One model.", nil, api.Model{}, nil, ""},
@@ -64,6 +64,7 @@ var unions = map[reflect.Type]string{
 	reflect.TypeFor[api.ResponseInput](): `{"anyOf": [{"type": "string"}, {"type": "array", "items": {"$ref": "#/components/schemas/ResponseItem"}}]}`,
 	reflect.TypeFor[api.Vector]():        `{"anyOf": [{"type": "array", "items": {"type": "number"}}, {"type": "string", "format": "byte"}]}`,
 	reflect.TypeFor[api.Prompt]():        `{"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}, {"type": "array", "items": {"type": "integer"}}, {"type": "array", "items": {"type": "array", "items": {"type": "integer"}}}]}`,
+	reflect.TypeFor[api.Inputs]():        `{"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}, {"type": "array", "items": {"type": "integer"}}, {"type": "array", "items": {"type": "array", "items": {"type": "integer"}}}, {"type": "array", "items": {"$ref": "#/components/schemas/Input"}}]}`,
 	reflect.TypeFor[api.Think]():         `{"anyOf": [{"type": "boolean"}, {"type": "string"}]}`,
 	reflect.TypeFor[json.RawMessage]():   `{}`,
 	reflect.TypeFor[any]():               `{}`,
@@ -71,7 +72,7 @@ var unions = map[reflect.Type]string{
 }
 
 // unionParts are types that only the unions name.
-var unionParts = []any{api.Part{}, api.Block{}, api.ResponseItem{}}
+var unionParts = []any{api.Part{}, api.Input{}, api.Block{}, api.ResponseItem{}}
 
 // spec writes openapi.yaml. Schemas and their words come from the Go types.
 type spec struct {

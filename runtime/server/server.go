@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"os"
 	"runtime/debug"
 	"strconv"
 	"time"
@@ -22,6 +23,7 @@ type Options struct {
 	Log     *slog.Logger  // nil: nothing is logged
 	Timeout time.Duration // of a request; 0: 30 minutes
 	Version string
+	Images  *os.Root                  // folder, opened by its absolute path, that images of file: URLs must lie in; nil: those are refused
 	Guard   func() guard.State        // what is forbidden to the process; nil: not told
 	Device  func() telemetry.Snapshot // what the machine says of itself; nil: nothing
 }

@@ -236,7 +236,7 @@ func TestResponses(t *testing.T) {
 func TestEmbeddings(t *testing.T) {
 	c := client(t)
 	texts := []string{"The dog ran.", "The cat sat on the mat."}
-	a, err := c.Embed(t.Context(), &api.EmbeddingRequest{Input: api.Prompt{Texts: texts}})
+	a, err := c.Embed(t.Context(), &api.EmbeddingRequest{Input: api.Inputs{Prompt: api.Prompt{Texts: texts}}})
 	if err != nil || len(a.Data) != 2 || a.Usage.PromptTokens < 8 {
 		t.Fatal(err, a)
 	}
@@ -245,7 +245,7 @@ func TestEmbeddings(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i, text := range texts {
-		b, err := c.Embed(t.Context(), &api.EmbeddingRequest{Input: api.Prompt{Texts: []string{text}}, EncodingFormat: "base64", Dimensions: p(8)})
+		b, err := c.Embed(t.Context(), &api.EmbeddingRequest{Input: api.Inputs{Prompt: api.Prompt{Texts: []string{text}}}, EncodingFormat: "base64", Dimensions: p(8)})
 		if err != nil {
 			t.Fatal(err)
 		}

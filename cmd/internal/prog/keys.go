@@ -35,6 +35,7 @@ var keys = map[string]string{
 	"ids-file":             "qwq-convert",
 	"ignore-eos":           "qwq",
 	"image":                "qwq",
+	"images":               "qwqd",
 	"json":                 "qwq qwq-convert qwqd",
 	"kv":                   "qwq qwq-convert qwqd",
 	"labels":               "qwq",
