@@ -2,14 +2,17 @@ package backend
 
 import (
 	"fmt"
+	"sync"
 
 	"github.com/qwq-edge/qwq/internal/kernel"
 )
 
-// cpuStore keeps pages in Go memory, taken in chunks as the cache grows.
+// cpuStore keeps pages in Go memory, taken in chunks as the cache grows. Pages may be
+// read and written while others are computed with, so mu guards the tables.
 type cpuStore struct {
 	spec   KVSpec
-	layer  int        // bytes of one page in one layer
+	layer  int // bytes of one page in one layer
+	mu     sync.RWMutex
 	n      int        // usable pages
 	tables [][][]byte // [layer][page][layer bytes]
 }
@@ -38,6 +41,8 @@ func (s *cpuStore) Grow(n int) error {
 	if n > s.spec.Pages {
 		return fmt.Errorf("backend: kv store: %d pages asked for, the limit is %d", n, s.spec.Pages)
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	for s.n < n {
 		count := min(max(1, chunkBytes/s.PageBytes()), s.spec.Pages-s.n)
 		chunk := make([]byte, count*s.PageBytes())
@@ -63,6 +68,8 @@ func (s *cpuStore) check(id int32, p []byte) error {
 }
 
 func (s *cpuStore) CopyPage(dst, src int32) error {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
 	if err := s.check(dst, nil); err != nil {
 		return err
 	}
@@ -76,6 +83,8 @@ func (s *cpuStore) CopyPage(dst, src int32) error {
 }
 
 func (s *cpuStore) ReadPage(id int32, p []byte) error {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
 	if err := s.check(id, p); err != nil {
 		return err
 	}
@@ -86,6 +95,8 @@ func (s *cpuStore) ReadPage(id int32, p []byte) error {
 }
 
 func (s *cpuStore) WritePage(id int32, p []byte) error {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
 	if err := s.check(id, p); err != nil {
 		return err
 	}
@@ -97,6 +108,8 @@ func (s *cpuStore) WritePage(id int32, p []byte) error {
 
 // pages describes a view's pages in one layer to the kernels.
 func (s *cpuStore) pages(layer int, v *KVView) kernel.KVPages {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
 	return kernel.KVPages{
 		Type: s.spec.Type, Heads: s.spec.Heads, Dim: s.spec.Dim,
 		Table: s.tables[layer], Pages: v.Pages, Start: v.Start, N: v.N, Causal: v.Causal,

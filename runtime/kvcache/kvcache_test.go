@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"testing"
+	"testing/iotest"
 
 	"github.com/qwq-edge/qwq/quant"
 	"github.com/qwq-edge/qwq/runtime/backend"
@@ -236,6 +237,40 @@ func TestSaveLoad(t *testing.T) {
 	}
 	if err := c.New().Load(bytes.NewReader(b.Bytes())); !errors.Is(err, ErrFull) {
 		t.Errorf("third copy in 6 pages: %v", err)
+	}
+}
+
+// TestLoadPrefix: of a snapshot the first positions can be loaded, without reading more.
+func TestLoadPrefix(t *testing.T) {
+	c := newCache(t, 12)
+	a := c.New()
+	for at := range 200 {
+		write(t, a, at+1, byte(at))
+	}
+	var b bytes.Buffer
+	if err := a.Save(&b); err != nil || a.SaveSize() != int64(b.Len()) {
+		t.Fatalf("%d bytes, announced %d, %v", b.Len(), a.SaveSize(), err)
+	}
+	page := c.store.PageBytes() + 4
+	for n, pages := range map[int]int{0: 0, 1: 1, 64: 1, 65: 2, 190: 3, 200: 4, 1000: 4} {
+		s := c.New()
+		if err := s.LoadPrefix(bytes.NewReader(b.Bytes()[:headerSize+pages*page]), n); err != nil || s.Len() != min(n, 200) {
+			t.Errorf("%d: %d positions, %v", n, s.Len(), err)
+			continue
+		}
+		for at := range s.Len() {
+			if get(s, at) != byte(at) {
+				t.Fatalf("%d: position %d has %d", n, at, get(s, at))
+			}
+		}
+		if n < 200 {
+			write(t, s, n+1, 7) // it goes on
+		}
+		s.Release()
+	}
+	broken := errors.New("broken")
+	if err := c.New().Load(iotest.ErrReader(broken)); !errors.Is(err, broken) || errors.Is(err, ErrSnapshot) {
+		t.Errorf("a reader that fails: %v", err)
 	}
 }
 

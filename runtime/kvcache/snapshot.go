@@ -48,6 +48,11 @@ func (s *Seq) header() []byte {
 	return le.AppendUint32(h, crc32.Checksum(h, castagnoli))
 }
 
+// SaveSize is how many bytes Save writes.
+func (s *Seq) SaveSize() int64 {
+	return headerSize + int64(pagesFor(s.n))*int64(s.c.store.PageBytes()+4)
+}
+
 // Save writes the sequence's keys and values.
 func (s *Seq) Save(w io.Writer) error {
 	b := bufio.NewWriter(w)
@@ -79,11 +84,14 @@ func blank(p []byte, spec backend.KVSpec, n int) {
 // Load replaces the sequence by a snapshot that Save wrote for a model of the
 // same shape and KV type. It never takes more than the pages that are free,
 // nor a page before its header is checked; on an error the sequence is empty.
-func (s *Seq) Load(r io.Reader) error {
+func (s *Seq) Load(r io.Reader) error { return s.LoadPrefix(r, 1<<31-1) }
+
+// LoadPrefix is Load of the first most positions, and reads no further.
+func (s *Seq) LoadPrefix(r io.Reader, most int) error {
 	s.Release()
 	h := make([]byte, headerSize)
 	if _, err := io.ReadFull(r, h); err != nil {
-		return badSnapshot("header: %v", err)
+		return readError("header", err)
 	}
 	le, spec := binary.LittleEndian, s.c.store.Spec()
 	if string(h[:8]) != magic {
@@ -101,7 +109,7 @@ func (s *Seq) Load(r io.Reader) error {
 			return badSnapshot("%s %d, the cache has %d", name, got, want)
 		}
 	}
-	n := uint64(le.Uint32(h[28:]))
+	n := min(uint64(le.Uint32(h[28:])), uint64(max(most, 0)))
 	if n > uint64(s.c.total)*PagePositions {
 		return badSnapshot("%d positions, the cache holds %d", n, s.c.total*PagePositions)
 	}
@@ -112,12 +120,20 @@ func (s *Seq) Load(r io.Reader) error {
 	return nil
 }
 
+// readError blames the snapshot where it is too short, else whoever reads it.
+func readError(what string, err error) error {
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return badSnapshot("%s: %v", what, err)
+	}
+	return fmt.Errorf("kvcache: snapshot: %s: %w", what, err)
+}
+
 func (s *Seq) load(r io.Reader, n int) error {
 	p := make([]byte, s.c.store.PageBytes()+4)
 	for at := 0; at < n; at += PagePositions {
 		end := min(at+PagePositions, n)
 		if _, err := io.ReadFull(r, p); err != nil {
-			return badSnapshot("page %d: %v", at/PagePositions, err)
+			return readError(fmt.Sprintf("page %d", at/PagePositions), err)
 		}
 		page, sum := p[:len(p)-4], binary.LittleEndian.Uint32(p[len(p)-4:])
 		if got := crc32.Checksum(page, castagnoli); got != sum {

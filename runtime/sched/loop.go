@@ -20,6 +20,7 @@ func (s *Scheduler) loop() {
 		if len(s.running) == 0 {
 			end := s.stop || s.closed && len(s.waiting) == 0
 			if end {
+				s.flush()
 				for s.dropKept() {
 				}
 			}
@@ -113,7 +114,8 @@ func (s *Scheduler) leave(st *Stream, err error) {
 	s.stats.DraftedTokens += uint64(t.Drafted)
 	s.stats.AcceptedDrafted += uint64(t.Accepted)
 	if st.seq.Read() > 0 {
-		s.keep(st.seq)
+		s.persist(st)
+		s.keep(st)
 	} else {
 		st.seq.Release()
 	}
@@ -121,7 +123,7 @@ func (s *Scheduler) leave(st *Stream, err error) {
 	if !errors.Is(err, io.EOF) {
 		finish = "error"
 	}
-	if s.o.Events != nil {
+	if s.o.Events != nil && !st.warm {
 		s.o.Events.Done(t, finish)
 	}
 	st.end(err)
@@ -185,7 +187,7 @@ func (s *Scheduler) account(st *Stream, tokens []engine.Token, now time.Time) in
 		s.stats.PromptTokens += uint64(t.PromptTokens)
 		s.stats.CachedTokens += uint64(t.CachedTokens)
 	}
-	if s.o.Events != nil {
+	if s.o.Events != nil && !st.warm {
 		if first {
 			s.o.Events.First(now.Sub(st.came), t.PromptTokens, t.CachedTokens)
 		} else {
@@ -218,11 +220,12 @@ func (s *Scheduler) failAll(err error) {
 	s.running = s.running[:0]
 }
 
-// makeRoom frees pages: of finished sequences first, then of streams that wait, then
+// makeRoom frees pages: of finished sequences first, of those that go to disk or come
+// from there, then of streams that wait, then
 // of the one that runs and comes last. A stream that is alone and still does not fit
 // ends with the error.
 func (s *Scheduler) makeRoom(err error) {
-	if s.dropKept() {
+	if s.dropKept() || s.reclaim() {
 		return
 	}
 	for i := len(s.waiting) - 1; i >= 0; i-- {

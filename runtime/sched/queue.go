@@ -78,7 +78,7 @@ func (s *Scheduler) start(st *Stream) {
 // donors calls f with the sequences that have a KV cache to share.
 func (s *Scheduler) donors(f func(*engine.Seq)) {
 	for _, k := range s.kept {
-		f(k)
+		f(k.seq)
 	}
 	for _, list := range [][]*Stream{s.running, s.waiting} {
 		for _, o := range list {
@@ -111,7 +111,7 @@ func (s *Scheduler) comes(st *Stream) bool {
 	ids := st.seq.IDs()
 	have := st.seq.Read()
 	for _, k := range s.kept {
-		have = max(have, min(common(k.IDs(), ids), k.Read()))
+		have = max(have, min(common(k.seq.IDs(), ids), k.seq.Read()))
 	}
 	for _, r := range s.running {
 		n := min(common(r.seq.IDs()[:r.seq.Prompt()], ids), len(ids)-1)
@@ -131,12 +131,14 @@ func common(a, b []int32) int {
 }
 
 // keep remembers a finished sequence for prompts that begin alike.
-func (s *Scheduler) keep(seq *engine.Seq) {
+func (s *Scheduler) keep(st *Stream) {
 	if s.o.Keep < 0 || s.stop {
-		seq.Release()
+		st.seq.Release()
 		return
 	}
-	s.kept = append(s.kept, seq)
+	k := kept{seq: st.seq}
+	s.renew(st, &k)
+	s.kept = append(s.kept, k)
 	for len(s.kept) > s.o.Keep {
 		s.dropKept()
 	}
@@ -147,7 +149,7 @@ func (s *Scheduler) dropKept() bool {
 	if len(s.kept) == 0 {
 		return false
 	}
-	s.kept[0].Release()
+	s.kept[0].seq.Release()
 	s.kept = slices.Delete(s.kept, 0, 1)
 	return true
 }

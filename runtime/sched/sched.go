@@ -30,6 +30,10 @@ type Options struct {
 	// accepted requests may come to need included; nil: always. An error refuses the
 	// request, after the kept sequences were given up.
 	Room func(bytes int64) error
+	// Disk keeps KV caches beyond the process; nil: nothing does.
+	Disk Disk
+	// Idle is how long after its last answer a conversation goes to Disk. 0 means 30 s.
+	Idle time.Duration
 	// Events hears what happens; nil: nobody does.
 	Events Events
 }
@@ -51,6 +55,8 @@ type Request struct {
 	engine.Request
 	User     uint32 // whose it is: fair shares are among users
 	Priority int    // higher goes first
+	Session  string // the conversation whose KV cache Disk is to keep; "": none
+	Again    bool   // one more answer to a prompt that was just submitted
 }
 
 // ErrClosed is returned after Close or Drain began.
@@ -78,11 +84,13 @@ type Scheduler struct {
 	stop     bool // end what runs, too
 	waiting  []*Stream
 	running  []*Stream
-	kept     []*engine.Seq // the oldest first
+	kept     []kept // the oldest first
 	served   map[uint32]float64
 	users    map[uint32]int // requests of each
 	progress time.Time      // of the last step, or of idling
 	stats    Stats
+
+	disk saver
 
 	rate  float64 // prompt tokens a second, measured
 	batch []*engine.Seq
@@ -113,11 +121,19 @@ func New(m *engine.Model, o Options) *Scheduler {
 	if o.Keep == 0 {
 		o.Keep = 8
 	}
+	if o.Idle <= 0 {
+		o.Idle = 30 * time.Second
+	}
 	s := &Scheduler{
-		m: m, o: o, wake: make(chan struct{}, 1), done: make(chan struct{}),
+		m: m, o: o, disk: newSaver(), wake: make(chan struct{}, 1), done: make(chan struct{}),
 		served: map[uint32]float64{}, users: map[uint32]int{}, progress: time.Now(),
 	}
 	go s.loop()
+	if o.Disk != nil {
+		go s.saving()
+	} else {
+		close(s.disk.done)
+	}
 	return s
 }
 
@@ -125,6 +141,10 @@ func New(m *engine.Model, o Options) *Scheduler {
 // ctx's error within one token. A request that can never be served gets an error that
 // says why, one that cannot be served now a *BusyError.
 func (s *Scheduler) Submit(ctx context.Context, r Request) (*Stream, error) {
+	return s.submit(ctx, r, false)
+}
+
+func (s *Scheduler) submit(ctx context.Context, r Request, warm bool) (*Stream, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -133,8 +153,14 @@ func (s *Scheduler) Submit(ctx context.Context, r Request) (*Stream, error) {
 		return nil, err
 	}
 	st := &Stream{s: s, ctx: ctx, seq: seq, user: r.User, priority: r.Priority, came: time.Now(), news: make(chan struct{}, 1), logprobs: max(r.Logprobs, r.Sampling.Logprobs) > 0}
-	st.most = r.MaxTokens
+	st.most, st.session, st.warm = r.MaxTokens, r.Session, warm
+	st.prompt = seq.IDs()[:seq.Prompt():seq.Prompt()]
+	if s.o.Disk != nil && !r.Again {
+		st.worth = s.o.Disk.Prompt(st.prompt)
+	}
 	st.unhook = context.AfterFunc(ctx, s.poke)
+	fetched := s.fetch(st)
+	defer fetched()
 	if err := s.enter(st); err != nil {
 		st.unhook()
 		seq.Release()
@@ -264,7 +290,8 @@ func (s *Scheduler) Forget() {
 }
 
 // Drain takes no more requests and waits until all are done, or ctx ends, which ends
-// them. The scheduler is closed then.
+// them; then until conversations are on Disk, for which there are ten seconds more. The
+// scheduler is closed then.
 func (s *Scheduler) Drain(ctx context.Context) error {
 	s.mu.Lock()
 	s.closed = true
@@ -272,18 +299,27 @@ func (s *Scheduler) Drain(ctx context.Context) error {
 	s.poke()
 	select {
 	case <-s.done:
+		s.saved(ctx)
 		return nil
 	case <-ctx.Done():
-		s.Close()
+		s.mu.Lock()
+		s.stop = true
+		s.mu.Unlock()
+		s.poke()
+		<-s.done
+		s.saved(ctx)
 		return ctx.Err()
 	}
 }
 
-// Close ends all requests with ErrClosed, and the loop. It is idempotent.
+// Close ends all requests with ErrClosed, and the loop; of conversations only the ids go
+// to Disk. It is idempotent.
 func (s *Scheduler) Close() {
 	s.mu.Lock()
 	s.closed, s.stop = true, true
 	s.mu.Unlock()
+	s.giveUp()
 	s.poke()
 	<-s.done
+	<-s.disk.done
 }

@@ -22,6 +22,10 @@ type Stream struct {
 	priority int
 	most     int // tokens to generate; 0: to the end of the context
 	logprobs bool
+	session  string
+	warm     bool    // nobody reads it
+	prompt   []int32 // ids
+	worth    int     // tokens of the prompt that go to disk
 	came     time.Time
 	unhook   func() bool
 
