@@ -6,6 +6,7 @@ import "sync"
 type key struct {
 	frame  [16]byte // linkedFrame.sum
 	state  int32    // of the frame
+	after  bool     // what comes after the frame, in this grammar: frame is linkedFrame.own
 	lo, hi int32    // of a loop that is not pure: turns that must and may still come, as far as a token reaches
 }
 

@@ -56,7 +56,10 @@ func (s *stack) take(h head, a *action) head {
 
 // turns counts no further than makes a difference.
 func (s *stack) turns(state, turn int32) int32 {
-	if turn == 0 {
+	switch {
+	case turn < 0:
+		return unknown
+	case turn == 0:
 		return 0
 	}
 	if f := &s.g.frames[s.g.states[state].frame]; f.max == maxTurns {

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 )
@@ -28,8 +29,11 @@ type Grammar struct {
 // rule above has ended.
 type frame struct {
 	state int32
-	turn  int32 // ended turns of a counted loop
+	turn  int32 // ended turns of a counted loop, or unknown
 }
+
+// unknown turns let everything pass, and stay so when some are added.
+const unknown = math.MinInt32 / 2
 
 // linked is a state; its spans are ascending and disjoint.
 type linked struct {
@@ -66,12 +70,12 @@ const (
 
 // more tells whether the guard of an action lets a frame with these turns pass.
 func (g guard) more(turn int32, f *linkedFrame) bool {
-	return g == always || g != never && turn+int32(g-zero) < f.max
+	return g == always || g != never && (turn < 0 || turn+int32(g-zero) < f.max)
 }
 
 // enough is more for pop.
 func (g guard) enough(turn int32, f *linkedFrame) bool {
-	return g == always || g != never && turn+int32(g-zero) >= f.min
+	return g == always || g != never && (turn < 0 || turn+int32(g-zero) >= f.min)
 }
 
 // linkedFrame is one rule.
@@ -82,7 +86,9 @@ type linkedFrame struct {
 	pure     bool // a loop without calls in which each byte leads to one state
 	min, max int32
 	follow   byteSet // what may come after it
+	back     []int32 // states that may wait below it; nil: too many, or none
 	sum      [16]byte
+	own      [16]byte // sum, but never that of a frame elsewhere
 }
 
 type byteSet [4]uint64
@@ -124,6 +130,7 @@ func link(rules []rule, root int, l Limits) (g *Grammar, err error) {
 	k := &linker{c: c, g: &Grammar{root: 0}, null: c.nullables(), path: make([]bool, len(c.frames))}
 	k.all()
 	k.follow()
+	k.back()
 	k.sums()
 	return k.g, nil
 }
@@ -403,6 +410,44 @@ func (k *linker) follow() {
 	}
 }
 
+// mostBack bounds the states below a rule that are told apart.
+const mostBack = 64
+
+// back finds the states that may wait below each rule. A caller that has
+// nothing left to do is not there any more: its callers are.
+func (k *linker) back() {
+	g := k.g
+	sets := make([]map[int32]bool, len(g.frames))
+	for i := range sets {
+		sets[i] = map[int32]bool{}
+	}
+	for again := true; again; {
+		again = false
+		for s := range k.c.states {
+			for _, x := range k.c.states[s].calls {
+				to := sets[x.rule]
+				before := len(to)
+				if before > mostBack {
+					continue
+				}
+				if !k.idle(x.ret) || x.inc {
+					to[x.ret] = true
+				} else {
+					for r := range sets[g.states[s].frame] {
+						to[r] = true
+					}
+				}
+				again = again || len(to) != before
+			}
+		}
+	}
+	for i, set := range sets {
+		if len(set) <= mostBack {
+			g.frames[i].back = slices.Sorted(maps.Keys(set))
+		}
+	}
+}
+
 // sums gives each frame a name that is the same wherever its states, and so
 // their masks, are the same: the hash of its own states and what follows where
 // nothing else is called, else the hash of the whole grammar and its number.
@@ -440,9 +485,11 @@ func (k *linker) sums() {
 	}
 	all := whole.Sum(nil)
 	for i := range g.frames {
-		if f := &g.frames[i]; f.sum == [16]byte{} {
-			h := sha256.Sum256(binary.LittleEndian.AppendUint32(slices.Clip(all), uint32(i)))
-			copy(f.sum[:], h[:])
+		f := &g.frames[i]
+		h := sha256.Sum256(binary.LittleEndian.AppendUint32(slices.Clip(all), uint32(i)))
+		copy(f.own[:], h[:])
+		if f.sum == [16]byte{} {
+			f.sum = f.own
 		}
 	}
 	if len(g.states) > math.MaxInt32/2 {

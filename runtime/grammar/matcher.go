@@ -89,12 +89,16 @@ func (m *Matcher) head(h head) error {
 		}
 	}
 	e.stay(m.mask, m.hi)
-	if e.after == nil || h.below < 0 {
+	if h.below < 0 {
 		return nil
+	}
+	a, err := m.v.afterOf(m.w.g, h, e)
+	if a == nil || err != nil {
+		return err
 	}
 	n := &m.w.nodes[h.below]
 	from := [1]head{{n.frame, n.below}}
-	m.w.t, m.after = &e.after.trie, e.after
+	m.w.t, m.after = &a.trie, a
 	m.w.walk(from[:])
 	if m.w.failed {
 		return &LimitError{"readings of a text at once", maxHeads}
