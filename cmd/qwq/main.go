@@ -21,6 +21,7 @@ func app() *cli.App {
 			listCommand(),
 			benchCommand(),
 			infoCommand(),
+			uiCommand(),
 			prog.ConfigCommand(),
 			prog.CompletionCommand(),
 			prog.ManCommand(),

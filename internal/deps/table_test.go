@@ -29,7 +29,7 @@ var order = []struct{ below, above string }{
 
 // leaves import nothing of ours and are imported by whoever the order names,
 // and by cmd.
-const leaves = "runtime/chat runtime/sample runtime/grammar runtime/store runtime/api runtime/vision runtime/guard " +
+const leaves = "runtime/chat runtime/sample runtime/grammar runtime/store runtime/api runtime/webui runtime/vision runtime/guard " +
 	"internal/cpu internal/mmap internal/shard internal/demo internal/asmgen quant"
 
 // testOnly packages are imported by tests and by each other, by nothing else.
