@@ -178,6 +178,9 @@ func (c *ckpt) torch(t testing.TB, method uint16, transposed func(string) bool) 
 	for i, n := range c.names() {
 		m := c.tensors[n]
 		v, strides := m.v, []int{1}
+		for k := len(m.shape) - 1; k > 0; k-- {
+			strides = append([]int{strides[0] * m.shape[k]}, strides...)
+		}
 		if len(m.shape) == 2 {
 			rows, cols := m.shape[0], m.shape[1]
 			strides = []int{cols, 1}

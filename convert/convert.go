@@ -21,6 +21,7 @@ import (
 
 	"github.com/qwq-edge/qwq/convert/hf"
 	"github.com/qwq-edge/qwq/gguf"
+	"github.com/qwq-edge/qwq/gguf/arch"
 	"github.com/qwq-edge/qwq/internal/kernel"
 )
 
@@ -36,6 +37,8 @@ const (
 type Options struct {
 	Source         string // HF folder, .safetensors/.bin/.pt file, GGUF; single files also as .gz or .zst
 	Out            string // path of the GGUF to write
+	Arch           string // "qwq-seed" for a state_dict of the article's modules; "" = as the checkpoint says
+	Config         string // with Arch: JSON file of what the state_dict cannot say; "" = defaults
 	Type           string // "q8_0", "f16", … in any case; aliases int8 and fp16
 	TensorTypes    []Rule // exceptions by tensor name; the last rule that matches wins
 	MaxMemory      int64  // bytes of buffers; 0 = DefaultMaxMemory, at least MinMemory
@@ -90,7 +93,13 @@ func Quantize(ctx context.Context, o Options) (*Report, error) {
 	}
 	defer src.Close()
 	r := &Report{Source: string(src.kind), Warnings: src.warnings}
-	items, kvs, err := src.describe(p, r)
+	var items []*item
+	var kvs []gguf.KV
+	if o.Arch == arch.Seed {
+		items, kvs, err = src.describeSeed(p, r, o.Config)
+	} else {
+		items, kvs, err = src.describe(p, r)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -115,6 +124,12 @@ func (o *Options) check() (*plan, error) {
 	}
 	if o.MaxMemory < MinMemory {
 		return nil, fmt.Errorf("convert: memory limit of %d bytes, the least is %d", o.MaxMemory, MinMemory)
+	}
+	if o.Arch != "" && o.Arch != arch.Seed {
+		return nil, fmt.Errorf("convert: architecture %.40q is not one that is named (only %s is), the checkpoint's config.json says it", o.Arch, arch.Seed)
+	}
+	if o.Config != "" && o.Arch == "" {
+		return nil, errors.New("convert: a configuration without an architecture")
 	}
 	if o.Threads < 0 || o.Threads > 1024 {
 		return nil, fmt.Errorf("convert: %d threads, want 1 to 1024", o.Threads)

@@ -17,6 +17,10 @@ const noID = math.MaxUint32
 func checkGGUF(f *gguf.File) (arch.Hyper, error) {
 	var h arch.Hyper
 	ids := math.MaxInt
+	if arch.IsModule(f) {
+		_, err := arch.ReadModule(f)
+		return h, err
+	}
 	if _, known := arch.Lookup(f.Arch()); known {
 		var err error
 		if h, err = arch.ReadHyper(f); err != nil {

@@ -98,6 +98,9 @@ func (s *source) shape(info *Info) (sh shape, tied bool, err error) {
 		if err != nil {
 			return shape{}, false, err
 		}
+		if arch.IsModule(s.gguf) {
+			return shape{}, false, nil
+		}
 		if h.Arch == nil {
 			info.Warnings = append(info.Warnings, fmt.Sprintf("architecture %.80q is not known: no memory is reckoned for its context", info.Architecture))
 			return shape{}, false, nil

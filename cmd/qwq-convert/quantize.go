@@ -13,6 +13,7 @@ import (
 
 	"github.com/qwq-edge/qwq/cmd/internal/prog"
 	"github.com/qwq-edge/qwq/convert"
+	"github.com/qwq-edge/qwq/gguf/arch"
 	"github.com/qwq-edge/qwq/quant"
 )
 
@@ -29,6 +30,8 @@ func quantizeCommand() *cli.Command {
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "out", Aliases: []string{"o"}, Usage: "the GGUF `FILE` to write"},
 			&cli.StringFlag{Name: "type", Usage: "weight `TYPE`"},
+			&cli.StringFlag{Name: "arch", Usage: "`NAME` of the architecture of a bare state_dict: qwq-seed"},
+			&cli.StringFlag{Name: "config", Usage: "JSON `FILE` of what a qwq-seed state_dict cannot say: n_heads and top_k"},
 			&cli.StringSliceFlag{Name: "tensor-type", Usage: "`REGEX=TYPE`: another type for the tensors whose GGUF name matches; repeatable, the last match wins"},
 			&cli.StringFlag{Name: "max-memory", Value: "512MiB", Usage: "`SIZE` of the buffers, whatever the checkpoint's size"},
 			&cli.IntFlag{Name: "threads", Usage: "`N` threads that quantize (0: one per core)"},
@@ -80,7 +83,7 @@ func quantize(c *cli.Context) error {
 }
 
 func quantizeOptions(c *cli.Context, src string) (convert.Options, error) {
-	o := convert.Options{Source: src, Out: c.String("out"), Type: c.String("type"), Threads: c.Int("threads"),
+	o := convert.Options{Source: src, Out: c.String("out"), Type: c.String("type"), Arch: c.String("arch"), Config: c.String("config"), Threads: c.Int("threads"),
 		Force: c.Bool("force"), AllowNonFinite: c.Bool("allow-nonfinite")}
 	if o.Out == "" {
 		return o, prog.Usagef("quantize needs -o FILE")
@@ -90,6 +93,12 @@ func quantizeOptions(c *cli.Context, src string) (convert.Options, error) {
 	}
 	if err := checkType(o.Type); err != nil {
 		return o, err
+	}
+	if o.Arch != "" && o.Arch != arch.Seed {
+		return o, prog.Usagef("--arch %q is not %s", o.Arch, arch.Seed)
+	}
+	if o.Config != "" && o.Arch == "" {
+		return o, prog.Usagef("--config is for --arch %s", arch.Seed)
 	}
 	if o.Threads < 0 {
 		return o, prog.Usagef("--threads %d is negative", o.Threads)

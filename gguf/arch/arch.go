@@ -38,8 +38,9 @@ const (
 	Projection                 // width of what two towers have in common
 	Channels                   // of an image
 	Patch                      // edge of a patch in pixels
+	AllHidden                  // width of the stream times experts: the biases of all of a layer's experts
 	numAxes    = iota
-	axisText   = "hidden ffn qheads kvheads headdim rothalf vocab experts expertffn sharedffn positions segments labels two one projection channels patch"
+	axisText   = "hidden ffn qheads kvheads headdim rothalf vocab experts expertffn sharedffn positions segments labels two one projection channels patch allhidden"
 )
 
 // String is the axis' name in lower case.
@@ -58,6 +59,9 @@ type Dims struct {
 	Positions, Segments, Labels                              int // of an encoder
 	Projection, Patch                                        int // of two towers; Patch of Vision's
 	Vision                                                   *Dims
+	// Mixed has a byte per layer where layers differ: MixedMoE for one of experts
+	// alone, MixedBlock for one without. Empty: all are as Experts says.
+	Mixed string
 }
 
 // of is the sizes of the tower that t is part of.
@@ -70,6 +74,26 @@ func (d Dims) of(t *Tensor) Dims {
 	}
 	return *d.Vision
 }
+
+// The bytes of Dims.Mixed.
+const (
+	MixedBlock = 'b'
+	MixedMoE   = 'm'
+)
+
+// absent is which tensors layer l lacks; of -1, which is no layer's, none where
+// layers differ.
+func (d Dims) absent(l int) In {
+	switch {
+	case d.Mixed != "" && (l < 0 || l >= len(d.Mixed)):
+		return All
+	case d.Mixed != "" && d.Mixed[l] == MixedMoE, d.Mixed == "" && d.Experts > 0:
+		return Dense
+	}
+	return MoE
+}
+
+func (t *Tensor) lacking(d Dims, l int) bool { return t.In != All && t.In == d.absent(l) }
 
 // Size is the length of an axis.
 func (d Dims) Size(a Axis) int {
@@ -113,6 +137,8 @@ func (d Dims) Size(a Axis) int {
 		return 3
 	case Patch:
 		return d.Patch
+	case AllHidden:
+		return d.Experts * d.Hidden
 	}
 	return 0
 }
@@ -199,13 +225,9 @@ func Names() []string {
 // order of their data in a file.
 func (a *Arch) Expand(d Dims) []Named {
 	var out []Named
-	absent := Dense
-	if d.Experts == 0 {
-		absent = MoE
-	}
 	for i := 0; i < len(a.Tensors); {
 		if !a.Tensors[i].PerLayer {
-			if a.Tensors[i].In != absent {
+			if !a.Tensors[i].lacking(d, -1) {
 				out = append(out, a.Tensors[i].named(-1))
 			}
 			i++
@@ -217,7 +239,7 @@ func (a *Arch) Expand(d Dims) []Named {
 		}
 		for l := range d.of(&a.Tensors[i]).Layers {
 			for k := i; k < j; k++ {
-				if a.Tensors[k].In != absent {
+				if !a.Tensors[k].lacking(d, l) {
 					out = append(out, a.Tensors[k].named(l))
 				}
 			}
@@ -292,7 +314,7 @@ func (a *Arch) Check(d Dims, name string, rows, cols int) error {
 	if most := d.of(n.Tensor).Layers; n.Layer >= most {
 		return fmt.Errorf("arch: tensor %.80q: layer %d of %d", name, n.Layer, most)
 	}
-	if n.In == Dense && d.Experts > 0 || n.In == MoE && d.Experts == 0 {
+	if n.lacking(d, n.Layer) {
 		return fmt.Errorf("arch: tensor %.80q: none of a %s with %d experts", name, a.Name, d.Experts)
 	}
 	want := n.Shape(d)

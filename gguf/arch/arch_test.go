@@ -21,7 +21,7 @@ func lookup(t *testing.T, name string) *arch.Arch {
 }
 
 func TestLookup(t *testing.T) {
-	if got := arch.Names(); !slices.Equal(got, []string{"bert", "clip", "llama", "qwen2", "qwen2moe", "qwen3", "qwen3moe"}) {
+	if got := arch.Names(); !slices.Equal(got, []string{"bert", "clip", "llama", "qwen2", "qwen2moe", "qwen3", "qwen3moe", "qwq-seed"}) {
 		t.Errorf("names %v", got)
 	}
 	for hf, want := range map[string]string{"llama": "llama", "mistral": "llama", "qwen2": "qwen2", "qwen3": "qwen3", "mixtral": "llama", "qwen2_moe": "qwen2moe", "qwen3_moe": "qwen3moe", "clip": "clip"} {

@@ -15,7 +15,7 @@ var bert = Arch{
 			{GGUF: "token_types.weight", HF: "embeddings.token_type_embeddings.weight", Axes: []Axis{Segments, Hidden}},
 		},
 		vectors("token_embd_norm", "embeddings.LayerNorm"),
-		layers(
+		layers("encoder.layer.%d.",
 			affine("attn_q", "attention.self.query", QHeads, Hidden),
 			affine("attn_k", "attention.self.key", QHeads, Hidden),
 			affine("attn_v", "attention.self.value", QHeads, Hidden),
@@ -50,12 +50,16 @@ func vectors(gguf, hf string) []Tensor {
 	}
 }
 
-// layers puts the tensors of a block into every one.
-func layers(parts ...[]Tensor) []Tensor {
+// layers puts the tensors of a block into every one; at is how a checkpoint's
+// names of a layer begin. An empty name there stays empty.
+func layers(at string, parts ...[]Tensor) []Tensor {
 	out := slices.Concat(parts...)
 	for i := range out {
 		t := &out[i]
-		t.GGUF, t.HF, t.PerLayer = "blk.%d."+t.GGUF, "encoder.layer.%d."+t.HF, true
+		t.GGUF, t.PerLayer = "blk.%d."+t.GGUF, true
+		if t.HF != "" {
+			t.HF = at + t.HF
+		}
 	}
 	return out
 }

@@ -109,6 +109,10 @@ type Hyper struct {
 	Image      int // edge of the square image in pixels, of Vision
 	Patch      int // edge of its patches
 	Vision     *Hyper
+
+	// Of qwq-seed.
+	Kind  string // KindModel, KindBlock or KindMoE
+	Mixed string // as in Dims
 }
 
 // Pooling is how an encoder makes one vector of a text.
@@ -125,7 +129,7 @@ const (
 func (h Hyper) Dims() Dims {
 	d := Dims{Hidden: h.Hidden, FFN: h.FFN, Heads: h.Heads, KVHeads: h.KVHeads, HeadDim: h.HeadDim,
 		Vocab: h.Vocab, Layers: h.Layers, Rot: h.Rot, Experts: h.Experts, ExpertFFN: h.ExpertFFN, SharedFFN: h.SharedFFN,
-		Segments: h.Segments, Labels: h.Labels, Projection: h.Projection, Patch: h.Patch}
+		Segments: h.Segments, Labels: h.Labels, Projection: h.Projection, Patch: h.Patch, Mixed: h.Mixed}
 	if h.Vision != nil {
 		v := h.Vision.Dims()
 		d.Vision = &v
@@ -153,6 +157,10 @@ func ReadHyper(f *gguf.File) (Hyper, error) {
 		return h, h.readCLIP(f)
 	}
 	r := &reader{f: f, arch: name}
+	if name == Seed {
+		h.seed(r)
+		return h, r.err
+	}
 	h.sizes(r)
 	h.experts(r)
 	if a.Encoder {

@@ -2,7 +2,7 @@ package arch
 
 import "slices"
 
-var all = []*Arch{&bert, &clip, &llama, &qwen2, &qwen2moe, &qwen3, &qwen3moe}
+var all = []*Arch{&bert, &clip, &llama, &qwen2, &qwen2moe, &qwen3, &qwen3moe, &seed}
 
 // llama is Llama 1 to 3, Mistral and Mixtral. Details that are easy to get wrong: Q
 // and K rows (and biases) are permuted to interleaved pairs; Llama 3's scaling is

@@ -158,6 +158,9 @@ func (m *Model) load(f *gguf.File, o Options) (err error) {
 		return err
 	}
 	h := m.mdl.Hyper()
+	if h.Kind != "" && h.Kind != arch.KindModel {
+		return f.Errorf(arch.Key(arch.KeyKind, arch.Seed), "is %s: a module, no language model; qwq-convert run runs it", h.Kind)
+	}
 	if demand := o.onDemand(f); demand != nil {
 		for _, t := range f.Tensors() {
 			if demand(t) {

@@ -1,8 +1,6 @@
 package model
 
 import (
-	"math"
-
 	"github.com/qwq-edge/qwq/gguf/arch"
 	"github.com/qwq-edge/qwq/runtime/backend"
 )
@@ -49,13 +47,7 @@ func newEncoder(l *loader) (graph, error) {
 	g.embed, g.position, g.kinds = l.need("token_embd.weight"), l.need("position_embd.weight"), l.need("token_types.weight")
 	g.norm = l.affine("token_embd_norm")
 	for i := range l.cfg.Layers {
-		q, k, v := l.affine("blk.%d.attn_q", i), l.affine("blk.%d.attn_k", i), l.affine("blk.%d.attn_v", i)
-		g.layers = append(g.layers, encoderLayer{
-			qkv: [3]backend.Weight{q.w, k.w, v.w}, bias: [3]backend.Weight{q.b, k.b, v.b},
-			o: l.affine("blk.%d.attn_output", i), oNorm: l.affine("blk.%d.attn_output_norm", i),
-			up: l.affine("blk.%d.ffn_up", i), down: l.affine("blk.%d.ffn_down", i), outNorm: l.affine("blk.%d.layer_output_norm", i),
-			mask: backend.Mask{Scale: float32(1 / math.Sqrt(float64(l.cfg.HeadDim))), QHeads: l.cfg.Heads},
-		})
+		g.layers = append(g.layers, l.encoderLayer(i))
 	}
 	g.pool, g.class, g.nsp = l.head("cls"), l.head("cls.output"), l.head("nsp")
 	if g.dense = l.head("mlm.dense"); g.dense.w != nil {
@@ -78,12 +70,7 @@ func (l *loader) head(name string) affine {
 }
 
 func (g *encoder) block(o backend.Ops, i int, x backend.Tensor) backend.Tensor {
-	l, in := &g.layers[i], o.In()
-	q, k, v := o.QKV(x, l.qkv, l.bias)
-	h := o.Add(l.o.of(o, o.Attend(i, q, k, v, in.Views, l.mask)), x)
-	h = o.LayerNorm(h, l.oNorm.w, l.oNorm.b, g.cfg.Eps)
-	f := l.down.of(o, o.Act(l.up.of(o, h), g.act))
-	return o.LayerNorm(o.Add(f, h), l.outNorm.w, l.outNorm.b, g.cfg.Eps)
+	return g.layers[i].of(o, i, x, g.act, g.cfg.Eps)
 }
 
 func (g *encoder) forward(o backend.Ops, in *backend.Inputs) ([]backend.Tensor, error) {
@@ -99,38 +86,15 @@ func (g *encoder) forward(o backend.Ops, in *backend.Inputs) ([]backend.Tensor, 
 	x = o.Add(x, o.Embed(g.position, in.Positions))
 	x = o.Add(x, o.Embed(g.kinds, in.Segments))
 	x = o.LayerNorm(x, g.norm.w, g.norm.b, g.cfg.Eps)
-	all := []backend.Tensor{x}
-	n := len(g.layers)
-	if in.Layers > 0 {
-		n = in.Layers
-	}
-	for i := range n {
-		x = o.Layer(i, x, g.layer)
-		all = append(all, x)
-	}
-	out := in.Out[:0]
-	rows := x
-	if in.Rows != nil && in.Want&(backend.Logits|backend.Hidden) != 0 {
-		rows = o.Rows(x, in.Rows)
-	}
-	if in.Want&backend.Logits != 0 {
-		if g.class.w != nil {
-			out = append(out, g.class.of(o, g.pooled(o, x, in)))
-		} else {
-			out = append(out, g.head(o, rows))
-		}
-	}
-	if in.Want&backend.Hidden != 0 {
-		out = append(out, rows)
-	}
-	if in.Want&backend.AllHidden != 0 {
-		out = append(out, all...)
-	}
-	if in.Want&backend.Pooled != 0 {
-		out = append(out, g.pooled(o, x, in))
-	}
-	in.Out = out
-	return out, nil
+	return encode(o, in, x, len(g.layers), g.layer, results{
+		logits: func(x, rows backend.Tensor) backend.Tensor {
+			if g.class.w != nil {
+				return g.class.of(o, g.pooled(o, x, in))
+			}
+			return g.head(o, rows)
+		},
+		pooled: func(x backend.Tensor) backend.Tensor { return g.pooled(o, x, in) },
+	}), nil
 }
 
 func (g *encoder) check(in *backend.Inputs) error {

@@ -264,7 +264,7 @@ func TestNew(t *testing.T) {
 			t.Errorf("%s: %v, want an error with %q", c.label, err, c.want)
 		}
 	}
-	if got := Architectures(); !slices.Equal(got, []string{"bert", "clip", "llama", "qwen2", "qwen2moe", "qwen3", "qwen3moe"}) {
+	if got := Architectures(); !slices.Equal(got, []string{"bert", "clip", "llama", "qwen2", "qwen2moe", "qwen3", "qwen3moe", "qwq-seed"}) {
 		t.Errorf("architectures %v", got)
 	}
 }

@@ -39,6 +39,7 @@ var builders = map[string]func(*loader) (graph, error){
 	"qwen2moe": newDense,
 	"qwen3":    newDense,
 	"qwen3moe": newDense,
+	"qwq-seed": newSeed,
 }
 
 // Architectures lists the architectures that New can run, sorted.
