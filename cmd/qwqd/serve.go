@@ -77,8 +77,9 @@ func newDaemon(c *cli.Context) (*daemon, error) {
 	}
 	s := schedOptions(c)
 	s.Room = room
+	counts := server.NewMetrics()
 	d.hub = server.NewHub(server.HubOptions{
-		List: list, Open: open, Engine: e, Sched: s, Idle: c.Duration("idle"), Most: c.Int("most-models"), Fits: fits,
+		List: list, Open: open, Engine: e, Sched: s, Idle: c.Duration("idle"), Most: c.Int("most-models"), Fits: fits, Events: counts.Model,
 	})
 	var images *os.Root
 	if dir := c.String("images"); dir != "" {
@@ -92,10 +93,11 @@ func newDaemon(c *cli.Context) (*daemon, error) {
 	machine := sync.OnceValue(telemetry.Host) // looking for sensors would delay the start
 	srv := server.New(d.hub, server.Options{
 		Log: d.log, Timeout: c.Duration("timeout"), Version: prog.Version(), Guard: guard.Probe, Images: images,
+		Gate: who.Guard, Metrics: counts,
 		Device: func() telemetry.Snapshot { return telemetry.Read(machine()) },
 	})
 	d.http = &http.Server{
-		Handler:           who.Guard(srv.Handler()),
+		Handler:           srv.Handler(),
 		ConnContext:       who.ConnContext,
 		ReadHeaderTimeout: 10 * time.Second,
 		ReadTimeout:       time.Minute,

@@ -120,7 +120,10 @@ func (s *Scheduler) leave(st *Stream, err error) {
 		st.seq.Release()
 	}
 	st.unhook()
-	if !errors.Is(err, io.EOF) {
+	switch {
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded), errors.Is(err, ErrClosed):
+		finish = "cancelled"
+	case !errors.Is(err, io.EOF):
 		finish = "error"
 	}
 	if s.o.Events != nil && !st.warm {
@@ -190,7 +193,9 @@ func (s *Scheduler) account(st *Stream, tokens []engine.Token, now time.Time) in
 	if s.o.Events != nil && !st.warm {
 		if first {
 			s.o.Events.First(now.Sub(st.came), t.PromptTokens, t.CachedTokens)
-		} else {
+			tokens = tokens[1:]
+		}
+		for range tokens {
 			s.o.Events.Token(now.Sub(st.last) / time.Duration(len(tokens)))
 		}
 	}

@@ -45,7 +45,9 @@ type Events interface {
 	// First is the first token of a request: the time since it was submitted, how many
 	// tokens its prompt has, and how many of them were not read again.
 	First(wait time.Duration, prompt, cached int)
-	Token(gap time.Duration) // since the one before
+	Token(gap time.Duration) // since the one before; those of one step share its time
+	// Done is the end of a request: engine.FinishStop, engine.FinishLength, cancelled or
+	// error.
 	Done(t engine.Timings, finish string)
 	Step(rows int, took time.Duration)
 }

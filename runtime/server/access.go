@@ -60,6 +60,9 @@ const nobody = 65534
 func (a Access) Guard(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if err := a.check(w, r); err != nil {
+			if rec, ok := w.(*recorder); ok {
+				rec.err = err
+			}
 			refuse(w, r, err)
 			return
 		}

@@ -9,8 +9,11 @@ import (
 // as sick: one step on the slowest board takes seconds, not a minute.
 const stalled = time.Minute
 
-// health adds /healthz (the process works), /readyz (it takes requests).
+// health adds /healthz (the process works), /readyz (it takes requests), and /metrics.
 func (s *Server) health() {
+	if s.o.Metrics != nil {
+		s.mux.HandleFunc("GET /metrics", s.metrics)
+	}
 	s.mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
 		if d := s.hub.Stalled(); d > stalled {
 			reply(w, http.StatusServiceUnavailable, map[string]any{"status": "stalled", "seconds": int(d.Seconds())})

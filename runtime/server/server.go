@@ -26,6 +26,9 @@ type Options struct {
 	Images  *os.Root                  // folder, opened by its absolute path, that images of file: URLs must lie in; nil: those are refused
 	Guard   func() guard.State        // what is forbidden to the process; nil: not told
 	Device  func() telemetry.Snapshot // what the machine says of itself; nil: nothing
+
+	Gate    func(http.Handler) http.Handler // who may come in, behind the log; nil: everybody
+	Metrics *Metrics                        // the hub's Events; nil: no /metrics
 }
 
 // Server answers requests with the models of a hub.
@@ -33,6 +36,7 @@ type Server struct {
 	hub   *Hub
 	o     Options
 	mux   *http.ServeMux
+	gate  http.Handler // leads to mux
 	start time.Time
 	big   chan struct{} // one for every request with a big body
 
@@ -50,6 +54,9 @@ func New(h *Hub, o Options) *Server {
 	s := &Server{hub: h, o: o, mux: http.NewServeMux(), start: time.Now(), big: make(chan struct{}, mostBig)}
 	s.routes()
 	s.health()
+	if s.gate = http.HandlerFunc(s.enter); o.Gate != nil {
+		s.gate = o.Gate(s.gate)
+	}
 	return s
 }
 
@@ -76,12 +83,19 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 		id = newID("req-")
 	}
 	w.Header().Set("X-Request-Id", id)
+	if formOf(r) == formAnthropic {
+		w.Header().Set("Request-Id", id)
+	}
 	ctx, cancel := context.WithTimeout(r.Context(), s.o.Timeout)
 	defer cancel()
 	rec := &recorder{ResponseWriter: w, status: http.StatusOK}
 	http.NewResponseController(w).SetWriteDeadline(time.Time{}) //nolint:errcheck // what an earlier stream of the connection set; a test's writer has none
 	began := time.Now()
-	s.answer(rec, r.WithContext(ctx))
+	r = r.WithContext(ctx)
+	s.answer(rec, r)
+	if s.o.Metrics != nil {
+		s.o.Metrics.request(r.Method, r.Pattern, rec.status)
+	}
 	line := []any{"id", id, "uid", userOf(ctx), "method", r.Method, "path", r.URL.Path, "status", rec.status, "bytes", rec.bytes, "ms", time.Since(began).Milliseconds()}
 	if rec.err != nil {
 		line = append(line, "error", rec.err.Error())
@@ -102,6 +116,11 @@ func (s *Server) answer(w *recorder, r *http.Request) {
 			}
 		}
 	}()
+	s.gate.ServeHTTP(w, r)
+}
+
+// enter leads to the endpoints.
+func (s *Server) enter(w http.ResponseWriter, r *http.Request) {
 	done, err := s.bigTurn(r.Context(), r)
 	if err != nil {
 		refuse(w, r, err)

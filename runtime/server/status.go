@@ -21,7 +21,7 @@ func (s *Server) status(w http.ResponseWriter, _ *http.Request) error {
 		out.Models = append(out.Models, l.status())
 	}
 	if s.o.Device != nil {
-		out.Device = s.device.look(s.o.Device)
+		out.Device = device(s.device.look(s.o.Device))
 	}
 	reply(w, http.StatusOK, out)
 	return nil
@@ -30,7 +30,7 @@ func (s *Server) status(w http.ResponseWriter, _ *http.Request) error {
 func (l *Loaded) status() api.ModelStatus {
 	i, n := l.Model.Info(), l.Sched.Stats()
 	used, total := l.Model.Pages()
-	page := kvcache.PagePositions * i.KVBytes
+	page := l.pageBytes()
 	return api.ModelStatus{
 		Name: l.Name, Architecture: i.Architecture, Parameters: i.Parameters, Quantization: l.Quant, Bytes: i.Bytes,
 		Context: l.Model.Context(), Template: l.Template != nil, Encoder: i.Encoder, Since: l.Since.UTC(),
@@ -42,6 +42,9 @@ func (l *Loaded) status() api.ModelStatus {
 	}
 }
 
+// pageBytes is the size of a block of KV cache.
+func (l *Loaded) pageBytes() int64 { return kvcache.PagePositions * l.Model.Info().KVBytes }
+
 // freshDevice is how old a look at the machine may be: a sensor on a slow bus takes
 // milliseconds to read, and any number of pages may ask.
 const freshDevice = 500 * time.Millisecond
@@ -50,14 +53,14 @@ const freshDevice = 500 * time.Millisecond
 type lastLook struct {
 	mu   sync.Mutex
 	at   time.Time
-	seen *api.DeviceStatus
+	seen telemetry.Snapshot
 }
 
-func (d *lastLook) look(read func() telemetry.Snapshot) *api.DeviceStatus {
+func (d *lastLook) look(read func() telemetry.Snapshot) telemetry.Snapshot {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.seen == nil || time.Since(d.at) > freshDevice {
-		d.seen, d.at = device(read()), time.Now()
+	if d.at.IsZero() || time.Since(d.at) > freshDevice {
+		d.seen, d.at = read(), time.Now()
 	}
 	return d.seen
 }

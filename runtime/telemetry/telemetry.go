@@ -32,7 +32,7 @@ type Sensor interface {
 // Source is where readings come from. Its zero value has none.
 type Source struct {
 	Root     fs.FS                  // the file system, for proc/ and sys/; nil: nothing
-	Sensors  []Sensor               // temperature sensors
+	Sensors  []Sensor               // temperature sensors; nil: the thermal zones under Root
 	Firmware func() (uint32, error) // the Raspberry Pi's throttle word; nil: not such a board
 	Board    string                 // the device tree's model, "" when there is none
 }
@@ -55,13 +55,21 @@ type Snapshot struct {
 	Temperatures []Temperature
 	Frequencies  []Frequency // one per online CPU that reports a clock
 	Throttle     *Throttle   // nil: not available
-	Memory       cpu.Memory
+	Cooling      []Cooling
+	// ThermalEvents is how often the processors slowed themselves down for heat since they
+	// were started; nil: not available.
+	ThermalEvents *uint64
+	Memory        cpu.Memory
 }
 
 // Read takes a snapshot. A reading that fails is left out.
 func Read(s Source) Snapshot {
+	if s.Sensors == nil && s.Root != nil {
+		s.Sensors = zones(s.Root)
+	}
 	out := Snapshot{Board: s.Board, Temperatures: temperatures(s.Sensors)}
 	if s.Root != nil {
+		out.Cooling, out.ThermalEvents = cooling(s.Root), thermalEvents(s.Root)
 		out.Frequencies = frequencies(s.Root)
 		out.Memory = cpu.ReadMemory(s.Root)
 	}
