@@ -81,7 +81,11 @@ func (p *plan) match() error {
 			return nil
 		}
 		used++
-		if e := p.Params.Table[i]; e.Rows != rows || e.Cols != cols {
+		e := p.Params.Table[i]
+		if t := p.Base.Tensor(name); t != nil && len(t.Dims) == 4 && rows*cols%e.Rows == 0 { // a convolution is trained as one matrix
+			rows, cols = e.Rows, rows*cols/e.Rows
+		}
+		if e.Rows != rows || e.Cols != cols {
 			return fmt.Errorf("export: parameter %q is [%d, %d], want [%d, %d]", name, e.Rows, e.Cols, rows, cols)
 		}
 		return nil
