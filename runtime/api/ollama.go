@@ -75,8 +75,9 @@ type OllamaGenerate struct {
 // OllamaChat is the body of POST /api/chat.
 type OllamaChat struct {
 	OllamaCommon
-	Messages []OllamaMessage `json:"messages"`
-	Tools    []Tool          `json:"tools,omitempty"`
+	Messages  []OllamaMessage `json:"messages"`
+	Tools     []Tool          `json:"tools,omitempty"`
+	SessionID string          `json:"session_id,omitempty"` // extension: the conversation's KV cache is kept, over restarts too
 }
 
 // OllamaMessage is a turn of a conversation.

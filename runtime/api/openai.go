@@ -22,8 +22,8 @@ type ChatRequest struct {
 	// Extensions of this daemon.
 	MaxThinkingTokens *int           `json:"max_thinking_tokens,omitempty"` // then the reasoning is closed
 	TemplateVars      map[string]any `json:"chat_template_kwargs,omitempty"`
-	SessionID         string         `json:"session_id,omitempty"`
-	Grammar           string         `json:"grammar,omitempty"` // GBNF
+	SessionID         string         `json:"session_id,omitempty"` // the conversation's KV cache is kept, over restarts too
+	Grammar           string         `json:"grammar,omitempty"`    // GBNF
 }
 
 // Generation are the settings that all ways to generate share.

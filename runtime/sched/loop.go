@@ -40,6 +40,9 @@ func (s *Scheduler) loop() {
 				generating++
 			}
 		}
+		if s.running[0].warm {
+			generating = 1 // who comes now must not wait for a whole prompt
+		}
 		chunk := s.chunk(generating)
 		s.mu.Unlock()
 

@@ -18,9 +18,13 @@ const worth = 64
 // wait, and places are taken back from lower priorities and from users who hold more
 // than one who waits.
 func (s *Scheduler) schedule() {
+	s.yield()
 	slices.SortStableFunc(s.waiting, s.before)
 	for i := 0; i < len(s.waiting); {
 		st := s.waiting[i]
+		if st.warm && len(s.running) > 0 {
+			break // they come last
+		}
 		if s.comes(st) {
 			i++
 			continue
@@ -31,6 +35,19 @@ func (s *Scheduler) schedule() {
 		s.waiting = slices.Delete(s.waiting, i, i+1)
 		s.start(st)
 	}
+}
+
+// yield takes the places of conversations that are computed again where others wait.
+func (s *Scheduler) yield() {
+	if !slices.ContainsFunc(s.waiting, func(st *Stream) bool { return !st.warm }) {
+		return
+	}
+	s.running = slices.DeleteFunc(s.running, func(st *Stream) bool {
+		if st.warm {
+			s.waiting = append(s.waiting, st)
+		}
+		return st.warm
+	})
 }
 
 // before orders those who wait.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 	"sync"
@@ -14,6 +15,7 @@ import (
 	"github.com/qwq-edge/qwq/runtime/engine"
 	"github.com/qwq-edge/qwq/runtime/grammar"
 	"github.com/qwq-edge/qwq/runtime/sched"
+	"github.com/qwq-edge/qwq/runtime/store"
 	"github.com/qwq-edge/qwq/runtime/tokenizer"
 )
 
@@ -35,6 +37,8 @@ type HubOptions struct {
 	Idle   time.Duration                   // a model that nobody used for so long is unloaded; 0: never
 	Most   int                             // models at a time; 0: 3
 	Fits   func(bytes int64) error         // whether a file of this size may be loaded now; nil: always
+	Store  *store.Store                    // keeps KV caches and sessions beyond the process; nil: nothing does
+	Log    *slog.Logger                    // hears what the store cannot do; nil: nobody does
 }
 
 // Hub holds the loaded models. Its methods may be called concurrently.
@@ -58,9 +62,13 @@ type Loaded struct {
 	Quant      string // type of most weights
 	Since      time.Time
 
-	file  *gguf.File
-	most  int           // bytes of the longest text that may fit the context
-	coder bool          // calls are written in Qwen3-Coder's tags, not in JSON
+	file   *gguf.File
+	most   int           // bytes of the longest text that may fit the context
+	coder  bool          // calls are written in Qwen3-Coder's tags, not in JSON
+	disk   *disk         // nil: nothing is kept
+	unwarm func()        // ends warm
+	warmed chan struct{} // closed when warm has ended
+
 	embed chan struct{} // holds the turn of embedding
 	ready chan struct{} // closed when err or the rest is there
 	err   error
@@ -219,7 +227,19 @@ func (l *Loaded) open(o HubOptions) (err error) {
 	if o.Events != nil {
 		s.Events = o.Events(l.Name)
 	}
+	if err := l.persist(o); err != nil {
+		return errors.Join(err, l.Model.Close(), l.file.Close())
+	}
+	if l.disk != nil {
+		s.Disk = l.disk
+	}
 	l.Sched = sched.New(l.Model, s)
+	if l.disk != nil {
+		var ctx context.Context
+		ctx, l.unwarm = context.WithCancel(context.Background())
+		l.warmed = make(chan struct{})
+		go l.warm(ctx)
+	}
 	return nil
 }
 
@@ -248,6 +268,10 @@ func mostType(f *gguf.File) string {
 }
 
 func (l *Loaded) close() {
+	if l.disk != nil {
+		l.unwarm()
+		<-l.warmed
+	}
 	l.Sched.Close()
 	l.Model.Close()
 	l.file.Close()
@@ -340,6 +364,9 @@ func (h *Hub) Drain(ctx context.Context) error {
 	h.mu.Unlock()
 	var errs []error
 	for _, l := range h.Loaded() {
+		if l.disk != nil {
+			l.unwarm()
+		}
 		errs = append(errs, l.Sched.Drain(ctx))
 		l.close()
 	}

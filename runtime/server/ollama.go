@@ -116,6 +116,9 @@ func (s *Server) ollamaChat(w http.ResponseWriter, r *http.Request) error {
 	}
 	defer done()
 	t := &Task{User: userOf(r.Context()), Messages: []chat.Message{}}
+	if t.Session, err = s.session(r, q.SessionID); err != nil {
+		return err
+	}
 	if err := l.ollamaTask(t, &q.OllamaCommon); err != nil {
 		return err
 	}

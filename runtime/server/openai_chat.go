@@ -28,6 +28,9 @@ func (s *Server) chatCompletions(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	t.User = userOf(r.Context())
+	if t.Session, err = s.session(r, q.SessionID); err != nil {
+		return err
+	}
 	head := api.Chat{ID: newID("chatcmpl-"), Created: time.Now().Unix(), Model: l.Name, SystemFingerprint: "qwq-" + l.Model.Info().Kernel}
 	if q.Stream {
 		return s.streamChat(w, r, l, t, &q, head)

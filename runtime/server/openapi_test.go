@@ -53,6 +53,9 @@ var operations = map[string]operation{
 	"POST /api/show":                 {"What a model is; it is loaded for that.", api.OllamaShowRequest{}, api.OllamaShow{}, nil, ""},
 	"GET /api/ps":                    {"The models that are loaded.", nil, api.OllamaModels{}, nil, ""},
 	"GET /qwq/v1/status":             {"What the daemon and its machine do now: loaded models, queues, tokens, memory, temperature.", nil, api.Status{}, nil, ""},
+	"GET /qwq/v1/sessions":           {"The caller's conversations that are kept, see session_id.", nil, api.SessionList{}, nil, ""},
+	"GET /qwq/v1/sessions/{name}":    {"One of them.", nil, api.Session{}, nil, ""},
+	"DELETE /qwq/v1/sessions/{name}": {"Forget a conversation.", nil, api.SessionDeleted{}, nil, ""},
 	"GET /api/version":               {"The daemon's version.", nil, api.OllamaVersion{}, nil, ""},
 }
 

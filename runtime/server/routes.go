@@ -34,6 +34,9 @@ func (s *Server) table() []route {
 		{"GET", "/api/version", s.ollamaVersion},
 
 		{"GET", "/qwq/v1/status", s.status},
+		{"GET", "/qwq/v1/sessions", s.sessions},
+		{"GET", "/qwq/v1/sessions/{name}", s.oneSession},
+		{"DELETE", "/qwq/v1/sessions/{name}", s.deleteSession},
 	}
 }
 
@@ -52,7 +55,7 @@ func (s *Server) unknown(w http.ResponseWriter, r *http.Request) error {
 	e := bad("", "%s %.200s is not served here", r.Method, r.URL.Path)
 	e.Status = http.StatusNotFound
 	var allow []string
-	for _, m := range []string{http.MethodGet, http.MethodHead, http.MethodPost} {
+	for _, m := range []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodDelete} {
 		if _, pattern := s.mux.Handler(&http.Request{Method: m, URL: r.URL, Host: r.Host}); strings.Contains(pattern, " ") {
 			allow = append(allow, m)
 		}

@@ -40,6 +40,7 @@ type Task struct {
 
 	User     uint32
 	Priority int
+	Session  string // whose KV cache is kept, see sessionKey; "": nobody's
 }
 
 // Piece is what one token of an answer brought.
@@ -204,8 +205,12 @@ func (l *Loaded) begin(ctx context.Context, t *Task, rule *callRule, text string
 	if m := l.mask(t, rule, thinking); m != nil {
 		r.Mask = m
 	}
+	q := sched.Request{Request: r, User: t.User, Priority: t.Priority, Again: i > 0}
+	if i == 0 {
+		q.Session = t.Session
+	}
 	var err error
-	if a.stream, err = l.Sched.Submit(ctx, sched.Request{Request: r, User: t.User, Priority: t.Priority}); err != nil {
+	if a.stream, err = l.Sched.Submit(ctx, q); err != nil {
 		a.cancel()
 	}
 	return a, err

@@ -241,7 +241,9 @@ func (b *blockReader) next() error {
 	return nil
 }
 
-// tagOf is the tag of a session.
+// SessionTag is the tag of a session.
+func SessionTag(user uint32, id string) Tag { return tagOf(user, id) }
+
 func tagOf(user uint32, id string) (t Tag) {
 	var b bytes.Buffer
 	b.WriteString("qwq session\x00")

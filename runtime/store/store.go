@@ -87,10 +87,6 @@ func Open(f FS, o Options) (*Store, error) {
 		return nil, fmt.Errorf("store: %w", err)
 	case err == nil:
 		s.lock = l
-		if err := s.prepare(); err != nil {
-			l.Close()
-			s.lock = nil
-		}
 	}
 	go s.scan()
 	return s, nil
@@ -116,6 +112,10 @@ func (s *Store) prepare() error {
 // scan reads what is there. What is damaged or not ours goes, nothing stops it.
 func (s *Store) scan() {
 	defer close(s.ready)
+	if s.lock != nil && s.prepare() != nil {
+		s.lock.Close()
+		s.lock = nil
+	}
 	s.readWear()
 	s.worn = s.wear
 	s.readSeen()
@@ -126,6 +126,7 @@ func (s *Store) scan() {
 	for _, e := range s.sweep("sessions") {
 		s.scanSession(e)
 	}
+	s.dropOrphans()
 	s.most = s.o.MaxBytes
 	if s.most == 0 {
 		s.most = DefaultBytes
@@ -208,6 +209,19 @@ func (s *Store) scanSession(e Entry) {
 	}
 	x.IDs, x.State = nil, nil
 	s.sessions[tagOf(x.User, x.ID)] = x
+}
+
+// dropOrphans deletes the snapshots of sessions that are not there any more.
+func (s *Store) dropOrphans() {
+	var out []*entry
+	for _, e := range s.entries {
+		if _, ok := s.sessions[e.tag]; !ok && e.tag != (Tag{}) {
+			out = append(out, e)
+		}
+	}
+	for _, e := range out {
+		s.drop(e)
+	}
 }
 
 // damaged deletes a file that is of no use.
