@@ -102,8 +102,9 @@ proof-kill: ## kill -9 at random moments, KILLS (50) times each: in the cache, i
 	QWQ_KILL_ROUNDS=$(KILLS) $(GO) test -count=1 -timeout 1h -v -run 'TestKill$$' ./distill/cache ./distill/pipeline
 	QWQ_KILL_ROUNDS=20 $(GO) test -count=1 -timeout 1h -v -tags mpi -run 'TestKillRanks' ./distill/mpi
 
-proof-store: ## kill -9 while the daemon's store writes, 500 times, and a power cut after every operation: nothing wrong is ever found
+proof-store: ## kill -9 while the store writes, and the daemon, 500 times each, and a power cut after every operation of the store: nothing wrong is ever found
 	QWQ_KILL_ROUNDS=500 $(GO) test -count=1 -timeout 1h -v -run 'TestKill$$|TestPowerLoss' ./runtime/store
+	QWQ_KILL_ROUNDS=500 $(GO) test -count=1 -timeout 1h -v -run TestKillState ./cmd/qwqd
 
 race: ## tests under the race detector
 	@command -v gcc >/dev/null || { echo "make race: gcc is missing: apt-get install gcc libc6-dev"; exit 1; }

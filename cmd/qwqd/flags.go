@@ -18,7 +18,7 @@ import (
 )
 
 func flags() []cli.Flag {
-	return []cli.Flag{
+	return append(stateFlags(), []cli.Flag{
 		&cli.StringFlag{Name: "model", Aliases: []string{"m"}, Usage: "`MODEL` to serve first: a .gguf file or a name in the model folders (default: the first in them, else the embedded model)"},
 		prog.ModelsFlag(),
 		&cli.StringFlag{Name: "socket", Usage: "`PATH` of the Unix socket (default: /run/qwqd/qwqd.sock for root, else $XDG_RUNTIME_DIR/qwqd.sock)"},
@@ -46,7 +46,7 @@ func flags() []cli.Flag {
 		prog.ExpertFlag(),
 		&cli.StringFlag{Name: "images", Usage: "`DIR` that images of file: URLs must lie in (default: such URLs are refused)"},
 		&cli.BoolFlag{Name: "no-guard", Usage: "do without the kernel's bounds on files and system calls (landlock, seccomp)"},
-	}
+	}...)
 }
 
 // socketOptions say where the socket is.

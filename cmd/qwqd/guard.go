@@ -42,7 +42,8 @@ func confine(c *cli.Context) error {
 			r.Read = append(r.Read, path)
 		}
 	}
-	for _, dir := range []string{prog.StateDir(), cacheDir()} {
+	state, _ := stateDir(c)
+	for _, dir := range []string{state, cacheDir()} {
 		if dir != "" && os.MkdirAll(dir, 0o700) == nil {
 			r.Write = append(r.Write, dir)
 		}

@@ -24,6 +24,7 @@ import (
 	"github.com/qwq-edge/qwq/internal/demo"
 	"github.com/qwq-edge/qwq/runtime/guard"
 	"github.com/qwq-edge/qwq/runtime/server"
+	"github.com/qwq-edge/qwq/runtime/store"
 	"github.com/qwq-edge/qwq/runtime/telemetry"
 )
 
@@ -55,7 +56,8 @@ type daemon struct {
 	hub    *server.Hub
 	http   *http.Server
 	notify *server.Notifier
-	socket string // to be removed at the end; "": systemd's
+	store  *store.Store // nil: nothing is kept
+	socket string       // to be removed at the end; "": systemd's
 }
 
 func newDaemon(c *cli.Context) (*daemon, error) {
@@ -75,11 +77,15 @@ func newDaemon(c *cli.Context) (*daemon, error) {
 	if d.notify, err = server.NewNotifier(); err != nil {
 		return nil, err
 	}
+	if err := d.openStore(c); err != nil {
+		return nil, err
+	}
 	s := schedOptions(c)
 	s.Room = room
+	s.Idle = c.Duration("state-idle")
 	counts := server.NewMetrics()
 	d.hub = server.NewHub(server.HubOptions{
-		List: list, Open: open, Engine: e, Sched: s, Idle: c.Duration("idle"), Most: c.Int("most-models"), Fits: fits, Events: counts.Model,
+		List: list, Open: open, Engine: e, Sched: s, Idle: c.Duration("idle"), Most: c.Int("most-models"), Fits: fits, Store: d.store, Log: d.log, Events: counts.Model,
 	})
 	var images *os.Root
 	if dir := c.String("images"); dir != "" {
@@ -263,6 +269,9 @@ func (d *daemon) stop(drain time.Duration) error {
 	}
 	if d.socket != "" {
 		err = errors.Join(err, os.Remove(d.socket))
+	}
+	if d.store != nil {
+		err = errors.Join(err, d.store.Close())
 	}
 	return errors.Join(err, herr, d.notify.Close())
 }
