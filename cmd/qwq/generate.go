@@ -40,6 +40,9 @@ func generateCommand() *cli.Command {
 			&cli.StringFlag{Name: "seed", Value: "1", Usage: "`SEED` of the random numbers, or random"},
 			&cli.StringSliceFlag{Name: "logit-bias", Usage: "`ID=X`: add X to the logit of a token id; repeatable"},
 			&cli.StringSliceFlag{Name: "stop", Usage: "end at this `TEXT`, which is not printed; repeatable"},
+			&cli.StringFlag{Name: "grammar", Usage: "write what the GBNF grammar in `FILE` allows"},
+			&cli.StringFlag{Name: "json-schema", Usage: "write a value that the JSON schema in `FILE` allows"},
+			&cli.BoolFlag{Name: "json-object", Usage: "write a JSON object"},
 			&cli.BoolFlag{Name: "ignore-eos", Usage: "go on after an end token"},
 			&cli.BoolFlag{Name: "echo", Usage: "print the prompt before the text"},
 			&cli.IntFlag{Name: "ctx", Usage: "context of `N` tokens (0: what the model was trained with, less where memory is short)"},
@@ -76,6 +79,10 @@ func generate(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	g, err := outputGrammar(c)
+	if err != nil {
+		return err
+	}
 	o := engine.Options{Context: c.Int("ctx"), KV: c.String("kv"), Precise: c.Bool("precise"), Sequences: 1}
 	if err := setThreads(c, &o); err != nil {
 		return err
@@ -90,6 +97,13 @@ func generate(c *cli.Context) error {
 	if err := promptIDs(m, &r); err != nil {
 		return err
 	}
+	var limit *mask
+	if g != nil {
+		if limit, err = newMask(m, g); err != nil {
+			return err
+		}
+		r.Mask = limit
+	}
 	out, head := io.Discard, ""
 	if c.Bool("echo") && m.Tokenizer() != nil {
 		head = m.Tokenizer().Decode(r.IDs, true)
@@ -98,14 +112,17 @@ func generate(c *cli.Context) error {
 		out = c.App.Writer
 		fmt.Fprint(out, head)
 	}
-	g, err := stream(c.Context, m, r, out)
-	if err != nil {
+	done, err := stream(c.Context, m, r, out)
+	switch {
+	case err != nil && limit != nil && limit.err != nil:
+		return limit.err
+	case err != nil:
 		return err
 	}
-	g.Timings.LoadMS = ms(load)
-	g.Text = head + g.Text
+	done.Timings.LoadMS = ms(load)
+	done.Text = head + done.Text
 	if c.Bool("json") {
-		return prog.JSON(c.App.Writer, g)
+		return prog.JSON(c.App.Writer, done)
 	}
 	_, err = fmt.Fprintln(out)
 	return err

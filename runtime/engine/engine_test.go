@@ -211,6 +211,24 @@ func TestEnds(t *testing.T) {
 	}
 }
 
+// ender is a script that is complete when its ids have come.
+type ender struct{ script }
+
+func (e *ender) Complete() bool { return len(e.ids) == 0 }
+
+// TestComplete: where nothing more may come the text ends without an end token, whether
+// these count or not, and what the stream held back is part of it.
+func TestComplete(t *testing.T) {
+	m := random(t, Options{Context: 64})
+	plain := m.Tokenizer().Encode("the cat é", tokenizer.EncodeOptions{})
+	for _, ignore := range []bool{false, true} {
+		ids, text, last := collect(t, m, Request{Prompt: "a", IgnoreEOS: ignore, Stop: []string{"é!"}, Mask: &ender{script{ids: slices.Clone(plain)}}})
+		if !slices.Equal(ids, plain) || text != " the cat é" || last.Finish != FinishStop {
+			t.Errorf("ignore %t: %v %q %s", ignore, ids, text, last.Finish)
+		}
+	}
+}
+
 func TestPaddedIDs(t *testing.T) {
 	m := load(t, modeltest.Write(t, modeltest.Spec{Tokenizer: true, Vocab: 352}), Options{})
 	ids, text, _ := collect(t, m, Request{IDs: []int32{1, 351}, MaxTokens: 2, Sampling: sample.Options{LogitBias: map[int32]float32{340: 1e4}}})

@@ -32,6 +32,10 @@ type Mask interface {
 	Accept(id int32)
 }
 
+// Ender is a Mask that knows when nothing but an end token may come: the generation then
+// ends without it.
+type Ender interface{ Complete() bool }
+
 // finishError is the reason where sampling failed; Seq.Err has the error.
 const finishError = "error"
 
@@ -279,6 +283,12 @@ func (s *Seq) sample(logits []float32, now time.Time) error {
 	return nil
 }
 
+// complete tells whether the mask lets nothing more come.
+func (s *Seq) complete() bool {
+	e, ok := s.r.Mask.(Ender)
+	return ok && e.Complete()
+}
+
 // end turns the new id into text and decides whether it was the last.
 func (s *Seq) end(t *Token) {
 	eog := s.m.tok != nil && !s.r.IgnoreEOS && s.m.tok.EOG(t.ID)
@@ -290,7 +300,7 @@ func (s *Seq) end(t *Token) {
 	}
 	switch {
 	case s.finish != "":
-	case eog:
+	case eog, s.complete():
 		s.finish = FinishStop
 	case s.r.MaxTokens > 0 && s.t.GeneratedTokens >= s.r.MaxTokens, len(s.ids) >= s.m.context:
 		s.finish = FinishLength

@@ -108,7 +108,7 @@ func schemaRules(doc []byte, o SchemaOptions, l Limits) (rules []rule, err error
 		}
 	}()
 	b := &schemaBuilder{o: o, limits: l, raw: raw, order: order, index: map[string]int{},
-		checked: map[*jsonschema.Schema]bool{}, format: map[*jsonschema.Schema]string{}, strings: map[[2]int]*node{}}
+		checked: map[*jsonschema.Schema]bool{}, flat: map[*jsonschema.Schema][][]*jsonschema.Schema{}, format: map[*jsonschema.Schema]string{}, strings: map[[2]int]*node{}}
 	b.rule("root", nil, false)
 	b.chars = b.rule("string", seq(repeat(charNode(anyRune), 0, -1), lit(`"`)), true)
 	root := b.conj([]*jsonschema.Schema{s})
@@ -129,6 +129,9 @@ type schemaBuilder struct {
 	index   map[string]int // conjunction -> rule
 	todo    []pending
 	checked map[*jsonschema.Schema]bool
+	flat    map[*jsonschema.Schema][][]*jsonschema.Schema // what flatten has returned; nil: it has begun
+	exclude []*jsonschema.Schema                          // whose alternatives of oneOf are to be told apart
+	looked  int                                           // values that possible has looked at
 	format  map[*jsonschema.Schema]string
 	strings map[[2]int]*node // by minLength, maxLength
 	chars   int              // the rule of any characters and the quote that ends a string
@@ -193,7 +196,12 @@ func pointer(s *jsonschema.Schema) string {
 func (b *schemaBuilder) expand(all []*jsonschema.Schema) [][]*jsonschema.Schema {
 	out := [][]*jsonschema.Schema{nil}
 	for _, s := range all {
-		out = cross(out, b.flatten(s, nil))
+		out = cross(out, b.flatten(s))
+	}
+	for len(b.exclude) > 0 { // now that no schema is half done
+		last := b.exclude[len(b.exclude)-1]
+		b.exclude = b.exclude[:len(b.exclude)-1]
+		b.exclusive(last)
 	}
 	return out
 }
@@ -218,7 +226,7 @@ func cross(a, b [][]*jsonschema.Schema) (out [][]*jsonschema.Schema) {
 	return out
 }
 
-func (b *schemaBuilder) flatten(s *jsonschema.Schema, trail []*jsonschema.Schema) [][]*jsonschema.Schema {
+func (b *schemaBuilder) flatten(s *jsonschema.Schema) [][]*jsonschema.Schema {
 	b.check(s)
 	if s.Bool != nil {
 		if *s.Bool {
@@ -226,19 +234,32 @@ func (b *schemaBuilder) flatten(s *jsonschema.Schema, trail []*jsonschema.Schema
 		}
 		return nil
 	}
-	if slices.Contains(trail, s) {
+	out, ok := b.flat[s]
+	switch {
+	case ok && out == nil:
 		panic(&SchemaError{pointer(s), "the schema applies itself to the same value"})
+	case ok:
+		return out
 	}
-	trail = append(slices.Clip(trail), s)
+	b.flat[s] = nil // it has begun
+	out = b.flattened(s)
+	if out == nil {
+		out = [][]*jsonschema.Schema{}
+	}
+	b.flat[s] = out
+	return out
+}
+
+func (b *schemaBuilder) flattened(s *jsonschema.Schema) [][]*jsonschema.Schema {
 	if s.Ref != nil && s.DraftVersion < 2019 {
-		return b.flatten(s.Ref, trail) // the standard ignores what stands beside it
+		return b.flatten(s.Ref) // the standard ignores what stands beside it
 	}
 	out := [][]*jsonschema.Schema{{s}}
 	if s.Ref != nil {
-		out = cross(out, b.flatten(s.Ref, trail))
+		out = cross(out, b.flatten(s.Ref))
 	}
 	for _, x := range s.AllOf {
-		out = cross(out, b.flatten(x, trail))
+		out = cross(out, b.flatten(x))
 	}
 	for _, of := range [][]*jsonschema.Schema{s.AnyOf, s.OneOf} {
 		if len(of) == 0 {
@@ -246,10 +267,18 @@ func (b *schemaBuilder) flatten(s *jsonschema.Schema, trail []*jsonschema.Schema
 		}
 		var any [][]*jsonschema.Schema
 		for _, x := range of {
-			any = append(any, b.flatten(x, trail)...)
+			any = append(any, b.flatten(x)...)
 		}
 		out = cross(out, any)
 	}
+	if len(s.OneOf) > 1 {
+		b.exclude = append(b.exclude, s)
+	}
+	return out
+}
+
+// exclusive refuses a oneOf whose alternatives may hold for one value.
+func (b *schemaBuilder) exclusive(s *jsonschema.Schema) {
 	for i, x := range s.OneOf {
 		for j, y := range s.OneOf[:i] {
 			if b.possible([]*jsonschema.Schema{x, y}, 4) {
@@ -257,7 +286,6 @@ func (b *schemaBuilder) flatten(s *jsonschema.Schema, trail []*jsonschema.Schema
 			}
 		}
 	}
-	return out
 }
 
 // rat is a bound of a number.

@@ -67,6 +67,8 @@ var schemas = []struct {
 		[]string{`{"v":1,"next":null}`, `{"v":1,"next":{"v":2,"next":{"v":3,"next":null}}}`}, []string{`{"v":1}`, `{"v":1,"next":{}}`}},
 	{"anchor and id", `{"$id":"https://example.com/a","$defs":{"s":{"$anchor":"s","type":"string"}},"type":"array","items":{"$ref":"#s"}}`, []string{`["a"]`}, []string{`[1]`}},
 	{"unsatisfiable branch", `{"anyOf":[{"type":"integer","minimum":5,"maximum":4},{"const":"x"}]}`, []string{`"x"`}, []string{`4`, `5`}},
+	{"oneOf in a tree", `{"$defs":{"t":{"oneOf":[{"type":"object","properties":{"k":{"const":"leaf"}},"required":["k"]},{"type":"object","properties":{"k":{"const":"node"},"l":{"$ref":"#/$defs/t"}},"required":["l","k"]}]}},"anyOf":[{"$ref":"#/$defs/t"},{"type":"null"}]}`,
+		[]string{`null`, `{"k":"leaf"}`, `{"k":"node","l":{"k":"node","l":{"k":"leaf"}}}`}, []string{`{"k":"node"}`, `{"k":"leaf","l":{"k":"leaf"}}`}},
 	{"annotations", `{"title":"t","description":"d","default":1,"examples":[1],"x-any":1,"type":"integer","format":"int32"}`, []string{`1`}, []string{`"a"`}},
 }
 

@@ -137,11 +137,17 @@ func constant(v any) *node {
 	panic(fmt.Sprintf("grammar: a %T in a JSON value", v))
 }
 
+// maxLooked bounds possible, all calls together.
+const maxLooked = 1 << 14
+
 // possible tells whether a value might satisfy all schemas. It errs on the
 // side of yes, and looks depth levels deep.
 func (b *schemaBuilder) possible(all []*jsonschema.Schema, depth int) bool {
 	if depth == 0 {
 		return true
+	}
+	if b.looked++; b.looked > maxLooked {
+		panic(&LimitError{"values looked at to tell alternatives of oneOf apart", maxLooked})
 	}
 	for _, flat := range b.expand(all) {
 		if list, ok := constants(flat); ok {

@@ -3,6 +3,7 @@ package grammar
 import (
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"maps"
 	"os"
@@ -33,9 +34,16 @@ func TestSuite(t *testing.T) {
 	root := testdata.Shared(t, "data", "grammar", "JSON-Schema-Test-Suite")
 	v := NewVocabulary(testWords())
 	refused := map[string]int{}
-	for draft, c := range map[string]struct{ schemas, valid int }{
-		"draft4": {128, 281}, "draft6": {182, 351}, "draft7": {185, 364}, "draft2019-09": {197, 398}, "draft2020-12": {195, 398},
+	var report strings.Builder
+	fmt.Fprint(&report, "| draft | schemas | honoured | values that are not valid, all refused | valid values allowed |\n| --- | --- | --- | --- | --- |\n")
+	perFile := "| file | schemas | honoured |\n| --- | --- | --- |\n"
+	for _, c := range []struct {
+		draft          string
+		schemas, valid int
+	}{
+		{"draft4", 128, 281}, {"draft6", 182, 351}, {"draft7", 185, 364}, {"draft2019-09", 197, 398}, {"draft2020-12", 195, 398},
 	} {
+		draft := c.draft
 		files, err := filepath.Glob(filepath.Join(root, "tests", draft, "*.json"))
 		if err != nil || len(files) == 0 {
 			t.Fatalf("%s: %d files, %v", draft, len(files), err)
@@ -50,6 +58,7 @@ func TestSuite(t *testing.T) {
 			if err := json.Unmarshal(b, &list); err != nil {
 				t.Fatalf("%s: %v", file, err)
 			}
+			before, had := groups, honoured
 			for _, g := range list {
 				groups++
 				gr, err := FromSchema(withDraft(g.Schema, draft), SchemaOptions{Open: true})
@@ -83,14 +92,59 @@ func TestSuite(t *testing.T) {
 					}
 				}
 			}
+			if draft == "draft2020-12" {
+				perFile += fmt.Sprintf("| %s | %d | %d |\n", strings.TrimSuffix(filepath.Base(file), ".json"), groups-before, honoured-had)
+			}
 		}
+		fmt.Fprintf(&report, "| %s | %d | %d | %d | %d of %d |\n", draft, groups, honoured, invalid, allowed, valid)
 		t.Logf("%s: %d schemas, %d honoured; of their values %d invalid ones all refused, %d of %d valid ones allowed", draft, groups, honoured, invalid, allowed, valid)
 		if honoured < c.schemas || allowed < c.valid {
 			t.Errorf("%s: %d schemas honoured, %d valid values allowed; want %d and %d", draft, honoured, allowed, c.schemas, c.valid)
 		}
 	}
+	fmt.Fprintf(&report, "\nOf draft 2020-12, by file of the suite:\n\n%s\nRefused, all drafts together, by the keyword or reason that the error names:\n\n| refused | schemas |\n| --- | --- |\n", perFile)
 	for _, k := range slices.Sorted(maps.Keys(refused)) {
-		t.Logf("refused %3d: %s", refused[k], k)
+		fmt.Fprintf(&report, "| %s | %d |\n", k, refused[k])
+	}
+	generated(t, "suite", report.String())
+}
+
+var update = flag.Bool("update", false, "write the generated parts of docs/grammar.md")
+
+// TestDocs: docs/grammar.md lists what the code lists.
+func TestDocs(t *testing.T) {
+	var b strings.Builder
+	fmt.Fprintf(&b, "Honoured: `%s`.\n\nPassed over, for they restrict nothing: `%s`, and names that begin with `x-`.\n\nFormats: `%s`.\n\n| refused | why |\n| --- | --- |\n",
+		strings.Join(honoured, "` `"), strings.Join(silent, "` `"), strings.Join(slices.Sorted(maps.Keys(formats)), "` `"))
+	why := Unsupported()
+	for _, k := range slices.Sorted(maps.Keys(why)) {
+		fmt.Fprintf(&b, "| `%s` | %s |\n", k, why[k])
+	}
+	generated(t, "keywords", b.String())
+}
+
+// generated compares a part of docs/grammar.md, or writes it with -update.
+func generated(t *testing.T, part, text string) {
+	t.Helper()
+	name := filepath.Join(testdata.Root(t), "docs", "grammar.md")
+	b, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	open, end := "<!-- "+part+": made by go test ./runtime/grammar -update -->\n", "<!-- end of "+part+" -->"
+	before, rest, ok := strings.Cut(string(b), open)
+	old, after, ok2 := strings.Cut(rest, end)
+	if !ok || !ok2 {
+		t.Fatalf("%s has no part %s", name, part)
+	}
+	switch {
+	case old == text:
+	case *update:
+		if err := os.WriteFile(name, []byte(before+open+text+end+after), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	default:
+		t.Errorf("the part %s of docs/grammar.md is old: go test ./runtime/grammar -update", part)
 	}
 }
 
@@ -111,7 +165,10 @@ func why(err error) string {
 		if _, last, ok := cutLast(se.Pointer); ok && (strings.Contains(se.Err, "keyword") || strings.HasPrefix(last, "format")) {
 			return last
 		}
-		return se.Err
+		return strings.Split(se.Err, ": ")[0]
+	}
+	if strings.Contains(err.Error(), "failing loading") {
+		return "a reference leads out of the document"
 	}
 	return fmt.Sprintf("%.60s", err)
 }

@@ -76,6 +76,11 @@ func (m *mask) Allowed() []uint64 {
 	return allowed
 }
 
+// Complete implements engine.Ender.
+func (m *mask) Complete() bool {
+	return m.matcher != nil && m.calls == nil && !m.thinking && len(m.force) == 0 && m.matcher.Complete()
+}
+
 func (m *mask) scratch() []uint64 {
 	if m.one == nil {
 		m.one = make([]uint64, m.words)
