@@ -17,6 +17,7 @@ func app() *cli.App {
 			quantizeCommand(),
 			inspectCommand(),
 			logitsCommand(),
+			runCommand(),
 			tokenizeCommand(),
 			detokenizeCommand(),
 			evalCommand(),

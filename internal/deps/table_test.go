@@ -19,6 +19,7 @@ var order = []struct{ below, above string }{
 	{"runtime/kvcache", "runtime/model"},
 	{"runtime/model", "runtime/engine"},
 	{"runtime/tokenizer runtime/chat runtime/sample runtime/grammar runtime/vision", "runtime/engine"},
+	{"runtime/model internal/npy", "runtime/seed"},
 	{"runtime/engine", "runtime/sched runtime/safety runtime/dialog"},
 	{"runtime/sched runtime/safety runtime/dialog", "runtime/server"},
 	{"runtime/api runtime/store runtime/telemetry runtime/guard", "runtime/server"},
@@ -30,7 +31,7 @@ var order = []struct{ below, above string }{
 // leaves import nothing of ours and are imported by whoever the order names,
 // and by cmd.
 const leaves = "runtime/chat runtime/sample runtime/grammar runtime/store runtime/api runtime/webui runtime/vision runtime/guard " +
-	"internal/cpu internal/mmap internal/shard internal/demo internal/asmgen quant"
+	"internal/cpu internal/mmap internal/shard internal/demo internal/asmgen internal/npy quant"
 
 // testOnly packages are imported by tests and by each other, by nothing else.
 const testOnly = "internal/kerneltest internal/testdata cmd/internal/scripttest runtime/model/modeltest"

@@ -69,7 +69,7 @@ func (m *Model) pack(b *model.Batch, texts []Text, lo int) (hi int) {
 		t := texts[hi]
 		b.IDs = append(b.IDs, t.IDs...)
 		switch {
-		case m.eyes != nil && t.Segments == nil: // a text tower knows no segments
+		case t.Segments == nil && m.mdl.Hyper().Segments == 0: // the model knows none
 			b.Segments = nil
 		case t.Segments == nil:
 			b.Segments = append(b.Segments, make([]int32, len(t.IDs))...)

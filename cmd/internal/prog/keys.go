@@ -39,6 +39,7 @@ var keys = map[string]string{
 	"ignore-eos":           "qwq",
 	"image":                "qwq",
 	"images":               "qwqd",
+	"input":                "qwq-convert",
 	"json":                 "qwq qwq-convert qwqd",
 	"json-object":          "qwq",
 	"json-schema":          "qwq",

@@ -5,7 +5,8 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"strings"
+
+	"github.com/qwq-edge/qwq/internal/npy"
 )
 
 // NPY writes float32 rows as a NumPy file (version 1.0, little endian, C
@@ -18,12 +19,7 @@ type NPY struct {
 
 // NewNPY writes the header of an array of shape [rows, cols].
 func NewNPY(w io.Writer, rows, cols int) (*NPY, error) {
-	head := fmt.Sprintf("{'descr': '<f4', 'fortran_order': False, 'shape': (%d, %d), }", rows, cols)
-	pad := 63 - (10+len(head))%64 // the data starts at a multiple of 64
-	head += strings.Repeat(" ", pad) + "\n"
-	b := append([]byte("\x93NUMPY\x01\x00"), 0, 0)
-	binary.LittleEndian.PutUint16(b[8:], uint16(len(head)))
-	if _, err := w.Write(append(b, head...)); err != nil {
+	if _, err := w.Write(npy.Header("<f4", rows, cols)); err != nil {
 		return nil, err
 	}
 	return &NPY{w: w, cols: cols, buf: make([]byte, 4*cols)}, nil
