@@ -138,7 +138,7 @@ func (s *Scheduler) reclaim() bool {
 }
 
 // fetch reads from disk what is there of a prompt's KV cache, where it is more than what
-// is in memory. done must be called when the stream is in a list, or not at all used.
+// is in memory, unless the request will be refused. done must be called when the stream is in a list, or not at all used.
 func (s *Scheduler) fetch(st *Stream) (done func()) {
 	done = func() {}
 	if s.o.Disk == nil || s.o.Disk.Find(st.prompt) < worth {
@@ -151,7 +151,7 @@ func (s *Scheduler) fetch(st *Stream) (done func()) {
 	}
 	s.mu.Lock()
 	n := min(s.o.Disk.Find(st.prompt), len(st.prompt)-1)
-	if s.closed || n < s.inMemory(st.prompt)+worth || !s.roomFor(n) {
+	if s.closed || s.full() || n < s.inMemory(st.prompt)+worth || s.room(st) != nil || !s.roomFor(n) {
 		s.mu.Unlock()
 		return func() { <-s.disk.loading }
 	}

@@ -314,6 +314,39 @@ type readerFunc func([]byte) (int, error)
 
 func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
 
+// TestDiskRoom: nothing is read for a request that memory has no room for.
+func TestDiskRoom(t *testing.T) {
+	m := load(t, engine.Options{Threads: 1})
+	d := &memDisk{worth: 256}
+	r := Request{Request: engine.Request{IDs: ids(rand.New(rand.NewPCG(6, 9)), 300), MaxTokens: 1, IgnoreEOS: true}}
+	full := false
+	s := start(t, m, Options{Disk: d, Room: func(int64) error {
+		if full {
+			return errors.New("no memory")
+		}
+		return nil
+	}})
+	if _, _, err := read(submit(t, s, r)); err != nil {
+		t.Fatal(err)
+	}
+	for range 400 {
+		if d.saved("") > 0 {
+			break
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	s.Forget()
+	full = true
+	var busy *BusyError
+	if _, err := s.Submit(t.Context(), r); !errors.As(err, &busy) || d.loads != 0 || d.Find(r.IDs) != 256 {
+		t.Errorf("%v after %d loads of %d tokens", err, d.loads, d.Find(r.IDs))
+	}
+	full = false
+	if _, _, err := read(submit(t, s, r)); err != nil || d.loads != 1 {
+		t.Errorf("%v after %d loads", err, d.loads)
+	}
+}
+
 // TestDiskBurst: requests that come together after a restart load a prefix once.
 func TestDiskBurst(t *testing.T) {
 	m := load(t, engine.Options{Threads: 1, Sequences: 8})

@@ -186,8 +186,7 @@ func (s *Scheduler) enter(st *Stream) error {
 		}
 		return &BusyError{fmt.Sprintf(format, a...), s.after()}
 	}
-	n := len(s.waiting) + len(s.running)
-	if n >= s.o.Queue+s.o.Streams {
+	if s.full() {
 		return refuse("%d requests are waiting", len(s.waiting))
 	}
 	if s.o.PerUser > 0 && s.users[st.user] >= s.o.PerUser {
@@ -204,6 +203,9 @@ func (s *Scheduler) enter(st *Stream) error {
 	s.waiting = append(s.waiting, st)
 	return nil
 }
+
+// full reports whether the queue is.
+func (s *Scheduler) full() bool { return len(s.waiting)+len(s.running) >= s.o.Queue+s.o.Streams }
 
 // room asks for the memory that all requests may come to need, st's included.
 func (s *Scheduler) room(st *Stream) error {

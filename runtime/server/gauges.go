@@ -18,6 +18,7 @@ func (s *Server) metrics(w http.ResponseWriter, _ *http.Request) {
 	s.o.Metrics.write(e)
 	s.loaded(e)
 	s.process(e)
+	s.kept(e)
 	if s.o.Device != nil {
 		machine(e, s.device.look(s.o.Device))
 	}

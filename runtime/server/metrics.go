@@ -54,7 +54,7 @@ func (m *Metrics) Model(name string) sched.Events {
 // request counts an answered request.
 func (m *Metrics) request(method, pattern string, code int) {
 	k := requestKind{method: "other", path: "other", code: code}
-	if slices.Contains([]string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodOptions}, method) {
+	if slices.Contains([]string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodDelete, http.MethodOptions}, method) {
 		k.method = method
 	}
 	if _, path, ok := strings.Cut(pattern, " "); ok {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -42,7 +43,7 @@ func startProcess(t *testing.T, dir string) *process {
 		Engine: engine.Options{Threads: 2},
 		Store:  st,
 	})
-	s := httptest.NewUnstartedServer(New(h, Options{}).Handler())
+	s := httptest.NewUnstartedServer(New(h, Options{Metrics: NewMetrics()}).Handler())
 	s.Config.ConnContext = func(ctx context.Context, _ net.Conn) context.Context { return WithUser(ctx, 7) }
 	inner := s.Config.Handler
 	s.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -150,6 +151,15 @@ func TestPrefixOnDisk(t *testing.T) {
 			if start > 0 && cached < 256 {
 				t.Errorf("start %d: request %d: %d tokens came from the disk", start, i, cached)
 			}
+		}
+		a, err := http.Get(p.http.URL + "/metrics")
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := io.ReadAll(a.Body)
+		a.Body.Close()
+		if m := parseMetrics(t, string(text)); err != nil || start > 0 && (m["qwqd_state_snapshots"] != 1 || m["qwqd_state_loads_total"] != 1 || m["qwqd_state_bytes"] == 0 || m["qwqd_state_written_today_bytes"] < m["qwqd_state_bytes"]) {
+			t.Errorf("start %d: %v, %s", start, err, text)
 		}
 		p.end()
 	}
