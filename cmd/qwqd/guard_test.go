@@ -23,9 +23,12 @@ import (
 
 // TestMain lets the test's program be the daemon.
 func TestMain(m *testing.M) {
-	if os.Getenv("QWQD_TEST_MAIN") != "" {
+	switch os.Getenv("QWQD_TEST_MAIN") {
+	case "":
+	case "leaks":
+		leaky()
+	default:
 		main()
-		return
 	}
 	os.Exit(m.Run())
 }
