@@ -13,6 +13,7 @@ import (
 	"github.com/qwq-edge/qwq/internal/npy"
 	"github.com/qwq-edge/qwq/internal/testdata"
 	"github.com/qwq-edge/qwq/runtime/engine"
+	"github.com/qwq-edge/qwq/runtime/engine/session"
 )
 
 // TestRun goes from the article's checkpoints to arrays by the commands alone.
@@ -123,6 +124,9 @@ func whole(t *testing.T, gguf string, command func(...string) error, arrays map[
 	defer m.Close()
 	if _, err := m.NewSeq(engine.Request{IDs: []int32{1}}); !errors.Is(err, engine.ErrEncoder) {
 		t.Errorf("a bidirectional model wrote: %v", err)
+	}
+	if _, err := session.New(m, session.Options{}); !errors.Is(err, engine.ErrEncoder) {
+		t.Errorf("a bidirectional model talks: %v", err)
 	}
 	if err := command("logits", "--ids", strings.Repeat("1,", 64)+"1", "-o", out, gguf); err == nil || !strings.Contains(err.Error(), "64") {
 		t.Errorf("an input longer than the stored positions: %v", err)

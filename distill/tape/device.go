@@ -27,11 +27,21 @@ type Options struct {
 	Precision Precision
 	// Train says which weights are trained; the others are frozen. nil: all, or
 	// none but the pairs with LoRA.
-	Train func(name string) bool
-	LoRA  LoRA
-	Ship  *Ship // nil: the parameters themselves are multiplied with
+	Train  func(name string) bool
+	LoRA   LoRA
+	Ship   *Ship  // nil: the parameters themselves are multiplied with
+	Router Router // nil: mixtures have no loss of their own
 	// InputGrad computes the gradient of Inputs.Embeds, see Device.InputGrad.
 	InputGrad bool
+}
+
+// Router is a loss on how a mixture of experts spreads its rows (loss.Balance). A
+// recorded step calls Routed for every mixture, with the softmax p of the router's
+// logits, [rows, experts]; its Backward, after all of them, Grad, which adds the
+// loss's gradient to d = dL/dp. Eval calls Routed too.
+type Router interface {
+	Routed(p kernel.F32) error
+	Grad(d, p kernel.F32)
 }
 
 // Device implements backend.Device. One goroutine at a time may use it.

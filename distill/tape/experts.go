@@ -43,6 +43,9 @@ func (o *ops) Experts(xt, logits backend.Tensor, e *backend.Experts) backend.Ten
 	m.p = o.consume(l)
 	o.pool.Softmax(m.p.mat())
 	m.route.Choose(backend.Tensor{Rows: m.p.rows, Cols: m.p.cols, Data: m.p.buf.data}, e.Used, e.Norm)
+	if o.opt.Router != nil && !o.rerun {
+		o.fail(o.opt.Router.Routed(m.p.mat()))
+	}
 	m.y = o.result(m.x.rows, m.down.rows/m.n, needs)
 	clear(m.y.buf.data)
 	for i := range m.n {
@@ -232,6 +235,11 @@ func (o *ops) expertsBack(m *mixture, l *value) {
 	clear(d.Data)
 	for r := range p.Rows {
 		m.rowGrad(d.At(r), p.At(r), dw[r*m.e.Used:], r)
+	}
+	if o.opt.Router != nil {
+		o.opt.Router.Grad(d, p)
+	}
+	for r := range p.Rows {
 		softmaxGrad(d.At(r), p.At(r))
 	}
 	o.give(l, b)

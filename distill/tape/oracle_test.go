@@ -18,6 +18,7 @@ type oracle struct {
 	t  [][]float64
 	// embeds stands in for In.Embeds, so that it can be varied in float64.
 	embeds []float64
+	routed [][]float64 // the probabilities of every row of every mixture
 }
 
 type oracleWeight struct {
@@ -256,6 +257,7 @@ func (o *oracle) Experts(x, logits backend.Tensor, e *backend.Experts) backend.T
 			ids[i] = i
 		}
 		of := p[r*n : (r+1)*n]
+		o.routed = append(o.routed, of)
 		sort.SliceStable(ids, func(i, j int) bool { return of[ids[i]] > of[ids[j]] })
 		sum := 1.0
 		if e.Norm {

@@ -66,6 +66,9 @@ func (e *TooLongError) Error() string {
 // New begins a conversation. The model's file brings the template; without one
 // texts are continued as they are.
 func New(m *engine.Model, o Options) (*Session, error) {
+	if i := m.Info(); i.Encoder {
+		return nil, fmt.Errorf("session: %s: %w", i.Architecture, engine.ErrEncoder)
+	}
 	if m.Tokenizer() == nil {
 		return nil, errors.New("session: the model file has no tokenizer")
 	}
