@@ -357,7 +357,7 @@ func (k *soak) report(c *soakCeiling, length time.Duration) {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%v, %d clients, %d requests (%.0f a second)\n", length, soakClients, total, float64(total)/length.Seconds())
 	for _, name := range names {
-		fmt.Fprintf(&b, "  %-34s %7d\n", name, k.count[name])
+		fmt.Fprintf(&b, "  %-40s %7d\n", name, k.count[name])
 	}
 	slope, mean, minutes := k.growth()
 	var top sample
@@ -366,7 +366,10 @@ func (k *soak) report(c *soakCeiling, length time.Duration) {
 	}
 	last := k.size()
 	fmt.Fprintf(&b, "RSS at most %.0f MiB, anonymous %.0f; in the second half %.0f with a slope of %+.2f MiB a minute; at the end %.0f\n", top.rss, top.anon, mean, slope, last.anon)
-	fmt.Fprintf(&b, "control group at most %d MiB, descriptors at most %d, at the end %d", c.peak()>>20, top.fds, last.fds)
+	if p := c.peak(); p > 0 {
+		fmt.Fprintf(&b, "control group at most %d MiB\n", p>>20)
+	}
+	fmt.Fprintf(&b, "descriptors at most %d, at the end %d", top.fds, last.fds)
 	k.t.Log(b.String())
 	// Noise of a garbage-collected heap under a random load is some MiB.
 	if grown := slope * minutes; length >= 20*time.Second && grown > 8+0.15*mean {

@@ -25,6 +25,15 @@ type Grammar struct {
 	root    int32 // start of the root
 }
 
+// Bytes is about how much memory the grammar takes.
+func (g *Grammar) Bytes() int {
+	n := 512 + 16*len(g.states) + 12*len(g.spans) + 24*len(g.actions) + 8*len(g.pushes)
+	for i := range g.frames {
+		n += 160 + len(g.frames[i].name) + 4*len(g.frames[i].back)
+	}
+	return n
+}
+
 // frame is a place in a rule: on the stack, where the text goes on after the
 // rule above has ended.
 type frame struct {

@@ -2,11 +2,13 @@ package server
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 
 	"github.com/qwq-edge/qwq/runtime/chat"
 	"github.com/qwq-edge/qwq/runtime/grammar"
+	"github.com/qwq-edge/qwq/runtime/sched"
 	"github.com/qwq-edge/qwq/runtime/tokenizer"
 )
 
@@ -116,6 +118,9 @@ func newCallRule(tok *tokenizer.Tokenizer, format chat.Format, tags bool, tools 
 			continue
 		}
 		g, err := arguments(f.Parameters, grammar.Limits{States: max(leastStates, mostStates/len(tools))})
+		if busy := (*sched.BusyError)(nil); errors.As(err, &busy) {
+			return nil, busy
+		}
 		if err != nil && r.lazy {
 			g = grammar.AnyObject()
 		} else if err != nil {
@@ -126,16 +131,16 @@ func newCallRule(tok *tokenizer.Tokenizer, format chat.Format, tags bool, tools 
 		names = append(names, gbnfLiteral(key))
 	}
 	var err error
-	r.names, err = grammar.ParseGBNF("root ::= "+strings.Join(names, " | "), grammar.Limits{})
+	r.names, err = allGrammars.gbnf("root ::= " + strings.Join(names, " | "))
 	return r, err
 }
 
 // arguments is the grammar of a function's arguments.
 func arguments(schema json.RawMessage, limits grammar.Limits) (*grammar.Grammar, error) {
 	if s := strings.TrimSpace(string(schema)); s == "" || s == "null" || s == "{}" {
-		return grammar.AnyObject(), nil
+		schema = json.RawMessage(anyObject)
 	}
-	return grammar.FromSchema(schema, grammar.SchemaOptions{Limits: limits})
+	return allGrammars.schema(schema, grammar.SchemaOptions{Limits: limits})
 }
 
 // gbnfLiteral writes a name, whose characters checkName has let through, and its end.

@@ -2,6 +2,7 @@ package server
 
 import (
 	"encoding/json"
+	"errors"
 	"math"
 	"math/rand/v2"
 	"strconv"
@@ -9,6 +10,7 @@ import (
 	"github.com/qwq-edge/qwq/runtime/api"
 	"github.com/qwq-edge/qwq/runtime/grammar"
 	"github.com/qwq-edge/qwq/runtime/sample"
+	"github.com/qwq-edge/qwq/runtime/sched"
 )
 
 // Bounds of what one request may ask for.
@@ -122,8 +124,8 @@ func (l *Loaded) restrict(t *Task, f *api.ResponseFormat, gbnf string) (err erro
 		if l.Vocabulary == nil {
 			return bad("grammar", "the model file has no tokenizer: its text cannot be restricted")
 		}
-		if t.Grammar, err = grammar.ParseGBNF(gbnf, grammar.Limits{}); err != nil {
-			return bad("grammar", "%v", err)
+		if t.Grammar, err = allGrammars.gbnf(gbnf); err != nil {
+			return badGrammar("grammar", err)
 		}
 		t.Calls = nil
 		return nil
@@ -145,9 +147,17 @@ func (l *Loaded) schema(t *Task, schema json.RawMessage, param string) (err erro
 	if l.Vocabulary == nil {
 		return bad(param, "the model file has no tokenizer: its text cannot be restricted")
 	}
-	if t.Grammar, err = grammar.FromSchema(schema, grammar.SchemaOptions{}); err != nil {
-		return bad(param, "%v", err)
+	if t.Grammar, err = allGrammars.schema(schema, grammar.SchemaOptions{}); err != nil {
+		return badGrammar(param, err)
 	}
 	t.Calls = nil // the answer is the value
 	return nil
+}
+
+// badGrammar is the fault of the request, unless too many are compiled.
+func badGrammar(param string, err error) error {
+	if busy := (*sched.BusyError)(nil); errors.As(err, &busy) {
+		return busy
+	}
+	return bad(param, "%v", err)
 }
