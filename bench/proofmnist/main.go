@@ -86,7 +86,7 @@ func (s settings) run(ctx context.Context) error {
 	if err := writeStart(dir, s.tokenizer, r); err != nil {
 		return err
 	}
-	start, trained := filepath.Join(s.out, "start.gguf"), filepath.Join(s.out, "mnist-clip-f32.gguf")
+	start, trained := filepath.Join(s.out, "start.gguf"), filepath.Join(s.out, "mnist-clip")
 	if err := quantize(ctx, dir, start, "f32"); err != nil {
 		return err
 	}
@@ -99,10 +99,8 @@ func (s settings) run(ctx context.Context) error {
 	worst := 1.0
 	for _, typ := range []string{"f32", "f16", "q8_0"} {
 		path := filepath.Join(s.out, "mnist-clip-"+typ+".gguf")
-		if typ != "f32" {
-			if err := quantize(ctx, trained, path, typ); err != nil {
-				return err
-			}
+		if err := quantize(ctx, trained, path, typ); err != nil {
+			return err
 		}
 		w, err := s.score(ctx, path, typ, all[train:])
 		if err != nil {
@@ -191,7 +189,7 @@ func (s settings) train(ctx context.Context, start, out string, set []digit, r *
 	if err != nil {
 		return err
 	}
-	return w.GGUF(ctx, out, export.Options{Name: "mnist-clip", Force: true})
+	return w.HF(ctx, out, export.Options{Tokenizer: s.tokenizer, Force: true})
 }
 
 // tokenize is the captions' ids: of template t and digit d at 10·t + d.

@@ -187,6 +187,14 @@ func TestTrain(t *testing.T) {
 	if err := w.GGUF(t.Context(), path, export.Options{}); err != nil {
 		t.Fatal(err)
 	}
+	folder, again := filepath.Join(t.TempDir(), "hf"), filepath.Join(t.TempDir(), "again.gguf")
+	if err := w.HF(t.Context(), folder, export.Options{Tokenizer: testdata.Shared(t, "goldens", "models", "clip-tiny", "checkpoint")}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := convert.Quantize(t.Context(), convert.Options{Source: folder, Out: again, Type: "f32"}); err != nil {
+		t.Fatal(err)
+	}
+	same(t, path, again)
 	e, err := engine.Open(path, engine.Options{Threads: 1})
 	if err != nil {
 		t.Fatal(err)
@@ -207,6 +215,42 @@ func TestTrain(t *testing.T) {
 	for i, x := range p {
 		if !(x[i] > 0.5) {
 			t.Errorf("%s: probabilities %.3f", names[i], x)
+		}
+	}
+}
+
+// same compares the tensors and the towers' keys of two files.
+func same(t *testing.T, a, b string) {
+	t.Helper()
+	f, err := gguf.Open(a)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	g, err := gguf.Open(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer g.Close()
+	if len(f.Tensors()) != len(g.Tensors()) {
+		t.Errorf("%d tensors and %d", len(f.Tensors()), len(g.Tensors()))
+	}
+	for _, x := range f.Tensors() {
+		p, err := x.Data()
+		if err != nil {
+			t.Fatal(err)
+		}
+		q, err := g.Tensor(x.Name).Data()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Equal(x.Dims, g.Tensor(x.Name).Dims) || !slices.Equal(p, q) {
+			t.Errorf("%s differs", x.Name)
+		}
+	}
+	for _, kv := range f.KVs() {
+		if v, ok := g.Get(kv.Key); strings.HasPrefix(kv.Key, "clip.") && (!ok || v.String() != kv.Value.String()) {
+			t.Errorf("%s is %v and %v", kv.Key, kv.Value, v)
 		}
 	}
 }

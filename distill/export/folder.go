@@ -17,15 +17,20 @@ import (
 	"github.com/qwq-edge/qwq/runtime/tokenizer"
 )
 
-// HF writes the model as a folder: config.json, generation_config.json,
-// model.safetensors and the tokenizer's files.
+// HF writes the model as a folder: config.json, generation_config.json (of CLIP
+// preprocessor_config.json), model.safetensors and the tokenizer's files.
 func (w Weights) HF(ctx context.Context, dir string, o Options) (err error) {
 	p, err := w.plan(o)
 	if err != nil {
 		return err
 	}
 	files := map[string][]byte{}
-	if files["config.json"], files["generation_config.json"], err = p.config(); err != nil {
+	second := "generation_config.json"
+	configs := p.config
+	if p.hyper.Vision != nil {
+		second, configs = "preprocessor_config.json", p.clipConfig
+	}
+	if files["config.json"], files[second], err = configs(); err != nil {
 		return err
 	}
 	if err := p.tokenizer(files); err != nil {
@@ -156,7 +161,11 @@ func (p *plan) safetensors(ctx context.Context, w io.Writer) error {
 			}
 			t := p.Base.Tensor(n.Name)
 			size, _ := p.typ(n).RowBytes(int(t.Elements()))
-			head[n.HFName] = entry{dtypes[p.typ(n)], n.Shape(p.hyper.Dims()), [2]int64{at, at + int64(size)}}
+			shape := n.Shape(p.hyper.Dims())
+			if n.Vector && n.Axes[0] == arch.One {
+				shape = []int{} // a scalar
+			}
+			head[n.HFName] = entry{dtypes[p.typ(n)], shape, [2]int64{at, at + int64(size)}}
 			at += int64(size)
 			named = append(named, n)
 		}

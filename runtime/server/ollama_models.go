@@ -98,6 +98,9 @@ func (s *Server) ollamaShow(w http.ResponseWriter, r *http.Request) error {
 	if i.Encoder {
 		out.Capabilities[0] = "embedding"
 	}
+	if i.Image > 0 {
+		out.Capabilities = append(out.Capabilities, "vision")
+	}
 	if i.Name != "" {
 		out.ModelInfo["general.basename"] = i.Name
 	}

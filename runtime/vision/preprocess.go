@@ -27,9 +27,12 @@ func (p *Preprocess) Check() error {
 	case p.Crop < 1 || p.Crop > p.Short:
 		return fmt.Errorf("vision: crop of %d from a shorter edge of %d, want 1 to %d", p.Crop, p.Short, p.Short)
 	}
+	if !(p.Rescale > 0 && p.Rescale < 1e9) {
+		return fmt.Errorf("vision: factor %g of a pixel, want more than 0", p.Rescale)
+	}
 	for i, s := range p.Std {
-		if !(s > 0) {
-			return fmt.Errorf("vision: standard deviation %g of channel %d, want more than 0", s, i)
+		if !(s > 0) || !(p.Mean[i] > -1e9 && p.Mean[i] < 1e9) {
+			return fmt.Errorf("vision: mean %g and standard deviation %g of channel %d", p.Mean[i], s, i)
 		}
 	}
 	return nil
