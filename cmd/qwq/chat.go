@@ -49,7 +49,7 @@ func chatCommand() *cli.Command {
 			&cli.StringFlag{Name: "kv", Value: "auto", Usage: "KV cache `TYPE`: auto, f32, f16 or q8_0"},
 			&cli.BoolFlag{Name: "precise", Usage: "float32 activations and KV cache, for comparisons"},
 			&cli.BoolFlag{Name: "plain", Usage: "no terminal features: read lines, print answers"},
-		}, threadFlags()...),
+		}, append(threadFlags(), daemonFlags()...)...),
 		Action: chatAction,
 	}
 }
@@ -62,6 +62,17 @@ func chatAction(c *cli.Context) error {
 	so, think, err := chatOptions(c, terminal)
 	if err != nil {
 		return err
+	}
+	d, err := remote(c)
+	if err != nil {
+		return err
+	}
+	if d != nil {
+		s, err := d.session(c, so)
+		if err != nil {
+			return err
+		}
+		return converse(c, &repl.REPL{Session: s, Think: think, Model: d.name(c)}, terminal)
 	}
 	o := engine.Options{Context: c.Int("ctx"), KV: c.String("kv"), Precise: c.Bool("precise"), Sequences: 1}
 	if err := setThreads(c, &o); err != nil {
@@ -86,7 +97,11 @@ func chatAction(c *cli.Context) error {
 	case c.Bool("no-think") && !t.Caps().ThinkSwitch:
 		fmt.Fprintf(c.App.ErrWriter, "%s: warning: the model's chat template has no switch for thinking: --no-think changes nothing\n", c.App.Name)
 	}
-	r := &repl.REPL{Session: s, Think: think, Model: modelName(c, m)}
+	return converse(c, &repl.REPL{Session: s, Think: think, Model: modelName(c, m)}, terminal)
+}
+
+// converse is the conversation, wherever it is answered.
+func converse(c *cli.Context, r *repl.REPL, terminal bool) (err error) {
 	if terminal {
 		hist, err := repl.OpenHistory(repl.HistoryPath())
 		if err != nil {

@@ -23,7 +23,8 @@ func embedCommand() *cli.Command {
 		ArgsUsage: "[TEXT ...]",
 		Description: "Prints one JSON array of numbers per text. An encoder (BERT) pools as its file says; a\n" +
 			"decoder gives the mean of its last hidden states. What an encoder has no positions for is\n" +
-			"left out, with a warning. With --image the arguments are image files (PNG, JPEG, GIF; - is\n" +
+			"left out, with a warning; a daemon (--socket) refuses such texts, and its vectors have\n" +
+			"length 1. With --image the arguments are image files (PNG, JPEG, GIF; - is\n" +
 			"stdin) for a model that sees (CLIP); its vectors of texts and images have length 1, and their\n" +
 			"dot products say what belongs together.\n\n" +
 			"Example:\n  qwq embed -m all-minilm-l6-v2.gguf 'a kernel for old cores' 'a cat on a mat'",
@@ -33,7 +34,7 @@ func embedCommand() *cli.Command {
 			&cli.BoolFlag{Name: "stdin", Usage: "read one text per line from stdin"},
 			&cli.BoolFlag{Name: "precise", Usage: "float32 activations, for comparisons; slow"},
 			&cli.BoolFlag{Name: "json", Usage: "print {\"tokens\", \"embedding\"} per text"},
-		}, threadFlags()...),
+		}, append(threadFlags(), daemonFlags()...)...),
 		Action: embed,
 	}
 }
@@ -42,7 +43,14 @@ func embedCommand() *cli.Command {
 const embedBatch = 64
 
 func embed(c *cli.Context) error {
+	d, err := remote(c)
+	if err != nil {
+		return err
+	}
 	if c.Bool("image") {
+		if d != nil {
+			return prog.Usagef("--image and --socket exclude each other")
+		}
 		return embedImages(c)
 	}
 	var next func() (string, bool, error)
@@ -62,6 +70,9 @@ func embed(c *cli.Context) error {
 			texts = texts[1:]
 			return s, true, nil
 		}
+	}
+	if d != nil {
+		return d.embed(c, next)
 	}
 	o := engine.Options{Precise: c.Bool("precise"), Sequences: 1}
 	if err := setThreads(c, &o); err != nil {

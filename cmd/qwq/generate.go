@@ -49,7 +49,7 @@ func generateCommand() *cli.Command {
 			&cli.StringFlag{Name: "kv", Value: "auto", Usage: "KV cache `TYPE`: auto, f32, f16 or q8_0"},
 			&cli.BoolFlag{Name: "precise", Usage: "float32 activations and KV cache, for comparisons"},
 			&cli.BoolFlag{Name: "json", Usage: "print one JSON object when done"},
-		}, threadFlags()...),
+		}, append(threadFlags(), daemonFlags()...)...),
 		Action: generate,
 	}
 }
@@ -82,6 +82,13 @@ func generate(c *cli.Context) error {
 	g, err := outputGrammar(c)
 	if err != nil {
 		return err
+	}
+	d, err := remote(c)
+	if err != nil {
+		return err
+	}
+	if d != nil {
+		return d.generate(c, r)
 	}
 	o := engine.Options{Context: c.Int("ctx"), KV: c.String("kv"), Precise: c.Bool("precise"), Sequences: 1}
 	if err := setThreads(c, &o); err != nil {

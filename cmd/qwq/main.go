@@ -19,6 +19,8 @@ func app() *cli.App {
 			embedCommand(),
 			classifyCommand(),
 			listCommand(),
+			psCommand(),
+			topCommand(),
 			benchCommand(),
 			infoCommand(),
 			uiCommand(),

@@ -51,7 +51,7 @@ var thirdParty = map[string]string{
 	"github.com/urfave/cli/v2":                 "cmd",
 	"github.com/schollz/progressbar/v3":        "cmd",
 	"charm.land/bubbles/v2":                    "cmd/internal/repl",
-	"charm.land/bubbletea/v2":                  "cmd/internal/repl",
+	"charm.land/bubbletea/v2":                  "cmd/internal/repl cmd/internal/top",
 	"charm.land/lipgloss/v2":                   "cmd/internal/repl cmd/internal/markdown",
 	"github.com/guptarohit/asciigraph":         "cmd",
 	"golang.org/x/term":                        "cmd",
@@ -74,5 +74,5 @@ var taggedPackages = map[string]string{
 // linkSets lists what a command must not link, directly or through others.
 var linkSets = map[string]string{
 	"cmd/qwq":  "convert distill",
-	"cmd/qwqd": "convert distill cmd/internal/repl",
+	"cmd/qwqd": "convert distill cmd/internal/repl cmd/internal/top",
 }

@@ -262,6 +262,11 @@ type CompletionRequest struct {
 	Logprobs *int   `json:"logprobs,omitempty"` // 0 to 5
 	Echo     bool   `json:"echo,omitempty"`
 	Grammar  string `json:"grammar,omitempty"` // GBNF; extension
+	// ResponseFormat is an extension: a text that is JSON.
+	ResponseFormat *ResponseFormat `json:"response_format,omitempty"`
+	// Extensions that vLLM has too.
+	IgnoreEOS      bool `json:"ignore_eos,omitempty"`       // end tokens are appended like any other
+	ReturnTokenIDs bool `json:"return_token_ids,omitempty"` // the choices have them
 }
 
 // Prompt is one or several texts or lists of ids.
@@ -321,6 +326,10 @@ type CompletionChoice struct {
 	Text         string              `json:"text"`
 	Logprobs     *CompletionLogprobs `json:"logprobs"`
 	FinishReason *string             `json:"finish_reason"`
+	// When they were asked for: the prompt's ids, in a stream in its first piece, and those
+	// of the text.
+	PromptTokenIDs []int32 `json:"prompt_token_ids,omitempty"`
+	TokenIDs       []int32 `json:"token_ids,omitempty"`
 }
 
 // CompletionLogprobs of a text, in parallel lists.

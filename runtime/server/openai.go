@@ -36,5 +36,7 @@ func (s *Server) model(w http.ResponseWriter, r *http.Request) error {
 
 // usage counts in OpenAI's form.
 func usage(u Usage) *api.Usage {
-	return &api.Usage{PromptTokens: u.Prompt, CompletionTokens: u.Generated, TotalTokens: u.Prompt + u.Generated, PromptDetails: &api.PromptDetails{CachedTokens: u.Cached}}
+	ms := func(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
+	return &api.Usage{PromptTokens: u.Prompt, CompletionTokens: u.Generated, TotalTokens: u.Prompt + u.Generated, PromptDetails: &api.PromptDetails{CachedTokens: u.Cached},
+		Timings: &api.Timings{PromptMS: ms(u.Timings.Prompt), GenerateMS: ms(u.Timings.Generate), Drafted: u.Timings.Drafted, Accepted: u.Timings.Accepted}}
 }

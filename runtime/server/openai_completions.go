@@ -39,6 +39,9 @@ func (s *Server) completions(w http.ResponseWriter, r *http.Request) error {
 		u, err := l.Run(r.Context(), t, func(p Piece) error {
 			c := &texts[p.Index]
 			c.add(l, p, q.Logprobs != nil)
+			if q.ReturnTokenIDs {
+				c.note(p)
+			}
 			if !q.Stream || c.text.Len() == c.sent && p.Finish == "" && q.Logprobs == nil {
 				return nil
 			}
@@ -56,6 +59,10 @@ func (s *Server) completions(w http.ResponseWriter, r *http.Request) error {
 		}
 		total.Prompt += u.Prompt
 		total.Cached += u.Cached
+		total.Timings.Prompt += u.Timings.Prompt
+		total.Timings.Generate += u.Timings.Generate
+		total.Timings.Drafted += u.Timings.Drafted
+		total.Timings.Accepted += u.Timings.Accepted
 		total.Generated += u.Generated
 		if !q.Stream {
 			for i := range texts {
@@ -84,7 +91,7 @@ const mostPrompts = 64
 
 // completionTasks checks a request and makes a task of each prompt.
 func (l *Loaded) completionTasks(q *api.CompletionRequest) ([]*Task, error) {
-	base := Task{Think: -1, MaxTokens: 16} // OpenAI's default
+	base := Task{Think: -1, MaxTokens: 16, IgnoreEOS: q.IgnoreEOS} // OpenAI's default
 	if err := l.generation(&base, &q.Generation); err != nil {
 		return nil, err
 	}
@@ -96,7 +103,7 @@ func (l *Loaded) completionTasks(q *api.CompletionRequest) ([]*Task, error) {
 			base.Sampling.Logprobs = -1
 		}
 	}
-	if err := l.restrict(&base, nil, q.Grammar); err != nil {
+	if err := l.restrict(&base, q.ResponseFormat, q.Grammar); err != nil {
 		return nil, err
 	}
 	if n := len(q.Prompt.Texts) + len(q.Prompt.IDs); n == 0 || n > mostPrompts {
@@ -210,6 +217,17 @@ type completed struct {
 	sent     int
 	logprobs *api.CompletionLogprobs
 	finish   string
+	prompt   []int32 // not sent yet
+	ids      []int32 // not sent yet
+	begun    bool    // the prompt's ids were noted
+}
+
+// note keeps the ids of the prompt and of a piece.
+func (c *completed) note(p Piece) {
+	if !c.begun {
+		c.begun, c.prompt = true, p.IDs
+	}
+	c.ids = append(c.ids, p.Token.ID)
 }
 
 func (c *completed) add(l *Loaded, p Piece, logprobs bool) {
@@ -236,8 +254,8 @@ func (c *completed) add(l *Loaded, p Piece, logprobs bool) {
 
 // piece is what was not sent yet.
 func (c *completed) piece(i int) api.CompletionChoice {
-	out := api.CompletionChoice{Index: i, Text: c.text.String()[c.sent:], Logprobs: c.logprobs}
-	c.sent, c.logprobs = c.text.Len(), nil
+	out := api.CompletionChoice{Index: i, Text: c.text.String()[c.sent:], Logprobs: c.logprobs, PromptTokenIDs: c.prompt, TokenIDs: c.ids}
+	c.sent, c.logprobs, c.prompt, c.ids = c.text.Len(), nil, nil, nil
 	if c.finish != "" {
 		out.FinishReason = &c.finish
 	}

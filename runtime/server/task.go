@@ -37,6 +37,7 @@ type Task struct {
 	One       bool             // the answer ends with its first call
 	Think     int              // tokens of reasoning, then it is closed; less than 0: no bound
 	NoSplit   bool             // reasoning and tool calls stay in the text
+	IgnoreEOS bool             // end tokens are appended like any other
 
 	User     uint32
 	Priority int
@@ -45,8 +46,9 @@ type Task struct {
 
 // Piece is what one token of an answer brought.
 type Piece struct {
-	Index   int // of the answer
-	Prompt  int // tokens of the prompt
+	Index   int     // of the answer
+	Prompt  int     // tokens of the prompt
+	IDs     []int32 // of the prompt
 	Deltas  []chat.Delta
 	Token   engine.Token
 	Finish  string // of the last piece: stop, length, or tool_calls
@@ -54,7 +56,18 @@ type Piece struct {
 }
 
 // Usage counts the tokens of a Task.
-type Usage struct{ Prompt, Cached, Generated int }
+type Usage struct {
+	Prompt, Cached, Generated int
+	Timings                   engine.Timings // of the slowest answer; guesses of all
+}
+
+// ended adds an answer that has ended.
+func (u *Usage) ended(t engine.Timings) {
+	u.Cached = max(u.Cached, t.CachedTokens)
+	u.Timings.Prompt, u.Timings.Generate = max(u.Timings.Prompt, t.Prompt), max(u.Timings.Generate, t.Generate)
+	u.Timings.Drafted += t.Drafted
+	u.Timings.Accepted += t.Accepted
+}
 
 // PromptError blames the messages or their length: the client can do something.
 type PromptError struct{ Err error }
@@ -153,9 +166,9 @@ func (l *Loaded) Run(ctx context.Context, t *Task, emit func(Piece) error) (Usag
 				mu.Lock()
 				defer mu.Unlock()
 				u.Generated++
-				p.Prompt = u.Prompt
+				p.Prompt, p.IDs = u.Prompt, ids
 				if p.Finish != "" {
-					u.Cached = max(u.Cached, p.Timings.CachedTokens)
+					u.ended(p.Timings)
 				}
 				return emit(p)
 			})
@@ -187,7 +200,7 @@ type answer struct {
 func (l *Loaded) begin(ctx context.Context, t *Task, rule *callRule, text string, ids []int32, i int) (*answer, error) {
 	a := &answer{index: i, one: t.One}
 	ctx, a.cancel = context.WithCancel(ctx)
-	r := engine.Request{IDs: ids, MaxTokens: t.MaxTokens, Sampling: t.Sampling, Stop: t.Stop}
+	r := engine.Request{IDs: ids, MaxTokens: t.MaxTokens, Sampling: t.Sampling, Stop: t.Stop, IgnoreEOS: t.IgnoreEOS}
 	r.Sampling.Seed += uint64(i)
 	if t.Grammar == nil {
 		r.Draft = &engine.Lookup{}

@@ -208,6 +208,9 @@ func report(w io.Writer, prog string, err error) {
 	}
 }
 
+// Line is a text from elsewhere for a terminal: its control characters are blanks.
+func Line(s string) string { return oneLine(s) }
+
 // oneLine keeps an error that quotes a file's bytes from breaking the line or
 // the terminal.
 func oneLine(s string) string {

@@ -205,8 +205,13 @@ func (r *REPL) stats(string) (Outcome, error) {
 		"answer    %d tokens, %s, %.1f tokens/s, ended by %s",
 		s.Used, s.Context, len(r.Session.Messages()), s.Dropped, s.Prompt, s.Cached, s.Read.Round(time.Millisecond),
 		s.Generated, s.Write.Round(time.Millisecond), s.Rate(), s.Finish)
-	if s.Generated == 0 {
+	switch {
+	case s.Generated == 0 && s.Context == 0:
+		text = "no answer yet"
+	case s.Generated == 0:
 		text = fmt.Sprintf("no answer yet; the context holds %d tokens", s.Context)
+	case s.Context == 0: // the daemon's business
+		_, text, _ = strings.Cut(text, "\n")
 	}
 	return Outcome{Text: text}, nil
 }
@@ -227,8 +232,7 @@ func (r *REPL) tools(arg string) (Outcome, error) {
 		}
 		return Outcome{Text: strings.TrimRight(b.String(), "\n")}, nil
 	}
-	t := r.Session.Template()
-	if t == nil || !t.Caps().Tools {
+	if !r.Session.Tools() {
 		return Outcome{}, errors.New("the model's template knows no tools")
 	}
 	tools, err := prog.Tools(arg)

@@ -57,13 +57,18 @@ func (s Stats) Rate() float64 {
 
 // Stats describes the last answer; during one, how far it is.
 func (s *Session) Stats() Stats {
-	s.stats.Context = s.m.Context()
+	if s.m != nil {
+		s.stats.Context = s.m.Context()
+	}
 	return s.stats
 }
 
 // answer generates the assistant's message for the messages as they are. An
 // error is for the caller to pass on.
 func (s *Session) answer(ctx context.Context, yield func(Event, error) bool) error {
+	if s.ask != nil {
+		return s.askAway(ctx, yield)
+	}
 	dropped := s.first
 	p, err := s.prompt()
 	if err != nil {

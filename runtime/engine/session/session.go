@@ -42,7 +42,8 @@ type Options struct {
 type Session struct {
 	Options Options
 
-	m        *engine.Model
+	m        *engine.Model // nil: ask answers
+	ask      Answerer
 	template *chat.Template // nil: the text is continued
 	messages []chat.Message // without the system prompt
 	first    int            // the messages before it have been dropped from the window
