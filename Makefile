@@ -23,7 +23,7 @@ KERNELS  = generic$(call has,avx2,avx2)$(call has,avx512_vnni,avx512)$(call has,
 
 export CGO_ENABLED = 0
 
-.PHONY: help deps build cross install check lint generated test test-noasm test-arm64 race fuzz bench build-mpi test-mpi test-slurm proof-kill proof-store interop test-compat soak proof-stream proof-memory proof-train proof-gc proof-bits count-arm static-arm bench-peers bench-torch proof-distill proof-mnist man demo demo-distill clean
+.PHONY: help deps build cross install check lint generated test test-noasm test-arm64 race fuzz bench build-mpi test-mpi test-slurm proof-kill proof-store interop test-compat test-webui soak proof-stream proof-memory proof-train proof-gc proof-bits count-arm static-arm bench-peers bench-torch proof-distill proof-mnist man demo demo-distill clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -126,6 +126,12 @@ test-compat: build ## the daemon under the clients of OpenAI, Ollama and Anthrop
 SOAK ?= 10m
 soak: ## 64 clients mix everything at the daemon under a memory ceiling for SOAK (10m): no wrong answer, no improper refusal, no growth, no goroutine left
 	QWQ_SOAK=$(SOAK) $(GO) test -count=1 -timeout 2h -v -run 'TestSoak$$' ./cmd/qwqd
+
+test-webui: build ## the web page in headless Chromium (Playwright in a scratch environment), 30 s; CHECKS=WORD for some checks, SHOTS=docs for the screenshots
+	@python3 -c 'import venv, ensurepip' 2>/dev/null || { echo "make test-webui: python3 with venv is missing: apt-get install python3-venv"; exit 1; }
+	[ -x .scratch/webtest/bin/python ] || python3 -m venv .scratch/webtest
+	.scratch/webtest/bin/pip install -q -r internal/webtest/requirements.txt
+	@PYTHONDONTWRITEBYTECODE=1 SHOTS=$(SHOTS) .scratch/webtest/bin/python internal/webtest/run.py . $(CHECKS)
 
 INTEROP ?= tokenizers templates files
 interop: build ## our files, tokenizers and chat templates against independent readers (scratch Python environment); INTEROP=tokenizers for these alone, INTEROP=embeddings for a BERT encoder beside sentence-transformers

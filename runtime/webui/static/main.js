@@ -89,6 +89,7 @@ function wire() {
     store.keepSettings(c.settings);
     note();
   });
+  $('skip').addEventListener('click', (e) => { e.preventDefault(); $('prompt').focus(); }); // its address would be no chat's
   $('theme').addEventListener('click', theme);
   themeName();
   addEventListener('hashchange', route);
@@ -137,8 +138,10 @@ function route() {
   list();
 }
 
+// fresh begins a new conversation at once: what is typed next belongs to it.
 function fresh() {
-  if (location.hash === '' || location.hash === '#/') { chat.show(store.create()); pick(chat.shown()); list(); } else location.hash = '#/';
+  if (location.hash) history.pushState(null, '', '#/');
+  route();
 }
 
 // list draws the conversations, and gives the one that is shown its address.

@@ -14,7 +14,7 @@ export function init(onDone, onDelete) {
       el('input', { id, type: 'number', min: n.min, max: n.max, step: 'any', inputmode: 'decimal', placeholder: 'automatic', autocomplete: 'off' })));
   }
   const dialog = $('settings');
-  dialog.addEventListener('close', save);
+  dialog.addEventListener('input', save);
   $('settings').querySelector('form').addEventListener('submit', (e) => {
     if (!e.target.checkValidity()) e.preventDefault();
   });
@@ -22,9 +22,10 @@ export function init(onDone, onDelete) {
   $('s-reset').addEventListener('click', () => {
     for (const n of store.NUMBERS) $('s-' + n.key).value = '';
     $('s-think').checked = true;
+    save();
   });
-  $('export-md').addEventListener('click', () => { save(); download(store.asMarkdown(c), 'md', 'text/markdown'); });
-  $('export-json').addEventListener('click', () => { save(); download(store.asJSON(c), 'json', 'application/json'); });
+  $('export-md').addEventListener('click', () => download(store.asMarkdown(c), 'md', 'text/markdown'));
+  $('export-json').addEventListener('click', () => download(store.asJSON(c), 'json', 'application/json'));
   $('s-delete').addEventListener('click', () => { dialog.close(); onDelete(c); });
 }
 
