@@ -106,6 +106,16 @@ func TestConfined(t *testing.T) {
 	if _, b := ask("/healthz", ""); json.Unmarshal(b, &health) != nil {
 		t.Fatalf("%s", b)
 	}
+	long, err := http.NewRequest(http.MethodGet, "http://q/healthz", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	long.Header.Set("X-Long", strings.Repeat("x", 100_000))
+	if a, err := client.Do(long); err != nil || a.StatusCode != http.StatusRequestHeaderFieldsTooLarge {
+		t.Errorf("a header of 100 KB: %v %v", a, err)
+	} else {
+		a.Body.Close()
+	}
 	if err := os.WriteFile(filepath.Join(models, "later.gguf"), demo.Model(), 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -131,11 +131,13 @@ func (k *soak) learn() {
 // check asks everything once more, alone.
 func (k *soak) check() {
 	for _, a := range k.known {
-		for range 100 { // a model may still be in use by a request that goes away
-			if k.ask(k.t.Context(), a) {
-				break
-			}
+		tries := 0
+		for !k.ask(k.t.Context(), a) && tries < 250 { // a model may still be in use by a request that goes away
+			tries++
 			time.Sleep(20 * time.Millisecond)
+		}
+		if tries == 250 {
+			k.fail("%s of %s is refused for 5 s without other clients", a.path, a.model)
 		}
 	}
 }
