@@ -29,23 +29,26 @@ func (s *Seq) Prefix(n int) *Prefix {
 func (p *Prefix) IDs() []int32 { return p.ids }
 
 // Size is how many bytes Save writes.
-func (p *Prefix) Size() int64 { return p.kv.SaveSize() }
+func (p *Prefix) Size(from int) int64 { return p.kv.SaveSize(from) }
 
-// Save writes the KV cache for Restore.
-func (p *Prefix) Save(w io.Writer) error { return p.kv.Save(w) }
+// Save writes the KV cache of the tokens from a number on, a multiple of
+// kvcache.PagePositions, for Restore.
+func (p *Prefix) Save(w io.Writer, from int) error { return p.kv.SaveFrom(w, from) }
 
 // Release gives the pages back. It is idempotent.
 func (p *Prefix) Release() { p.kv.Release() }
 
-// Restore reads the KV cache of the first n tokens that Prefix.Save wrote for a sequence
-// with the same ones, in place of what the sequence has read itself: the caller knows
-// that they are the same, and that the model is. What is generated then has the bits that
-// it would have. Other sequences may be stepped meanwhile. After an error nothing is read.
+// Restore reads the KV cache of tokens up to the n-th that Prefix.Save wrote for a
+// sequence with the same ones, in place of what the sequence has read of them: the caller
+// knows that they are the same, and that the model is. The ones before must be read. What
+// is generated then has the bits that it would have. Other sequences may be stepped
+// meanwhile. After an error only what was before them is read.
 func (s *Seq) Restore(r io.Reader, n int) error {
 	n = min(n, len(s.ids)-1)
-	if err := s.kv.LoadPrefix(r, n); err != nil {
+	err := s.kv.Append(r, n)
+	s.t.CachedTokens = min(s.kv.Len(), s.prompt-1)
+	if err != nil {
 		return fmt.Errorf("engine: restore %d tokens: %w", n, err)
 	}
-	s.t.CachedTokens = max(s.t.CachedTokens, min(s.kv.Len(), s.prompt-1))
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"testing"
 	"testing/iotest"
@@ -240,37 +241,63 @@ func TestSaveLoad(t *testing.T) {
 	}
 }
 
-// TestLoadPrefix: of a snapshot the first positions can be loaded, without reading more.
-func TestLoadPrefix(t *testing.T) {
+// TestAppend: of a snapshot the first positions can be loaded, without reading more, and
+// a snapshot of the later positions goes on from there.
+func TestAppend(t *testing.T) {
 	c := newCache(t, 12)
 	a := c.New()
 	for at := range 200 {
 		write(t, a, at+1, byte(at))
 	}
-	var b bytes.Buffer
-	if err := a.Save(&b); err != nil || a.SaveSize() != int64(b.Len()) {
-		t.Fatalf("%d bytes, announced %d, %v", b.Len(), a.SaveSize(), err)
-	}
-	page := c.store.PageBytes() + 4
-	for n, pages := range map[int]int{0: 0, 1: 1, 64: 1, 65: 2, 190: 3, 200: 4, 1000: 4} {
-		s := c.New()
-		if err := s.LoadPrefix(bytes.NewReader(b.Bytes()[:headerSize+pages*page]), n); err != nil || s.Len() != min(n, 200) {
-			t.Errorf("%d: %d positions, %v", n, s.Len(), err)
-			continue
+	save := func(first int) []byte {
+		var b bytes.Buffer
+		if err := a.SaveFrom(&b, first); err != nil || a.SaveSize(first) != int64(b.Len()) {
+			t.Fatalf("from %d: %d bytes, announced %d, %v", first, b.Len(), a.SaveSize(first), err)
 		}
-		for at := range s.Len() {
+		return b.Bytes()
+	}
+	check := func(s *Seq, what string, n int) {
+		t.Helper()
+		if s.Len() != n {
+			t.Fatalf("%s: %d positions, want %d", what, s.Len(), n)
+		}
+		for at := range n {
 			if get(s, at) != byte(at) {
-				t.Fatalf("%d: position %d has %d", n, at, get(s, at))
+				t.Fatalf("%s: position %d has %d", what, at, get(s, at))
 			}
 		}
-		if n < 200 {
-			write(t, s, n+1, 7) // it goes on
+	}
+	whole, page := save(0), c.store.PageBytes()+4
+	for n, pages := range map[int]int{0: 0, 1: 1, 64: 1, 65: 2, 190: 3, 200: 4, 1000: 4} {
+		s := c.New()
+		if err := s.Append(bytes.NewReader(whole[:headerSize+pages*page]), n); err != nil {
+			t.Error(err)
+		}
+		check(s, fmt.Sprint(n), min(n, 200))
+		for _, first := range []int{128, 64} {
+			err := s.Append(bytes.NewReader(save(first)), 199)
+			if n < first {
+				if !errors.Is(err, ErrSnapshot) {
+					t.Errorf("from %d on after %d: %v", first, n, err)
+				}
+				check(s, "after a gap", min(n, 200))
+			} else if check(s, fmt.Sprintf("%d and from %d on", n, first), 199); err != nil {
+				t.Error(err)
+			}
+		}
+		if err := s.Append(bytes.NewReader(whole[:headerSize+page]), 199); !errors.Is(err, ErrSnapshot) || s.Len() != 0 {
+			t.Errorf("cut short: %v, %d positions", err, s.Len())
 		}
 		s.Release()
 	}
 	broken := errors.New("broken")
 	if err := c.New().Load(iotest.ErrReader(broken)); !errors.Is(err, broken) || errors.Is(err, ErrSnapshot) {
 		t.Errorf("a reader that fails: %v", err)
+	}
+	for _, first := range []int{-64, 1, 256} {
+		if err := a.SaveFrom(io.Discard, first); err == nil {
+			t.Errorf("saved from %d", first)
+		}
 	}
 }
 

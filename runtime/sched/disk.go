@@ -18,14 +18,19 @@ import (
 // goroutines, Prompt and Find must return soon.
 type Disk interface {
 	// Prompt hears of every prompt and returns how many of its first tokens are worth a
-	// Save; 0: none.
-	Prompt(ids []int32) int
+	// Save that is nobody's; 0: none.
+	Prompt(ids []int32, session string) int
 	// Find returns how many of the first ids Load would give.
 	Find(ids []int32) int
-	// Load calls f with what was saved of the first n of ids.
+	// Load calls f with what was saved, piece by piece, each of some tokens up to the
+	// n-th, until it returns an error.
 	Load(ids []int32, f func(n int, r io.Reader) error)
-	// Save stores the size bytes that write writes; session: whose they are, "" nobody's.
-	Save(ids []int32, session string, size int64, write func(io.Writer) error)
+	// Base returns how many of the first ids are there to be continued by a Save for that
+	// session.
+	Base(ids []int32, session string) int
+	// Save stores the size bytes that write writes of the ids from number from on;
+	// session: whose they are, "" nobody's.
+	Save(ids []int32, from int, session string, size int64, write func(io.Writer) error)
 	// Session notes the ids of a conversation.
 	Session(session string, ids []int32)
 }
@@ -327,7 +332,7 @@ func (s *Scheduler) nextSave() (session string, ids []int32, job save, h *hold, 
 	return
 }
 
-// write saves a prefix, unless it is on disk.
+// write saves of a prefix what is not on disk, from the beginning of a page on.
 func (s *Scheduler) write(job save, h *hold) {
 	release := sync.OnceFunc(func() {
 		job.p.Release()
@@ -335,12 +340,16 @@ func (s *Scheduler) write(job save, h *hold) {
 		s.unhold(h)
 	})
 	defer release()
-	if ids := job.p.IDs(); len(ids) >= worth && s.o.Disk.Find(ids)+worth <= len(ids) {
-		s.o.Disk.Save(ids, job.session, job.p.Size(), func(w io.Writer) error {
-			defer release() // before the disk has taken it all in
-			return job.p.Save(heldWriter{h, w})
-		})
+	ids := job.p.IDs()
+	base := s.o.Disk.Base(ids, job.session)
+	if base+worth > len(ids) {
+		return
 	}
+	from := base / kvcache.PagePositions * kvcache.PagePositions
+	s.o.Disk.Save(ids, from, job.session, job.p.Size(from), func(w io.Writer) error {
+		defer release() // before the disk has taken it all in
+		return job.p.Save(heldWriter{h, w}, from)
+	})
 }
 
 // flush hands the conversations that are not on disk to the saver, the latest first, at

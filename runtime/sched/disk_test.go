@@ -30,20 +30,31 @@ type memDisk struct {
 
 type stored struct {
 	ids     []int32
+	from    int
 	session string
 	data    []byte
 }
 
-func (d *memDisk) Prompt([]int32) int { return d.worth }
+func (d *memDisk) Prompt([]int32, string) int { return d.worth }
 
-func (d *memDisk) best(ids []int32) (s stored, n int) {
-	for _, o := range d.stored {
-		if k := common(o.ids, ids); k > n {
-			s, n = o, k
+// best gives the pieces that have the most of ids.
+func (d *memDisk) best(ids []int32) (pieces []stored, n int) {
+	for {
+		var next stored
+		most := n
+		for _, o := range d.stored {
+			if k := common(o.ids, ids); k > most && o.from <= n {
+				next, most = o, k
+			}
 		}
+		if most == n {
+			return pieces, n
+		}
+		pieces, n = append(pieces, next), most
 	}
-	return s, n
 }
+
+func (d *memDisk) Base(ids []int32, _ string) int { return d.Find(ids) }
 
 func (d *memDisk) Find(ids []int32) int {
 	d.mu.Lock()
@@ -54,14 +65,18 @@ func (d *memDisk) Find(ids []int32) int {
 
 func (d *memDisk) Load(ids []int32, f func(int, io.Reader) error) {
 	d.mu.Lock()
-	s, n := d.best(ids)
+	pieces, _ := d.best(ids)
 	d.loads++
 	d.mu.Unlock()
-	r := io.Reader(bytes.NewReader(s.data))
-	if d.damage != nil {
-		r = d.damage(r)
+	for _, s := range pieces {
+		r := io.Reader(bytes.NewReader(s.data))
+		if d.damage != nil {
+			r = d.damage(r)
+		}
+		if f(common(s.ids, ids), r) != nil {
+			return // the prompt is read again
+		}
 	}
-	f(n, r) //nolint:errcheck // a prompt is read again
 }
 
 type blocking struct {
@@ -83,7 +98,7 @@ func (b blocking) Write(p []byte) (int, error) {
 	return b.w.Write(p)
 }
 
-func (d *memDisk) Save(ids []int32, session string, size int64, write func(io.Writer) error) {
+func (d *memDisk) Save(ids []int32, from int, session string, size int64, write func(io.Writer) error) {
 	var b bytes.Buffer
 	if err := write(blocking{d, &b}); err != nil {
 		return
@@ -93,7 +108,7 @@ func (d *memDisk) Save(ids []int32, session string, size int64, write func(io.Wr
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.stored = append(d.stored, stored{slices.Clone(ids), session, b.Bytes()})
+	d.stored = append(d.stored, stored{slices.Clone(ids), from, session, b.Bytes()})
 }
 
 func (d *memDisk) Session(session string, ids []int32) {
@@ -220,11 +235,28 @@ func TestDiskSession(t *testing.T) {
 	if err := s.Drain(t.Context()); err != nil {
 		t.Error(err)
 	}
+	if last := d.stored[len(d.stored)-1]; last.from != 192 || len(last.data) > len(d.stored[0].data) {
+		t.Errorf("the second turn was written from %d on, %d bytes", last.from, len(last.data))
+	}
 	if n := d.saved("a"); n != 339 || !slices.Equal(d.sessions["a"], second[:339]) {
 		t.Errorf("%d tokens saved by Drain, %d ids", n, len(d.sessions["a"]))
 	}
 	s = start(t, m, Options{Disk: d, Idle: time.Hour})
-	ask(s, "b", prompt[:90])
+	cut := submit(t, s, Request{Request: engine.Request{IDs: second, MaxTokens: 1, IgnoreEOS: true, Logprobs: -1}})
+	whole, err := m.NewSeq(engine.Request{IDs: second, MaxTokens: 1, IgnoreEOS: true, Logprobs: -1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for whole.Finish() == "" {
+		if err := m.Step(t.Context(), []*engine.Seq{whole}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := tokensOf(t, cut); got[0].Timings.CachedTokens != 339 || !sameTokens(got, whole.Tokens()) {
+		t.Errorf("from two pieces: %+v, want %+v", got, whole.Tokens())
+	}
+	whole.Release()
+	ask(s, "b", ids(rand.New(rand.NewPCG(8, 8)), 90))
 	s.Close()
 	if len(d.sessions["b"]) != 109 || d.saved("b") != 0 {
 		t.Errorf("Close left %d ids, %d saved", len(d.sessions["b"]), d.saved("b"))

@@ -158,7 +158,7 @@ func (s *Scheduler) submit(ctx context.Context, r Request, warm bool) (*Stream, 
 	st.most, st.session, st.warm = r.MaxTokens, r.Session, warm
 	st.prompt = seq.IDs()[:seq.Prompt():seq.Prompt()]
 	if s.o.Disk != nil && !r.Again {
-		st.worth = s.o.Disk.Prompt(st.prompt)
+		st.worth = s.o.Disk.Prompt(st.prompt, st.session)
 	}
 	st.unhook = context.AfterFunc(ctx, s.poke)
 	fetched := s.fetch(st)

@@ -44,13 +44,23 @@ func splitKey(key string) (user uint32, id string) {
 
 // Prompt implements sched.Disk: what is on disk but for less than a prefix's least length
 // need not be written again.
-func (d *disk) Prompt(ids []int32) int {
-	n := d.s.Prompt(d.model, ids)
-	if n == 0 || n-d.s.Find(d.model, ids[:n]) < store.LeastPrefix {
+func (d *disk) Prompt(ids []int32, session string) int {
+	n := d.s.Prompt(d.model, ids, tag(session))
+	if n == 0 || n-d.s.Base(d.model, ids[:n], store.Tag{}) < store.LeastPrefix {
 		return 0
 	}
 	return n
 }
+
+func tag(session string) store.Tag {
+	if session == "" {
+		return store.Tag{}
+	}
+	return store.SessionTag(splitKey(session))
+}
+
+// Base implements sched.Disk.
+func (d *disk) Base(ids []int32, session string) int { return d.s.Base(d.model, ids, tag(session)) }
 
 func (d *disk) Find(ids []int32) int { return d.s.Find(d.model, ids) }
 
@@ -65,11 +75,8 @@ func (d *disk) Load(ids []int32, f func(int, io.Reader) error) {
 	d.tell("a snapshot could not be read", err)
 }
 
-func (d *disk) Save(ids []int32, session string, size int64, write func(io.Writer) error) {
-	x := store.Snapshot{Model: d.model, IDs: ids, Size: size}
-	if session != "" {
-		x.Session = store.SessionTag(splitKey(session))
-	}
+func (d *disk) Save(ids []int32, from int, session string, size int64, write func(io.Writer) error) {
+	x := store.Snapshot{Model: d.model, IDs: ids, From: from, Session: tag(session), Size: size}
 	d.tell("a snapshot could not be written", d.s.Put(x, write))
 }
 

@@ -174,11 +174,10 @@ func TestSession(t *testing.T) {
 	answer, _ := p.ask("robot-1", first...)
 	p.end()
 	next := append(first, answer, "And then?")
+	p = startProcess(t, t.TempDir())
+	plain, _ := p.ask("", next...)
+	p.end()
 	p = startProcess(t, dir)
-	plain, cached := p.ask("", next...)
-	if cached < 256 {
-		t.Errorf("%d tokens came from the disk", cached)
-	}
 	var list api.SessionList
 	if _, b := p.do("GET", "/qwq/v1/sessions", false); json.Unmarshal([]byte(b), &list) != nil || len(list.Data) != 1 {
 		t.Fatalf("%+v", list)
@@ -194,8 +193,8 @@ func TestSession(t *testing.T) {
 			t.Errorf("%s %s: %d %s", method, path, status, b)
 		}
 	}
-	if text, _ := p.ask("robot-1", next...); text != plain {
-		t.Errorf("with the session %q, without %q", text, plain)
+	if text, cached := p.ask("robot-1", next...); text != plain || cached < 256 {
+		t.Errorf("with the session %q, without %q; %d tokens came from the disk", text, plain, cached)
 	}
 	p.kill() // the second turn is not on disk
 	p = startProcess(t, dir)

@@ -8,7 +8,8 @@
 // What is found is right or it is not found: files appear under their names only when
 // they are complete and on the medium, every byte is covered by a checksum, and a file
 // that does not hold what its name says is deleted. A snapshot's name is a hash of the
-// model and the tokens. It serves every prompt that begins with some of its tokens.
+// model and the tokens. It serves every prompt that begins with some of its tokens, and
+// may hold the later part of them only, where other snapshots have what is before.
 //
 // Memory cards wear out: all writes of a day are bounded, and so is the space. The
 // count of a day is on the medium before the bytes that it counts.

@@ -6,44 +6,88 @@ import (
 	"io"
 )
 
-// best is the snapshot that has the most of the first ids.
-func (s *Store) best(m Model, ids []int32) (e *entry, n int) {
+// open reports whether this tag's snapshots may continue those of another: nobody's, and
+// its own.
+func (t Tag) open(o Tag) bool { return o == t || o == Tag{} }
+
+// cover is the snapshots that together have the most of the first ids, n of them, each
+// continuing those before it. which: whose they may be; nil: anybody's.
+func (s *Store) cover(m Model, ids []int32, which func(Tag) bool) (list []*entry, n int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, o := range s.entries {
-		if o.model != m {
+	type reach struct {
+		e *entry
+		n int
+	}
+	var all []reach
+	for _, e := range s.entries {
+		if e.model != m || which != nil && !which(e.tag) {
 			continue
 		}
-		k := 0
-		for k < len(ids) && k < len(o.ids) && ids[k] == o.ids[k] {
-			k++
-		}
-		if k > n || k == n && e != nil && o.bytes < e.bytes {
-			e, n = o, k
+		if k := common(e.ids, ids); k > e.from {
+			all = append(all, reach{e, k})
 		}
 	}
-	return e, n
+	for {
+		var next reach
+		for _, r := range all {
+			if r.e.from <= n && r.n > n && (r.n > next.n || r.n == next.n && r.e.bytes < next.e.bytes) {
+				next = r
+			}
+		}
+		if next.e == nil {
+			return list, n
+		}
+		list, n = append(list, next.e), next.n
+	}
 }
 
-// Find is how many of the first ids have a snapshot.
-func (s *Store) Find(m Model, ids []int32) int {
-	<-s.ready
-	_, n := s.best(m, ids)
+func common(a, b []int32) (n int) {
+	for n < len(a) && n < len(b) && a[n] == b[n] {
+		n++
+	}
 	return n
 }
 
-// Load gives f the content of the snapshot that has the most of the first ids, n of
-// them; it may be a snapshot of more. 0: there is none. f may read as much as it needs;
-// an error of the medium or a block that is damaged comes from its reader. A file is
-// deleted when it is damaged or f's error wraps ErrCorrupt.
+// Find is how many of the first ids have snapshots.
+func (s *Store) Find(m Model, ids []int32) int {
+	<-s.ready
+	_, n := s.cover(m, ids, nil)
+	return n
+}
+
+// mostPieces is how many snapshots of its own a conversation continues; then all that is
+// not nobody's is written anew.
+const mostPieces = 16
+
+// Base is how many of the first ids have snapshots that one of that tag may continue: not
+// those of another session, which may go with it.
+func (s *Store) Base(m Model, ids []int32, t Tag) int {
+	<-s.ready
+	list, n := s.cover(m, ids, t.open)
+	own := 0
+	for _, e := range list {
+		if e.tag != (Tag{}) {
+			own++
+		}
+	}
+	if own >= mostPieces {
+		_, n = s.cover(m, ids, Tag{}.open)
+	}
+	return n
+}
+
+// Load reads what the snapshots have of the first ids, and returns of how many. f is
+// called for one snapshot after the other; each is of the tokens from some of those that
+// were read before on, up to the n-th at least. f may read as much as it needs; an error
+// of the medium or a block that is damaged comes from its reader. A file is deleted when
+// it is damaged or f's error wraps ErrCorrupt. What was read before an error is good.
 func (s *Store) Load(m Model, ids []int32, f func(n int, r io.Reader) error) (n int, err error) {
 	<-s.ready
-	for {
-		e, n := s.best(m, ids)
-		if e == nil {
-			return 0, nil
-		}
-		err := s.load(e, n, f)
+	list, _ := s.cover(m, ids, nil)
+	for _, e := range list {
+		k := common(e.ids, ids)
+		err := s.load(e, k, f)
 		switch {
 		case gone(err):
 			s.mu.Lock()
@@ -51,22 +95,27 @@ func (s *Store) Load(m Model, ids []int32, f func(n int, r io.Reader) error) (n 
 				s.take(e.name)
 			}
 			s.mu.Unlock()
-			continue // another may be there
+			return n, nil
 		case errors.Is(err, ErrCorrupt):
 			s.count(func(st *Stats) { st.Damaged++ })
 			s.dropIf(e)
-			return 0, err
+			return n, err
 		case err != nil:
-			return 0, err
+			return n, err
 		}
+		n = k
 		s.count(func(st *Stats) { st.Loads++ })
-		s.use(e)
-		if s.wmu.TryLock() { // a reader does not wait for a writer
-			s.touch(e)
-			s.wmu.Unlock()
-		}
-		return n, nil
 	}
+	if len(list) > 0 && s.wmu.TryLock() { // a reader does not wait for a writer
+		for _, e := range list {
+			s.touch(e)
+		}
+		s.wmu.Unlock()
+	}
+	for _, e := range list {
+		s.use(e)
+	}
+	return n, nil
 }
 
 // dropIf deletes a snapshot unless another has taken its place.

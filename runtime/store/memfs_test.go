@@ -103,7 +103,7 @@ func (m *memFS) Create(name string) (File, error) {
 	if _, ok := m.names[d][b]; ok {
 		return nil, fs.ErrExist
 	}
-	m.inodes = append(m.inodes, &inode{})
+	m.inodes = append(m.inodes, &inode{time: time.Now()})
 	i := len(m.inodes) - 1
 	m.names[d][b] = i
 	m.log = append(m.log, op{kind: "create", dir: d, to: b, inode: i})

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strconv"
 	"time"
@@ -60,18 +61,18 @@ func (s *Store) Put(x Snapshot, write func(io.Writer) error) error {
 	if s.lock == nil {
 		return fmt.Errorf("store: snapshot: %w", ErrReadOnly)
 	}
-	if len(x.IDs) < 1 || len(x.IDs) > mostIDs || x.Size < 0 {
-		return fmt.Errorf("store: snapshot of %d tokens and %d bytes", len(x.IDs), x.Size)
+	if x.From < 0 || x.From >= len(x.IDs) || len(x.IDs) > mostIDs || x.Size < 0 {
+		return fmt.Errorf("store: snapshot of tokens %d to %d and %d bytes", x.From, len(x.IDs), x.Size)
 	}
 	s.wmu.Lock()
 	defer s.wmu.Unlock()
-	path := name(x.Model, x.IDs)
+	path := name(x.Model, x.IDs, x.From)
 	s.mu.Lock()
 	old := s.entries[path]
 	s.mu.Unlock()
 	if old != nil { // whoever's it is, it serves both
 		s.touch(old)
-		s.supersede(path, &header{model: x.Model, tag: x.Session, ids: x.IDs})
+		s.supersede(old)
 		return nil
 	}
 	bytes := fileSize(len(x.IDs), x.Size)
@@ -82,8 +83,12 @@ func (s *Store) Put(x Snapshot, write func(io.Writer) error) error {
 	if err := s.spend(bytes, false); err != nil {
 		return err
 	}
+	base, _ := s.cover(x.Model, x.IDs[:x.From], nil)
+	for _, e := range base { // they are not what makes room
+		s.use(e)
+	}
 	s.evict(bytes, len(x.IDs))
-	h := &header{model: x.Model, tag: x.Session, size: x.Size, ids: slices.Clone(x.IDs)}
+	h := &header{model: x.Model, tag: x.Session, size: x.Size, from: x.From, ids: slices.Clone(x.IDs)}
 	err := s.publish(path, func(w io.Writer) error {
 		b, err := newBlockWriter(w, h)
 		if err != nil {
@@ -99,9 +104,10 @@ func (s *Store) Put(x Snapshot, write func(io.Writer) error) error {
 		return err
 	}
 	now := s.o.Now()
-	s.add(&entry{header: *h, name: path, bytes: bytes, used: now, touched: now})
+	e := &entry{header: *h, name: path, bytes: bytes, used: now, touched: now}
+	s.add(e)
 	s.count(func(st *Stats) { st.Puts++ })
-	s.supersede(path, h)
+	s.supersede(e)
 	return nil
 }
 
@@ -113,16 +119,21 @@ func (s *Store) recheck(path string) {
 	s.fs.Remove(path) //nolint:errcheck // checked when the store is opened again
 }
 
-// supersede deletes what a new snapshot makes useless: its session's last one, or, where
-// it is nobody's, those of nobody that it begins with.
-func (s *Store) supersede(path string, h *header) {
-	var out []*entry
+// supersede deletes what a new snapshot makes useless: those of its session that the
+// conversation does not need any more, or, where it is nobody's, those of nobody that it
+// holds.
+func (s *Store) supersede(n *entry) {
+	need, _ := s.cover(n.model, n.ids, n.tag.open)
 	s.mu.Lock()
+	var out []*entry
 	for _, e := range s.entries {
-		if e.name == path || e.tag != h.tag {
-			continue
-		}
-		if h.tag != (Tag{}) || e.model == h.model && len(e.ids) < len(h.ids) && slices.Equal(e.ids, h.ids[:len(e.ids)]) {
+		switch {
+		case e == n || e.tag != n.tag:
+		case n.tag != Tag{}:
+			if !slices.Contains(need, e) {
+				out = append(out, e)
+			}
+		case e.model == n.model && e.from >= n.from && len(e.ids) <= len(n.ids) && slices.Equal(e.ids, n.ids[:len(e.ids)]):
 			out = append(out, e)
 		}
 	}
@@ -132,7 +143,9 @@ func (s *Store) supersede(path string, h *header) {
 	}
 }
 
-// evict deletes the longest unused snapshots until so many bytes and tokens have room.
+// evict deletes the longest unused snapshots until so many bytes and tokens have room,
+// and those that continue what is not there any more. A snapshot was used whenever one
+// that continues it was.
 func (s *Store) evict(bytes int64, tokens int) {
 	s.mu.Lock()
 	var out []*entry
@@ -141,7 +154,9 @@ func (s *Store) evict(bytes int64, tokens int) {
 	for _, e := range s.entries {
 		list = append(list, e)
 	}
-	slices.SortFunc(list, func(a, b *entry) int { return cmp.Or(a.used.Compare(b.used), cmp.Compare(a.name, b.name)) })
+	slices.SortFunc(list, func(a, b *entry) int {
+		return cmp.Or(a.used.Compare(b.used), cmp.Compare(b.from, a.from), cmp.Compare(a.name, b.name))
+	})
 	for _, e := range list {
 		if left+bytes <= s.most && (ids+tokens <= mostTokens || n == 0) && n < mostEntries {
 			break
@@ -154,6 +169,35 @@ func (s *Store) evict(bytes int64, tokens int) {
 	for _, e := range out {
 		s.drop(e)
 	}
+	if len(out) > 0 {
+		s.dropUnreachable()
+	}
+}
+
+// dropUnreachable deletes the snapshots that continue what is not there.
+func (s *Store) dropUnreachable() {
+	for {
+		n := 0
+		for _, e := range s.list() {
+			if e.from == 0 {
+				continue
+			}
+			if _, k := s.cover(e.model, e.ids[:e.from], nil); k < e.from {
+				s.drop(e)
+				n++
+			}
+		}
+		if n == 0 {
+			return
+		}
+	}
+}
+
+// list is all snapshots.
+func (s *Store) list() []*entry {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Collect(maps.Values(s.entries))
 }
 
 // touchEvery is how often the time of use goes to the medium: it costs a write.

@@ -200,16 +200,24 @@ func (s *Store) Sessions(keep func(*Session) bool) []Session {
 }
 
 // Stored is how many tokens of a session have their keys and values on disk, and the
-// bytes of that.
+// bytes of those that are only its own.
 func (s *Store) Stored(user uint32, id string) (tokens int, bytes int64) {
 	<-s.ready
 	t := tagOf(user, id)
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	var last *entry // earlier ones may go on with what is not said any more
 	for _, e := range s.entries {
-		if e.tag == t {
-			tokens, bytes = len(e.ids), e.bytes
+		if e.tag != t {
+			continue
 		}
+		bytes += e.bytes
+		if last == nil || e.used.After(last.used) || e.used.Equal(last.used) && e.from > last.from {
+			last = e
+		}
+	}
+	if last != nil {
+		tokens = len(last.ids)
 	}
 	return tokens, bytes
 }

@@ -18,8 +18,9 @@ type Model [32]byte
 // Snapshot says what Put stores.
 type Snapshot struct {
 	Model   Model
-	IDs     []int32 // tokens whose keys and values it holds
-	Session Tag     // a conversation has one snapshot: the next replaces it
+	IDs     []int32 // tokens up to which it holds keys and values
+	From    int     // the first of them whose it holds: it continues other snapshots
+	Session Tag     // a conversation's snapshots continue each other
 	Size    int64   // bytes that will be written
 }
 
@@ -34,15 +35,16 @@ type Tag [16]byte
 //	56  8  bytes of the content
 //	64 16  nonce, random
 //	80  4  tokens n, 1 to 2^20
-//	84 4n  ids
+//	84  4  the first of them that the content is of
+//	88 4n  ids
 //	   4  CRC-32C of all that is before
 //
 // then the content in blocks of 64 KiB, the last one shorter, each with the CRC-32C of
 // nonce, number of the block and bytes: a block of another file, which a file system may
 // show after a power cut, is not taken for one of this file.
 const (
-	magic     = "qwqpfx\x00\x01"
-	fixed     = 84
+	magic     = "qwqpfx\x00\x02"
+	fixed     = 88
 	blockSize = 64 << 10
 	mostIDs   = 1 << 20
 	mostSize  = int64(1) << 40
@@ -56,14 +58,16 @@ type header struct {
 	tag   Tag
 	size  int64 // of the content
 	nonce [16]byte
+	from  int
 	ids   []int32
 }
 
 // name is the file of a model's tokens.
-func name(m Model, ids []int32) string {
+func name(m Model, ids []int32, from int) string {
 	h := sha256.New()
 	h.Write([]byte("qwq prefix\x00"))
 	h.Write(m[:])
+	h.Write(binary.LittleEndian.AppendUint32(nil, uint32(from)))
 	h.Write(idBytes(ids))
 	return "kv/" + hex.EncodeToString(h.Sum(nil)[:16]) + ".kv"
 }
@@ -98,6 +102,7 @@ func (h *header) bytes() []byte {
 	b = le.AppendUint64(b, uint64(h.size))
 	b = append(b, h.nonce[:]...)
 	b = le.AppendUint32(b, uint32(len(h.ids)))
+	b = le.AppendUint32(b, uint32(h.from))
 	b = append(b, idBytes(h.ids)...)
 	return le.AppendUint32(b, crc32.Checksum(b, castagnoli))
 }
@@ -117,9 +122,9 @@ func readHeader(r io.Reader, length int64) (*header, error) {
 	if string(b[:8]) != magic {
 		return nil, corrupt("magic %q", b[:8])
 	}
-	n := le.Uint32(b[80:])
-	if n < 1 || n > mostIDs || fixed+4*int64(n)+4 > length {
-		return nil, corrupt("%d tokens in a file of %d bytes", n, length)
+	n, from := le.Uint32(b[80:]), le.Uint32(b[84:])
+	if n < 1 || n > mostIDs || from >= n || fixed+4*int64(n)+4 > length {
+		return nil, corrupt("tokens %d to %d in a file of %d bytes", from, n, length)
 	}
 	b = append(b, make([]byte, 4*n+4)...)
 	if _, err := io.ReadFull(r, b[fixed:]); err != nil {
@@ -129,7 +134,7 @@ func readHeader(r io.Reader, length int64) (*header, error) {
 	if got, want := le.Uint32(b[end:]), crc32.Checksum(b[:end], castagnoli); got != want {
 		return nil, corrupt("header checksum %08x, want %08x", got, want)
 	}
-	h := &header{size: int64(le.Uint64(b[56:])), ids: parseIDs(b[fixed:end])}
+	h := &header{size: int64(le.Uint64(b[56:])), from: int(from), ids: parseIDs(b[fixed:end])}
 	copy(h.model[:], b[8:])
 	copy(h.tag[:], b[40:])
 	copy(h.nonce[:], b[64:])
@@ -140,7 +145,7 @@ func readHeader(r io.Reader, length int64) (*header, error) {
 }
 
 func (h *header) same(o *header) bool {
-	return h.model == o.model && h.tag == o.tag && h.size == o.size && h.nonce == o.nonce && slices.Equal(h.ids, o.ids)
+	return h.model == o.model && h.tag == o.tag && h.size == o.size && h.nonce == o.nonce && h.from == o.from && slices.Equal(h.ids, o.ids)
 }
 
 // sum is the checksum of block i.

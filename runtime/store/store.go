@@ -127,6 +127,8 @@ func (s *Store) scan() {
 		s.scanSession(e)
 	}
 	s.dropOrphans()
+	s.dropUnreachable()
+	s.useBases()
 	s.most = s.o.MaxBytes
 	if s.most == 0 {
 		s.most = DefaultBytes
@@ -185,7 +187,7 @@ func (s *Store) header(path string, size int64) (*header, error) {
 	}
 	defer f.Close()
 	h, err := readHeader(f, size)
-	if err == nil && name(h.model, h.ids) != path {
+	if err == nil && name(h.model, h.ids, h.from) != path {
 		err = corrupt("%s holds other tokens", path)
 	}
 	return h, err
@@ -221,6 +223,24 @@ func (s *Store) dropOrphans() {
 	}
 	for _, e := range out {
 		s.drop(e)
+	}
+}
+
+// useBases makes every snapshot used when one that continues it was: times of use are
+// not put on the medium each time.
+func (s *Store) useBases() {
+	list := s.list()
+	slices.SortFunc(list, func(a, b *entry) int { return cmp.Compare(b.from, a.from) })
+	for _, e := range list {
+		if e.from == 0 {
+			return
+		}
+		bases, _ := s.cover(e.model, e.ids[:e.from], nil)
+		for _, b := range bases {
+			if b.used.Before(e.used) {
+				b.used = e.used
+			}
+		}
 	}
 }
 

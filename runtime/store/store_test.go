@@ -9,6 +9,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"slices"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -26,21 +27,30 @@ func TestMain(m *testing.M) {
 // perToken is how much the content of a test has for a token.
 const perToken = 128
 
+var contents sync.Map // what content has made, which takes its time
+
 // content is what the snapshot of a model's tokens must hold: every token's bytes
 // depend on all tokens before, as keys and values do.
 func content(m Model, ids []int32) []byte {
+	key := string(m[:]) + string(idBytes(ids))
+	if v, ok := contents.Load(key); ok {
+		return v.([]byte)
+	}
 	out := make([]byte, 0, perToken*len(ids))
 	h := sha256.Sum256(m[:])
 	for _, id := range ids {
 		h = sha256.Sum256(binary.LittleEndian.AppendUint32(h[:], uint32(id)))
 		out = append(out, bytes.Repeat(h[:], perToken/len(h))...)
 	}
+	contents.Store(key, out)
 	return out
 }
 
+// put stores what is missing of the ids, from a multiple of 64 on as the daemon does.
 func put(s *Store, m Model, tag Tag, ids []int32) error {
-	return s.Put(Snapshot{Model: m, IDs: ids, Session: tag, Size: int64(perToken * len(ids))}, func(w io.Writer) error {
-		_, err := w.Write(content(m, ids))
+	from := min(s.Base(m, ids, tag), len(ids)-1) / 64 * 64
+	return s.Put(Snapshot{Model: m, IDs: ids, From: from, Session: tag, Size: int64(perToken * (len(ids) - from))}, func(w io.Writer) error {
+		_, err := w.Write(content(m, ids)[perToken*from:])
 		return err
 	})
 }
@@ -52,14 +62,31 @@ func (e *wrongError) Error() string { return e.text }
 
 // load loads what there is for ids and compares it with the truth.
 func load(s *Store, m Model, ids []int32) (int, error) {
+	var want []byte
+	at := 0
 	return s.Load(m, ids, func(n int, r io.Reader) error {
-		got := make([]byte, n*perToken)
+		want = content(m, ids[:n])
+		first := make([]byte, perToken) // tells where the piece begins
+		if _, err := io.ReadFull(r, first); err != nil {
+			return err
+		}
+		from := -1
+		for k := 0; k <= at && k < n; k += 64 {
+			if bytes.Equal(first, want[perToken*k:perToken*(k+1)]) {
+				from = k
+			}
+		}
+		if from < 0 {
+			return &wrongError{fmt.Sprintf("a piece up to %d does not continue %d tokens", n, at)}
+		}
+		got := make([]byte, (n-from-1)*perToken)
 		if _, err := io.ReadFull(r, got); err != nil {
 			return err
 		}
-		if !bytes.Equal(got, content(m, ids[:n])) {
-			return &wrongError{fmt.Sprintf("%d tokens have other bytes", n)}
+		if !bytes.Equal(got, want[perToken*(from+1):perToken*n]) {
+			return &wrongError{fmt.Sprintf("tokens %d to %d have other bytes", from, n)}
 		}
+		at = n
 		return nil
 	})
 }
@@ -177,31 +204,130 @@ func TestSize(t *testing.T) {
 	shut(t, s)
 }
 
-// TestSupersede: a session has one snapshot, a longer prefix replaces a shorter one, and
-// a session's does not replace what is nobody's.
-func TestSupersede(t *testing.T) {
-	s := open(t, newMem(), Options{})
-	ids := tokens(1, 900)
+// TestPieces: a snapshot continues what is there; what a conversation does not need any
+// more goes, what others need stays, and a chain of many pieces is written anew.
+func TestPieces(t *testing.T) {
+	m := newMem()
+	s := open(t, m, Options{})
+	ids := tokens(1, 3000)
 	a := tagOf(1, "a")
-	for _, n := range []int{300, 400} {
+	written := func(f func() error) (n int) {
+		t.Helper()
+		at := len(m.log)
+		if err := f(); err != nil {
+			t.Fatal(err)
+		}
+		for _, op := range m.log[at:] {
+			n += len(op.data)
+		}
+		return n
+	}
+	if err := s.PutSession(Session{User: 1, ID: "a"}); err != nil {
+		t.Fatal(err)
+	}
+	for _, n := range []int{300, 700} {
 		if err := put(s, model(1), Tag{}, ids[:n]); err != nil {
 			t.Fatal(err)
 		}
 	}
-	for _, n := range []int{500, 600, 700} {
-		if err := put(s, model(1), a, ids[:n]); err != nil {
+	for n := 800; n <= 2800; n += 100 {
+		bytes := written(func() error { return put(s, model(1), a, ids[:n]) })
+		if most := (100+64)*perToken + 4*n + 500; bytes > most && n != 2400 {
+			t.Errorf("%d tokens: %d bytes were written, more than %d", n, bytes, most)
+		}
+		if got, err := load(s, model(1), ids[:n+1]); got != n || err != nil {
+			t.Fatalf("%d of %d tokens, %v", got, n, err)
+		}
+	}
+	if st := s.Stats(); st.Snapshots != 2+1+4 { // up to 2400, and what came then
+		t.Errorf("%d snapshots", st.Snapshots)
+	}
+	other := append(slices.Clone(ids[:1000]), tokens(2, 500)...) // the conversation took another turn
+	if err := put(s, model(1), a, other); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if n, err := load(s, model(1), other); n != 1500 || err != nil {
+			t.Errorf("%d, %v", n, err)
+		}
+		if st := s.Stats(); st.Snapshots != 2+2 {
+			t.Errorf("%d snapshots", st.Snapshots)
+		}
+		if n, b := s.Stored(1, "a"); n != 1500 || b < 800*perToken {
+			t.Errorf("the session has %d tokens, %d bytes", n, b)
+		}
+		shut(t, s)
+		s = open(t, m, Options{})
+	}
+	before := s.Stats().Puts
+	if err := s.Put(Snapshot{Model: model(1), IDs: ids[:300], Size: 1}, nil); err != nil || s.Stats().Puts != before {
+		t.Error("written twice", err)
+	}
+	if err := s.DeleteSession(1, "a"); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := load(s, model(1), ids); n != 700 || err != nil {
+		t.Errorf("after the session is deleted: %d, %v", n, err)
+	}
+	whole := Snapshot{Model: model(1), IDs: ids[:900], Size: 900 * perToken}
+	if err := s.Put(whole, func(w io.Writer) error { _, err := w.Write(content(model(1), ids[:900])); return err }); err != nil {
+		t.Fatal(err)
+	}
+	if st := s.Stats(); st.Snapshots != 1 {
+		t.Errorf("a whole one left %d snapshots", st.Snapshots)
+	}
+	shut(t, s)
+}
+
+// TestChainEvicted: what a snapshot continues goes after it, and where it is lost what
+// continued it goes too.
+func TestChainEvicted(t *testing.T) {
+	m := newMem()
+	now := time.Now()
+	o := Options{MaxBytes: 1 << 19, Now: func() time.Time { now = now.Add(time.Second); return now }}
+	s := open(t, m, o)
+	ids := tokens(1, 2000)
+	for n := 500; n <= 2000; n += 500 {
+		if err := put(s, model(1), Tag{}, ids[:n]); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if st := s.Stats(); st.Snapshots != 2 {
-		t.Errorf("%d snapshots", st.Snapshots)
+	last := 2000
+	for i := range uint64(8) {
+		if err := put(s, model(1), Tag{}, tokens(10+i, 600)); err != nil {
+			t.Fatal(err)
+		}
+		n, err := load(s, model(1), ids[:1000]) // the end is not used
+		if err != nil || i < 6 && n != 1000 || n%500 != 0 {
+			t.Errorf("%d: %d, %v", i, n, err)
+		}
+		if i == 5 { // when they were used the last time is not on the medium
+			last = s.Find(model(1), ids)
+			shut(t, s)
+			s = open(t, m, o)
+		}
 	}
-	if n, b := s.Stored(1, "a"); n != 700 || b != fileSize(700, 700*perToken) {
-		t.Errorf("the session has %d tokens, %d bytes", n, b)
+	if st := s.Stats(); st.Bytes > st.MaxBytes || st.Evicted == 0 || last != 1000 {
+		t.Errorf("%+v, %d tokens", st, last)
 	}
-	before := s.Stats().Puts
-	if err := put(s, model(1), Tag{}, ids[:400]); err != nil || s.Stats().Puts != before {
-		t.Error("written twice", err)
+	shut(t, s)
+	m = newMem()
+	s = open(t, m, Options{})
+	for n := 500; n <= 2000; n += 500 {
+		if err := put(s, model(1), Tag{}, ids[:n]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := m.Remove(name(model(1), ids[:1000], 448)); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := load(s, model(1), ids); n != 500 || err != nil {
+		t.Errorf("with a hole: %d, %v", n, err)
+	}
+	shut(t, s)
+	s = open(t, m, Options{})
+	if st := s.Stats(); st.Snapshots != 1 {
+		t.Errorf("%d snapshots, of which one can be used", st.Snapshots)
 	}
 	shut(t, s)
 }
@@ -308,7 +434,7 @@ func TestDamage(t *testing.T) {
 	if err := errors.Join(put(s, model(1), Tag{}, ids), s.PutSession(Session{User: 7, ID: "x", IDs: ids[:9], State: []byte("st")})); err != nil {
 		t.Fatal(err)
 	}
-	s.Prompt(model(1), ids)
+	s.Prompt(model(1), ids, Tag{})
 	shut(t, s)
 	log := m.log
 	rng := rand.New(rand.NewPCG(3, 4))
@@ -352,8 +478,8 @@ func TestForeign(t *testing.T) {
 	if err := errors.Join(put(s, model(1), Tag{}, a), put(s, model(1), Tag{}, b)); err != nil {
 		t.Fatal(err)
 	}
-	fa, _ := m.find(name(model(1), a))
-	fb, _ := m.find(name(model(1), b))
+	fa, _ := m.find(name(model(1), a, 0))
+	fb, _ := m.find(name(model(1), b, 0))
 	da, db := m.inodes[fa].data, m.inodes[fb].data
 	first := fixed + 4*600 + 4
 	copy(da[first:], db[first:first+blockSize+4]) // with its checksum
@@ -364,7 +490,7 @@ func TestForeign(t *testing.T) {
 		t.Errorf("still found: %d", n)
 	}
 	shut(t, s)
-	m.names["kv"][name(model(1), a)[3:]] = fb
+	m.names["kv"][name(model(1), a, 0)[3:]] = fb
 	s = open(t, m, Options{})
 	if st := s.Stats(); st.Snapshots != 1 || st.Damaged != 1 {
 		t.Errorf("a file under another one's name: %+v", st)

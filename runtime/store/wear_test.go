@@ -83,7 +83,7 @@ func TestSeen(t *testing.T) {
 	with := func(seed uint64, n int) []int32 { return append(system[:1000:1000], tokens(seed, n)...) }
 	prompt := func(ids []int32, want int) {
 		t.Helper()
-		if n := s.Prompt(model(1), ids); n != want {
+		if n := s.Prompt(model(1), ids, Tag{}); n != want {
 			t.Errorf("%d tokens are worth it, want %d", n, want)
 		}
 	}
@@ -98,11 +98,25 @@ func TestSeen(t *testing.T) {
 	prompt(tokens(1, 270), 256)
 	prompt(tokens(1, 250), 0)
 	prompt(tokens(9, 3000), 0)
-	if n := s.Prompt(model(2), with(3, 40)); n != 0 {
+	if n := s.Prompt(model(2), with(3, 40), Tag{}); n != 0 {
 		t.Errorf("another model: %d", n)
 	}
+	a, b := tagOf(1, "a"), tagOf(1, "b")
+	for i, c := range []struct {
+		who  Tag
+		n    int
+		want int
+	}{{a, 600, 0}, {a, 600, 0}, {b, 400, 400}, {b, 500, 496}, {Tag{}, 500, 496}, {a, 590, 496}, {Tag{}, 590, 576}} {
+		if i == 4 {
+			shut(t, s)
+			s = open(t, m, Options{})
+		}
+		if n := s.Prompt(model(3), tokens(50, 600)[:c.n], c.who); n != c.want {
+			t.Errorf("request %d: %d tokens, want %d", i, n, c.want)
+		}
+	}
 	for i := range uint64(60) { // long prompts push old ones out
-		s.Prompt(model(1), tokens(100+i, 20000))
+		s.Prompt(model(1), tokens(100+i, 20000), Tag{})
 	}
 	if n := len(s.seen.at); n != len(s.seen.order) || n > seenMost {
 		t.Errorf("%d hashes, %d in order", n, len(s.seen.order))
