@@ -1,7 +1,7 @@
 // Package vision turns the bytes of a PNG, JPEG or GIF file into the values that a
 // vision tower takes: RGB, bicubic resize of the shorter edge, crop of the centre,
 // rescale and normalise, with the values that Pillow and Hugging Face's image
-// processor of CLIP give, bit for bit. (From a JPEG the decoded pixels themselves
+// processor of CLIP give, bit for bit (Pillow up to 12, see Resize). (From a JPEG the decoded pixels themselves
 // may differ by a few levels from libjpeg's, whose chroma is interpolated.) EXIF's
 // orientation is applied, as Hugging Face's load_image does.
 //

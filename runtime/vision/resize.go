@@ -6,7 +6,9 @@ import "image"
 //   - the filter widens with the reduction (antialiasing), its support is 2·scale;
 //   - weights are divided by their sum in float64, then rounded half away from
 //     zero to integers of 22 fractional bits;
-//   - columns come first, and their result is rounded to 8 bits before the rows;
+//   - columns come first, and their result is rounded to 8 bits before the rows
+//     (Pillow 13 takes rows first where rounding of the size makes that cheaper, which
+//     moves some pixels by a level; what is done here is Pillow 1 to 12);
 //   - a direction whose length does not change is not filtered at all;
 //   - no product may be fused into an addition, hence the conversions.
 
