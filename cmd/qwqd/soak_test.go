@@ -180,14 +180,14 @@ func newSoakCeiling(t *testing.T) *soakCeiling {
 			return c
 		}
 	}
-	return &soakCeiling{what: fmt.Sprintf("ceiling: RLIMIT_DATA of %d MiB and GOMEMLIMIT of %d MiB", 4*soakMemory>>20, soakMemory>>20)}
+	return &soakCeiling{what: fmt.Sprintf("ceiling: RLIMIT_DATA of %d MiB and GOMEMLIMIT of %d MiB", 6*soakMemory>>20, soakMemory>>20)}
 }
 
 // command starts a program below the ceiling.
 func (c *soakCeiling) command(name string, args ...string) *exec.Cmd {
 	script := `echo $$ > "$0/cgroup.procs" && exec "$@"`
 	if c.group == "" { // Go's heap is mapped in pieces of 64 MiB, most of which are not there
-		script = fmt.Sprintf(`ulimit -d %d && exec "$@"`, 4*soakMemory>>10)
+		script = fmt.Sprintf(`ulimit -d %d && exec "$@"`, 6*soakMemory>>10)
 	}
 	cmd := exec.Command("/bin/sh", append([]string{"-c", script, c.group, name}, args...)...)
 	cmd.Env = os.Environ()

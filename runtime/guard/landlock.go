@@ -54,13 +54,16 @@ func handled(abi int, r *Rights) ll.RulesetAttr {
 	return a
 }
 
-// version is landlock's, 0 where the kernel has none.
-func version() int {
+// version is landlock's; an error where the kernel has none, or who runs this forbids to ask.
+func version() (int, error) {
 	n, err := ll.LandlockGetABIVersion()
-	if err != nil {
-		return 0
+	if err == nil && n < 1 {
+		err = unix.ENOSYS
 	}
-	return n
+	if err != nil {
+		return 0, fmt.Errorf("landlock: %w", err)
+	}
+	return n, nil
 }
 
 // Confine restricts the process to r and executes the program anew; in the new image, and
@@ -69,10 +72,10 @@ func Confine(r Rights) error {
 	if os.Getenv(confined) == strconv.Itoa(os.Getpid()) {
 		return os.Unsetenv(confined)
 	}
-	abi := version()
-	if abi < 1 {
-		missing.landlock = "the kernel has no landlock"
-		return nil
+	abi, err := version()
+	if err != nil {
+		missing.landlock = err.Error()
+		return nil //nolint:nilerr // Probe tells
 	}
 	exe, err := os.Executable()
 	if err != nil {

@@ -95,7 +95,7 @@ func Seal() error {
 	// Without a program the call ends with EFAULT where there is such a call.
 	_, _, e := unix.Syscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, unix.SECCOMP_FILTER_FLAG_TSYNC, 0)
 	if !errors.Is(e, unix.EFAULT) {
-		missing.seccomp = "the kernel has no seccomp filters: " + e.Error()
+		missing.seccomp = "seccomp: " + e.Error()
 		return nil
 	}
 	runtime.LockOSThread()
