@@ -26,8 +26,8 @@ func (m *Model) clipFields(f *fields) (text *fields) {
 	m.Context = int(text.int("max_position_embeddings", 1, 1<<24, 77))
 	t := tower{hidden: 512, ffn: 2048, heads: 8}.read(text)
 	v := tower{hidden: 768, ffn: 3072, heads: 12}.read(vision)
-	image := int(vision.int("image_size", 1, 4096, 224))
-	patch := int(vision.int("patch_size", 1, 4096, 32))
+	image := int(vision.int("image_size", 1, 1024, 224))
+	patch := int(vision.int("patch_size", 1, 1024, 32))
 	if n := vision.int("num_channels", 1, 64, 3); n != 3 {
 		vision.fail("num_channels", "is %d, only 3 is supported", n)
 	}

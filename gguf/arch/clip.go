@@ -22,7 +22,7 @@ const (
 	KeyImageEdge   = "qwq.vision.shortest_edge" // uint32, after the resize, default: the image size
 	KeyImageScale  = "qwq.vision.rescale"       // float64, factor of a pixel, default 1/255
 	keyEOS         = "tokenizer.ggml.eos_token_id"
-	maxEdge        = 4096
+	maxEdge        = 1024 // of an image: memory that a small file could ask for
 )
 
 // TextTower and VisionTower are what %s stands for in the keys of a CLIP file.

@@ -8,7 +8,7 @@ import "image"
 //     zero to integers of 22 fractional bits;
 //   - columns come first, and their result is rounded to 8 bits before the rows
 //     (Pillow 13 takes rows first where rounding of the size makes that cheaper, which
-//     moves some pixels by a level; what is done here is Pillow 1 to 12);
+//     moves some pixels by a level; 11 and 12 do what is done here);
 //   - a direction whose length does not change is not filtered at all;
 //   - no product may be fused into an addition, hence the conversions.
 

@@ -262,7 +262,7 @@ func TestGIF(t *testing.T) {
 	}
 }
 
-// TestPhotographs: reductions by large factors, against checksums of what Pillow 13.0.0
+// TestPhotographs: reductions by large factors, against checksums of what Pillow 12 and 13
 // made of the same files (BICUBIC to a shorter edge of 224, then the centre).
 func TestPhotographs(t *testing.T) {
 	dir := testdata.Shared(t, "data", "images")
