@@ -39,6 +39,7 @@ func watchFlags() []cli.Flag {
 type daemon struct {
 	*api.Client
 	target string
+	token  string // of --token-file
 }
 
 // remote is the daemon of --socket; nil without it.
@@ -70,6 +71,7 @@ func dial(c *cli.Context) (*daemon, error) {
 			return nil, err
 		}
 		o.Token = strings.TrimSpace(string(b))
+		d.token = o.Token
 	}
 	var err error
 	d.Client, err = api.Dial(d.target, o)

@@ -19,7 +19,6 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/qwq-edge/qwq/cmd/internal/prog"
-	"github.com/qwq-edge/qwq/runtime/api"
 	"github.com/qwq-edge/qwq/runtime/webui"
 )
 
@@ -31,12 +30,10 @@ func uiCommand() *cli.Command {
 			"The address that is printed opens the page in one browser, once; the chats stay in that\n" +
 			"browser. From elsewhere: ssh -L PORT:127.0.0.1:PORT, with the port that is printed.\n\n" +
 			"Example:\n  qwqd --socket /tmp/q.sock &\n  qwq ui --socket /tmp/q.sock",
-		Flags: []cli.Flag{
-			&cli.StringFlag{Name: "socket", Usage: "the daemon's Unix socket, a `PATH`, or http(s)://HOST:PORT (default: /run/qwqd/qwqd.sock for root, else $XDG_RUNTIME_DIR/qwqd.sock)"},
-			&cli.StringFlag{Name: "token-file", Usage: "`FILE` with the token of a daemon on TCP"},
+		Flags: append(watchFlags(),
 			&cli.IntFlag{Name: "port", Usage: "`PORT` of the page (0: the one of last time, a random one at first)"},
 			&cli.BoolFlag{Name: "no-browser", Usage: "print the address only"},
-		},
+		),
 		Action: ui,
 	}
 }
@@ -45,14 +42,14 @@ func ui(c *cli.Context) error {
 	if _, err := prog.Args(c, 0, 0, "flags only"); err != nil {
 		return err
 	}
-	target := c.String("socket")
-	if target == "" {
-		target = prog.Socket()
-	}
 	if p := c.Int("port"); p < 0 || p > 65535 {
 		return prog.Usagef("--port %d is not 0 to 65535", p)
 	}
-	page, err := connect(c.Context, target, c.String("token-file"))
+	d, err := dial(c)
+	if err != nil {
+		return err
+	}
+	page, err := connect(c.Context, d)
 	if err != nil {
 		return err
 	}
@@ -64,40 +61,30 @@ func ui(c *cli.Context) error {
 	fmt.Fprintln(c.App.Writer, address)
 	opened := !c.Bool("no-browser") && browse(address)
 	if opened {
-		fmt.Fprintf(c.App.ErrWriter, "%s: a browser was asked to open the page of %s; Ctrl-C ends it\n", c.App.Name, target)
+		fmt.Fprintf(c.App.ErrWriter, "%s: a browser was asked to open the page of %s; Ctrl-C ends it\n", c.App.Name, d.target)
 	} else {
-		fmt.Fprintf(c.App.ErrWriter, "%s: the page of %s; the address opens it once, Ctrl-C ends it\n", c.App.Name, target)
+		fmt.Fprintf(c.App.ErrWriter, "%s: the page of %s; the address opens it once, Ctrl-C ends it\n", c.App.Name, d.target)
 	}
 	return serveUI(c.Context, l, page)
 }
 
-// connect makes the page of the daemon at target, which must answer.
-func connect(ctx context.Context, target, tokenFile string) (*webui.UI, error) {
-	var o api.Options
-	if tokenFile != "" {
-		b, err := os.ReadFile(tokenFile)
-		if err != nil {
-			return nil, err
-		}
-		o.Token = strings.TrimSpace(string(b))
+// connect makes the page of a daemon, which must answer.
+func connect(ctx context.Context, d *daemon) (*webui.UI, error) {
+	asking, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	if _, err := d.Status(asking); err != nil {
+		return nil, d.explain(ctx, err)
 	}
-	client, err := api.Dial(target, o)
+	w := webui.Options{Daemon: d.HTTP().Transport, Token: d.token}
+	if path, isURL := strings.CutPrefix(d.target, "unix://"); isURL || !strings.Contains(d.target, "://") {
+		w.Advice = "To start one: qwqd --socket " + path
+		return webui.New(w), nil
+	}
+	base, err := url.Parse(strings.TrimSuffix(d.target, "/"))
 	if err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
-	defer cancel()
-	advice := "start one with: qwqd --socket " + target + " &"
-	w := webui.Options{Daemon: client.HTTP().Transport, Token: o.Token, Advice: "To start one: qwqd --socket " + target}
-	if strings.Contains(target, "://") && !strings.HasPrefix(target, "unix://") {
-		if w.Base, err = url.Parse(strings.TrimSuffix(target, "/")); err != nil {
-			return nil, err
-		}
-		w.Advice, advice = "", "is it qwqd --listen, and --token-file the same there and here?"
-	}
-	if _, err := client.Status(ctx); err != nil {
-		return nil, prog.Hint(fmt.Errorf("no daemon answers on %s: %w", target, err), "%s", advice)
-	}
+	w.Base = base
 	return webui.New(w), nil
 }
 

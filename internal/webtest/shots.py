@@ -13,7 +13,7 @@ def check_shots(w):
     for i, text in enumerate(["A name for a black cat", "Explain page tables to a child"]):
         w.fake.say(text, "Ink.")
     for name, size, scheme in (("desktop", (1200, 800), "light"), ("phone", (360, 720), "dark")):
-        with w.scripted.page(width=size[0], height=size[1], color_scheme=scheme, device_scale_factor=1 if name == "desktop" else 1.5) as p:
+        with w.scripted.page(width=size[0], height=size[1], color_scheme=scheme, device_scale_factor=1 if name == "desktop" else 1.5, has_touch=name == "phone", is_mobile=name == "phone") as p:
             for text in ("A name for a black cat", "Explain page tables to a child", "How do I grow tomatoes?"):
                 if p.locator("#new").is_visible():
                     p.click("#new")
@@ -25,7 +25,7 @@ def check_shots(w):
             p.screenshot(path="%s/webui-chat-%s.png" % (folder, name))
             p.goto(w.scripted.origin + "/#/device")
             p.wait_for_selector(".model")
-            for k in range(12):
+            for k in range(25):
                 w.fake.status = status(temperature=58 + k % 5 + k / 4)
                 w.fake.status["models"][0]["generated_tokens"] = 1000 + 23 * k + 5 * (k % 3)
                 w.fake.status["models"][0]["prompt_tokens"] = 2000 + 10 * k

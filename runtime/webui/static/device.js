@@ -128,7 +128,7 @@ function machine(s) {
     p.memory.replaceChildren(GB(used), el('small', {}, ` of ${GB(total)} in use`));
     p.meter.value = used / total;
     p.meter.textContent = Math.round(100 * used / total) + ' %';
-    facts(p.memorySub, [['Free', GB(m.free)], ['The daemon, mapped weights included', GB(m.process)], m.cgroup_limit ? ['Limit of its control group', GB(m.cgroup_limit)] : null]);
+    facts(p.memorySub, [['Free', GB(m.free)], ['Daemon, mapped weights included', GB(m.process)], m.cgroup_limit ? ['Limit of its control group', GB(m.cgroup_limit)] : null]);
   } else p.memory.replaceChildren('not available');
   p.memory.classList.toggle('none', !m?.total);
   p.meter.hidden = !m?.total;
@@ -140,7 +140,7 @@ function machine(s) {
   p.heat.classList.toggle('none', !d || d.temperature === null);
   p.heatCurve.toggleAttribute('hidden', !d || d.temperature === null);
   const t = d?.throttling;
-  p.heatSub.textContent = t ? `slowed down now: ${t.now}; since it was started: ${t.since_boot}` : 'throttling: this machine does not tell';
+  p.heatSub.textContent = t ? `${t.now === 'none' ? 'not slowed down now' : 'slowed down now: ' + t.now}; since it was started: ${t.since_boot}` : 'throttling: this machine does not tell';
   p.heatSub.classList.toggle('warn', Boolean(t) && t.now !== 'none');
 
   const clocks = d?.clocks.length ? `${Math.round(Math.max(...d.clocks.map((c) => c.mhz)))} MHz` + (d.clocks[0].max_mhz ? ` of ${Math.round(d.clocks[0].max_mhz)}` : '') : '';
