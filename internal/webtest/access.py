@@ -68,7 +68,7 @@ NAMES = """() => {
     const visible = (e) => e.checkVisibility({checkVisibilityCSS: true});
     const label = (e) => e.ariaLabel || (e.getAttribute('aria-labelledby') ?? '').split(' ').map((i) => document.getElementById(i)?.textContent ?? '').join(' ').trim() ||
         [...(e.labels ?? [])].map((l) => l.textContent).join(' ').trim() || (['BUTTON', 'A', 'SUMMARY'].includes(e.tagName) ? e.textContent.trim() : '');
-    for (const e of document.querySelectorAll('button, a, input, select, textarea, summary, meter, dialog[open], nav, [role=region], [role=img]')) {
+    for (const e of document.querySelectorAll('button, a, input, select, textarea, summary, [role=meter], dialog[open], nav, [role=region], [role=img]')) {
         if (visible(e) && !label(e)) bad.push('no name: ' + e.outerHTML.slice(0, 90));
     }
     for (const e of document.querySelectorAll('[aria-controls], [aria-describedby], [aria-labelledby], label[for]')) {

@@ -42,7 +42,7 @@ function build() {
   const p = {
     now: el('p', { class: 'big' }), prompt: el('p', { class: 'sub' }), speedCurve: curve(),
     queue: el('p', { class: 'big' }), queueSub: el('dl', { class: 'facts' }),
-    memory: el('p', { class: 'big' }), meter: el('meter', { min: 0, max: 1, high: 0.9, 'aria-label': 'Memory in use' }), memorySub: el('dl', { class: 'facts' }),
+    memory: el('p', { class: 'big' }), meter: el('div', { class: 'meter', role: 'meter', 'aria-valuemin': 0, 'aria-valuemax': 100, 'aria-valuenow': 0, 'aria-label': 'Memory in use, percent' }, el('div')), memorySub: el('dl', { class: 'facts' }),
     heat: el('p', { class: 'big' }), heatSub: el('p', { class: 'sub' }), heatCurve: curve(),
     models: el('div', { class: 'models' }), machine: el('dl', { class: 'facts two' }), note: el('p', { class: 'note', role: 'status' }),
   };
@@ -126,8 +126,9 @@ function machine(s) {
     const total = m.cgroup_limit || m.total;
     const used = total - Math.min(m.free, total);
     p.memory.replaceChildren(GB(used), el('small', {}, ` of ${GB(total)} in use`));
-    p.meter.value = used / total;
-    p.meter.textContent = Math.round(100 * used / total) + ' %';
+    p.meter.setAttribute('aria-valuenow', Math.round(100 * used / total));
+    p.meter.firstChild.style.width = (100 * used / total).toFixed(1) + '%';
+    p.meter.classList.toggle('high', used > 0.9 * total);
     facts(p.memorySub, [['Free', GB(m.free)], ['Daemon, mapped weights included', GB(m.process)], m.cgroup_limit ? ['Limit of its control group', GB(m.cgroup_limit)] : null]);
   } else p.memory.replaceChildren('not available');
   p.memory.classList.toggle('none', !m?.total);
