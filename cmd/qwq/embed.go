@@ -48,10 +48,7 @@ func embed(c *cli.Context) error {
 		return err
 	}
 	if c.Bool("image") {
-		if d != nil {
-			return prog.Usagef("--image and --socket exclude each other")
-		}
-		return embedImages(c)
+		return embedImages(c, d)
 	}
 	var next func() (string, bool, error)
 	switch texts := c.Args().Slice(); {

@@ -9,9 +9,13 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/qwq-edge/qwq/convert"
+	"github.com/qwq-edge/qwq/gguf"
 	"github.com/qwq-edge/qwq/internal/testdata"
+	"github.com/qwq-edge/qwq/runtime/engine"
+	"github.com/qwq-edge/qwq/runtime/server"
 )
 
 // call runs a command line of the program.
@@ -50,6 +54,16 @@ func TestImages(t *testing.T) {
 	}
 	if n := strings.Count(out, "\n"); n != 2 {
 		t.Errorf("%d lines for two images", n)
+	}
+	h := server.NewHub(server.HubOptions{
+		List:   func() []server.Listed { return []server.Listed{{Name: "clip", Path: model, Time: time.Unix(1, 0)}} },
+		Open:   func(l server.Listed) (*gguf.File, error) { return gguf.Open(l.Path) },
+		Engine: engine.Options{Threads: 1},
+	})
+	defer h.Drain(t.Context()) //nolint:errcheck // nothing runs
+	there, err := call(t, nil, "embed", "--socket", listenHTTP(t, server.New(h, server.Options{}).Handler()), "--image", image("0"), image("1"))
+	if err != nil || !near(t, there, out, 1e-6) {
+		t.Errorf("the daemon's vectors are others: %v", err)
 	}
 	stdin, err := os.ReadFile(image("2"))
 	if err != nil {
@@ -98,4 +112,30 @@ func TestImages(t *testing.T) {
 func demoFile(t *testing.T) string {
 	t.Helper()
 	return filepath.Join(testdata.Root(t), "internal", "demo", "tinystories-int8.gguf")
+}
+
+// near compares lines of JSON arrays of numbers: a vector that is made unit length twice
+// may move by a bit.
+func near(t *testing.T, a, b string, most float64) bool {
+	t.Helper()
+	read := func(s string) (all []float64) {
+		for line := range strings.Lines(s) {
+			var v []float64
+			if err := json.Unmarshal([]byte(line), &v); err != nil {
+				t.Fatal(err)
+			}
+			all = append(all, v...)
+		}
+		return all
+	}
+	x, y := read(a), read(b)
+	if len(x) != len(y) || len(x) == 0 {
+		return false
+	}
+	for i := range x {
+		if !(math.Abs(x[i]-y[i]) <= most) {
+			return false
+		}
+	}
+	return true
 }

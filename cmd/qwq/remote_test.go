@@ -15,6 +15,7 @@ import (
 
 	"github.com/qwq-edge/qwq/gguf"
 	"github.com/qwq-edge/qwq/internal/demo"
+	"github.com/qwq-edge/qwq/internal/testdata"
 	"github.com/qwq-edge/qwq/runtime/engine"
 	"github.com/qwq-edge/qwq/runtime/server"
 )
@@ -145,7 +146,7 @@ func TestRemoteErrors(t *testing.T) {
 		{[]string{"ps", "--socket", "http://127.0.0.1:1"}, 1, "qwqd --listen"},
 		{[]string{"generate", "-p", "x", "--socket", socket, "-m", "./x.gguf"}, 2, "serves models by name"},
 		{[]string{"generate", "-p", "x", "--socket", socket, "-m", "other"}, 1, `there is no model "other"`},
-		{[]string{"embed", "--image", "x.png", "--socket", socket}, 2, "exclude each other"},
+		{[]string{"embed", "--image", filepath.Join(testdata.Root(t), "go.mod"), "--socket", socket}, 1, "cannot see images"},
 		{[]string{"top", "--interval", "1ms"}, 2, "not 100ms to 1h"},
 	} {
 		if code, _, notes := talk(t, "", c.args...); code != c.code || !strings.Contains(notes, c.want) {
