@@ -255,9 +255,10 @@ def check_motion(w):
     moving = "document.getAnimations().filter((a) => a.playState === 'running').length"
     for motion in ("no-preference", "reduce"):
         with w.scripted.page(reduced_motion=motion) as p:
-            w.fake.answers["slow"][0] = (0.4, "content", "a ")
+            w.fake.answers["slow"][0] = (2, "content", "a ")
             ask(p, "slow", wait=False)
             p.wait_for_selector(".busy:not([hidden])")
             n = p.evaluate(moving)
             assert (n > 0) == (motion == "no-preference"), (motion, n)
+            true(p, "document.querySelector('.busy:not([hidden])').textContent === 'Waiting for the model, 1 s'")
             p.keyboard.press("Escape")

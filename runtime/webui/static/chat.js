@@ -112,6 +112,11 @@ async function answer(c) {
   buttons();
   grow();
   const began = performance.now();
+  const waiting = setInterval(() => { // a long prompt takes a small board a while
+    if (!run.busy) return;
+    run.busy = `Waiting for the model, ${Math.round((performance.now() - began) / 1000)} s`;
+    run.draw?.();
+  }, 1000);
   let first = 0;
   let tokens = 0;
   try {
@@ -133,6 +138,7 @@ async function answer(c) {
     if (e.name === 'AbortError') m.note = 'Stopped.';
     else m.note = failure(e);
   }
+  clearInterval(waiting);
   const end = performance.now();
   if (first && tokens > 1) m.stats = `${tokens} tokens · ${rate((tokens - 1) / ((end - first) / 1000))} tokens/s · first after ${seconds(first - began)}`;
   runs.delete(c.id);

@@ -9,6 +9,10 @@ import * as device from './device.js';
 
 let conversations = [];
 
+// An address with a token that is opened in a tab which shows the page only changes the
+// fragment: the page has to begin anew.
+addEventListener('hashchange', () => { if (location.hash.startsWith('#token=')) location.reload(); });
+
 // start unlocks the page with the token of its address, which is then forgotten.
 async function start() {
   const token = /^#token=([A-Za-z0-9_-]{1,100})$/.exec(location.hash)?.[1];
@@ -87,6 +91,7 @@ function wire() {
     const c = chat.shown();
     c.settings.model = $('model').value;
     store.keepSettings(c.settings);
+    if (c.messages.length) store.save(c);
     note();
   });
   $('skip').addEventListener('click', (e) => { e.preventDefault(); $('prompt').focus(); }); // its address would be no chat's
