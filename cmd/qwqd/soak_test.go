@@ -238,7 +238,7 @@ type sample struct {
 }
 
 func newSoak(t *testing.T, socket string, pid int) *soak {
-	return &soak{t: t, socket: socket, pid: pid, count: map[string]int{}, http: &http.Client{Transport: &http.Transport{
+	return &soak{t: t, socket: socket, pid: pid, count: map[string]int{}, http: &http.Client{Timeout: time.Minute, Transport: &http.Transport{
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			return (&net.Dialer{}).DialContext(ctx, "unix", socket)
 		},

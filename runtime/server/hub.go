@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
@@ -120,23 +121,9 @@ func (h *Hub) Use(ctx context.Context, name string) (l *Loaded, done func(), err
 	if err != nil {
 		return nil, nil, err
 	}
-	h.mu.Lock()
-	if h.closed {
-		h.mu.Unlock()
-		return nil, nil, sched.ErrClosed
+	if l, err = h.enter(m); err != nil {
+		return nil, nil, err
 	}
-	l = h.loaded[m.Name]
-	if l == nil {
-		if err := h.place(m); err != nil {
-			h.mu.Unlock()
-			return nil, nil, err
-		}
-		l = &Loaded{Listed: m, ready: make(chan struct{}), Since: time.Now()}
-		h.loaded[m.Name] = l
-		go h.load(l)
-	}
-	l.users++
-	h.mu.Unlock()
 	done = sync.OnceFunc(func() { h.leave(l) })
 	select {
 	case <-l.ready:
@@ -149,6 +136,26 @@ func (h *Hub) Use(ctx context.Context, name string) (l *Loaded, done func(), err
 		return nil, nil, l.err
 	}
 	return l, done, nil
+}
+
+// enter counts a user of a model, which may still have to be loaded.
+func (h *Hub) enter(m Listed) (*Loaded, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.closed {
+		return nil, sched.ErrClosed
+	}
+	l := h.loaded[m.Name]
+	if l == nil {
+		if err := h.place(m); err != nil {
+			return nil, err
+		}
+		l = &Loaded{Listed: m, ready: make(chan struct{}), Since: time.Now(), users: 1} // load itself: all others may go away
+		h.loaded[m.Name] = l
+		go h.load(l)
+	}
+	l.users++
+	return l, nil
 }
 
 // place makes room for one more model: those that nobody uses go, the longest unused
@@ -190,17 +197,28 @@ func (h *Hub) dropOldest() bool {
 
 // load makes a model ready. A failure is told to all who wait; the next Use tries again.
 func (h *Hub) load(l *Loaded) {
-	l.err = l.open(h.o)
+	err := l.opened(h.o)
 	h.mu.Lock()
-	if l.err != nil {
+	defer h.mu.Unlock()
+	if err == nil && h.closed {
+		l.close()
+		err = sched.ErrClosed
+	}
+	if l.err = err; err != nil {
 		delete(h.loaded, l.Name)
 	}
-	closed := h.closed
-	h.mu.Unlock()
+	h.left(l)
 	close(l.ready)
-	if closed && l.err == nil {
-		l.close()
-	}
+}
+
+// opened is open; a panic, which is a bug of ours, is the end of that model alone.
+func (l *Loaded) opened(o HubOptions) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = &panicError{v, debug.Stack()}
+		}
+	}()
+	return l.open(o)
 }
 
 func (l *Loaded) open(o HubOptions) (err error) {
@@ -281,6 +299,11 @@ func (l *Loaded) close() {
 func (h *Hub) leave(l *Loaded) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	h.left(l)
+}
+
+// left is leave under the lock.
+func (h *Hub) left(l *Loaded) {
 	l.users--
 	l.used = time.Now()
 	if h.o.Idle > 0 && l.users == 0 && h.timer == nil && !h.closed {
