@@ -24,6 +24,7 @@ const (
 const (
 	KeyKind         = "%s.kind"                // string
 	KeyExpertLayers = "%s.expert_layers"       // int32 array, the layers that are a mixture
+	KeyThreshold    = "%s.boundary_threshold"  // float32, of dialog with a head: a topic ends above it, default 0.5
 	KeyFeatures     = "%s.feature_length"      // uint32, of multimodal: what an encoder gives
 	KeyProject      = "%s.projection_length"   // uint32, of multimodal: what is compared
 	KeyImageSide    = "%s.image.size"          // uint32, of multimodal with an image encoder: height and width
@@ -153,27 +154,27 @@ type Module struct {
 	Vocab                                int // of the text encoder
 	Image, Patch, ImageIn, ImageOut, Fit int // of the image encoder; Fit is patches per image
 
-	Boundary bool // of dialog: it has the head that says where a topic ends
+	Boundary  bool    // of dialog: it has the head that says where a topic ends
+	Threshold float64 // of its probability
 }
 
-// moduleTensor is one row of a module's table.
-type moduleTensor struct {
-	name   string
-	rows   int
-	cols   int
-	vector bool // one dimension
+// ModuleTensor is one row of a module's table.
+type ModuleTensor struct {
+	Name       string
+	Rows, Cols int
+	Vector     bool // one dimension
 }
 
-// tensors is what a module's file holds, in the order of a forward pass.
-func (m Module) tensors() []moduleTensor {
-	matrix := func(name string, rows, cols int) moduleTensor {
-		return moduleTensor{name: name, rows: rows, cols: cols}
+// Tensors is what a module's file holds, in the order of a forward pass.
+func (m Module) Tensors() []ModuleTensor {
+	matrix := func(name string, rows, cols int) ModuleTensor {
+		return ModuleTensor{Name: name, Rows: rows, Cols: cols}
 	}
-	vector := func(name string, cols int) moduleTensor {
-		return moduleTensor{name: name, rows: 1, cols: cols, vector: true}
+	vector := func(name string, cols int) ModuleTensor {
+		return ModuleTensor{Name: name, Rows: 1, Cols: cols, Vector: true}
 	}
 	if d := m.Hidden; m.Kind == KindDialog {
-		t := []moduleTensor{
+		t := []ModuleTensor{
 			matrix("gru.reset.weight", d, d), vector("gru.reset.bias", d),
 			matrix("gru.update.weight", d, d), vector("gru.update.bias", d),
 			matrix("gru.new.weight", d, d), vector("gru.new.bias", d),
@@ -185,7 +186,7 @@ func (m Module) tensors() []moduleTensor {
 		}
 		return t
 	}
-	var t []moduleTensor
+	var t []ModuleTensor
 	if m.Vocab > 0 {
 		t = append(t, matrix("text.token_embd.weight", m.Vocab, m.Features))
 	}
@@ -213,6 +214,7 @@ func ReadModule(f *gguf.File) (Module, error) {
 	case m.Kind == KindDialog:
 		m.Hidden = r.int(KeyHidden, -1, 1, maxWidth)
 		m.Boundary = f.Tensor("boundary.weight") != nil
+		m.Threshold = r.float(KeyThreshold, 0.5, 0, 1)
 	case m.Kind == KindMultimodal:
 		m.multimodal(r)
 	default:
@@ -242,18 +244,18 @@ func (m *Module) multimodal(r *reader) {
 
 // check compares the file's tensors with the table.
 func (m Module) check(f *gguf.File) error {
-	want := m.tensors()
+	want := m.Tensors()
 	for _, w := range want {
-		t := f.Tensor(w.name)
+		t := f.Tensor(w.Name)
 		if t == nil {
-			return &gguf.FormatError{File: f.Path(), Field: fmt.Sprintf("tensor %.80q", w.name), Err: fmt.Errorf("missing, %s %s needs it", Seed, m.Kind)}
+			return &gguf.FormatError{File: f.Path(), Field: fmt.Sprintf("tensor %.80q", w.Name), Err: fmt.Errorf("missing, %s %s needs it", Seed, m.Kind)}
 		}
-		if t.Rows() != uint64(w.rows) || t.Dims[0] != uint64(w.cols) || w.vector != (len(t.Dims) == 1) {
-			return &gguf.FormatError{File: t.Path(), Offset: int64(t.Offset), Field: fmt.Sprintf("tensor %.80q", w.name), Err: fmt.Errorf("shape %v, want [%d, %d]", t.Shape(), w.rows, w.cols)}
+		if t.Rows() != uint64(w.Rows) || t.Dims[0] != uint64(w.Cols) || w.Vector != (len(t.Dims) == 1) {
+			return &gguf.FormatError{File: t.Path(), Offset: int64(t.Offset), Field: fmt.Sprintf("tensor %.80q", w.Name), Err: fmt.Errorf("shape %v, want [%d, %d]", t.Shape(), w.Rows, w.Cols)}
 		}
 	}
 	for _, t := range f.Tensors() {
-		if !slices.ContainsFunc(want, func(w moduleTensor) bool { return w.name == t.Name }) {
+		if !slices.ContainsFunc(want, func(w ModuleTensor) bool { return w.Name == t.Name }) {
 			return &gguf.FormatError{File: t.Path(), Offset: int64(t.Offset), Field: fmt.Sprintf("tensor %.80q", t.Name), Err: fmt.Errorf("has no place in %s %s", Seed, m.Kind)}
 		}
 	}

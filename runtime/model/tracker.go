@@ -54,6 +54,9 @@ func NewTracker(f *gguf.File, dev backend.Device) (*Tracker, error) {
 // Width is that of a turn's vector and of the state.
 func (t *Tracker) Width() int { return t.mod.Hidden }
 
+// Module is the file's sizes.
+func (t *Tracker) Module() arch.Module { return t.mod }
+
 // Boundary says whether there is a head for boundaries.
 func (t *Tracker) Boundary() bool { return t.mod.Boundary }
 
