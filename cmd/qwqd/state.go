@@ -71,6 +71,11 @@ func (d *daemon) openStore(c *cli.Context) error {
 	switch {
 	case err == nil:
 		d.log.Info("state", "folder", dir)
+		go func() { // known when the folder has been read
+			if d.store.Stats().ReadOnly {
+				d.log.Warn("the state folder cannot be written to: what is there is used, nothing is added", "folder", dir)
+			}
+		}()
 		return nil
 	case named:
 		return prog.Hint(err, "give each daemon a --state folder of its own, or none")

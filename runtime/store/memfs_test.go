@@ -22,6 +22,7 @@ type memFS struct {
 	names  map[string]map[string]int // folder, name: inode
 	log    []op
 	room   int64 // bytes that may be written; -1: any number
+	lies   bool  // Free does not know of room
 	fail   int   // the operation that fails, counted down; 0: none
 	ro     bool
 	locked bool
@@ -144,8 +145,12 @@ func (m *memFS) Remove(name string) error {
 	if err := m.step(true); err != nil {
 		return err
 	}
-	if _, err := m.find(name); err != nil {
+	i, err := m.find(name)
+	if err != nil {
 		return err
+	}
+	if m.room >= 0 {
+		m.room += int64(len(m.inodes[i].data))
 	}
 	d, b := split(name)
 	delete(m.names[d], b)
@@ -189,7 +194,7 @@ func (m *memFS) SyncDir(dir string) error {
 func (m *memFS) Free() (int64, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.room < 0 {
+	if m.room < 0 || m.lies {
 		return 1 << 40, nil
 	}
 	return m.room, nil

@@ -76,9 +76,10 @@ func (s *Store) Put(x Snapshot, write func(io.Writer) error) error {
 		return nil
 	}
 	bytes := fileSize(len(x.IDs), x.Size)
-	if bytes > s.most {
+	most := s.limit()
+	if bytes > most {
 		s.count(func(st *Stats) { st.Refused++ })
-		return fmt.Errorf("store: snapshot of %d bytes: %w: %d", bytes, ErrTooLarge, s.most)
+		return fmt.Errorf("store: snapshot of %d bytes: %w: %d", bytes, ErrTooLarge, most)
 	}
 	if err := s.spend(bytes, false); err != nil {
 		return err
@@ -87,7 +88,7 @@ func (s *Store) Put(x Snapshot, write func(io.Writer) error) error {
 	for _, e := range base { // they are not what makes room
 		s.use(e)
 	}
-	s.evict(bytes, len(x.IDs))
+	s.evict(most-bytes, len(x.IDs))
 	h := &header{model: x.Model, tag: x.Session, size: x.Size, from: x.From, ids: slices.Clone(x.IDs)}
 	err := s.publish(path, func(w io.Writer) error {
 		b, err := newBlockWriter(w, h)
@@ -109,6 +110,18 @@ func (s *Store) Put(x Snapshot, write func(io.Writer) error) error {
 	s.count(func(st *Stats) { st.Puts++ })
 	s.supersede(e)
 	return nil
+}
+
+// limit is how large the snapshots may become now: others may have filled the medium, and
+// a write that must fail would wear it.
+func (s *Store) limit() int64 {
+	free, err := s.fs.Free()
+	if err != nil {
+		return s.most
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return min(s.most, s.bytes+free)
 }
 
 // recheck looks at a file whose writing failed after it may have got its name.
@@ -143,10 +156,10 @@ func (s *Store) supersede(n *entry) {
 	}
 }
 
-// evict deletes the longest unused snapshots until so many bytes and tokens have room,
-// and those that continue what is not there any more. A snapshot was used whenever one
+// evict deletes the longest unused snapshots until there are so many bytes and so many
+// tokens more have room, and those that continue what is not there any more. A snapshot was used whenever one
 // that continues it was.
-func (s *Store) evict(bytes int64, tokens int) {
+func (s *Store) evict(most int64, tokens int) {
 	s.mu.Lock()
 	var out []*entry
 	left, ids, n := s.bytes, s.tokens, len(s.entries)
@@ -158,7 +171,7 @@ func (s *Store) evict(bytes int64, tokens int) {
 		return cmp.Or(a.used.Compare(b.used), cmp.Compare(b.from, a.from), cmp.Compare(a.name, b.name))
 	})
 	for _, e := range list {
-		if left+bytes <= s.most && (ids+tokens <= mostTokens || n == 0) && n < mostEntries {
+		if left <= most && (ids+tokens <= mostTokens || n == 0) && n < mostEntries {
 			break
 		}
 		out = append(out, e)

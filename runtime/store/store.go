@@ -138,7 +138,7 @@ func (s *Store) scan() {
 	}
 	if s.lock != nil {
 		s.wmu.Lock()
-		s.evict(0, 0)
+		s.evict(s.most, 0)
 		s.wmu.Unlock()
 	}
 }

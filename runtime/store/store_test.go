@@ -341,6 +341,11 @@ func TestFull(t *testing.T) {
 		t.Fatal(err)
 	}
 	m.room = 100 << 10
+	before := len(m.log)
+	if err := put(s, model(1), Tag{}, tokens(2, 2000)); !errors.Is(err, ErrTooLarge) || len(m.log) != before {
+		t.Errorf("on a full medium: %v after %d operations", err, len(m.log)-before)
+	}
+	m.lies = true
 	if err := put(s, model(1), Tag{}, tokens(2, 2000)); !errors.Is(err, syscall.ENOSPC) {
 		t.Errorf("on a full medium: %v", err)
 	}
@@ -349,6 +354,10 @@ func TestFull(t *testing.T) {
 	}
 	if n, err := load(s, model(1), tokens(1, 300)); n != 300 || err != nil {
 		t.Error(n, err)
+	}
+	m.room, m.lies = 90<<10, false
+	if err := put(s, model(1), Tag{}, tokens(3, 900)); err != nil || s.Stats().Evicted != 1 {
+		t.Errorf("where the longest unused one has to go: %v, %+v", err, s.Stats())
 	}
 	m.room = -1
 	shut(t, s)
