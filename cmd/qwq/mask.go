@@ -73,12 +73,14 @@ func newMask(m *engine.Model, g *grammar.Grammar) (*mask, error) {
 // Allowed implements engine.Mask.
 func (m *mask) Allowed() []uint64 {
 	allowed, err := m.Matcher.Allowed()
-	if err != nil {
+	if m.err == nil {
 		m.err = err
+	}
+	if m.err != nil {
 		return []uint64{}
 	}
 	return allowed
 }
 
 // Accept implements engine.Mask.
-func (m *mask) Accept(id int32) { m.Matcher.Accept(id) } //nolint:errcheck // it was allowed
+func (m *mask) Accept(id int32) { m.err = m.Matcher.Accept(id) } // readings may become too many

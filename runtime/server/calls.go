@@ -178,6 +178,7 @@ type calling struct {
 	state   int
 	count   int
 	name    []byte
+	err     error // of a token that was allowed: readings became too many
 	matcher *grammar.Matcher
 }
 
@@ -196,6 +197,9 @@ func (c *calling) toName() {
 
 // allowed sets what may come in a mask of words words; nil: everything.
 func (c *calling) allowed(one []uint64) ([]uint64, error) {
+	if c.err != nil {
+		return nil, c.err
+	}
 	switch c.state {
 	case callWait:
 		return nil, nil
@@ -227,12 +231,12 @@ func (c *calling) accept(id int32) []int32 {
 		}
 	case callName:
 		c.name = append(c.name, c.token(id)...)
-		if c.matcher.Accept(id) == nil && c.matcher.Done() {
+		if c.err = c.matcher.Accept(id); c.err == nil && c.matcher.Done() {
 			c.state, c.matcher = callArgs, c.v.Matcher(c.args[string(c.name)])
 			return c.mid
 		}
 	case callArgs:
-		if c.matcher.Accept(id) == nil && c.matcher.Done() {
+		if c.err = c.matcher.Accept(id); c.err == nil && c.matcher.Done() {
 			c.state = callAfter
 			c.count++
 			return c.close

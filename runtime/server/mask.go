@@ -1,7 +1,9 @@
 package server
 
 import (
-	"github.com/qwq-edge/qwq/runtime/engine"
+	"errors"
+	"slices"
+
 	"github.com/qwq-edge/qwq/runtime/grammar"
 	"github.com/qwq-edge/qwq/runtime/tokenizer"
 )
@@ -20,6 +22,7 @@ type mask struct {
 	force    []int32 // what has to come now
 	next     []int32 // what has to come after the reasoning
 	one      []uint64
+	err      error // why nothing may come
 }
 
 // Markers of the reasoning (Qwen3, QwQ, DeepSeek-R1).
@@ -30,7 +33,7 @@ const (
 
 // mask makes an answer's mask; nil when nothing is restricted. thinking: the prompt has
 // opened the reasoning.
-func (l *Loaded) mask(t *Task, rule *callRule, thinking bool) engine.Mask {
+func (l *Loaded) mask(t *Task, rule *callRule, thinking bool) *mask {
 	if t.Grammar == nil && rule == nil && t.Think < 0 {
 		return nil
 	}
@@ -70,8 +73,14 @@ func (m *mask) Allowed() []uint64 {
 	} else {
 		allowed, err = m.matcher.Allowed()
 	}
-	if err != nil {
-		return []uint64{} // nothing: the answer ends with an error
+	if m.err == nil {
+		m.err = err
+	}
+	if m.err == nil && allowed != nil && !slices.ContainsFunc(allowed, func(w uint64) bool { return w != 0 }) {
+		m.err = errors.New("the model has no token that could go on here")
+	}
+	if m.err != nil {
+		return []uint64{} // the answer ends with an error
 	}
 	return allowed
 }
@@ -113,6 +122,6 @@ func (m *mask) Accept(id int32) {
 	case m.calls != nil && !forced:
 		m.force = m.calls.accept(id)
 	case m.matcher != nil:
-		m.matcher.Accept(id) //nolint:errcheck // it was allowed
+		m.err = m.matcher.Accept(id) // it was allowed, but readings may become too many
 	}
 }

@@ -189,6 +189,7 @@ func (l *Loaded) Run(ctx context.Context, t *Task, emit func(Piece) error) (Usag
 // answer is one answer while it comes.
 type answer struct {
 	index  int
+	mask   *mask // nil: none
 	stream *sched.Stream
 	parser *chat.Parser // nil: text is text
 	calls  bool
@@ -216,7 +217,7 @@ func (l *Loaded) begin(ctx context.Context, t *Task, rule *callRule, text string
 		r.Special = format == chat.FormatMistral || format == chat.FormatDeepSeek || format == chat.FormatLlama3
 	}
 	if m := l.mask(t, rule, thinking); m != nil {
-		r.Mask = m
+		r.Mask, a.mask = m, m
 	}
 	q := sched.Request{Request: r, User: t.User, Priority: t.Priority, Again: i > 0}
 	if i == 0 {
@@ -254,6 +255,9 @@ func (a *answer) read(emit func(Piece) error) error {
 		tok, err := a.stream.Next()
 		if errors.Is(err, io.EOF) {
 			return nil
+		}
+		if err != nil && a.mask != nil && a.mask.err != nil {
+			return bad("grammar", "the form of the answer cannot be held: %v", a.mask.err)
 		}
 		if err != nil {
 			return err
