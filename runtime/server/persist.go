@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/qwq-edge/qwq/gguf"
 	"github.com/qwq-edge/qwq/runtime/engine"
@@ -162,12 +163,13 @@ func (l *Loaded) persist(o HubOptions) (err error) {
 const (
 	mostWarm  = 4
 	warmWorth = store.LeastPrefix // tokens that are missing on disk
+	warmAge   = time.Hour         // older ones may not go on at all
 )
 
 // warm does that, while nothing else is to do.
 func (l *Loaded) warm(ctx context.Context) {
 	defer close(l.warmed)
-	list := l.disk.s.Sessions(func(x *store.Session) bool { return x.Model == l.disk.model })
+	list := l.disk.s.Sessions(func(x *store.Session) bool { return x.Model == l.disk.model && time.Since(x.Used) < warmAge })
 	for _, x := range list[:min(len(list), mostWarm)] {
 		s, err := l.disk.s.Session(x.User, x.ID)
 		if err != nil || len(s.IDs) >= l.Model.Context() || len(s.IDs)-l.disk.Find(s.IDs) < warmWorth {
