@@ -187,11 +187,14 @@ def check_export(w):
 
 def check_errors(w):
     """A busy daemon, an error in a stream, one that is cut off, no daemon at all: each says so, and can be tried again."""
+    w.fake.say("much", "line\n\n" * 60)
     w.fake.answers.update({"busy": (503, "no room"), "breaks": [(0, "content", "half"), (0, "error", "a fault")], "cut": [(0, "content", "half"), (0, "cut", "")]})
     with w.scripted.page() as p:
+        ask(p, "much")
         for text, want in (("busy", "Busy: no room. It may work in 7 s."), ("breaks", "Error: a fault"), ("cut", "Error: The answer was cut off")):
             ask(p, text)
             assert p.inner_text(".last .note") == want, p.inner_text(".last")
+            assert p.evaluate("(() => { const s = document.getElementById('scroll'); return s.scrollHeight - s.scrollTop - s.clientHeight; })()") < 2, "the end is not in sight"
         w.fake.say("cut", "whole")
         p.click(".last [aria-label='Answer again']")
         true(p, "document.querySelector('.last .msg > .text').textContent === 'whole'")

@@ -140,7 +140,10 @@ async function answer(c) {
   }
   clearInterval(waiting);
   const end = performance.now();
-  if (first && tokens > 1) m.stats = `${tokens} tokens · ${rate((tokens - 1) / ((end - first) / 1000))} tokens/s · first after ${seconds(first - began)}`;
+  if (first) {
+    const speed = tokens > 7 ? ` · ${rate((tokens - 1) / ((end - first) / 1000))} tokens/s` : ''; // of fewer it says nothing
+    m.stats = `${tokens} ${tokens === 1 ? 'token' : 'tokens'}${speed} · first after ${seconds(first - began)}`;
+  }
   runs.delete(c.id);
   run.busy = '';
   run.draw?.(true);
@@ -214,7 +217,7 @@ function draw(c, m, i) {
     stats.textContent = m.stats || '';
     tools.hidden = mine;
     article.classList.toggle('coming', mine);
-    if (stick && mine && c === current) toEnd();
+    if (stick && c === current && m === c.messages.at(-1)) toEnd();
   };
   think?.addEventListener('toggle', () => thinking.update(m.reasoning));
   const run = runs.get(c.id);
@@ -262,5 +265,6 @@ function edit(c, m, li) {
     },
   }, area, el('div', { class: 'buttons end' }, el('button', { type: 'button', click: cancel }, 'Cancel'), el('button', { class: 'primary' }, 'Ask again')));
   article.replaceChildren(form);
-  area.focus();
+  area.focus({ preventScroll: true });
+  li.scrollIntoView({ block: 'nearest' });
 }
