@@ -33,7 +33,7 @@ import (
 
 const (
 	soakClients = 64
-	soakMemory  = 144 << 20 // bytes: the daemon's ceiling
+	soakMemory  = 192 << 20 // bytes: the daemon's ceiling
 	soakWindow  = 3 * time.Second
 )
 

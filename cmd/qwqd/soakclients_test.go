@@ -13,6 +13,7 @@ import (
 	"net"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -231,6 +232,16 @@ func (k *soak) abort(ctx context.Context, a *ask, rng *rand.Rand) {
 	}
 }
 
+// ambiguous is a grammar that compiles but has too many readings.
+var ambiguous = func() string {
+	root, rules := "root ::= x0", ""
+	for i := range 300 {
+		root += fmt.Sprintf(" | x%d", i)
+		rules += fmt.Sprintf("\nx%d ::= \"a\" x%d \"b%d\" | \"c\"", i, i, i)
+	}
+	return strconv.Quote(root + rules)
+}()
+
 // bad sends what must be refused.
 func (k *soak) bad(ctx context.Context, model string, rng *rand.Rand) {
 	m := fmt.Sprintf(`{"model":%q,`, model)
@@ -245,6 +256,7 @@ func (k *soak) bad(ctx context.Context, model string, rng *rand.Rand) {
 		{"/v1/completions", m + `"prompt":` + strings.Repeat("[", 5000) + "}"},
 		{"/v1/completions", m + `"prompt":"a","grammar":"root ::= root"}`},
 		{"/v1/completions", m + `"prompt":"a","logit_bias":{"x":1}}`},
+		{"/v1/completions", m + `"prompt":"a","grammar":` + ambiguous + "}"},
 		{"/v1/messages", m + `"messages":[{"role":"user","content":"a"}]}`}, // max_tokens is required
 		{"/v1/responses", m + `"input":17}`},
 		{"/api/generate", m + `"prompt":{}}`},
@@ -253,6 +265,9 @@ func (k *soak) bad(ctx context.Context, model string, rng *rand.Rand) {
 		{"/v1/embeddings", m + `"input":[]}`},
 	}
 	b := bodies[rng.IntN(len(bodies))]
+	if rng.IntN(100) == 0 { // one that keeps a processor busy until it is refused
+		b = [2]string{"/v1/completions", m + `"prompt":"a","grammar":"root ::= [ab]* \"a\" [ab]{22}"}`}
+	}
 	status, text, header, err := k.post(ctx, b[0], b[1])
 	if ctx.Err() != nil {
 		return

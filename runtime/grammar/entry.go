@@ -88,8 +88,8 @@ func (v *Vocabulary) newEntry(g *Grammar, at frame) (*entry, error) {
 	l := &long{scratch: sc, rows: make([]*row, len(g.states)), follow: f.follow, pure: f.pure, bounds: f.start}
 	w := &walker{stack: stack{g: g}, t: t, long: l}
 	w.walk([]head{{at, -1}})
-	if w.failed {
-		return nil, &LimitError{"readings of a text at once", maxHeads}
+	if w.failed != nil {
+		return nil, w.failed
 	}
 	e := &entry{mask: make([]uint64, v.words), leaves: slices.Clip(l.leaves)}
 	e.take(t, sc.reach, f)

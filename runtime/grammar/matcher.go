@@ -100,8 +100,8 @@ func (m *Matcher) head(h head) error {
 	from := [1]head{{n.frame, n.below}}
 	m.w.t, m.after = &a.trie, a
 	m.w.walk(from[:])
-	if m.w.failed {
-		return &LimitError{"readings of a text at once", maxHeads}
+	if m.w.failed != nil {
+		return m.w.failed
 	}
 	return nil
 }

@@ -1,7 +1,8 @@
 package grammar
 
-// maxSteps bounds the steps of single heads in one walk over the tokens.
-const maxSteps = 1 << 23
+// maxSteps bounds the steps of single heads in one walk over the tokens, which all who write
+// at the time wait for: some 60 ms.
+const maxSteps = 1 << 21
 
 // walker follows all strings of a trie at once from some heads.
 //
@@ -15,7 +16,7 @@ type walker struct {
 	t      *trie
 	heads  []head // of the open nodes
 	steps  int
-	failed bool // more heads or steps than there may be
+	failed *LimitError // more heads or steps than there may be
 
 	note func(node int32) // short walk: the string of this node is followed to its end
 	long *long            // nil in a short walk
@@ -66,7 +67,7 @@ type outer struct {
 // walk starts from heads, which must not be empty.
 func (w *walker) walk(from []head) {
 	w.heads = append(w.heads[:0], from...)
-	w.steps, w.failed = 0, false
+	w.steps, w.failed = 0, nil
 	n := int32(len(w.t.byte))
 	if n == 0 {
 		return
@@ -106,7 +107,7 @@ func (w *walker) run(i, end int32, h head) {
 	if l.pure {
 		turns[t.up[i]] = 0
 	}
-	for i < end && !w.failed {
+	for i < end && w.failed == nil {
 		b, up := t.byte[i], t.up[i]
 		r := rows[up]
 		c := r.code[b]
@@ -193,8 +194,7 @@ func (w *walker) general(i int32, h head, b byte) {
 	w.heads = w.step(w.heads, lo, h, b)
 	w.steps++
 	n := len(w.heads) - lo
-	if w.steps > maxSteps || n > maxHeads {
-		w.failed = true
+	if w.tooMuch(n) {
 		return
 	}
 	if n > 0 {
@@ -226,7 +226,7 @@ func (w *walker) many(i, end int32, lo int) {
 		}
 		w.steps += from - lo
 		n := len(w.heads) - from
-		if w.failed = w.failed || w.steps > maxSteps || n > maxHeads; w.failed {
+		if w.tooMuch(n) {
 			return
 		}
 		if n > 0 {
@@ -237,6 +237,18 @@ func (w *walker) many(i, end int32, lo int) {
 		}
 		w.heads, w.nodes = w.heads[:from], w.nodes[:nodes]
 	}
+}
+
+// tooMuch tells whether the walk is to end, with n heads after its last step.
+func (w *walker) tooMuch(n int) bool {
+	switch {
+	case w.failed != nil:
+	case n > maxHeads:
+		w.failed = &LimitError{"readings of a text at once", maxHeads}
+	case w.steps > maxSteps:
+		w.failed = &LimitError{"steps to find the tokens that may come", maxSteps}
+	}
+	return w.failed != nil
 }
 
 // found notes that the string of node i is followed to its end.
