@@ -352,6 +352,15 @@ func (s *Scheduler) write(job save, h *hold) {
 	})
 }
 
+// saveNow hands a conversation that is not on disk to the saver.
+func (s *Scheduler) saveNow(k *kept) {
+	if k.dirty && len(s.disk.saves) < mostSaves {
+		k.dirty = false
+		s.disk.saves = append(s.disk.saves, save{k.seq.Prefix(k.n), k.session})
+		s.disk.tell()
+	}
+}
+
 // flush hands the conversations that are not on disk to the saver, the latest first, at
 // the end of the loop.
 func (s *Scheduler) flush() {

@@ -278,6 +278,28 @@ func TestDiskSession(t *testing.T) {
 	}
 }
 
+// TestDiskMany: of more conversations than are kept in memory, those that go are written.
+func TestDiskMany(t *testing.T) {
+	m := load(t, engine.Options{Threads: 1})
+	d := &memDisk{}
+	s := start(t, m, Options{Disk: d, Idle: time.Hour, Keep: 2})
+	for i, session := range []string{"a", "b", "c"} {
+		p := ids(rand.New(rand.NewPCG(uint64(i), 10)), 100)
+		if _, _, err := read(submit(t, s, Request{Request: engine.Request{IDs: p, MaxTokens: 2, IgnoreEOS: true}, Session: session})); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 400 {
+		if d.saved("a") > 0 {
+			break
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	if d.saved("a") != 101 || d.saved("b") != 0 {
+		t.Errorf("%d and %d tokens were written", d.saved("a"), d.saved("b"))
+	}
+}
+
 // TestDiskPressure: pages that go to a slow disk are taken back when streams need them.
 func TestDiskPressure(t *testing.T) {
 	m := load(t, engine.Options{Threads: 1, Sequences: 1}) // 8 pages

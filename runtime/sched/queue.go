@@ -157,6 +157,7 @@ func (s *Scheduler) keep(st *Stream) {
 	s.renew(st, &k)
 	s.kept = append(s.kept, k)
 	for len(s.kept) > s.o.Keep {
+		s.saveNow(&s.kept[0]) // not lost because others came
 		s.dropKept()
 	}
 }

@@ -103,8 +103,13 @@ func (d *dir) Lock() (io.Closer, error) {
 	return f, nil
 }
 
-// file leaves nothing of what was synced in the page cache, which holds the model.
+// file leaves nothing of what was synced or read in the page cache, which holds the model.
 type file struct{ *os.File }
+
+func (f file) Close() error {
+	forget(f.File)
+	return f.File.Close()
+}
 
 func (f file) Sync() error {
 	if err := f.File.Sync(); err != nil {
