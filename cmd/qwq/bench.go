@@ -22,7 +22,8 @@ func benchCommand() *cli.Command {
 			"with one: bytes read from memory per second, products of bytes (int8) and of float32\n" +
 			"(a product and its addition are two operations). bandwidth_share is the rate at which\n" +
 			"the test reads the model as a part of the first, peak_share that of the arithmetic as\n" +
-			"a part of the others.\n\n" +
+			"a part of the others. With --draft, tgN+draft is tgN with guesses; the table shows the\n" +
+			"share of them that was right.\n\n" +
 			"Example:\n  qwq bench -m qwen-int8.gguf -p 512 -n 64 -t 1,2 -r 5",
 		Flags: []cli.Flag{
 			modelFlag(),
@@ -34,6 +35,7 @@ func benchCommand() *cli.Command {
 			&cli.StringFlag{Name: "threads", Aliases: []string{"t"}, Value: "0", Usage: "thread counts between commas (0: one per core)"},
 			&cli.IntFlag{Name: "repeat", Aliases: []string{"r"}, Value: 5, Usage: "`N` measured runs, after one that is not"},
 			&cli.StringFlag{Name: "kv", Value: "auto", Usage: "KV cache `TYPE`: auto, f32, f16 or q8_0"},
+			draftFlag(),
 			&cli.BoolFlag{Name: "json", Usage: "print one JSON list"},
 		},
 		Action: bench,
@@ -47,7 +49,9 @@ type result struct {
 	TokensPerSecond meter.Spread `json:"tokens_per_second"`
 	BytesPerToken   int64        `json:"bytes_per_token"`
 	BandwidthShare  float64      `json:"bandwidth_share"`
-	PeakShare       *float64     `json:"peak_share"` // null: no peak of these kernels
+	PeakShare       *float64     `json:"peak_share"`         // null: no peak of these kernels
+	Drafted         int          `json:"drafted,omitempty"`  // tokens that were guessed, in all runs
+	Accepted        int          `json:"accepted,omitempty"` // of them, those that were right
 	Kernel          string       `json:"kernel"`
 	Machine         limits       `json:"machine"`         // with as many threads
 	OneThread       limits       `json:"machine_1thread"` // with one
@@ -88,8 +92,15 @@ func bench(c *cli.Context) error {
 		if err != nil {
 			return err
 		}
+		a, closeDraft, err := openDraft(c, b.m, engine.Options{Threads: t, KV: c.String("kv"), Sequences: 2})
+		if err != nil {
+			b.m.Close()
+			return err
+		}
+		b.draft = a
 		err = b.run(c.Context, pp, tg, depth)
 		b.m.Close()
+		closeDraft()
 		if err != nil {
 			return err
 		}
@@ -107,6 +118,8 @@ type benchRun struct {
 	weights       weights
 	rounds, batch int
 	limits, one   limits
+	draft         *engine.Assistant // nil: none
+	guesses       engine.Timings    // of the running test
 	out           []result
 }
 
@@ -138,13 +151,20 @@ func (b *benchRun) run(ctx context.Context, pp, tg, depth int) error {
 	once := func() (float64, error) {
 		return b.generate(ctx, base, engine.Request{IDs: ids, MaxTokens: tg, IgnoreEOS: true})
 	}
-	return b.test(name, tg, b.weights.step+b.m.Info().KVBytes*int64(depth+tg/2), once)
+	bytes := b.weights.step + b.m.Info().KVBytes*int64(depth+tg/2)
+	if err := b.test(name, tg, bytes, once); err != nil || b.draft == nil {
+		return err
+	}
+	return b.test(name+"+draft", tg, bytes, func() (float64, error) {
+		return b.generate(ctx, base, engine.Request{IDs: ids, MaxTokens: tg, IgnoreEOS: true, Draft: b.draft.Drafter()})
+	})
 }
 
 // test runs once rounds times, after a time that warms caches, and keeps the
 // rates of its count tokens.
 func (b *benchRun) test(name string, count int, bytes int64, once func() (float64, error)) error {
 	var rates []float64
+	b.guesses = engine.Timings{}
 	for i := range b.rounds + 1 {
 		seconds, err := once()
 		if err != nil {
@@ -157,7 +177,7 @@ func (b *benchRun) test(name string, count int, bytes int64, once func() (float6
 	s := meter.Of(rates)
 	b.out = append(b.out, result{Test: name, Threads: b.m.Info().Threads, TokensPerSecond: s, BytesPerToken: bytes,
 		BandwidthShare: s.Median * float64(bytes) / b.limits.Bandwidth, PeakShare: b.weights.share(s.Median, b.limits),
-		Kernel: b.m.Info().Kernel, Machine: b.limits, OneThread: b.one})
+		Drafted: b.guesses.Drafted, Accepted: b.guesses.Accepted, Kernel: b.m.Info().Kernel, Machine: b.limits, OneThread: b.one})
 	return nil
 }
 
@@ -193,7 +213,10 @@ func (b *benchRun) generate(ctx context.Context, base *engine.Seq, r engine.Requ
 			return 0, err
 		}
 	}
-	return time.Since(start).Seconds(), nil
+	took := time.Since(start).Seconds()
+	b.guesses.Drafted += s.Timings().Drafted
+	b.guesses.Accepted += s.Timings().Accepted
+	return took, nil
 }
 
 func benchTable(w io.Writer, rs []result) error {
@@ -204,6 +227,11 @@ func benchTable(w io.Writer, rs []result) error {
 			peak = fmt.Sprintf("%.0f%%", 100**r.PeakShare)
 		}
 		fmt.Fprintf(w, "%-12s %8d %12.2f %12.2f %12.2f %14s %9.0f%% %7s\n", r.Test, r.Threads, t.Median, t.Min, t.Max, prog.Size(r.BytesPerToken), 100*r.BandwidthShare, peak)
+	}
+	for _, r := range rs {
+		if r.Drafted > 0 {
+			fmt.Fprintf(w, "%s: %d of %d guesses were right (%.0f%%)\n", r.Test, r.Accepted, r.Drafted, 100*float64(r.Accepted)/float64(r.Drafted))
+		}
 	}
 	return limitsTable(w, rs)
 }

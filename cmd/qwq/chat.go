@@ -49,7 +49,7 @@ func chatCommand() *cli.Command {
 			&cli.StringFlag{Name: "kv", Value: "auto", Usage: "KV cache `TYPE`: auto, f32, f16 or q8_0"},
 			&cli.BoolFlag{Name: "precise", Usage: "float32 activations and KV cache, for comparisons"},
 			&cli.BoolFlag{Name: "plain", Usage: "no terminal features: read lines, print answers"},
-		}, append(threadFlags(), daemonFlags()...)...),
+		}, append(append(threadFlags(), draftFlag()), daemonFlags()...)...),
 		Action: chatAction,
 	}
 }
@@ -83,6 +83,12 @@ func chatAction(c *cli.Context) error {
 		return err
 	}
 	defer m.Close()
+	a, closeDraft, err := openDraft(c, m, o)
+	if err != nil {
+		return err
+	}
+	defer closeDraft()
+	so.Draft = a
 	recommend(c, &so.Sampling, m.Info().Defaults)
 	s, err := session.New(m, so)
 	if err != nil {

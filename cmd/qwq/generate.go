@@ -49,7 +49,7 @@ func generateCommand() *cli.Command {
 			&cli.StringFlag{Name: "kv", Value: "auto", Usage: "KV cache `TYPE`: auto, f32, f16 or q8_0"},
 			&cli.BoolFlag{Name: "precise", Usage: "float32 activations and KV cache, for comparisons"},
 			&cli.BoolFlag{Name: "json", Usage: "print one JSON object when done"},
-		}, append(threadFlags(), daemonFlags()...)...),
+		}, append(append(threadFlags(), draftFlag()), daemonFlags()...)...),
 		Action: generate,
 	}
 }
@@ -69,6 +69,8 @@ type timings struct {
 	PromptMS        float64 `json:"prompt_ms"`
 	GeneratedTokens int     `json:"generated_tokens"`
 	GenerateMS      float64 `json:"generate_ms"`
+	Drafted         int     `json:"drafted,omitempty"`  // tokens that were guessed
+	Accepted        int     `json:"accepted,omitempty"` // of them, those that were right
 }
 
 func generate(c *cli.Context) error {
@@ -101,6 +103,14 @@ func generate(c *cli.Context) error {
 	}
 	defer m.Close()
 	load := time.Since(start)
+	a, closeDraft, err := openDraft(c, m, o)
+	if err != nil {
+		return err
+	}
+	defer closeDraft()
+	if a != nil {
+		r.Draft = a.Drafter()
+	}
 	if err := promptIDs(m, &r); err != nil {
 		return err
 	}
@@ -165,7 +175,8 @@ func stream(ctx context.Context, m *engine.Model, r engine.Request, out io.Write
 		if t.Timings != nil {
 			g.FinishReason = t.Finish
 			g.Timings = timings{PromptTokens: t.Timings.PromptTokens, PromptMS: ms(t.Timings.Prompt),
-				GeneratedTokens: t.Timings.GeneratedTokens, GenerateMS: ms(t.Timings.Generate)}
+				GeneratedTokens: t.Timings.GeneratedTokens, GenerateMS: ms(t.Timings.Generate),
+				Drafted: t.Timings.Drafted, Accepted: t.Timings.Accepted}
 		}
 	}
 	g.Text = text.String()

@@ -54,7 +54,7 @@ func (d *daemon) generate(c *cli.Context, r engine.Request) error {
 		if u := piece.Usage; u != nil {
 			g.Timings.PromptTokens, g.Timings.GeneratedTokens = u.PromptTokens, u.CompletionTokens
 			if t := u.Timings; t != nil {
-				g.Timings.PromptMS, g.Timings.GenerateMS = t.PromptMS, t.GenerateMS
+				g.Timings.PromptMS, g.Timings.GenerateMS, g.Timings.Drafted, g.Timings.Accepted = t.PromptMS, t.GenerateMS, t.Drafted, t.Accepted
 			}
 		}
 	}

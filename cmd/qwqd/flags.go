@@ -21,6 +21,7 @@ func flags() []cli.Flag {
 	return append(stateFlags(), []cli.Flag{
 		&cli.StringFlag{Name: "model", Aliases: []string{"m"}, Usage: "`MODEL` to serve first: a .gguf file or a name in the model folders (default: the first in them, else the embedded model)"},
 		prog.ModelsFlag(),
+		&cli.StringFlag{Name: "draft", Usage: "small `MODEL` that guesses ahead for those with its vocabulary: the same answers, sooner where it guesses well"},
 		&cli.StringFlag{Name: "socket", Usage: "`PATH` of the Unix socket (default: /run/qwqd/qwqd.sock for root, else $XDG_RUNTIME_DIR/qwqd.sock)"},
 		&cli.StringFlag{Name: "socket-mode", Value: "0660", Usage: "permissions of the socket, octal `MODE`"},
 		&cli.StringFlag{Name: "socket-group", Usage: "`GROUP` of the socket (default: the daemon's)"},

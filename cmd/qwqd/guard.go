@@ -34,6 +34,13 @@ func confine(c *cli.Context) error {
 		}
 		dirs = append(dirs, filepath.Dir(path)) // the folder: the file's parts, and what replaces it
 	}
+	if name := c.String("draft"); name != "" {
+		path, err := prog.FindModel(name, dirs)
+		if err != nil {
+			return err
+		}
+		dirs = append(dirs, filepath.Dir(path))
+	}
 	for _, dir := range dirs {
 		r.Read = append(append(r.Read, dir), linked(dir)...)
 	}

@@ -83,9 +83,14 @@ func newDaemon(c *cli.Context) (*daemon, error) {
 	s := schedOptions(c)
 	s.Room = room
 	s.Idle = c.Duration("state-idle")
+	draft, err := draftModel(c)
+	if err != nil {
+		return nil, err
+	}
 	counts := server.NewMetrics()
 	d.hub = server.NewHub(server.HubOptions{
 		List: list, Open: open, Engine: e, Sched: s, Idle: c.Duration("idle"), Most: c.Int("most-models"), Fits: fits, Store: d.store, Log: d.log, Events: counts.Model,
+		Draft: draft,
 	})
 	var images *os.Root
 	if dir := c.String("images"); dir != "" {
@@ -141,6 +146,20 @@ func modelList(c *cli.Context) (func() []server.Listed, error) {
 		}
 		return append(slices.Clip(list), server.Listed{Name: embedded, Time: began, Size: int64(len(demo.Model()))})
 	}, nil
+}
+
+// draftModel is the model of --draft; nil without it.
+func draftModel(c *cli.Context) (*server.Listed, error) {
+	name := c.String("draft")
+	if name == "" {
+		return nil, nil
+	}
+	path, err := prog.FindModel(name, prog.ModelDirs(c.String("models")))
+	if err != nil {
+		return nil, err
+	}
+	l := file(path, path)
+	return &l, nil
 }
 
 func file(name, path string) server.Listed {

@@ -27,6 +27,9 @@ func (s *Seq) propose(n int) {
 	if n <= 0 {
 		return
 	}
+	if d, ok := s.r.Draft.(*drafting); ok {
+		d.sampler.Follow(s.sampler)
+	}
 	s.draft = s.r.Draft.Draft(s.draft[:0], s.ids, n)
 	for i, id := range s.draft {
 		if i == n || id < 0 || int(id) >= s.m.info.Vocabulary {
@@ -34,6 +37,15 @@ func (s *Seq) propose(n int) {
 			break
 		}
 	}
+}
+
+// EndDraft says that nothing is to be guessed any more, and lets the Drafter give back what
+// it holds. It is idempotent.
+func (s *Seq) EndDraft() {
+	if r, ok := s.r.Draft.(interface{ Release() }); ok {
+		r.Release()
+	}
+	s.r.Draft = nil
 }
 
 // Lookup is a Drafter that goes on as the same words went on before: it finds the

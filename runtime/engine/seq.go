@@ -220,6 +220,7 @@ func (s *Seq) Release() {
 	if s.finish == "" {
 		s.finish = FinishLength
 	}
+	s.EndDraft()
 	s.kv.Release()
 }
 
@@ -250,6 +251,10 @@ func (s *Seq) advance(logits []float32, n int, now time.Time) error {
 	if len(s.draft) > 0 {
 		s.t.Drafted += len(s.draft)
 		s.r.Draft.Learn(len(s.draft), len(s.tokens)-1)
+	}
+	if s.finish != "" {
+		*s.tokens[len(s.tokens)-1].Timings = s.t
+		s.EndDraft()
 	}
 	return nil
 }

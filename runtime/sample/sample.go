@@ -150,6 +150,17 @@ func (s *Sampler) Clone() *Sampler {
 	return c
 }
 
+// Follow puts s into the state of o, so that it would choose alike, and keeps its own
+// buffers. It computes no log-probabilities.
+func (s *Sampler) Follow(o *Sampler) {
+	s.o, s.rng, s.biases, s.next = o.o, o.rng, o.biases, o.next
+	s.o.Logprobs = 0
+	s.history = append(s.history[:0], o.history...)
+	if s.counts = nil; o.counts != nil {
+		s.counts = maps.Clone(o.counts)
+	}
+}
+
 // Accept adds an id to the history that the repetition penalty looks at.
 // Prompt ids count too, when the caller passes them.
 func (s *Sampler) Accept(id int32) {

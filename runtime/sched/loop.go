@@ -116,6 +116,7 @@ func (s *Scheduler) leave(st *Stream, err error) {
 	t, finish := st.seq.Timings(), st.seq.Finish()
 	s.stats.DraftedTokens += uint64(t.Drafted)
 	s.stats.AcceptedDrafted += uint64(t.Accepted)
+	st.seq.EndDraft()
 	if st.seq.Read() > 0 {
 		s.persist(st)
 		s.keep(st)

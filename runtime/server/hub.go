@@ -32,6 +32,7 @@ type Listed struct {
 type HubOptions struct {
 	List   func() []Listed                  // the models that can be asked for; the first is the default
 	Open   func(Listed) (*gguf.File, error) // opens one
+	Draft  *Listed                          // a small model that guesses for those with its vocabulary; nil: none
 	Engine engine.Options
 	Sched  sched.Options
 	Events func(model string) sched.Events // what hears of a model's requests; nil: nobody
@@ -64,6 +65,7 @@ type Loaded struct {
 	Since      time.Time
 
 	file   *gguf.File
+	assist *assist       // nil: no draft model
 	most   int           // bytes of the longest text that may fit the context
 	coder  bool          // calls are written in Qwen3-Coder's tags, not in JSON
 	disk   *disk         // nil: nothing is kept
@@ -241,11 +243,16 @@ func (l *Loaded) open(o HubOptions) (err error) {
 	}
 	l.Quant = mostType(l.file)
 	l.embed = make(chan struct{}, 1)
+	l.help(o)
 	s := o.Sched
+	s.Room = l.room(s.Room)
 	if o.Events != nil {
 		s.Events = o.Events(l.Name)
 	}
 	if err := l.persist(o); err != nil {
+		if l.assist != nil {
+			l.assist.close()
+		}
 		return errors.Join(err, l.Model.Close(), l.file.Close())
 	}
 	if l.disk != nil {
@@ -292,6 +299,9 @@ func (l *Loaded) close() {
 	}
 	l.Sched.Close()
 	l.Model.Close()
+	if l.assist != nil {
+		l.assist.close()
+	}
 	l.file.Close()
 }
 

@@ -204,7 +204,7 @@ func (l *Loaded) begin(ctx context.Context, t *Task, rule *callRule, text string
 	r := engine.Request{IDs: ids, MaxTokens: t.MaxTokens, Sampling: t.Sampling, Stop: t.Stop, IgnoreEOS: t.IgnoreEOS}
 	r.Sampling.Seed += uint64(i)
 	if t.Grammar == nil {
-		r.Draft = &engine.Lookup{}
+		r.Draft = l.drafter()
 	}
 	thinking := false
 	if t.Messages != nil && (l.Template != nil || len(t.Tools) > 0) && !t.NoSplit {

@@ -23,6 +23,7 @@ var keys = map[string]string{
 	"ctx":                  "qwq qwq-convert qwqd",
 	"data":                 "qwq-convert",
 	"depth":                "qwq",
+	"draft":                "qwq qwqd",
 	"drain":                "qwqd",
 	"dry-run":              "qwq-convert",
 	"echo":                 "qwq",

@@ -102,7 +102,11 @@ func (s *Session) sequence(p prompt) (*engine.Seq, error) {
 	o := s.Options.Sampling
 	o.Seed += s.answers
 	format := s.format()
-	seq, err := s.m.NewSeqFrom(s.seq, engine.Request{IDs: p.ids, MaxTokens: s.Options.MaxTokens, Sampling: o, Stop: s.Options.Stop,
+	var draft engine.Drafter
+	if a := s.Options.Draft; a != nil {
+		draft = a.Drafter()
+	}
+	seq, err := s.m.NewSeqFrom(s.seq, engine.Request{Draft: draft, IDs: p.ids, MaxTokens: s.Options.MaxTokens, Sampling: o, Stop: s.Options.Stop,
 		Special: format == chat.FormatMistral || format == chat.FormatDeepSeek || format == chat.FormatLlama3})
 	if err != nil {
 		return nil, err

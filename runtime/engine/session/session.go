@@ -35,6 +35,7 @@ type Options struct {
 	Sampling  sample.Options    // Seed is that of the first answer; each further one takes the next
 	MaxTokens int               // most tokens of an answer; 0: until the context is full
 	Stop      []string          // texts that end an answer
+	Draft     *engine.Assistant // guesses ahead; nil: nothing does
 }
 
 // Session is one conversation. It is for one goroutine at a time. Close gives
