@@ -12,11 +12,13 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"os"
 	"os/signal"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"syscall"
 	"time"
 
@@ -26,7 +28,7 @@ import (
 type settings struct {
 	encoder, data, out string
 	steps, threads     int
-	rate               float64
+	rate, noise        float64
 	seed               uint64
 }
 
@@ -35,9 +37,10 @@ func main() {
 	flag.StringVar(&s.encoder, "encoder", "", "sentence encoder, a GGUF (all-minilm-l6-v2)")
 	flag.StringVar(&s.data, "data", "../shared/data/text", "folder of the texts")
 	flag.StringVar(&s.out, "out", ".scratch/proof-dialog", "folder of the results")
-	flag.IntVar(&s.steps, "steps", 600, "steps of 32 dialogs of 24 turns")
+	flag.IntVar(&s.steps, "steps", 1000, "steps of 32 dialogs of 24 turns")
 	flag.IntVar(&s.threads, "threads", min(2, runtime.NumCPU()), "threads")
 	flag.Float64Var(&s.rate, "rate", 0.001, "learning rate")
+	flag.Float64Var(&s.noise, "noise", 0.5, "length of the noise that is added to the vectors in training")
 	flag.Uint64Var(&s.seed, "seed", 1, "of the weights and the dialogs")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -76,7 +79,11 @@ func (s settings) run(ctx context.Context) error {
 	mean := 0.0
 	err = topic.Train(ctx, from, to, topic.Options{
 		Steps: s.steps, LR: s.rate, Threads: s.threads,
-		Next: func(int) topic.Batch { return batch(dialogs(r, parts[0], 32, 24), width) },
+		Next: func(int) topic.Batch {
+			b := batch(dialogs(r, parts[0], 32, 24), width)
+			blur(r, b.X, width, s.noise)
+			return b
+		},
 		Progress: func(step int, loss float64) {
 			if mean += loss; (step+1)%100 == 0 {
 				fmt.Printf("step %4d  loss %.4f  %.0f s\n", step+1, mean/100, time.Since(start).Seconds())
@@ -88,6 +95,18 @@ func (s settings) run(ctx context.Context) error {
 		return err
 	}
 	return s.measure(from, to, parts, width)
+}
+
+// blur adds noise of that length to every vector: there are fewer documents than
+// the tracker could learn by heart.
+func blur(r *rand.Rand, x []float32, width int, noise float64) {
+	by := noise / math.Sqrt(float64(width))
+	for v := range slices.Chunk(x, width) {
+		for k := range v {
+			v[k] += float32(by * r.NormFloat64())
+		}
+		unit(v)
+	}
 }
 
 // split puts every tenth document aside to choose thresholds with, and two more to

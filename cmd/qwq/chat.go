@@ -47,6 +47,8 @@ func chatCommand() *cli.Command {
 			&cli.StringSliceFlag{Name: "stop", Usage: "end an answer at this `TEXT`, which is not printed; repeatable"},
 			&cli.IntFlag{Name: "ctx", Usage: "context of `N` tokens (0: what the model was trained with, less where memory is short)"},
 			&cli.StringFlag{Name: "kv", Value: "auto", Usage: "KV cache `TYPE`: auto, f32, f16 or q8_0"},
+			&cli.StringFlag{Name: "tracker", Usage: "dialog tracker, a qwq-seed GGUF `FILE`: when the context is full, turns of other topics leave the prompt instead of the oldest, and come back with their topic; needs --encoder"},
+			&cli.StringFlag{Name: "encoder", Usage: "sentence encoder, a GGUF `FILE`, whose vectors --tracker was trained on"},
 			&cli.BoolFlag{Name: "precise", Usage: "float32 activations and KV cache, for comparisons"},
 			&cli.BoolFlag{Name: "plain", Usage: "no terminal features: read lines, print answers"},
 		}, append(append(threadFlags(), draftFlag()), daemonFlags()...)...),
@@ -68,6 +70,9 @@ func chatAction(c *cli.Context) error {
 		return err
 	}
 	if d != nil {
+		if c.String("tracker") != "" {
+			return prog.Usagef("--tracker is for a model in this process, not for --socket")
+		}
 		s, err := d.session(c, so)
 		if err != nil {
 			return err
@@ -90,6 +95,14 @@ func chatAction(c *cli.Context) error {
 	defer closeDraft()
 	so.Draft = a
 	recommend(c, &so.Sampling, m.Info().Defaults)
+	window, closeWindow, err := topics(c)
+	if err != nil {
+		return err
+	}
+	defer closeWindow()
+	if window != nil {
+		so.Window = window
+	}
 	s, err := session.New(m, so)
 	if err != nil {
 		return err

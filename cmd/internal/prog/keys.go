@@ -27,6 +27,7 @@ var keys = map[string]string{
 	"drain":                "qwqd",
 	"dry-run":              "qwq-convert",
 	"echo":                 "qwq",
+	"encoder":              "qwq",
 	"expert-pages":         "qwq qwqd",
 	"file":                 "qwq",
 	"force":                "qwq-convert",
@@ -116,6 +117,7 @@ var keys = map[string]string{
 	"tools":                "qwq qwq-convert",
 	"top-k":                "qwq",
 	"top-p":                "qwq",
+	"tracker":              "qwq",
 	"type":                 "qwq-convert",
 }
 

@@ -69,8 +69,8 @@ func (s *Session) answer(ctx context.Context, yield func(Event, error) bool) err
 	if s.ask != nil {
 		return s.askAway(ctx, yield)
 	}
-	dropped := s.first
-	p, err := s.prompt()
+	dropped := s.hiddenMessages()
+	p, err := s.prompt(ctx)
 	if err != nil {
 		return err
 	}
@@ -78,7 +78,10 @@ func (s *Session) answer(ctx context.Context, yield func(Event, error) bool) err
 	if err != nil {
 		return err
 	}
-	if n := s.first - dropped; n > 0 && !yield(Event{Kind: Notice, Text: fmt.Sprintf(
+	if n := s.hiddenMessages() - dropped; n > 0 && s.Options.Window != nil && !yield(Event{Kind: Notice, Text: fmt.Sprintf(
+		"the context of %d tokens is full: %d messages more are not in the prompt for now, of the topics farthest from this one", s.m.Context(), n)}, nil) {
+		return nil
+	} else if n > 0 && s.Options.Window == nil && !yield(Event{Kind: Notice, Text: fmt.Sprintf(
 		"the context of %d tokens is full: the %d oldest messages are not in the prompt any more", s.m.Context(), n)}, nil) {
 		return nil
 	}
@@ -122,7 +125,7 @@ func (s *Session) sequence(p prompt) (*engine.Seq, error) {
 func (s *Session) update(seq *engine.Seq) {
 	t := seq.Timings()
 	s.stats = Stats{Prompt: t.PromptTokens, Cached: t.CachedTokens, Generated: t.GeneratedTokens, Read: t.Prompt, Write: t.Generate,
-		Finish: seq.Finish(), Used: len(seq.IDs()), Context: s.m.Context(), Dropped: s.first}
+		Finish: seq.Finish(), Used: len(seq.IDs()), Context: s.m.Context(), Dropped: s.hiddenMessages()}
 }
 
 // format is how the model writes tool calls; none where it knows of no tools.
@@ -229,7 +232,11 @@ func (r *reply) finish(yield func(Event, error) bool) {
 	case st.Used >= st.Context:
 		text = fmt.Sprintf("the answer was cut: the context of %d tokens is full", st.Context)
 	case st.Used*100 >= st.Context*nearlyFull:
-		text = fmt.Sprintf("%d of %d tokens of the context are used: when it is full the oldest turns are dropped from the prompt", st.Used, st.Context)
+		leave := "the oldest turns"
+		if r.s.Options.Window != nil {
+			leave = "turns of other topics"
+		}
+		text = fmt.Sprintf("%d of %d tokens of the context are used: when it is full %s are dropped from the prompt", st.Used, st.Context, leave)
 	}
 	if text != "" && !yield(Event{Kind: Notice, Text: text}, nil) {
 		return

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"context"
 	"slices"
 	"strings"
 
@@ -21,13 +22,16 @@ const leastRoom = 8
 // than a quarter of the context, or than MaxTokens, the oldest turns are
 // dropped until half of it is free: each time that turns go the rest has to be
 // read again, so it should not happen at every turn.
-func (s *Session) prompt() (prompt, error) {
+func (s *Session) prompt(ctx context.Context) (prompt, error) {
 	limit := s.m.Context()
 	room := limit / 4
 	if n := s.Options.MaxTokens; n > 0 {
 		room = min(room, n)
 	}
 	room = max(room, leastRoom)
+	if s.Options.Window != nil {
+		return s.choose(ctx, limit, room)
+	}
 	p, err := s.render(s.first)
 	if err != nil || len(p.ids)+room <= limit {
 		return p, err
@@ -64,8 +68,10 @@ func (s *Session) turnAfter(i int) int {
 }
 
 // render makes the prompt of the messages from first on.
-func (s *Session) render(first int) (prompt, error) {
-	text, err := s.text(s.messages[first:])
+func (s *Session) render(first int) (prompt, error) { return s.renderMessages(s.messages[first:]) }
+
+func (s *Session) renderMessages(messages []chat.Message) (prompt, error) {
+	text, err := s.text(messages)
 	if err != nil {
 		return prompt{}, err
 	}

@@ -36,6 +36,9 @@ type Options struct {
 	MaxTokens int               // most tokens of an answer; 0: until the context is full
 	Stop      []string          // texts that end an answer
 	Draft     *engine.Assistant // guesses ahead; nil: nothing does
+	// Window chooses the turns of a full context; nil: the oldest go. It is this
+	// conversation's alone and not changed after New.
+	Window Window
 }
 
 // Session is one conversation. It is for one goroutine at a time. Close gives
@@ -48,6 +51,7 @@ type Session struct {
 	template *chat.Template // nil: the text is continued
 	messages []chat.Message // without the system prompt
 	first    int            // the messages before it have been dropped from the window
+	view     view           // with Options.Window in place of first
 	seq      *engine.Seq    // of the last answer: its KV cache is the next prompt's prefix
 	known    string         // the text of seq's ids, without a begin token that no template wrote
 	answers  uint64         // given so far, shifts the seed
@@ -103,6 +107,7 @@ func (s *Session) Messages() []chat.Message { return s.messages }
 // Reset forgets the conversation and keeps the options.
 func (s *Session) Reset() {
 	s.messages, s.first, s.stats = nil, 0, Stats{}
+	s.forget(view{})
 	s.Close()
 }
 
@@ -141,10 +146,11 @@ func (s *Session) Ask(ctx context.Context, text string) iter.Seq2[Event, error] 
 		} else {
 			s.messages = append(s.messages, chat.Message{Role: "user", Content: chat.Text(text)})
 		}
-		first := s.first
+		first, view := s.first, s.view
 		err := s.answer(ctx, yield)
 		if len(s.messages) == n+1 { // nothing was said
 			s.messages, s.first = s.messages[:n], first
+			s.forget(view)
 		}
 		if err != nil {
 			yield(Event{}, err)
