@@ -10,15 +10,17 @@ import (
 // its own.
 func (t Tag) open(o Tag) bool { return o == t || o == Tag{} }
 
+// reach is a snapshot and how many of some ids it is good for.
+type reach struct {
+	*entry
+	n int
+}
+
 // cover is the snapshots that together have the most of the first ids, n of them, each
 // continuing those before it. which: whose they may be; nil: anybody's.
-func (s *Store) cover(m Model, ids []int32, which func(Tag) bool) (list []*entry, n int) {
+func (s *Store) cover(m Model, ids []int32, which func(Tag) bool) (list []reach, n int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	type reach struct {
-		e *entry
-		n int
-	}
 	var all []reach
 	for _, e := range s.entries {
 		if e.model != m || which != nil && !which(e.tag) {
@@ -31,14 +33,14 @@ func (s *Store) cover(m Model, ids []int32, which func(Tag) bool) (list []*entry
 	for {
 		var next reach
 		for _, r := range all {
-			if r.e.from <= n && r.n > n && (r.n > next.n || r.n == next.n && r.e.bytes < next.e.bytes) {
+			if r.from <= n && r.n > n && (r.n > next.n || r.n == next.n && r.bytes < next.bytes) {
 				next = r
 			}
 		}
-		if next.e == nil {
+		if next.entry == nil {
 			return list, n
 		}
-		list, n = append(list, next.e), next.n
+		list, n = append(list, next), next.n
 	}
 }
 
@@ -86,34 +88,33 @@ func (s *Store) Load(m Model, ids []int32, f func(n int, r io.Reader) error) (n 
 	<-s.ready
 	list, _ := s.cover(m, ids, nil)
 	for _, e := range list {
-		k := common(e.ids, ids)
-		err := s.load(e, k, f)
+		err := s.load(e.entry, e.n, f)
 		switch {
 		case gone(err):
 			s.mu.Lock()
-			if s.entries[e.name] == e {
+			if s.entries[e.name] == e.entry {
 				s.take(e.name)
 			}
 			s.mu.Unlock()
 			return n, nil
 		case errors.Is(err, ErrCorrupt):
 			s.count(func(st *Stats) { st.Damaged++ })
-			s.dropIf(e)
+			s.dropIf(e.entry)
 			return n, err
 		case err != nil:
 			return n, err
 		}
-		n = k
+		n = e.n
 		s.count(func(st *Stats) { st.Loads++ })
 	}
 	if len(list) > 0 && s.wmu.TryLock() { // a reader does not wait for a writer
 		for _, e := range list {
-			s.touch(e)
+			s.touch(e.entry)
 		}
 		s.wmu.Unlock()
 	}
 	for _, e := range list {
-		s.use(e)
+		s.use(e.entry)
 	}
 	return n, nil
 }
@@ -140,7 +141,10 @@ func (s *Store) load(e *entry, n int, f func(int, io.Reader) error) error {
 	if err != nil {
 		return err
 	}
-	if !h.same(&e.header) {
+	s.mu.Lock()
+	want := e.header
+	s.mu.Unlock()
+	if !h.same(&want) {
 		return corrupt("%s has become another", e.name)
 	}
 	if err := f(n, newBlockReader(r, h)); err != nil {

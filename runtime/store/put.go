@@ -86,9 +86,9 @@ func (s *Store) Put(x Snapshot, write func(io.Writer) error) error {
 	}
 	base, _ := s.cover(x.Model, x.IDs[:x.From], nil)
 	for _, e := range base { // they are not what makes room
-		s.use(e)
+		s.use(e.entry)
 	}
-	s.evict(most-bytes, len(x.IDs))
+	s.evict(most-bytes, len(x.IDs)-x.From)
 	h := &header{model: x.Model, tag: x.Session, size: x.Size, from: x.From, ids: slices.Clone(x.IDs)}
 	err := s.publish(path, func(w io.Writer) error {
 		b, err := newBlockWriter(w, h)
@@ -143,7 +143,7 @@ func (s *Store) supersede(n *entry) {
 		switch {
 		case e == n || e.tag != n.tag:
 		case n.tag != Tag{}:
-			if !slices.Contains(need, e) {
+			if !slices.ContainsFunc(need, func(r reach) bool { return r.entry == e }) {
 				out = append(out, e)
 			}
 		case e.model == n.model && e.from >= n.from && len(e.ids) <= len(n.ids) && slices.Equal(e.ids, n.ids[:len(e.ids)]):
@@ -175,7 +175,7 @@ func (s *Store) evict(most int64, tokens int) {
 			break
 		}
 		out = append(out, e)
-		left, ids, n = left-e.bytes, ids-len(e.ids), n-1
+		left, ids, n = left-e.bytes, ids-e.own(), n-1
 	}
 	s.stats.Evicted += uint64(len(out))
 	s.mu.Unlock()

@@ -28,7 +28,8 @@ const (
 // What the index of snapshots may hold in memory.
 const (
 	mostEntries = 1024
-	mostTokens  = 1 << 20 // 4 MB of ids; one snapshot may have that many
+	mostTokens  = 1 << 20         // 4 MB of ids; one snapshot may have that many
+	mostScanned = 16 * mostTokens // in all files, before it is known what they share
 )
 
 // Stats are counts since Open, and what is now.
@@ -73,6 +74,9 @@ type entry struct {
 	used    time.Time
 	touched time.Time // as it is on the medium; guarded by wmu
 }
+
+// own is how many ids it has that no snapshot before it has.
+func (e *entry) own() int { return len(e.ids) - e.from }
 
 // Open opens the folder f, whose files are read in the background. Where it cannot be
 // written to, what is there is used (Stats.ReadOnly). The error of a folder that another
@@ -120,8 +124,9 @@ func (s *Store) scan() {
 	s.worn = s.wear
 	s.readSeen()
 	s.sweep("")
+	scanned := 0
 	for _, e := range s.sweep("kv") {
-		s.scanSnapshot(e)
+		scanned += s.scanSnapshot(e, scanned)
 	}
 	for _, e := range s.sweep("sessions") {
 		s.scanSession(e)
@@ -165,18 +170,22 @@ func join(dir, name string) string {
 	return dir + "/" + name
 }
 
-func (s *Store) scanSnapshot(e Entry) {
-	if len(s.entries) >= mostEntries {
+// scanSnapshot reads a header, after those with so many ids, and returns its ids' number.
+func (s *Store) scanSnapshot(e Entry, before int) int {
+	if len(s.entries) >= mostEntries || before > mostScanned {
 		s.damaged("kv/" + e.Name)
-		return
+		return 0
 	}
 	h, err := s.header("kv/"+e.Name, e.Size)
 	switch {
-	case errors.Is(err, ErrCorrupt), err == nil && s.tokens+len(h.ids) > 2*mostTokens:
+	case errors.Is(err, ErrCorrupt), err == nil && s.tokens+len(h.ids)-h.from > 2*mostTokens:
 		s.damaged("kv/" + e.Name)
+		return 0
 	case err == nil:
 		s.add(&entry{header: *h, name: "kv/" + e.Name, bytes: e.Size, used: e.Time, touched: e.Time})
+		return len(h.ids)
 	}
+	return 0
 }
 
 // header reads the header of a file that must be what its name says.
@@ -263,9 +272,19 @@ func (s *Store) add(e *entry) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.take(e.name)
+	for _, o := range s.entries { // one array serves all that begin alike
+		n := len(o.ids)
+		switch {
+		case o.model != e.model:
+		case n <= len(e.ids) && slices.Equal(o.ids, e.ids[:n]):
+			o.ids = e.ids[:n:n]
+		case n > len(e.ids) && slices.Equal(o.ids[:len(e.ids)], e.ids):
+			e.ids = o.ids[:len(e.ids):len(e.ids)]
+		}
+	}
 	s.entries[e.name] = e
 	s.bytes += e.bytes
-	s.tokens += len(e.ids)
+	s.tokens += e.own()
 }
 
 // take takes a name out of the index, s.mu held.
@@ -273,7 +292,7 @@ func (s *Store) take(name string) {
 	if e := s.entries[name]; e != nil {
 		delete(s.entries, name)
 		s.bytes -= e.bytes
-		s.tokens -= len(e.ids)
+		s.tokens -= e.own()
 	}
 }
 
