@@ -31,7 +31,7 @@ func cold(b *testing.B, v *Vocabulary, g *Grammar, at frame) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	if _, err := newAfter(g, &g.frames[g.states[at.state].frame], v.trie, e); err != nil {
+	if _, err := newAfter(g, g.states[at.state].frame, v.trie, e); err != nil {
 		b.Fatal(err)
 	}
 }

@@ -64,8 +64,8 @@ func (v *Vocabulary) afterOf(g *Grammar, h head, e *entry) (*after, error) {
 		return nil, nil
 	}
 	k := v.key(g, h)
-	f := &g.frames[g.states[h.state].frame]
-	k.frame, k.after = f.own, true
+	f := g.states[h.state].frame
+	k.frame, k.after = g.frames[f].own, true
 	if e := v.cache.get(&k); e != nil {
 		return e.after, nil
 	}

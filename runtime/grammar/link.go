@@ -95,7 +95,8 @@ type linkedFrame struct {
 	pure     bool // a loop without calls in which each byte leads to one state
 	min, max int32
 	follow   byteSet // what may come after it
-	back     []int32 // states that may wait below it; nil: too many, or none
+	back     []int32 // states that may wait below it
+	crowd    bool    // they are too many, back has none
 	sum      [16]byte
 	own      [16]byte // sum, but never that of a frame elsewhere
 }
@@ -451,7 +452,7 @@ func (k *linker) back() {
 		}
 	}
 	for i, set := range sets {
-		if len(set) <= mostBack {
+		if g.frames[i].crowd = len(set) > mostBack; !g.frames[i].crowd {
 			g.frames[i].back = slices.Sorted(maps.Keys(set))
 		}
 	}
