@@ -43,6 +43,17 @@ func (s *Server) bigTurn(ctx context.Context, r *http.Request) (done func(), err
 	}
 }
 
+// linger reads what is left of a large body that was refused, for as long as the server lets
+// a body take: a connection that is closed with unread bytes is reset, and its client, which
+// is still writing, may never see the answer. Strangers are not waited for, nor is who has
+// asked before it sends.
+func linger(r *http.Request, status int) {
+	if r.ContentLength <= bigBody || status == http.StatusUnauthorized || status == http.StatusForbidden || r.Header.Get("Expect") != "" {
+		return
+	}
+	io.CopyN(io.Discard, r.Body, 2*maxBody) //nolint:errcheck // the client has gone, or has more
+}
+
 // decode reads a JSON body. Unknown fields are passed over, wrong types refused. The
 // type that the client says it has does not matter: curl -d says it is a form.
 func decode(w http.ResponseWriter, r *http.Request, v any) error {

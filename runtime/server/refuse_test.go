@@ -1,13 +1,17 @@
 package server
 
 import (
+	"bufio"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/qwq-edge/qwq/runtime/sched"
 )
 
 // TestRefusals: what is wrong is told in each API's form, with the name of the field.
@@ -217,5 +221,31 @@ func TestToolBomb(t *testing.T) {
 	status, body := post(t, s, "/v1/chat/completions", `{"messages":[{"role":"user","content":"a"}],"tool_choice":"required","tools":[`+strings.Join(tools, ",")+`]}`)
 	if took := time.Since(began); status != 400 || !strings.Contains(body, "more than the 512 tokens") || took > 3*time.Second {
 		t.Errorf("%d %.300s after %v", status, body, took)
+	}
+}
+
+// TestLinger: who writes all of a large body before it reads gets the answer, though the
+// body was refused before it was read.
+func TestLinger(t *testing.T) {
+	socket, _ := onSocket(t, sched.Options{})
+	for path, c := range map[string]struct{ size, status int }{
+		"/v1/chat/completions": {15 << 20, http.StatusRequestEntityTooLarge}, "/v1/nothing": {4 << 20, http.StatusNotFound},
+	} {
+		conn, err := net.Dial("unix", socket)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		if _, err := fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: q\r\nContent-Length: %d\r\n\r\n%s", path, c.size, strings.Repeat("x", c.size)); err != nil {
+			t.Fatalf("%s: %v", path, err)
+		}
+		r, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		if err != nil {
+			t.Fatalf("%s: %v", path, err)
+		}
+		r.Body.Close()
+		if r.StatusCode != c.status {
+			t.Errorf("%s: status %d, want %d", path, r.StatusCode, c.status)
+		}
 	}
 }

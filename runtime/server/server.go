@@ -104,6 +104,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 		line = append(line, "panic", fmt.Sprint(p.value), "stack", string(p.stack))
 	}
 	s.o.Log.Info("request", line...)
+	linger(r, rec.status)
 }
 
 // answer serves a request. A panic, which is a bug of ours, ends that request alone.
