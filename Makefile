@@ -23,7 +23,7 @@ KERNELS  = generic$(call has,avx2,avx2)$(call has,avx512_vnni,avx512)$(call has,
 
 export CGO_ENABLED = 0
 
-.PHONY: help deps build cross install check lint generated test test-noasm test-arm64 race fuzz bench build-mpi test-mpi test-slurm proof-kill proof-store interop test-compat test-webui soak proof-stream proof-memory proof-train proof-gc proof-bits count-arm static-arm bench-peers bench-torch proof-distill proof-mnist proof-dialog man demo demo-distill clean
+.PHONY: help deps build cross install install-systemd check lint generated test test-noasm test-arm64 race fuzz bench build-mpi test-mpi test-slurm proof-kill proof-store interop test-compat test-webui soak proof-stream proof-memory proof-train proof-gc proof-bits count-arm static-arm bench-peers bench-torch proof-distill proof-mnist proof-dialog man demo demo-distill clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -47,6 +47,12 @@ cross: ## static binaries for linux/arm64, linux/arm (v7) and linux/amd64 into d
 install: build ## install the commands into $(PREFIX)/bin
 	install -d $(DESTDIR)$(PREFIX)/bin
 	install -m 755 $(addprefix bin/,$(CMDS)) $(DESTDIR)$(PREFIX)/bin
+
+install-systemd: install ## and the units of qwqd; then: systemctl daemon-reload && systemd-sysusers && systemctl enable --now qwqd.socket
+	install -d $(DESTDIR)/etc/systemd/system $(DESTDIR)/usr/lib/sysusers.d
+	sed 's,/usr/local/bin/,$(PREFIX)/bin/,' deploy/systemd/qwqd.service >$(DESTDIR)/etc/systemd/system/qwqd.service
+	install -m 644 deploy/systemd/qwqd.socket $(DESTDIR)/etc/systemd/system/
+	install -m 644 deploy/systemd/sysusers.conf $(DESTDIR)/usr/lib/sysusers.d/qwq.conf
 
 check: lint generated ## format, vet, lint, import graph, generated files
 	@bad=$$(gofmt -s -l .); if [ -n "$$bad" ]; then echo "gofmt -s would change:"; echo "$$bad"; exit 1; fi

@@ -30,7 +30,7 @@ func tokenFlag() cli.Flag {
 // watchFlags are those of a command that is about a daemon.
 func watchFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.StringFlag{Name: "socket", Usage: "the daemon's Unix socket, a `PATH`, or http(s)://HOST:PORT (default: /run/qwqd/qwqd.sock for root, else $XDG_RUNTIME_DIR/qwqd.sock)"},
+		&cli.StringFlag{Name: "socket", Usage: "the daemon's Unix socket, a `PATH`, or http(s)://HOST:PORT (default: $XDG_RUNTIME_DIR/qwqd.sock of a user, else /run/qwqd/qwqd.sock)"},
 		tokenFlag(),
 	}
 }
@@ -62,7 +62,7 @@ func remote(c *cli.Context) (*daemon, error) {
 func dial(c *cli.Context) (*daemon, error) {
 	d := &daemon{target: c.String("socket")}
 	if d.target == "" {
-		d.target = prog.Socket()
+		d.target = prog.DaemonSocket()
 	}
 	var o api.Options
 	if path := c.String("token-file"); path != "" {

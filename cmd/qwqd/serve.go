@@ -260,7 +260,7 @@ func (d *daemon) run(ctx context.Context, listeners []net.Listener, drain time.D
 			return d.stop(drain)
 		case err = <-failed:
 		case <-hup:
-			d.log.Info("models are read anew", "in use", d.hub.Reload())
+			d.log.Info("models are read anew", "answer to the end", d.hub.Reload())
 		case <-watchdog:
 			if d.hub.Stalled() < d.notify.Watchdog {
 				err = d.notify.Alive()

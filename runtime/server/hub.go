@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -50,6 +51,7 @@ type Hub struct {
 	mu     sync.Mutex
 	closed bool
 	loaded map[string]*Loaded
+	old    []*Loaded // in use when they were to be read anew: they go with their last user
 	timer  *time.Timer
 }
 
@@ -206,7 +208,7 @@ func (h *Hub) load(l *Loaded) {
 		l.close()
 		err = sched.ErrClosed
 	}
-	if l.err = err; err != nil {
+	if l.err = err; err != nil && h.loaded[l.Name] == l {
 		delete(h.loaded, l.Name)
 	}
 	h.left(l)
@@ -316,6 +318,13 @@ func (h *Hub) leave(l *Loaded) {
 func (h *Hub) left(l *Loaded) {
 	l.users--
 	l.used = time.Now()
+	if i := slices.Index(h.old, l); i >= 0 && l.users == 0 {
+		h.old = slices.Delete(h.old, i, i+1)
+		if l.err == nil {
+			l.close()
+		}
+		return
+	}
 	if h.o.Idle > 0 && l.users == 0 && h.timer == nil && !h.closed {
 		h.timer = time.AfterFunc(h.o.Idle, h.sweep)
 	}
@@ -349,11 +358,24 @@ func (h *Hub) sweep() {
 func (h *Hub) Loaded() []*Loaded {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	var out []*Loaded
-	for _, l := range h.loaded {
+	return ready(slices.Collect(maps.Values(h.loaded)))
+}
+
+// all is Loaded, and the models that go with their last user.
+func (h *Hub) all() []*Loaded {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return ready(slices.AppendSeq(slices.Clone(h.old), maps.Values(h.loaded)))
+}
+
+// ready are the models of list whose loading has ended, the oldest first.
+func ready(list []*Loaded) (out []*Loaded) {
+	for _, l := range list {
 		select {
 		case <-l.ready:
-			out = append(out, l)
+			if l.err == nil {
+				out = append(out, l)
+			}
 		default:
 		}
 	}
@@ -361,17 +383,18 @@ func (h *Hub) Loaded() []*Loaded {
 	return out
 }
 
-// Reload unloads what nobody uses, so that the next request reads its file anew, and
-// returns the names of what had to stay.
+// Reload lets the next request of each model read its file anew. Models in use, whose names
+// are returned, answer to the end.
 func (h *Hub) Reload() (busy []string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for name, l := range h.loaded {
+		delete(h.loaded, name)
 		if l.users > 0 {
 			busy = append(busy, name)
+			h.old = append(h.old, l)
 			continue
 		}
-		delete(h.loaded, name)
 		l.close()
 	}
 	slices.Sort(busy)
@@ -381,7 +404,7 @@ func (h *Hub) Reload() (busy []string) {
 // Stalled is the longest that a scheduler with work has made no progress.
 func (h *Hub) Stalled() time.Duration {
 	var worst time.Duration
-	for _, l := range h.Loaded() {
+	for _, l := range h.all() {
 		worst = max(worst, l.Sched.Stalled())
 	}
 	return worst
@@ -395,8 +418,12 @@ func (h *Hub) Drain(ctx context.Context) error {
 		h.timer.Stop()
 	}
 	h.mu.Unlock()
+	all := h.all()
+	h.mu.Lock()
+	h.old = nil // their last users close nothing
+	h.mu.Unlock()
 	var errs []error
-	for _, l := range h.Loaded() {
+	for _, l := range all {
 		if l.disk != nil {
 			l.unwarm()
 		}
