@@ -18,6 +18,7 @@ import (
 	"github.com/qwq-edge/qwq/internal/mmap"
 	"github.com/qwq-edge/qwq/internal/testdata"
 	"github.com/qwq-edge/qwq/quant"
+	"github.com/qwq-edge/qwq/runtime/grammar"
 	"github.com/qwq-edge/qwq/runtime/kvcache"
 	"github.com/qwq-edge/qwq/runtime/model/modeltest"
 	"github.com/qwq-edge/qwq/runtime/sample"
@@ -234,6 +235,32 @@ func TestPaddedIDs(t *testing.T) {
 	ids, text, _ := collect(t, m, Request{IDs: []int32{1, 351}, MaxTokens: 2, Sampling: sample.Options{LogitBias: map[int32]float32{340: 1e4}}})
 	if !slices.Equal(ids, []int32{340, 340}) || text != "" {
 		t.Errorf("ids beyond the tokenizer: %v %q", ids, text)
+	}
+	g, err := grammar.ParseGBNF("root ::= [a-z ]{20} .*", grammar.Limits{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	held := &held{grammar.NewVocabulary(m.Tokenizer()).Matcher(g)}
+	ids, text, _ = collect(t, m, Request{IDs: []int32{1, 351}, MaxTokens: 12, Mask: held, Sampling: sample.Options{LogitBias: map[int32]float32{340: 1e4}}})
+	if len(ids) != 12 || slices.ContainsFunc(ids, func(id int32) bool { return int(id) >= m.Tokenizer().Len() }) {
+		t.Errorf("ids beyond the tokenizer under a grammar: %v %q", ids, text)
+	}
+}
+
+// held is the mask of a grammar.
+type held struct{ *grammar.Matcher }
+
+func (h *held) Allowed() []uint64 {
+	allowed, err := h.Matcher.Allowed()
+	if err != nil {
+		panic(err)
+	}
+	return allowed
+}
+
+func (h *held) Accept(id int32) {
+	if err := h.Matcher.Accept(id); err != nil {
+		panic(err)
 	}
 }
 
