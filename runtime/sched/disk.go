@@ -99,6 +99,8 @@ type saver struct {
 	ending  bool // nothing follows
 	abandon bool // nothing but records is written
 	loading chan struct{}
+	busy    string        // the session that is being written
+	freed   chan struct{} // closed when it is
 }
 
 // save is a prefix that waits.
@@ -254,17 +256,30 @@ func (s *Scheduler) Warm(ctx context.Context, session string, ids []int32) error
 	return nil
 }
 
-// ForgetSession gives up what is in memory of a session.
+// ForgetSession gives up what is in memory of a session. When it returns nothing more of
+// what was is written to Disk.
 func (s *Scheduler) ForgetSession(session string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.disk.records, session)
+	s.disk.saves = slices.DeleteFunc(s.disk.saves, func(v save) bool {
+		if v.session == session {
+			v.p.Release()
+		}
+		return v.session == session
+	})
 	s.kept = slices.DeleteFunc(s.kept, func(k kept) bool {
 		if k.session == session {
 			k.seq.Release()
 		}
 		return k.session == session
 	})
+	for s.disk.busy == session {
+		freed := s.disk.freed
+		s.mu.Unlock()
+		<-freed
+		s.mu.Lock()
+	}
 }
 
 // saving writes to disk until the loop has ended and nothing is left, or Close.
@@ -274,12 +289,17 @@ func (s *Scheduler) saving() {
 		s.mu.Lock()
 		session, ids, job, h, wait := s.nextSave()
 		end := s.disk.ending && job.p == nil && ids == nil
+		if s.disk.busy = session + job.session; s.disk.busy != "" {
+			s.disk.freed = make(chan struct{})
+		}
 		s.mu.Unlock()
 		switch {
 		case ids != nil:
 			s.o.Disk.Session(session, ids)
+			s.freed()
 		case job.p != nil:
 			s.write(job, h)
+			s.freed()
 		case end:
 			return
 		case wait > 0:
@@ -292,6 +312,16 @@ func (s *Scheduler) saving() {
 		default:
 			<-s.disk.wake
 		}
+	}
+}
+
+// freed says that the session that was being written is.
+func (s *Scheduler) freed() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.disk.busy != "" {
+		s.disk.busy = ""
+		close(s.disk.freed)
 	}
 }
 

@@ -300,6 +300,39 @@ func TestDiskMany(t *testing.T) {
 	}
 }
 
+// TestDiskForget: a session that is forgotten while it is written, or waits for that, does
+// not come to disk afterwards.
+func TestDiskForget(t *testing.T) {
+	m := load(t, engine.Options{Threads: 1})
+	d := &memDisk{block: make(chan struct{}), begun: make(chan struct{}, 1)}
+	s := start(t, m, Options{Disk: d, Idle: time.Hour, Keep: 1})
+	for i, session := range []string{"a", "b", "c"} { // a is being written, b waits, c is kept
+		p := ids(rand.New(rand.NewPCG(uint64(i), 11)), 100)
+		if _, _, err := read(submit(t, s, Request{Request: engine.Request{IDs: p, MaxTokens: 2, IgnoreEOS: true}, Session: session})); err != nil {
+			t.Fatal(err)
+		}
+		if i == 1 {
+			<-d.begun
+		}
+	}
+	for _, session := range []string{"b", "c", "a"} {
+		s.ForgetSession(session)
+		d.mu.Lock()
+		delete(d.sessions, session)
+		d.stored = slices.DeleteFunc(d.stored, func(v stored) bool { return v.session == session })
+		d.mu.Unlock()
+	}
+	if err := s.Drain(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if len(d.sessions) != 0 || len(d.stored) != 0 {
+		t.Errorf("%d sessions and %d snapshots came afterwards", len(d.sessions), len(d.stored))
+	}
+	if used, _ := m.Pages(); used != 0 {
+		t.Errorf("%d pages are used at the end", used)
+	}
+}
+
 // TestDiskPressure: pages that go to a slow disk are taken back when streams need them.
 func TestDiskPressure(t *testing.T) {
 	m := load(t, engine.Options{Threads: 1, Sequences: 1}) // 8 pages
