@@ -45,6 +45,8 @@ func flags() []cli.Flag {
 		&cli.IntFlag{Name: "threads-prefill", Usage: "`N` threads to read prompts with (0: as --threads)"},
 		&cli.IntFlag{Name: "threads-decode", Usage: "`N` threads to write with (0: as --threads)"},
 		prog.ExpertFlag(),
+		&cli.StringFlag{Name: "tracker", Usage: "dialog tracker, a qwq-seed GGUF `FILE`: follows the topics of sessions, which decide what leaves a full context; needs --encoder"},
+		&cli.StringFlag{Name: "encoder", Usage: "sentence encoder, a GGUF `FILE`, whose vectors --tracker was trained on"},
 		&cli.StringFlag{Name: "images", Usage: "`DIR` that images of file: URLs must lie in (default: such URLs are refused)"},
 		&cli.BoolFlag{Name: "no-guard", Usage: "do without the kernel's bounds on files and system calls (landlock, seccomp)"},
 	}...)

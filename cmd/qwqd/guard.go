@@ -44,7 +44,7 @@ func confine(c *cli.Context) error {
 	for _, dir := range dirs {
 		r.Read = append(append(r.Read, dir), linked(dir)...)
 	}
-	for _, name := range []string{"token-file", "tls-cert", "tls-key", "images"} {
+	for _, name := range []string{"token-file", "tls-cert", "tls-key", "images", "tracker", "encoder"} {
 		if path := c.String(name); path != "" {
 			r.Read = append(r.Read, path)
 		}

@@ -87,10 +87,14 @@ func newDaemon(c *cli.Context) (*daemon, error) {
 	if err != nil {
 		return nil, err
 	}
+	topics, err := topics(c)
+	if err != nil {
+		return nil, err
+	}
 	counts := server.NewMetrics()
 	d.hub = server.NewHub(server.HubOptions{
 		List: list, Open: open, Engine: e, Sched: s, Idle: c.Duration("idle"), Most: c.Int("most-models"), Fits: fits, Store: d.store, Log: d.log, Events: counts.Model,
-		Draft: draft,
+		Draft: draft, Topics: topics,
 	})
 	var images *os.Root
 	if dir := c.String("images"); dir != "" {

@@ -50,3 +50,24 @@ func (c *Client) DeleteSession(ctx context.Context, id string) error {
 	}
 	return a.Body.Close()
 }
+
+// SessionState is the answer of GET /qwq/v1/sessions/{id}/state.
+type SessionState struct {
+	ID     string         `json:"id"`
+	Object string         `json:"object"` // session.state
+	Turns  int            `json:"turns"`  // messages of the user that were followed
+	State  []float32      `json:"state"`  // the dialog tracker's
+	Topics []SessionTopic `json:"topics"` // in their order
+}
+
+// SessionTopic is a run of turns about one thing.
+type SessionTopic struct {
+	Turn     int     `json:"turn"`     // its first one, from 0
+	Turns    int     `json:"turns"`    // how many
+	Boundary float32 `json:"boundary"` // probability that a topic ended before it
+}
+
+// SessionState is what the dialog tracker holds of a conversation.
+func (c *Client) SessionState(ctx context.Context, id string) (*SessionState, error) {
+	return get[SessionState](ctx, c, "/qwq/v1/sessions/"+url.PathEscape(id)+"/state")
+}

@@ -41,6 +41,7 @@ type HubOptions struct {
 	Most   int                             // models at a time; 0: 3
 	Fits   func(bytes int64) error         // whether a file of this size may be loaded now; nil: always
 	Store  *store.Store                    // keeps KV caches and sessions beyond the process; nil: nothing does
+	Topics *Topics                         // follows the conversations of sessions; nil: nothing does
 	Log    *slog.Logger                    // hears what the store cannot do; nil: nobody does
 }
 
@@ -71,6 +72,8 @@ type Loaded struct {
 	most   int           // bytes of the longest text that may fit the context
 	coder  bool          // calls are written in Qwen3-Coder's tags, not in JSON
 	disk   *disk         // nil: nothing is kept
+	store  *store.Store  // nil: nothing is kept
+	topics *Topics       // nil: nobody follows conversations
 	unwarm func()        // ends warm
 	warmed chan struct{} // closed when warm has ended
 
@@ -154,7 +157,7 @@ func (h *Hub) enter(m Listed) (*Loaded, error) {
 		if err := h.place(m); err != nil {
 			return nil, err
 		}
-		l = &Loaded{Listed: m, ready: make(chan struct{}), Since: time.Now(), users: 1} // load itself: all others may go away
+		l = &Loaded{Listed: m, ready: make(chan struct{}), Since: time.Now(), users: 1, store: h.o.Store, topics: h.o.Topics} // load itself: all others may go away
 		h.loaded[m.Name] = l
 		go h.load(l)
 	}

@@ -27,6 +27,8 @@ type disk struct {
 	log   *slog.Logger
 	name  string
 	model store.Model
+
+	topics *Topics // nil: nobody follows conversations
 }
 
 // sessionKey names a user's session within the process.
@@ -83,7 +85,7 @@ func (d *disk) Save(ids []int32, from int, session string, size int64, write fun
 
 func (d *disk) Session(session string, ids []int32) {
 	user, id := splitKey(session)
-	d.tell("a session could not be written", d.s.PutSession(store.Session{User: user, ID: id, Name: d.name, Model: d.model, IDs: ids}))
+	d.tell("a session could not be written", d.s.PutSession(store.Session{User: user, ID: id, Name: d.name, Model: d.model, IDs: ids, State: d.topics.bytes(session)}))
 }
 
 // tell logs what went wrong; that the bounds of the store hold is no news.
@@ -150,7 +152,7 @@ func (l *Loaded) persist(o HubOptions) (err error) {
 	if o.Store == nil || l.Model.Info().Encoder {
 		return nil
 	}
-	l.disk = &disk{s: o.Store, log: o.Log, name: l.Name}
+	l.disk = &disk{s: o.Store, log: o.Log, name: l.Name, topics: o.Topics}
 	if l.disk.log == nil {
 		l.disk.log = slog.New(slog.DiscardHandler)
 	}

@@ -36,6 +36,7 @@ func (s *Server) table() []route {
 		{"GET", "/qwq/v1/status", s.status},
 		{"GET", "/qwq/v1/sessions", s.sessions},
 		{"GET", "/qwq/v1/sessions/{name}", s.oneSession},
+		{"GET", "/qwq/v1/sessions/{name}/state", s.sessionState},
 		{"DELETE", "/qwq/v1/sessions/{name}", s.deleteSession},
 	}
 }

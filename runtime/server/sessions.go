@@ -77,6 +77,7 @@ func (s *Server) deleteSession(w http.ResponseWriter, r *http.Request) error {
 	if st == nil {
 		return noSession(id)
 	}
+	s.hub.o.Topics.forget(sessionKey(user, id))
 	for _, l := range s.hub.Loaded() {
 		if l.err == nil {
 			l.Sched.ForgetSession(sessionKey(user, id))

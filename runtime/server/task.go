@@ -133,7 +133,17 @@ func (l *Loaded) Run(ctx context.Context, t *Task, emit func(Piece) error) (Usag
 	if i := l.Model.Info(); i.Encoder {
 		return Usage{}, bad("model", "%s is an encoder (%s): it makes embeddings and does not write", l.Name, i.Architecture)
 	}
+	var topics *followed
+	if l.topics != nil && t.Session != "" && t.Messages != nil && l.Model.Tokenizer() != nil {
+		var err error
+		if topics, err = l.topics.follow(ctx, l.store, t); err != nil {
+			return Usage{}, err
+		}
+	}
 	text, ids, err := l.render(t)
+	if topics != nil && (err == nil || errors.As(err, new(*PromptError))) && (err != nil || len(ids) >= l.Model.Context()) {
+		text, ids, err = l.shorten(topics, t)
+	}
 	if err != nil {
 		return Usage{}, err
 	}

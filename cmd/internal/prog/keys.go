@@ -27,7 +27,7 @@ var keys = map[string]string{
 	"drain":                "qwqd",
 	"dry-run":              "qwq-convert",
 	"echo":                 "qwq",
-	"encoder":              "qwq",
+	"encoder":              "qwq qwqd",
 	"expert-pages":         "qwq qwqd",
 	"file":                 "qwq",
 	"force":                "qwq-convert",
@@ -117,7 +117,7 @@ var keys = map[string]string{
 	"tools":                "qwq qwq-convert",
 	"top-k":                "qwq",
 	"top-p":                "qwq",
-	"tracker":              "qwq",
+	"tracker":              "qwq qwqd",
 	"type":                 "qwq-convert",
 }
 
