@@ -138,7 +138,7 @@ func (h *Hyper) mixed(r *reader) {
 	if !slices.Contains(kinds, MixedMoE) {
 		return
 	}
-	h.Experts = r.int(KeyExperts, -1, 1, maxExperts)
+	h.Experts = r.int(KeyExperts, -1, 1, min(maxExperts, math.MaxInt32/h.Hidden))
 	if r.err == nil {
 		h.ExpertsUsed = r.int(KeyExpertsUsed, -1, 1, h.Experts)
 	}
@@ -237,7 +237,10 @@ func (m *Module) multimodal(r *reader) {
 	m.ImageIn = r.int(KeyImageIn, -1, 1, 1<<10)
 	m.ImageOut = r.int(KeyImageOut, -1, 1, 1<<16)
 	side := m.Image / m.Patch
-	if m.Fit = side * side; r.err == nil && (m.Image%m.Patch != 0 || m.Fit > MaxPatches) {
+	if m.Fit = side * side; r.err == nil && m.Fit > math.MaxInt32/m.Features {
+		r.fail(KeyFeatures, "is %d, too wide for %d patches", m.Features, m.Fit)
+	}
+	if r.err == nil && (m.Image%m.Patch != 0 || m.Fit > MaxPatches) {
 		r.fail(KeyImageSide, "is %d: want a multiple of the patch size %d, of at most %d patches", m.Image, m.Patch, MaxPatches)
 	}
 }
