@@ -37,10 +37,10 @@ func main() {
 	flag.StringVar(&s.encoder, "encoder", "", "sentence encoder, a GGUF (all-minilm-l6-v2)")
 	flag.StringVar(&s.data, "data", "../shared/data/text", "folder of the texts")
 	flag.StringVar(&s.out, "out", ".scratch/proof-dialog", "folder of the results")
-	flag.IntVar(&s.steps, "steps", 1000, "steps of 32 dialogs of 24 turns")
+	flag.IntVar(&s.steps, "steps", 1500, "steps of 32 dialogs of 24 turns")
 	flag.IntVar(&s.threads, "threads", min(2, runtime.NumCPU()), "threads")
 	flag.Float64Var(&s.rate, "rate", 0.001, "learning rate")
-	flag.Float64Var(&s.noise, "noise", 0.5, "length of the noise that is added to the vectors in training")
+	flag.Float64Var(&s.noise, "noise", 0.7, "length of the noise that is added to the vectors in training")
 	flag.Uint64Var(&s.seed, "seed", 1, "of the weights and the dialogs")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -71,7 +71,7 @@ func (s settings) run(ctx context.Context) error {
 	fmt.Printf("%d documents, %d for training, %d to choose with, %d to test; vectors of width %d in %.0f s\n", len(docs), len(parts[0]), len(parts[1]), len(parts[2]), width, time.Since(start).Seconds())
 
 	from, to := filepath.Join(s.out, "start.gguf"), filepath.Join(s.out, "tracker.gguf")
-	if err := topic.Init(from, width, s.seed); err != nil {
+	if err := topic.Init(from, width, s.seed, sample(parts[0])); err != nil {
 		return err
 	}
 	r := rand.New(rand.NewPCG(s.seed, 5))
@@ -95,6 +95,19 @@ func (s settings) run(ctx context.Context) error {
 		return err
 	}
 	return s.measure(from, to, parts, width)
+}
+
+// sample is every third turn's vector.
+func sample(docs []*document) (x [][]float32) {
+	n := 0
+	for _, d := range docs {
+		for _, v := range d.vec {
+			if n++; n%3 == 0 {
+				x = append(x, v)
+			}
+		}
+	}
+	return x
 }
 
 // blur adds noise of that length to every vector: there are fewer documents than

@@ -3,7 +3,7 @@
 // by binary cross-entropy through all turns of a dialog. Texts and the vectors of
 // their turns are the caller's.
 //
-//	err := topic.Init("start.gguf", 384, 1)
+//	err := topic.Init("start.gguf", 384, 1, nil)
 //	err = topic.Train(ctx, "start.gguf", "tracker.gguf", topic.Options{Next: next})
 package topic
 
@@ -58,9 +58,12 @@ func Write(path string, width int, threshold float64, values func(name string) [
 
 // Init writes a tracker to begin with, for vectors of length 1. It already compares
 // a turn with those before it: a third of the state is a fading mean m of the turns
-// seen in random directions, the rest pairs of units tanh(±k·(turn - m) + c), whose
+// seen in some directions, the rest pairs of units tanh(±k·(turn - m) + c), whose
 // sum is largest where the turn is as before; the head weighs that sum.
-func Init(path string, width int, seed uint64) error {
+//
+// The directions are those in which sample, vectors of the kind to come, varies
+// most; nil: random ones.
+func Init(path string, width int, seed uint64, sample [][]float32) error {
 	if width < 6 {
 		return fmt.Errorf("topic: width %d, want at least 6", width)
 	}
@@ -93,7 +96,7 @@ func Init(path string, width int, seed uint64) error {
 		update[i] = -open
 	}
 	in, hist, head := t["state.input.weight"], t["state.history.weight"], t["boundary.weight"]
-	for u, at := range directions(r, units, d) {
+	for u, at := range directions(r, units, d, sample) {
 		m, up, down := u, units+2*u, units+2*u+1
 		for k, v := range at {
 			in[m*d+k] += v * (1 - fade)
@@ -111,30 +114,60 @@ func Init(path string, width int, seed uint64) error {
 	return Write(path, width, 0.5, func(name string) []float32 { return t[name] })
 }
 
-// directions are n orthogonal unit vectors.
-func directions(r *rand.Rand, n, d int) [][]float32 {
-	var out [][]float32
-	for len(out) < n {
-		x := noise(r, d, 1)
-		for _, y := range out {
-			dot := 0.0
-			for k, v := range y {
-				dot += float64(v) * float64(x[k])
+// rounds of the search for the directions.
+const rounds = 8
+
+// directions are n orthogonal unit vectors: random ones, turned towards those in
+// which sample varies most by orthogonal iteration.
+func directions(r *rand.Rand, n, d int, sample [][]float32) [][]float32 {
+	out := make([][]float32, n)
+	for i := range out {
+		out[i] = noise(r, d, 1)
+	}
+	orthogonal(out)
+	if len(sample) == 0 {
+		return out
+	}
+	for range rounds {
+		next := make([][]float32, n)
+		for i := range next {
+			next[i] = make([]float32, d)
+		}
+		for _, x := range sample {
+			for i, y := range out {
+				by := float32(dot(x, y))
+				for k, v := range x {
+					next[i][k] += by * v
+				}
 			}
-			for k, v := range y {
-				x[k] -= float32(dot * float64(v))
-			}
 		}
-		sum := 0.0
-		for _, v := range x {
-			sum += float64(v) * float64(v)
-		}
-		for k := range x {
-			x[k] /= float32(math.Sqrt(sum))
-		}
-		out = append(out, x)
+		orthogonal(next)
+		out = next
 	}
 	return out
+}
+
+// orthogonal makes x's vectors orthogonal and of length 1, in their order.
+func orthogonal(x [][]float32) {
+	for i, v := range x {
+		for _, y := range x[:i] {
+			by := dot(v, y)
+			for k, f := range y {
+				v[k] -= float32(by * float64(f))
+			}
+		}
+		by := 1 / max(math.Sqrt(dot(v, v)), 1e-30)
+		for k := range v {
+			v[k] = float32(float64(v[k]) * by)
+		}
+	}
+}
+
+func dot(a, b []float32) (sum float64) {
+	for i, v := range a {
+		sum += float64(v) * float64(b[i])
+	}
+	return sum
 }
 
 func noise(r *rand.Rand, n int, scale float64) []float32 {

@@ -76,7 +76,7 @@ func TestTrain(t *testing.T) {
 	const width = 48
 	dir := t.TempDir()
 	from, to := filepath.Join(dir, "a.gguf"), filepath.Join(dir, "b.gguf")
-	if err := Init(from, width, 1); err != nil {
+	if err := Init(from, width, 1, nil); err != nil {
 		t.Fatal(err)
 	}
 	var first, last float64
@@ -131,7 +131,7 @@ func TestTrain(t *testing.T) {
 // the loss.
 func TestGradient(t *testing.T) {
 	from := filepath.Join(t.TempDir(), "a.gguf")
-	if err := Init(from, 12, 3); err != nil {
+	if err := Init(from, 12, 3, nil); err != nil {
 		t.Fatal(err)
 	}
 	f, err := gguf.Open(from)
@@ -186,7 +186,7 @@ func TestGradient(t *testing.T) {
 func TestRefuses(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "a.gguf")
-	if err := Init(path, 5, 1); err == nil {
+	if err := Init(path, 5, 1, nil); err == nil {
 		t.Error("a width of 5 passed")
 	}
 	if err := Write(path, 8, 0.5, func(string) []float32 { return make([]float32, 3) }); err == nil || !strings.Contains(err.Error(), "3 values") {
@@ -195,7 +195,7 @@ func TestRefuses(t *testing.T) {
 	if err := Train(context.Background(), path, path, Options{}); err == nil {
 		t.Error("no file, no error")
 	}
-	if err := Init(path, 8, 1); err != nil {
+	if err := Init(path, 8, 1, nil); err != nil {
 		t.Fatal(err)
 	}
 	err := Train(context.Background(), path, filepath.Join(dir, "b.gguf"), Options{Steps: 1, Next: func(int) Batch { return Batch{Turns: 1, Dialogs: 1, X: make([]float32, 8), Boundary: make([]bool, 1)} }})

@@ -24,7 +24,7 @@ func tracker(t *testing.T) *dialog.Tracker {
 	t.Helper()
 	dir := t.TempDir()
 	from, to := filepath.Join(dir, "a.gguf"), filepath.Join(dir, "b.gguf")
-	if err := topic.Init(from, width, 1); err != nil {
+	if err := topic.Init(from, width, 1, nil); err != nil {
 		t.Fatal(err)
 	}
 	r := rand.New(rand.NewPCG(1, 2))

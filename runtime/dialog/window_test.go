@@ -52,7 +52,7 @@ func TestSentences(t *testing.T) {
 func TestWindow(t *testing.T) {
 	m := demoModel(t, 160)
 	path := filepath.Join(t.TempDir(), "t.gguf")
-	if err := topic.Init(path, m.Info().Hidden, 1); err != nil {
+	if err := topic.Init(path, m.Info().Hidden, 1, nil); err != nil {
 		t.Fatal(err)
 	}
 	tr := open(t, path)
@@ -113,7 +113,7 @@ func TestWindowRefuses(t *testing.T) {
 	m := demoModel(t, 64)
 	dir := t.TempDir()
 	other := filepath.Join(dir, "o.gguf")
-	if err := topic.Init(other, 12, 1); err != nil {
+	if err := topic.Init(other, 12, 1, nil); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := dialog.NewWindow(open(t, other), m); err == nil || !strings.Contains(err.Error(), "the tracker's 12") {

@@ -116,7 +116,7 @@ func TestTopics(t *testing.T) {
 		t.Fatal(err)
 	}
 	width, _ := f.Uint(f.Arch() + ".embedding_length")
-	if err := topic.Init(tracker, int(width), 1); err != nil {
+	if err := topic.Init(tracker, int(width), 1, nil); err != nil {
 		t.Fatal(err)
 	}
 	post, get, end := following(t, dir, tracker)
