@@ -18,8 +18,8 @@ func decode(m quant.Matrix) []float32 {
 	return x
 }
 
-// recall plants a fact in a turn of a dialog's first document, lets other documents
-// follow, returns to the first one with two turns of it, and asks whether the fact's
+// recall plants a fact in one of six turns of a document, anywhere among the 32
+// turns of others, returns to that document with two turns of it at the end, and asks whether the fact's
 // turn is among those that fit a window of a share of the dialog. The fact changes
 // no vector: only the topic can bring it back.
 func (s settings) recall(file string, docs []*document) (topics, recent float64, err error) {
@@ -38,9 +38,7 @@ func (s settings) recall(file string, docs []*document) (topics, recent float64,
 			first := pick(r, long)
 			at := r.IntN(len(first.turns) - 9)
 			var d dialog
-			for i := at; i < at+6; i++ {
-				d.add(first, i, i == at)
-			}
+			place := r.IntN(33) // before which of the others' turns it is said
 			rest := splice(r, 32, func() *document {
 				for {
 					if x := pick(r, docs); x != first {
@@ -48,12 +46,20 @@ func (s settings) recall(file string, docs []*document) (topics, recent float64,
 					}
 				}
 			})
-			for i := range rest.vec {
+			for i := range len(rest.vec) + 1 {
+				if i == place {
+					for k := at; k < at+6; k++ {
+						d.add(first, k, k == at)
+					}
+				}
+				if i == len(rest.vec) {
+					break
+				}
 				d.add(rest.doc[i], slices.IndexFunc(rest.doc[i].vec, func(v []float32) bool { return &v[0] == &rest.vec[i][0] }), rest.first[i])
 			}
 			d.add(first, at+6, true)
 			d.add(first, at+7, false)
-			fact, budget := 1+r.IntN(4), 0.0
+			fact, budget := place+1+r.IntN(4), 0.0
 			var state tracker.State
 			for i, v := range d.vec {
 				if _, err := t.Turn(&state, v, d.words[i]); err != nil {
