@@ -32,6 +32,9 @@ func (p *plan) config() (config, generation []byte, err error) {
 	if h.Experts > 0 {
 		return nil, nil, fmt.Errorf("export: a folder of a %s with %d experts cannot be written, only a GGUF", h.Arch.Name, h.Experts)
 	}
+	if len(h.Arch.HFTypes) == 0 {
+		return nil, nil, fmt.Errorf("export: Hugging Face has no model type for a %s", h.Arch.Name)
+	}
 	kind := h.Arch.HFTypes[0]
 	if h.Window != 0 && h.Arch.Name == "llama" {
 		kind = "mistral"
