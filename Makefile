@@ -23,7 +23,7 @@ KERNELS  = generic$(call has,avx2,avx2)$(call has,avx512_vnni,avx512)$(call has,
 
 export CGO_ENABLED = 0
 
-.PHONY: help deps build cross install install-systemd check lint generated test test-noasm test-arm64 race fuzz bench build-mpi test-mpi test-slurm proof-kill proof-store interop test-compat test-webui soak proof-stream proof-memory proof-train proof-gc proof-bits count-arm static-arm bench-peers bench-torch proof-distill proof-mnist proof-dialog man demo demo-distill clean
+.PHONY: help deps build cross install install-systemd check lint generated test test-noasm test-arm64 race fuzz bench build-mpi test-mpi test-slurm proof-kill proof-store interop test-compat test-webui soak proof-stream proof-daemon proof-memory proof-train proof-gc proof-bits count-arm static-arm bench-peers bench-torch proof-distill proof-mnist proof-dialog man demo demo-distill clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -160,6 +160,13 @@ define proof
 	QWQ_LONG=1 QWQ_BENCH_MODEL=$(CURDIR)/.scratch/$@/m.gguf $(GO) test -count=1 -v -run '$(1)' ./runtime/engine
 	rm -rf .scratch/$@
 endef
+
+proof-daemon: build ## a daemon with a Q8_0 file of 531 MB (PROOF=0.5b) or 13 MB (PROOF=min), or with MODEL=FILE: start, idle memory, 4 streams beside one; wants an idle machine
+	@mkdir -p .scratch/$@
+	@[ -n "$(filter-out testdata/%,$(MODEL))" ] || $(GO) run ./bench/synth -preset $(or $(PROOF),0.5b) -o .scratch/$@/src
+	@[ -n "$(filter-out testdata/%,$(MODEL))" ] || bin/qwq-convert quantize .scratch/$@/src -o .scratch/$@/m.gguf --type q8_0 --force
+	QWQD=$(CURDIR)/bin/qwqd QWQ_BENCH_MODEL=$(or $(filter-out testdata/%,$(MODEL)),$(CURDIR)/.scratch/$@/m.gguf) $(GO) test -count=1 -v -run TestGoals ./cmd/qwqd
+	rm -rf .scratch/$@
 
 proof-memory: build ## open and run a Q8_0 file of 531 MB (PROOF=0.5b) or 13 MB (PROOF=min): anonymous memory
 	$(call proof,TestOpenMemory|TestPrefillMemory)

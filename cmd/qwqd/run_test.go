@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"log/slog"
 	"net"
@@ -98,6 +99,39 @@ func TestWatchdog(t *testing.T) {
 	}
 	if err := <-ended; err != nil {
 		t.Error(err)
+	}
+}
+
+// TestDeaf: a daemon that systemd does not hear any more goes on, and ends well.
+func TestDeaf(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "n")
+	systemd, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("NOTIFY_SOCKET", path)
+	t.Setenv("WATCHDOG_USEC", "30000")
+	n, err := server.NewNotifier()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var log bytes.Buffer
+	d := &daemon{log: slog.New(slog.NewTextHandler(&log, nil)), notify: n, http: &http.Server{ReadHeaderTimeout: time.Second}, hub: server.NewHub(server.HubOptions{})}
+	ctx, end := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- d.run(ctx, nil, time.Second) }()
+	if _, err := systemd.Read(make([]byte, 100)); err != nil {
+		t.Fatal(err)
+	}
+	systemd.Close()
+	select {
+	case err := <-ended:
+		t.Fatalf("it ended by itself: %v", err)
+	case <-time.After(100 * time.Millisecond):
+	}
+	end()
+	if err := <-ended; err != nil || !strings.Contains(log.String(), "systemd was not told") {
+		t.Errorf("%v %s", err, log.String())
 	}
 }
 

@@ -267,11 +267,18 @@ func (d *daemon) run(ctx context.Context, listeners []net.Listener, drain time.D
 			d.log.Info("models are read anew", "answer to the end", d.hub.Reload())
 		case <-watchdog:
 			if d.hub.Stalled() < d.notify.Watchdog {
-				err = d.notify.Alive()
+				d.told(d.notify.Alive())
 			}
 		}
 	}
 	return errors.Join(err, d.stop(0))
+}
+
+// told logs that systemd did not hear: that is no reason to stop serving.
+func (d *daemon) told(err error) {
+	if err != nil {
+		d.log.Warn("systemd was not told", "error", err.Error())
+	}
 }
 
 // stop takes no more requests, waits for those that run, and removes the socket.
@@ -279,7 +286,8 @@ func (d *daemon) stop(drain time.Duration) error {
 	ctx, cancel := context.WithTimeout(context.Background(), drain)
 	defer cancel()
 	d.log.Info("stopping", "drain", drain.String())
-	err := d.notify.Stopping()
+	d.told(d.notify.Stopping())
+	var err error
 	herr := d.hub.Drain(ctx) // answers end, new ones are refused
 	if errors.Is(herr, context.DeadlineExceeded) {
 		d.log.Warn("answers were cut off")
