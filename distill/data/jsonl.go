@@ -35,7 +35,11 @@ func readJSONL(ctx context.Context, r io.Reader, path string, o reading, v visit
 		}
 		var known *Error
 		if err != nil && !errors.As(err, &known) {
-			err = &Error{File: path, Line: l.line, Err: err}
+			e := &Error{File: path, Line: l.line, Err: err}
+			if at := new(columnError); errors.As(err, &at) {
+				e.Column = at.column
+			}
+			err = e
 		}
 		if err != nil {
 			return err
@@ -66,6 +70,9 @@ func parseRecord(line []byte, replace bool) (*Record, error) {
 			return nil, fmt.Errorf("a JSON %s, want an object", t.Value)
 		}
 		return nil, fmt.Errorf("%q is no string but: %s", t.Field, t.Value)
+	}
+	if err := checkKeys(s, "text", "prompt", "completion", "messages", "tools"); err != nil {
+		return nil, err
 	}
 	return record(in.Text, in.Prompt, in.Completion, notNull(in.Messages), notNull(in.Tools))
 }

@@ -11,16 +11,20 @@ import (
 
 // Error says what is wrong with a file of documents.
 type Error struct {
-	File string
-	Line int    // from 1; of parquet the row, from 0
-	Unit string // "row" of parquet; else empty
-	Err  error
+	File   string
+	Line   int    // from 1; of parquet the row, from 0
+	Column int    // bytes of the line, from 1; 0: not known
+	Unit   string // "row" of parquet; else empty
+	Err    error
 }
 
-// Error names the file, the line and the cause.
+// Error names the file, the line, the column where it is known, and the cause.
 func (e *Error) Error() string {
 	if e.Unit != "" {
 		return fmt.Sprintf("data: %s: %s %d: %v", e.File, e.Unit, e.Line, e.Err)
+	}
+	if e.Column > 0 {
+		return fmt.Sprintf("data: %s:%d:%d: %v", e.File, e.Line, e.Column, e.Err)
 	}
 	return fmt.Sprintf("data: %s:%d: %v", e.File, e.Line, e.Err)
 }

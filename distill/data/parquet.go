@@ -148,6 +148,11 @@ func parquetRecord(fields map[string][]*string, replace bool) (*Record, error) {
 	var messages []byte
 	if s := one("messages"); s != nil {
 		messages = []byte(*s)
+		if json.Valid(messages) { // else the encoder says what is wrong
+			if err := checkKeys(*s); err != nil {
+				return nil, err
+			}
+		}
 	} else if roles := fields["role"]; roles != nil {
 		contents := fields["content"]
 		if len(contents) != len(roles) {
