@@ -40,7 +40,7 @@ const testOnly = "internal/kerneltest internal/testdata cmd/internal/scripttest 
 var thirdParty = map[string]string{
 	"github.com/x448/float16":                  "*",
 	"golang.org/x/sys":                         "*",
-	"golang.org/x/text":                        "runtime/tokenizer",
+	"golang.org/x/text":                        "runtime/tokenizer runtime/safety",
 	"github.com/dlclark/regexp2/v2":            "runtime/tokenizer",
 	"github.com/klauspost/compress":            "convert distill",
 	"github.com/parquet-go/parquet-go":         "distill/data",
