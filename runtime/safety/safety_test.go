@@ -124,8 +124,8 @@ func TestWindows(t *testing.T) {
 		text string
 		want []string
 	}{
-		{"One. Two!  \"Three?\" Four", []string{"One. ", "Two!  ", "\"Three?\" ", "Four"}},
-		{"3.14 is e.g. pi...", []string{"3.14 is e.g. ", "pi..."}},
+		{"One. Two!  \"Three?\" Four", []string{"One.", " Two!", "  \"Three?\"", " Four"}},
+		{"3.14 is e.g. pi...", []string{"3.14 is e.g.", " pi..."}},
 		{"你好。」再见！好", []string{"你好。」", "再见！", "好"}},
 		{"a\nb", []string{"a\n", "b"}},
 		{long, []string{long[:5*64], long[5*64:]}},
@@ -245,7 +245,7 @@ func TestHoldsBack(t *testing.T) {
 			t.Error(r)
 		}
 	}
-	if want := "Hello. We like nuclear. A nuclear. Weapon? "; sent != want {
+	if want := "Hello. We like nuclear. A nuclear. Weapon?"; sent != want {
 		t.Errorf("%q, want %q", sent, want)
 	}
 }

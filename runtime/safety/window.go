@@ -11,16 +11,16 @@ const (
 	mostWindow = 512 // bytes
 )
 
-// cutter finds where windows end: behind the blanks after a sentence's end, at a line's
-// end, at MostTokens tokens, at mostWindow bytes. What it says of a segment depends on
-// that segment and those before it only.
+// cutter finds where windows end: at a sentence's end that a blank follows (which begins
+// the next window, as it begins the next token), at a line's end, at MostTokens tokens,
+// at mostWindow bytes. What it says of a segment depends on that segment and those
+// before it only.
 type cutter struct {
 	tokens int
 	bytes  int
 	word   bool // the last segment is of a word
 	ended  bool // the last signs ended a sentence
 	wide   bool // one of them needs no blank behind it
-	blank  bool // blanks came behind them
 }
 
 // endsSentence knows the signs that end one; the wide ones need no blank behind them.
@@ -51,7 +51,7 @@ func (c *cutter) before(orig, clean []byte) bool {
 	single := unicode.In(r, unicode.Han, unicode.Hiragana, unicode.Katakana)
 	word := !single && (unicode.IsLetter(r) || unicode.IsNumber(r) || unicode.IsMark(r))
 	token := !blank && !(word && c.word)
-	cut := c.bytes > 0 && (c.blank && !blank || c.wide && !blank && !ends && !closing(r) ||
+	cut := c.bytes > 0 && (c.ended && !ends && (blank || c.wide && !closing(r)) ||
 		token && c.tokens >= MostTokens ||
 		c.bytes+len(orig) > mostWindow)
 	if cut {
@@ -64,12 +64,10 @@ func (c *cutter) before(orig, clean []byte) bool {
 	c.bytes += len(orig)
 	switch {
 	case ends:
-		c.ended, c.wide, c.blank = true, c.wide || wide, c.blank || r == '\n'
-	case blank:
-		c.blank = c.blank || c.ended
+		c.ended, c.wide = true, c.wide || wide
 	case c.ended && closing(r):
 	default:
-		c.ended, c.wide, c.blank = false, false, false
+		c.ended, c.wide = false, false
 	}
 	c.word = word
 	return cut

@@ -244,6 +244,8 @@ func stopReason(p Piece) (reason, sequence *string) {
 	switch {
 	case p.Finish == FinishToolCalls:
 		why = "tool_use"
+	case p.Finish == FinishContentFilter:
+		why = "refusal"
 	case p.Finish == "length":
 		why = "max_tokens"
 	case p.Token.Stop != "":

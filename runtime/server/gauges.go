@@ -19,6 +19,7 @@ func (s *Server) metrics(w http.ResponseWriter, _ *http.Request) {
 	s.loaded(e)
 	s.process(e)
 	s.kept(e)
+	s.hub.o.Safety.write(e)
 	if s.o.Device != nil {
 		machine(e, s.device.look(s.o.Device))
 	}

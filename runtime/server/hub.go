@@ -42,6 +42,7 @@ type HubOptions struct {
 	Fits   func(bytes int64) error         // whether a file of this size may be loaded now; nil: always
 	Store  *store.Store                    // keeps KV caches and sessions beyond the process; nil: nothing does
 	Topics *Topics                         // follows the conversations of sessions; nil: nothing does
+	Safety *Safety                         // checks prompts and answers; nil: nothing does
 	Log    *slog.Logger                    // hears what the store cannot do; nil: nobody does
 }
 
@@ -74,6 +75,7 @@ type Loaded struct {
 	disk   *disk         // nil: nothing is kept
 	store  *store.Store  // nil: nothing is kept
 	topics *Topics       // nil: nobody follows conversations
+	safety *Safety       // nil: nobody checks
 	unwarm func()        // ends warm
 	warmed chan struct{} // closed when warm has ended
 
@@ -157,7 +159,7 @@ func (h *Hub) enter(m Listed) (*Loaded, error) {
 		if err := h.place(m); err != nil {
 			return nil, err
 		}
-		l = &Loaded{Listed: m, ready: make(chan struct{}), Since: time.Now(), users: 1, store: h.o.Store, topics: h.o.Topics} // load itself: all others may go away
+		l = &Loaded{Listed: m, ready: make(chan struct{}), Since: time.Now(), users: 1, store: h.o.Store, topics: h.o.Topics, safety: h.o.Safety} // load itself: all others may go away
 		h.loaded[m.Name] = l
 		go h.load(l)
 	}

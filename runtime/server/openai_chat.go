@@ -212,6 +212,9 @@ func toolCall(c chat.ToolCall, k int, stream bool) api.ToolCall {
 
 // logprob is a token in OpenAI's form.
 func (l *Loaded) logprob(t engine.Token) api.TokenLogprob {
+	if t.ID == noToken {
+		return api.TokenLogprob{Bytes: []int{}, Top: []api.TokenLogprob{}}
+	}
 	one := func(id int32, p float32) api.TokenLogprob {
 		b := l.Model.Tokenizer().Token(id)
 		out := api.TokenLogprob{Token: string(b), Logprob: p, Bytes: make([]int, len(b))}

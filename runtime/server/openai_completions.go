@@ -227,7 +227,9 @@ func (c *completed) note(p Piece) {
 	if !c.begun {
 		c.begun, c.prompt = true, p.IDs
 	}
-	c.ids = append(c.ids, p.Token.ID)
+	if p.Token.ID != noToken {
+		c.ids = append(c.ids, p.Token.ID)
+	}
 }
 
 func (c *completed) add(l *Loaded, p Piece, logprobs bool) {

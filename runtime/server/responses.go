@@ -246,6 +246,9 @@ func (b *responseBuilder) finish(u Usage) error {
 	if b.end.Finish == engine.FinishLength {
 		b.out.Status, b.out.IncompleteDetails = "incomplete", &api.Incomplete{Reason: "max_output_tokens"}
 	}
+	if b.end.Finish == FinishContentFilter {
+		b.out.Status, b.out.IncompleteDetails = "incomplete", &api.Incomplete{Reason: FinishContentFilter}
+	}
 	if err := b.closeItem(b.out.Status); err != nil {
 		return err
 	}

@@ -51,8 +51,10 @@ type Piece struct {
 	IDs     []int32 // of the prompt
 	Deltas  []chat.Delta
 	Token   engine.Token
-	Finish  string // of the last piece: stop, length, or tool_calls
+	Finish  string // of the last piece: stop, length, tool_calls or content_filter
 	Timings engine.Timings
+
+	hidden int // tokens before this one that were held back and are not shown
 }
 
 // Usage counts the tokens of a Task.
@@ -153,6 +155,12 @@ func (l *Loaded) Run(ctx context.Context, t *Task, emit func(Piece) error) (Usag
 	if len(ids) == 0 {
 		return Usage{}, &PromptError{errors.New("the prompt is empty")}
 	}
+	filter := l.safety.of(t.User)
+	if filter != nil {
+		if r := l.checkPrompt(ctx, filter, t, ids); r != nil {
+			return t.refused(r, ids, emit)
+		}
+	}
 	rule, err := t.Calls.rule(l.Model.Tokenizer()) // not before the prompt, definitions and all, is known to fit
 	if err != nil {
 		return Usage{}, err
@@ -172,17 +180,20 @@ func (l *Loaded) Run(ctx context.Context, t *Task, emit func(Piece) error) (Usag
 	var first error
 	for _, a := range answers {
 		wg.Go(func() {
-			err := a.safely(func(p Piece) error {
+			one := func(p Piece) error {
 				mu.Lock()
 				defer mu.Unlock()
-				u.Generated++
+				u.Generated += 1 + p.hidden
 				p.Prompt, p.IDs = u.Prompt, ids
 				if p.Finish != "" {
 					u.ended(p.Timings)
 				}
 				return emit(p)
-			})
-			if err != nil {
+			}
+			if filter != nil {
+				one = (&watched{watch: filter, s: l.safety, t: t, ctx: ctx, emit: one}).piece
+			}
+			if err := a.safely(one); err != nil && !errors.Is(err, errRefused) {
 				mu.Lock()
 				if first == nil {
 					first = err
