@@ -49,6 +49,7 @@ func chatCommand() *cli.Command {
 			&cli.StringFlag{Name: "kv", Value: "auto", Usage: "KV cache `TYPE`: auto, f32, f16 or q8_0"},
 			&cli.StringFlag{Name: "tracker", Usage: "dialog tracker, a qwq-seed GGUF `FILE`: when the context is full, turns of other topics leave the prompt instead of the oldest, and come back with their topic; needs --encoder"},
 			&cli.StringFlag{Name: "encoder", Usage: "sentence encoder, a GGUF `FILE`, whose vectors --tracker was trained on"},
+			prog.SafetyFlag(),
 			&cli.BoolFlag{Name: "precise", Usage: "float32 activations and KV cache, for comparisons"},
 			&cli.BoolFlag{Name: "plain", Usage: "no terminal features: read lines, print answers"},
 		}, append(append(threadFlags(), draftFlag()), daemonFlags()...)...),
@@ -78,6 +79,13 @@ func chatAction(c *cli.Context) error {
 			return err
 		}
 		return converse(c, &repl.REPL{Session: s, Think: think, Model: d.name(c)}, terminal)
+	}
+	rules, err := policy(c)
+	if err != nil {
+		return err
+	}
+	if rules != nil {
+		so.Filter = chatFilter{rules}
 	}
 	o := engine.Options{Context: c.Int("ctx"), KV: c.String("kv"), Precise: c.Bool("precise"), Sequences: 1}
 	if err := setThreads(c, &o); err != nil {

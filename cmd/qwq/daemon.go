@@ -50,7 +50,7 @@ func remote(c *cli.Context) (*daemon, error) {
 	if m := c.String("model"); strings.ContainsRune(m, filepath.Separator) || strings.HasSuffix(m, ".gguf") {
 		return nil, prog.Usagef("-m %s: a daemon serves models by name", m).Hintf("qwq ps shows what is loaded; --socket '' opens the file here")
 	}
-	for _, name := range []string{"models", "ctx", "kv", "precise", "threads", "threads-prefill", "threads-decode", "expert-pages", "draft"} {
+	for _, name := range []string{"models", "ctx", "kv", "precise", "threads", "threads-prefill", "threads-decode", "expert-pages", "draft", "safety"} {
 		if c.IsSet(name) {
 			fmt.Fprintf(c.App.ErrWriter, "%s: warning: --%s changes nothing here: the daemon has its own\n", c.App.Name, name)
 		}

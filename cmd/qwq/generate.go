@@ -14,6 +14,8 @@ import (
 
 	"github.com/qwq-edge/qwq/cmd/internal/prog"
 	"github.com/qwq-edge/qwq/runtime/engine"
+	"github.com/qwq-edge/qwq/runtime/engine/session"
+	"github.com/qwq-edge/qwq/runtime/safety"
 	"github.com/qwq-edge/qwq/runtime/sample"
 	"github.com/qwq-edge/qwq/runtime/tokenizer"
 )
@@ -43,6 +45,7 @@ func generateCommand() *cli.Command {
 			&cli.StringFlag{Name: "grammar", Usage: "write what the GBNF grammar in `FILE` allows"},
 			&cli.StringFlag{Name: "json-schema", Usage: "write a value that the JSON schema in `FILE` allows"},
 			&cli.BoolFlag{Name: "json-object", Usage: "write a JSON object"},
+			prog.SafetyFlag(),
 			&cli.BoolFlag{Name: "ignore-eos", Usage: "go on after an end token"},
 			&cli.BoolFlag{Name: "echo", Usage: "print the prompt before the text"},
 			&cli.IntFlag{Name: "ctx", Usage: "context of `N` tokens (0: what the model was trained with, less where memory is short)"},
@@ -92,6 +95,10 @@ func generate(c *cli.Context) error {
 	if d != nil {
 		return d.generate(c, r)
 	}
+	rules, err := policy(c)
+	if err != nil {
+		return err
+	}
 	o := engine.Options{Context: c.Int("ctx"), KV: c.String("kv"), Precise: c.Bool("precise"), Sequences: 1}
 	if err := setThreads(c, &o); err != nil {
 		return err
@@ -129,7 +136,7 @@ func generate(c *cli.Context) error {
 		out = c.App.Writer
 		fmt.Fprint(out, head)
 	}
-	done, err := stream(c.Context, m, r, out)
+	done, err := stream(c.Context, m, r, rules, out)
 	switch {
 	case err != nil && limit != nil && limit.err != nil:
 		return limit.err
@@ -160,17 +167,30 @@ func promptIDs(m *engine.Model, r *engine.Request) error {
 }
 
 // stream runs the request, writing text as it comes.
-func stream(ctx context.Context, m *engine.Model, r engine.Request, out io.Writer) (*generation, error) {
+func stream(ctx context.Context, m *engine.Model, r engine.Request, rules *safety.Compiled, out io.Writer) (*generation, error) {
 	g := &generation{IDs: []int32{}, PromptIDs: r.IDs}
+	if rules != nil && m.Tokenizer() != nil {
+		if r := rules.Check(m.Tokenizer().Decode(r.IDs, false)); r != nil {
+			g.Text, g.FinishReason = r.Message, session.FinishFiltered
+			_, err := io.WriteString(out, g.Text)
+			return g, err
+		}
+	}
+	through := check(rules)
 	var text strings.Builder
 	for t, err := range m.Generate(ctx, r) {
 		if err != nil {
 			return nil, err
 		}
 		g.IDs = append(g.IDs, t.ID)
-		text.WriteString(t.Text)
-		if _, err := io.WriteString(out, t.Text); err != nil {
+		piece, refused := through.write(t.Text, t.Finish != "")
+		text.WriteString(piece)
+		if _, err := io.WriteString(out, piece); err != nil {
 			return nil, err
+		}
+		if refused {
+			g.IDs, g.FinishReason = g.IDs[:through.tokens()], session.FinishFiltered
+			break
 		}
 		if t.Timings != nil {
 			g.FinishReason = t.Finish

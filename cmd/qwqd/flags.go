@@ -47,6 +47,7 @@ func flags() []cli.Flag {
 		prog.ExpertFlag(),
 		&cli.StringFlag{Name: "tracker", Usage: "dialog tracker, a qwq-seed GGUF `FILE`: follows the topics of sessions, which decide what leaves a full context; needs --encoder"},
 		&cli.StringFlag{Name: "encoder", Usage: "sentence encoder, a GGUF `FILE`, whose vectors --tracker was trained on"},
+		prog.SafetyFlag(),
 		&cli.StringFlag{Name: "images", Usage: "`DIR` that images of file: URLs must lie in (default: such URLs are refused)"},
 		&cli.BoolFlag{Name: "no-guard", Usage: "do without the kernel's bounds on files and system calls (landlock, seccomp)"},
 	}...)

@@ -57,7 +57,8 @@ type daemon struct {
 	http   *http.Server
 	notify *server.Notifier
 	store  *store.Store // nil: nothing is kept
-	socket string       // to be removed at the end; "": systemd's
+	safety *safetyFilter
+	socket string // to be removed at the end; "": systemd's
 }
 
 func newDaemon(c *cli.Context) (*daemon, error) {
@@ -91,10 +92,13 @@ func newDaemon(c *cli.Context) (*daemon, error) {
 	if err != nil {
 		return nil, err
 	}
+	if d.safety, err = newSafety(c, d.log); err != nil {
+		return nil, err
+	}
 	counts := server.NewMetrics()
 	d.hub = server.NewHub(server.HubOptions{
 		List: list, Open: open, Engine: e, Sched: s, Idle: c.Duration("idle"), Most: c.Int("most-models"), Fits: fits, Store: d.store, Log: d.log, Events: counts.Model,
-		Draft: draft, Topics: topics,
+		Draft: draft, Topics: topics, Safety: d.safety.Safety,
 	})
 	var images *os.Root
 	if dir := c.String("images"); dir != "" {
@@ -265,6 +269,7 @@ func (d *daemon) run(ctx context.Context, listeners []net.Listener, drain time.D
 		case err = <-failed:
 		case <-hup:
 			d.log.Info("models are read anew", "answer to the end", d.hub.Reload())
+			d.safety.reload(d.log)
 		case <-watchdog:
 			if d.hub.Stalled() < d.notify.Watchdog {
 				d.told(d.notify.Alive())

@@ -26,6 +26,8 @@ type Setting struct {
 	File   string
 	Line   int // from 1
 	Column int // from 1
+
+	section ast.Node // of the key that may be one; its Values then turn the flag on
 }
 
 // Place is where the setting stands: file:line:column.
@@ -168,6 +170,14 @@ func setting(name string, p *ast.MappingValueNode) (Setting, error) {
 			return s, Hint(err, "did you mean %s?", near)
 		}
 		return s, Hint(err, "qwq config lists the keys")
+	}
+	switch p.Value.(type) {
+	case *ast.MappingNode, *ast.MappingValueNode:
+		if s.Key == keySafety {
+			s.section, s.Values = p.Value, []string{"true"}
+			_, err := parseSafety(name, p.Value)
+			return s, err
+		}
 	}
 	nodes := []ast.Node{p.Value}
 	if list, ok := p.Value.(*ast.SequenceNode); ok {

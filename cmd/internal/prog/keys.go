@@ -80,6 +80,7 @@ var keys = map[string]string{
 	"reference":            "qwq-convert",
 	"repeat":               "qwq",
 	"repeat-penalty":       "qwq",
+	"safety":               "qwq qwqd",
 	"seed":                 "qwq",
 	"set":                  "qwq qwq-convert",
 	"shard":                "qwq-convert",

@@ -41,7 +41,7 @@ type Stats struct {
 	Generated int           // tokens of the answer, reasoning included
 	Read      time.Duration // from the beginning to the first token
 	Write     time.Duration // from the first token to the last
-	Finish    string        // engine.FinishStop, engine.FinishLength or FinishInterrupted
+	Finish    string        // engine.FinishStop, engine.FinishLength, FinishInterrupted or FinishFiltered
 	Used      int           // positions of the context that are taken now
 	Context   int           // positions of the context
 	Dropped   int           // messages that are not in the prompt any more
@@ -89,6 +89,9 @@ func (s *Session) answer(ctx context.Context, yield func(Event, error) bool) err
 	err = a.run(ctx, yield)
 	s.known = p.text + s.m.Tokenizer().Decode(seq.IDs()[seq.Prompt():], false)
 	s.update(seq)
+	if a.refused {
+		s.stats.Finish = FinishFiltered
+	}
 	if a.started {
 		s.messages = append(s.messages, a.message())
 		s.answers++
@@ -154,6 +157,10 @@ type reply struct {
 	calls   []chat.ToolCall
 	started bool // a token was generated
 	left    bool // the caller wants no more
+	refused bool // the filter has ended it
+
+	stream FilterStream // nil: none is open
+	kind   chat.DeltaKind
 }
 
 // run steps the sequence until it ends.
@@ -169,14 +176,16 @@ func (r *reply) run(ctx context.Context, yield func(Event, error) bool) error {
 		for _, t := range r.seq.Tokens() {
 			r.started = true
 			r.s.update(r.seq)
-			if !r.pass(r.split(t.Text), yield) {
+			if !r.pass(r.filtered(r.split(t.Text), false), yield) || r.refused {
 				return nil
 			}
 		}
 	}
+	var rest []chat.Delta
 	if r.parser != nil {
-		r.pass(r.parser.Close(), yield)
+		rest = r.parser.Close()
 	}
+	r.pass(r.filtered(rest, true), yield)
 	return nil
 }
 

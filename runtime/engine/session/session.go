@@ -39,6 +39,9 @@ type Options struct {
 	// Window chooses the turns of a full context; nil: the oldest go. It is this
 	// conversation's alone and not changed after New.
 	Window Window
+	// Filter decides what is asked and shown; nil: everything is. Remote has none: the
+	// other side's decides.
+	Filter Filter
 }
 
 // Session is one conversation. It is for one goroutine at a time. Close gives
@@ -137,6 +140,9 @@ func (s *Session) Pending() []chat.ToolCall {
 // loop is left early, what came so far stays as the answer.
 func (s *Session) Ask(ctx context.Context, text string) iter.Seq2[Event, error] {
 	return func(yield func(Event, error) bool) {
+		if s.refuses(text, yield) {
+			return
+		}
 		n := len(s.messages)
 		if calls := s.Pending(); len(calls) > 0 {
 			s.messages = append(s.messages, chat.Message{Role: "tool", Content: chat.Text(text), ToolCallID: calls[0].ID, Name: calls[0].Name})
