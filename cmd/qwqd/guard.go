@@ -3,6 +3,7 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 
 	"github.com/urfave/cli/v2"
@@ -25,7 +26,10 @@ func confine(c *cli.Context) error {
 	if c.Bool("no-guard") {
 		return nil
 	}
-	r := guard.Rights{Read: append(system, prog.ConfigFiles()...), Notify: os.Getenv("NOTIFY_SOCKET")}
+	r := guard.Rights{Read: slices.Clone(system), Notify: os.Getenv("NOTIFY_SOCKET")}
+	for _, file := range prog.ConfigFiles() {
+		r.Read = append(r.Read, file, filepath.Dir(file)) // the folder: editors put a new file in the old one's place
+	}
 	dirs := prog.ModelDirs(c.String("models"))
 	if name := c.String("model"); name != "" {
 		path, err := prog.FindModel(name, dirs)

@@ -39,7 +39,8 @@ func TestMain(m *testing.M) {
 func TestConfined(t *testing.T) {
 	dir := t.TempDir()
 	models, elsewhere := filepath.Join(dir, "models"), filepath.Join(dir, "elsewhere")
-	for _, d := range []string{models, elsewhere} {
+	config := filepath.Join(dir, "qwq")
+	for _, d := range []string{models, elsewhere, config} {
 		if err := os.Mkdir(d, 0o700); err != nil {
 			t.Fatal(err)
 		}
@@ -129,11 +130,26 @@ func TestConfined(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	// A configuration that an editor puts into place is read at SIGHUP.
+	if err := os.WriteFile(filepath.Join(config, "new"), []byte("safety: {topics: [Once]}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(filepath.Join(config, "new"), filepath.Join(config, "qwq.yaml")); err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Process.Signal(syscall.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	refused := false
+	for deadline := time.Now().Add(10 * time.Second); !refused && time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+		_, b := ask("/v1/completions", `{"model":"embedded","prompt":"Once","max_tokens":3}`)
+		refused = bytes.Contains(b, []byte(`"finish_reason":"content_filter"`))
+	}
 	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
-	if err := cmd.Wait(); err != nil {
-		t.Errorf("%v\n%s", err, log.String())
+	if err := cmd.Wait(); err != nil || !refused {
+		t.Errorf("%v, new policies in force: %v\n%s", err, refused, log.String())
 	}
 	if !health.Guard.Landlock || !health.Guard.Seccomp {
 		t.Skipf("in part: %+v", health.Guard)
