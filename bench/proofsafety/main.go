@@ -30,20 +30,24 @@ type settings struct {
 
 func main() {
 	var s settings
-	flag.StringVar(&s.data, "data", "../shared/data", "folder of the texts and rows")
-	flag.StringVar(&s.write, "write", "", "file to train the classifier into that is shipped; else the shipped one is measured")
-	flag.Uint64Var(&s.seed, "seed", 1, "of the parts, the disguises and the order")
-	flag.IntVar(&s.bits, "bits", 19, "logarithm of the number of weights")
-	flag.IntVar(&s.passes, "passes", 3, "over the rows")
-	flag.Float64Var(&s.rate, "rate", 0.25, "learning rate of Adagrad")
-	flag.Float64Var(&s.decay, "decay", 1e-5, "weight decay")
-	flag.Float64Var(&s.benign, "benign", 4, "weight of a benign row")
-	flag.IntVar(&s.show, "show", 0, "flagged sentences of the unseen books to print")
+	s.flags(flag.CommandLine)
 	flag.Parse()
 	if err := s.run(); err != nil {
 		fmt.Fprintln(os.Stderr, "proofsafety:", err)
 		os.Exit(1)
 	}
+}
+
+func (s *settings) flags(f *flag.FlagSet) {
+	f.StringVar(&s.data, "data", "../shared/data", "folder of the texts and rows")
+	f.StringVar(&s.write, "write", "", "file to train the classifier into that is shipped; else the shipped one is measured")
+	f.Uint64Var(&s.seed, "seed", 1, "of the parts, the disguises and the order")
+	f.IntVar(&s.bits, "bits", 19, "logarithm of the number of weights")
+	f.IntVar(&s.passes, "passes", 3, "over the rows")
+	f.Float64Var(&s.rate, "rate", 0.25, "learning rate of Adagrad")
+	f.Float64Var(&s.decay, "decay", 1e-5, "weight decay")
+	f.Float64Var(&s.benign, "benign", 4, "weight of a benign row")
+	f.IntVar(&s.show, "show", 0, "flagged sentences of the unseen books to print")
 }
 
 func (s settings) run() error {
