@@ -59,12 +59,14 @@ check: lint generated ## format, vet, lint, import graph, generated files
 	@set -e; for arch in amd64 arm64 arm; do for tags in '' noasm; do \
 		echo "vet linux/$$arch $$tags"; GOOS=linux GOARCH=$$arch $(GO) vet -tags "$$tags" ./...; \
 	done; done
+	@set -e; for arch in amd64 arm64; do echo "vet linux/$$arch cuda"; GOOS=linux GOARCH=$$arch $(GO) vet -tags cuda ./runtime/cuda/... ./cmd/...; done
 	@set -e; for arch in amd64 arm64; do echo "vet linux/$$arch mpi"; GOOS=linux GOARCH=$$arch $(GO) vet -tags mpi ./distill/mpi ./cmd/qwq-convert; done
 	$(GO) test -count=1 ./internal/deps
 
 lint:
 	@if [ -z "$(GOLINT)" ]; then echo "make check: golangci-lint is missing (no Debian package): go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0"; exit 1; fi
 	$(GOLINT) run ./...
+	$(GOLINT) run --build-tags cuda ./runtime/cuda/... ./cmd/...
 
 generated: ## check that generated files are current and that every emitted word disassembles to its mnemonic
 	@command -v llvm-mc >/dev/null || { echo "make check: llvm-mc is missing: apt-get install llvm"; exit 1; }
